@@ -1,0 +1,142 @@
+"""Every exception that hotswap raises, and every stable code with its meaning and its remedy.
+
+A code never changes its meaning; ``hotswap explain CODE`` prints what stands here.
+HS1xx: the text. HS2xx: cannot be done in place. HS3xx: a person has to decide. HS4xx: kept or stale, named.
+HS5xx: the environment.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from hotswap.model import Report
+
+
+class HotswapError(Exception):
+    """Base of all errors of hotswap; catching it catches nothing of the program's own."""
+
+
+class NotStartedError(HotswapError):
+    """An operation needs a running engine; call ``hotswap.start()`` first."""
+
+
+class UnsupportedError(HotswapError):
+    """This interpreter cannot be served (no GIL, not CPython, older than 3.11); nothing was started."""
+
+
+class ConfigError(HotswapError):
+    """A setting is wrong; the message names the setting, its source and what it takes."""
+
+
+class RefusedError(HotswapError):
+    """A change was refused and nothing was applied.
+
+    Attributes:
+        report: the report, with the reasons in ``report.held``.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("; ".join(str(f) for f in report.held) or str(report.verdict))
+        self.report = report
+
+
+class RollbackError(HotswapError):
+    """There is no swap to take back, or it cannot be taken back; nothing was changed."""
+
+
+class RemovedError(HotswapError, AttributeError):
+    """A reference from before was called, but the new source has no such function any more.
+
+    Attributes:
+        module, qualname: the definition that is gone.
+    """
+
+    def __init__(self, module: str, qualname: str) -> None:
+        super().__init__(
+            f"{module}.{qualname} was removed by an edit of its source; this reference was taken before. "
+            "Drop the reference, or put the function back."
+        )
+        self.module = module
+        self.qualname = qualname
+
+
+@attrs.frozen
+class Code:
+    """A stable code: title, what it means, what to do."""
+
+    code: str
+    title: str
+    meaning: str
+    remedy: str
+
+
+def _codes(*rows: tuple[str, str, str, str]) -> dict[str, Code]:
+    return {row[0]: Code(*row) for row in rows}
+
+
+#: All codes. Invariant: every finding made anywhere uses a key of this table (kept by a test).
+CODES: dict[str, Code] = _codes(
+    ("HS101", "syntax error", "The new text does not compile; the old code serves on.", "Mend the text and save again."),
+    ("HS102", "undecodable file", "The bytes on disk are not text in the encoding that the file declares, "
+     "or the file is half written.", "Save the file again in its declared encoding."),
+    ("HS103", "file is gone", "The source of a loaded module was deleted; the old code serves on.",
+     "Put it back, or restart to run without it."),
+    ("HS104", "unreadable file", "The file could not be read (permission, a vanished directory, an I/O error).",
+     "Make it readable and save again."),
+    ("HS110", "top-level code raised", "A changed statement raised while it was evaluated aside; nothing was applied.",
+     "Mend the statement and save again."),
+    ("HS201", "class layout changed", "__slots__, a builtin base or another part of the memory layout changed; "
+     "CPython cannot change it in a live class.", "Restart."),
+    ("HS202", "bases cannot be exchanged", "CPython refuses the new bases for the live class.", "Restart."),
+    ("HS203", "metaclass changed", "The class would get another metaclass, which cannot be exchanged in place.", "Restart."),
+    ("HS204", "effect cannot be taken back", "A statement that is run for its effect was changed or removed, and what its "
+     "old text did cannot be undone here.", "Restart."),
+    ("HS205", "opaque object would be rebuilt", "The initialiser of an object whose state hotswap cannot see was changed "
+     "(an application, a connection, a lock, a thread).", "Restart."),
+    ("HS206", "registration with an opaque object", "A decorator or call registers with an object that hotswap cannot look "
+     "into; doing it again would register twice.", "Restart, or install a plugin for that framework."),
+    ("HS207", "staged object escaped", "Evaluating a changed statement put a new function or class where it cannot be "
+     "followed.", "Restart."),
+    ("HS208", "kind of object cannot be exchanged", "A name was a function or class and becomes something that references "
+     "from before cannot be led to.", "Restart."),
+    ("HS209", "ambiguous definitions", "Several definitions of one name changed at once and cannot be paired.",
+     "Save in smaller steps, or restart."),
+    ("HS210", "running code differs from its source", "The live functions were not compiled from the text that was taken as "
+     "the base; the file changed before hotswap was attached, or something patched them.", "Restart."),
+    ("HS211", "too much state to stage", "Evaluating the change aside would copy more objects than the limit.", "Restart."),
+    ("HS212", "a plugin refused", "A plugin vetoed the change; its reason is in the message.", "Do what it says, or restart."),
+    ("HS213", "settings only read at start", "The changed file or setting is read when the program starts.", "Restart."),
+    ("HS301", "live objects need new fields", "Objects of a class exist which lack a field that the new code has, and no "
+     "automatic default is safe.", "Give the field a literal default, or restart."),
+    ("HS302", "live objects of an immutable class", "Objects of a tuple or enum like class exist whose fields changed.",
+     "Restart."),
+    ("HS303", "a removed field looks renamed", "One field was removed and one of like kind was added while objects exist.",
+     "Keep the old name for now, or restart."),
+    ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
+     "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
+    ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "
+     "evaluation has effects, so it was kept.", "Make it again in the program, or restart."),
+    ("HS403", "old code still running", "A function that changed is still on a stack; it is live at its next call.",
+     "Nothing, or add hotswap.safe_point() in endless loops."),
+    ("HS404", "closure kept its old code", "A live closure does not hold a variable that its new code needs.",
+     "Make the closure again."),
+    ("HS405", "effect not repeated", "A statement that is run for its effect did not change, but something that it uses "
+     "did. It was not run again.", "Run it by hand or restart if its effect is wanted again."),
+    ("HS406", "takes effect at the next start", "Code that runs only once at the start of the program was changed.",
+     "Restart when it is wanted now."),
+    ("HS407", "new statement was run", "A statement that was added for its effect was run once, after the commit.", ""),
+    ("HS408", "child processes", "Child processes started before this swap still run the old code.",
+     "Start them again, or run them under hotswap."),
+    ("HS409", "old reference cannot follow", "A reference from before cannot be led to the new object for every use.",
+     "Use the name in its module instead of the held object."),
+    ("HS410", "removed definition", "A definition was removed; a held reference raises when it is called.", ""),
+    ("HS411", "new code was not compiled from a file", "The module has no source file or is not managed.", ""),
+    ("HS501", "polling", "The system's limit of file watches is reached, or the file system sends no events; polling instead.",
+     "Raise fs.inotify.max_user_watches, or run with --poll."),
+    ("HS502", "audit hook", "The program has a Python audit hook, which runs inside the commit; another thread may see the "
+     "commit in parts.", "Remove the hook while swapping, or accept it."),
+    ("HS503", "broken plugin", "A plugin raised; it was left out of this step.", "Mend or uninstall the plugin."),
+    ("HS504", "frozen objects", "gc.freeze() hides objects from the collector; not all live functions can be listed.",
+     "Call gc.unfreeze(), or restart."),
+    ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),
+)

@@ -1,0 +1,260 @@
+"""The nouns: every value that passes between stages, frozen.
+
+    ChangeSet -> Plan -> Swap -> Report
+
+Takes: nothing. Gives: values that print, compare with ``==`` and turn into JSON. Must not: import another
+module of hotswap, or hold a live object of the program (only :class:`hotswap.commit.Swap` does).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import attrs
+
+
+class Verdict(enum.StrEnum):
+    """What is to be done with a change, from least to most; a plan has the strongest of its parts."""
+
+    NOTHING = "nothing"  # same text, or a file that is not loaded
+    SWAP = "swap"  # applied in place
+    ASK = "ask"  # held: a person has to decide something first
+    RESTART = "restart"  # cannot be done in place; the reason is in the findings
+
+
+class EditKind(enum.StrEnum):
+    """What happened to one definition or statement between two texts of a module."""
+
+    BODY = "body"  # code of a function or method only: a jump
+    SIGNATURE = "signature"  # parameters, defaults, annotations, async/generator kind
+    DECORATOR = "decorator"
+    CLASS = "class"  # class body, bases or keywords
+    DATA = "data"  # an assignment
+    IMPORT = "import"
+    EFFECT = "effect"  # a statement that is run for its effect
+    BLOCK = "block"  # a compound statement at the top level: if, try, for, with
+    DERIVED = "derived"  # same text, but computed from something that changed
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    MOVED = "moved"  # now lives in another module, with an import left behind
+    LINES = "lines"  # only line numbers, comments or docstrings moved
+
+
+class Severity(enum.StrEnum):
+    """How much a finding matters."""
+
+    NOTE = "note"  # worth knowing; nothing is wrong
+    KEPT = "kept"  # a live value was kept where a fresh start might have another one
+    HELD = "held"  # this is why the change was not applied
+
+
+class Mechanism(enum.StrEnum):
+    """How references taken before reach the new code."""
+
+    JUMP = "jump"  # same function object, new ``__code__``
+    TRAMPOLINE = "trampoline"  # old function forwards to a new callable
+    PROXY = "proxy"  # a wrapt proxy put in place while the module executed
+    REBIND = "rebind"  # names in modules were bound anew (data, importers)
+    TRANSPLANT = "transplant"  # contents of a rebuilt class moved into the same class object
+
+
+@attrs.frozen(kw_only=True)
+class SourceFile:
+    """One edited file, with the bytes that were read.
+
+    Attributes:
+        path: absolute path, as the watcher saw it.
+        data: the bytes on disk, or None when the file is gone.
+    """
+
+    path: str
+    data: bytes | None = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ChangeSet:
+    """A debounced batch of saves.
+
+    Attributes:
+        files: the edited files, in order of path.
+        seen_at: ``time.monotonic()`` of the first file event, in seconds; None where no watcher was involved.
+    """
+
+    files: tuple[SourceFile, ...]
+    seen_at: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Edit:
+    """One difference between the loaded text and the new one.
+
+    Attributes:
+        module: name in ``sys.modules``.
+        qualname: dotted name inside the module, or ``<line N>`` for an unnamed statement.
+        kind: what happened.
+        line: first line in the new file (in the old one where it was removed).
+        detail: a few words for a person, may be empty.
+    """
+
+    module: str
+    qualname: str
+    kind: EditKind
+    line: int
+    detail: str = ""
+
+    def __str__(self) -> str:
+        tail = f"  {self.detail}" if self.detail else ""
+        return f"{self.kind:<10} {self.module}.{self.qualname} (line {self.line}){tail}"
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """Something a person should know about a change, with a stable code (``hotswap explain CODE``).
+
+    Attributes:
+        code: ``HS`` and three digits, see :mod:`hotswap.errors`.
+        severity: ``held`` refuses the change, the others accompany it.
+        message: one sentence with the names in it.
+        file, line: where, in the new text if there is one; line 0 when the whole file is meant.
+        next_step: what to do about it.
+        excerpt: several lines to show as they are (a traceback, a syntax error), may be empty.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    file: str = ""
+    line: int = 0
+    next_step: str = ""
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        where = f" ({self.file}:{self.line})" if self.line else f" ({self.file})" if self.file else ""
+        step = f"; {self.next_step}" if self.next_step else ""
+        return f"{self.code} {self.message}{where}{step}"
+
+
+@attrs.frozen(kw_only=True)
+class ModulePlan:
+    """What will be done to one module.
+
+    Attributes:
+        module: name in ``sys.modules``.
+        file: its source file.
+        edits: what a person reads.
+        execute: index and first line of the new text's top-level statements that will be evaluated aside, in order.
+        removed: names that the new text does not bind any more.
+    """
+
+    module: str
+    file: str
+    edits: tuple[Edit, ...] = ()
+    execute: tuple[tuple[int, int], ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A pure value: what a change means, before any live object is touched.
+
+    Attributes:
+        verdict: the strongest verdict of its parts.
+        modules: in the order in which they will be evaluated (imported modules before importers).
+        findings: reasons and remarks.
+    """
+
+    verdict: Verdict
+    modules: tuple[ModulePlan, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        return tuple(edit for module in self.modules for edit in module.edits)
+
+    def __str__(self) -> str:
+        lines = [f"verdict: {self.verdict}"]
+        for module in self.modules:
+            lines.append(f"{module.file} ({module.module})")
+            lines += [f"  {edit}" for edit in module.edits]
+            if module.execute:
+                lines.append("  evaluates line " + ", ".join(str(line) for _, line in module.execute))
+        lines += [f"{finding.severity}: {finding}" for finding in self.findings]
+        return "\n".join(lines)
+
+
+@attrs.frozen(kw_only=True)
+class Redirect:
+    """One callable whose earlier references now run new code, and by which mechanism."""
+
+    module: str
+    qualname: str
+    mechanism: Mechanism
+
+
+@attrs.frozen(kw_only=True)
+class Timing:
+    """Milliseconds spent in each stage of one swap; ``live`` counts from the file event, None without a watcher."""
+
+    plan: float = 0.0
+    link: float = 0.0
+    commit: float = 0.0
+    total: float = 0.0
+    live: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What was done, or why not.
+
+    Attributes:
+        number: counts the swaps of this process from 1; 0 when nothing was applied.
+        applied: True when all of the plan is live, False when none of it is.
+        plan: what was asked for.
+        findings: all remarks of all stages (the plan's are among them).
+        redirects: callables whose held references were moved, with the mechanism.
+        writes: how many writes the commit made.
+        timing: milliseconds.
+    """
+
+    number: int
+    applied: bool
+    plan: Plan
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
+    writes: int = 0
+    timing: Timing = Timing()
+
+    @property
+    def held(self) -> tuple[Finding, ...]:
+        """The reasons why the change was not applied; empty when it was."""
+        return tuple(f for f in self.findings if f.severity is Severity.HELD)
+
+    @property
+    def kept(self) -> tuple[Finding, ...]:
+        """Live values that a fresh start might give differently."""
+        return tuple(f for f in self.findings if f.severity is Severity.KEPT)
+
+    def __str__(self) -> str:
+        state = f"swap {self.number}" if self.applied else f"not applied ({self.verdict})"
+        lines = [f"{state}: {len(self.plan.edits)} edits, {self.writes} writes, {self.timing.total:.1f} ms"]
+        lines += [f"  {edit}" for edit in self.plan.edits]
+        lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
+        return "\n".join(lines)
+
+
+def to_json(value: Any) -> Any:
+    """Turn a model value into what ``json.dumps`` takes."""
+    if attrs.has(type(value)):
+        return {field.name: to_json(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value
