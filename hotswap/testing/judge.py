@@ -1,0 +1,242 @@
+"""Compares a swapped process with freshly started ones.
+
+    swapped     v1, take, swap to v2 [swap to v3 ...], probe      must print what ``fresh`` prints
+    fresh       vN, take, probe, without hotswap                  must print what the scenario expects
+    taken back  v1, take, swap to v2, probe, rollback, probe      must print what ``untouched`` prints
+    untouched   v1, take, probe, without hotswap
+
+A refused change must have been refused with a listed code, and then the process must answer as on the version before.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from hotswap.testing.scenario import Files, Scenario
+from hotswap.testing.verdict import Mismatch, Outcome, Verdict, require_equal
+
+Step = dict[str, Any]
+Result = dict[str, Any]
+_NURSERY = Path(__file__).with_name("nursery.py")
+
+
+@attrs.define
+class Nursery:
+    """A running ``nursery.py``, and the pipe to it."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, *, with_hotswap: bool) -> Nursery:
+        """Start one; only the processes of a nursery ``with_hotswap`` can be swapped."""
+        root = str(Path(__file__).resolve().parents[2])
+        args = [sys.executable, str(_NURSERY), *(["--hotswap", root] if with_hotswap else [])]
+        return cls(subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+
+    def ask(self, directory: Path, steps: list[Step]) -> None:
+        """Send a request, do not wait."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"directory": str(directory), "steps": steps}) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> list[Result]:
+        """Wait for the oldest answer that was not fetched."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the nursery ended with {self.process.wait()}")
+        return list(json.loads(line))
+
+    def stop(self) -> None:
+        """Close the pipe; the nursery ends by itself."""
+        self.process.communicate()
+
+
+class Judge:
+    """Holds two nurseries, one with and one without hotswap; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def __enter__(self) -> Self:
+        self._swapping = Nursery.start(with_hotswap=True)
+        self._plain = Nursery.start(with_hotswap=False)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._swapping.stop()
+        self._plain.stop()
+
+    def judge(self, scenario: Scenario, directory: Path, *, late: bool = False) -> Verdict:
+        """Judge one scenario.
+
+        Args:
+            scenario: what to perform.
+            directory: a directory for the program's files; one folder a process is made in it.
+            late: attach hotswap after the program was imported, and leave out the rollback.
+        """
+        back = not late and not scenario.no_rollback and not any(scenario.must_refuse)
+        wanted = [version for version, codes in enumerate(scenario.must_refuse) if not codes]  # a broken text cannot be started
+        self._swapping.ask(self._folder(directory), swapped_steps(scenario, late=late))
+        if back:
+            self._swapping.ask(self._folder(directory), taken_back_steps(scenario))
+        for version in wanted:
+            self._plain.ask(self._folder(directory), fresh_steps(scenario, version))
+        fresh = {version: self._plain.answer() for version in wanted}
+        swapped = self._swapping.answer()
+        taken_back = self._swapping.answer() if back else None
+        return decide(scenario, fresh=fresh, swapped=swapped, taken_back=taken_back, late=late)
+
+    def check_expectations(self, scenario: Scenario, directory: Path) -> Verdict:
+        """Compare only the fresh process with the written transcripts; hotswap takes no part."""
+        try:
+            for version, expected in enumerate(scenario.expects):
+                if expected is not None:
+                    self._plain.ask(self._folder(directory), fresh_steps(scenario, version))
+                    _require_expected(scenario, version, self._plain.answer())
+        except Mismatch as mismatch:
+            return Verdict(name=scenario.name, outcome=Outcome.FAILED, text=str(mismatch))
+        return Verdict(name=scenario.name, outcome=Outcome.EQUAL)
+
+    def _folder(self, directory: Path) -> Path:
+        return directory / f"process{next(self._numbers)}"
+
+
+# -- what each process does -------------------------------------------------------------------------------------
+
+
+def fresh_steps(scenario: Scenario, version: int) -> list[Step]:
+    """A process started on this version, without hotswap."""
+    return [_write(scenario.versions[version]), _take(scenario, version), {"op": "probe", "code": scenario.probe}]
+
+
+def swapped_steps(scenario: Scenario, *, late: bool) -> list[Step]:
+    """A process started on version 1 and led through all versions; probed where a transcript is known."""
+    start: Step = {"op": "start"}
+    steps = [_write(scenario.versions[0])]
+    steps += [_take(scenario, 0), start] if late else [start, _take(scenario, 0)]
+    for version in range(1, len(scenario.versions)):
+        steps += [_write(scenario.versions[version]), {"op": "swap"}]
+        if _is_probed(scenario, version):
+            steps.append({"op": "probe", "code": scenario.probe})
+    return steps
+
+
+def taken_back_steps(scenario: Scenario) -> list[Step]:
+    """A process led to version 2 and back to 1; the probe runs on 2 as well, so that nothing of it is left behind."""
+    probe: Step = {"op": "probe", "code": scenario.probe}
+    middle = [] if scenario.probe_once else [probe]
+    start = [_write(scenario.versions[0]), {"op": "start"}, _take(scenario, 0)]
+    swap = [_write(scenario.versions[1]), {"op": "swap"}]
+    return [*start, *swap, *middle, {"op": "rollback"}, _write(scenario.versions[0]), probe]
+
+
+def _write(files: Files) -> Step:
+    return {"op": "write", "files": {path: base64.b64encode(data).decode() for path, data in files}}
+
+
+def _take(scenario: Scenario, version: int) -> Step:
+    return {"op": "take", "code": scenario.takes[version]}
+
+
+def _is_probed(scenario: Scenario, version: int) -> bool:
+    last = version == scenario.last
+    return last or scenario.expects[version] is not None or bool(scenario.must_refuse[version] | scenario.may_refuse[version])
+
+
+# -- the decision -----------------------------------------------------------------------------------------------
+
+
+def decide(
+    scenario: Scenario,
+    *,
+    fresh: dict[int, list[Result]],
+    swapped: list[Result],
+    taken_back: list[Result] | None,
+    late: bool = False,
+) -> Verdict:
+    """Turn what the processes answered into a verdict.
+
+    | swapped process                    | verdict                                                   |
+    |------------------------------------|-----------------------------------------------------------|
+    | prints what the fresh one prints   | equal, unless the refusal of this version is demanded     |
+    | refused, code listed, prints as before | refused                                               |
+    | anything else                      | failed                                                    |
+    """
+    codes = tuple(code for result in [*swapped, *(taken_back or [])] for code in result.get("codes", ()))
+    try:
+        for version in fresh:
+            _require_expected(scenario, version, fresh[version])
+        outcome = _judge_swaps(scenario, fresh, swapped, late=late)
+        if taken_back is not None:
+            _judge_rollback(taken_back, untouched=_transcript(fresh[0], "untouched process"))
+    except Mismatch as mismatch:
+        return Verdict(name=scenario.name, outcome=Outcome.FAILED, text=str(mismatch), codes=codes)
+    return Verdict(name=scenario.name, outcome=outcome, codes=codes)
+
+
+def _require_expected(scenario: Scenario, version: int, results: list[Result]) -> None:
+    printed = _transcript(results, f"fresh process on v{version + 1}")
+    expected = scenario.expects[version]
+    if expected is not None:
+        require_equal(printed, expected, what=f"fresh process on v{version + 1}", against="the scenario")
+
+
+def _judge_swaps(scenario: Scenario, fresh: dict[int, list[Result]], swapped: list[Result], *, late: bool) -> Outcome:
+    _require_done(swapped, "swapped process")
+    live, outcome, rest = 0, Outcome.EQUAL, iter(swapped)
+    for version in range(1, len(scenario.versions)):
+        report = next(result for result in rest if result["op"] == "swap")
+        if report["applied"]:
+            live = version
+            _require_not_demanded(scenario, version, report)
+        else:
+            outcome = Outcome.REFUSED
+            _require_listed(scenario, version, report, late=late)
+        if (missing := scenario.says[version] - set(report["codes"])) and report["applied"]:
+            raise Mismatch(f"the report on v{version + 1} does not contain {sorted(missing)}\n{report['text']}")
+        if _is_probed(scenario, version):
+            printed = next(result for result in rest if result["op"] == "probe")["out"]
+            wanted = _transcript(fresh[live], f"fresh process on v{live + 1}")
+            require_equal(printed, wanted, what="swapped process", against=f"fresh process on v{live + 1}", report=report["text"])
+    return outcome
+
+
+def _require_not_demanded(scenario: Scenario, version: int, report: Result) -> None:
+    if codes := scenario.must_refuse[version]:
+        raise Mismatch(f"v{version + 1} was applied; it has to be refused with {sorted(codes)}\n{report['text']}")
+
+
+def _require_listed(scenario: Scenario, version: int, report: Result, *, late: bool) -> None:
+    listed = scenario.may_refuse[version] | scenario.must_refuse[version] | (scenario.may_refuse_late if late else frozenset())
+    if not report["held"] or not set(report["held"]) <= listed:
+        raise Mismatch(f"v{version + 1} was refused, which the scenario does not list\n{report['text']}")
+
+
+def _judge_rollback(results: list[Result], *, untouched: str) -> None:
+    _require_done(results, "process that was taken back")
+    rollback = next(result for result in results if result["op"] == "rollback")
+    if rollback.get("skipped"):
+        return  # the swap was refused and judged; there is nothing to take back
+    if not rollback["applied"]:
+        raise Mismatch(f"the rollback was refused\n{rollback['text']}")
+    whose = "process that was taken back"
+    require_equal(results[-1]["out"], untouched, what=whose, against="a process never swapped", report=rollback["text"])
+
+
+def _transcript(results: list[Result], whose: str) -> str:
+    _require_done(results, whose)
+    return str(results[-1]["out"])
+
+
+def _require_done(results: list[Result], whose: str) -> None:
+    if error := results[-1].get("error"):
+        raise Mismatch(f"{whose}, step {results[-1]['op']}:\n{error}")
