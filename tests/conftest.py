@@ -1,0 +1,20 @@
+"""What all tests share: nothing but the way to the checkout for the processes that they start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every process started by a test import this checkout, whether or not it is installed."""
+    inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    if str(ROOT) not in inherited:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *inherited])
+    # Programs under test are read by the tests, not by a person: no colours, whatever the caller's terminal can do.
+    os.environ.pop("FORCE_COLOR", None)
+    os.environ["NO_COLOR"] = "1"
