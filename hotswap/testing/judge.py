@@ -100,7 +100,7 @@ class Judge:
         try:
             for version, expected in enumerate(scenario.expects):
                 if expected is not None:
-                    self._plain.ask(self._folder(directory), fresh_steps(scenario, version))
+                    self._plain.ask(self._folder(directory), fresh_steps(scenario, scenario.served(version)))
                     _require_expected(scenario, version, self._plain.answer())
         except Mismatch as mismatch:
             return Verdict(name=scenario.name, outcome=Outcome.FAILED, text=str(mismatch))
@@ -173,8 +173,8 @@ def decide(
     """
     codes = tuple(code for result in [*swapped, *(taken_back or [])] for code in result.get("codes", ()))
     try:
-        for version in fresh:
-            _require_expected(scenario, version, fresh[version])
+        for version in range(len(scenario.versions)):
+            _require_expected(scenario, version, fresh[scenario.served(version)])
         outcome = _judge_swaps(scenario, fresh, swapped, late=late)
         if taken_back is not None:
             _judge_rollback(taken_back, untouched=_transcript(fresh[0], "untouched process"))

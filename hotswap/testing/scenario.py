@@ -6,7 +6,8 @@ The text form is made of sections; ``tests/scenarios/README.md`` shows one. A he
     ``every/path``         a file that is the same in all versions
     ``take``, ``take vN``  brings about the state, right after the start (``take vN``: in a process started on N)
     ``probe``              prints the transcript
-    ``expect``, ``expect vN``           the whole transcript on that version (without N: on the last one)
+    ``expect``, ``expect vN``           the whole transcript on that version (without N: on the last one); where
+                           the change must be refused, it is what the version before answers
     ``may refuse``, ``may refuse vN``   codes that may refuse the change to that version, one a line, with why
     ``may refuse late``                 the same, only where hotswap was attached after the imports
     ``must refuse``, ``must refuse vN`` codes of which one has to refuse it
@@ -88,6 +89,12 @@ class Scenario:
         """Index of the last version."""
         return len(self.versions) - 1
 
+    def served(self, version: int) -> int:
+        """The version that answers after the change to this one: an earlier one where this one must be refused."""
+        while self.must_refuse[version]:
+            version -= 1
+        return version
+
 
 def read_scenario(path: Path) -> Scenario:
     """Read one scenario file; its name is the folder's and the file's.
@@ -149,9 +156,7 @@ def _files(sections: dict[str, str]) -> tuple[list[Files], dict[str, str]]:
     return [_freeze({**every, **versions[version]}) for version in ordered], rest
 
 
-def _keyed(
-    sections: dict[str, str], count: int, name: str
-) -> tuple[dict[str, tuple[str | None, ...]], dict[str, str]]:
+def _keyed(sections: dict[str, str], count: int, name: str) -> tuple[dict[str, tuple[str | None, ...]], dict[str, str]]:
     """Sort sections into those that exist once a version and the others; what has no number means the last version.
 
     ``take`` without a number means every version.
