@@ -1,0 +1,184 @@
+"""Every write to the live program, each with its inverse, applied in one instant.
+
+Takes: a :class:`Swap`, the prepared writes. Gives: nothing; afterwards all of them are live, or none.
+May touch: whatever the writes name. Must not: compute, execute code of the program, or wait.
+
+A loop in C does not let another thread in while it calls C functions, so ``deque(starmap(operator.call, writes))``
+is one instant under the GIL. The collector is off meanwhile, and replaced values are held until it is over, so
+that no finaliser runs in between. (The idea of redirecting at the old function's own entry, so that every stored
+pointer stays valid, is Linux live patching's.)
+"""
+
+from __future__ import annotations
+
+import gc
+import operator
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import filterfalse, starmap
+from types import CellType, FunctionType
+from typing import Any
+
+import attrs
+
+from hotswap.model import Finding, Redirect
+
+#: A call to be made: a function implemented in C and its arguments.
+Call = tuple[Any, ...]
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>", "__slots__": ()})()
+
+
+@attrs.frozen(slots=True)
+class Write:
+    """One write with its inverse; both are calls of C functions with ready arguments.
+
+    Attributes:
+        do, undo: ``(function, *arguments)``.
+        what: for a person who reads the journal.
+    """
+
+    do: Call
+    undo: Call
+    what: str = ""
+
+
+@attrs.define(eq=False)
+class Swap:
+    """The plan bound to live objects.
+
+    Attributes:
+        writes: in the order in which they are made.
+        redirects: callables that references from before are led to, and how.
+        findings: what linking found.
+        after: calls to be made once the writes are live, each of which may run code of the program.
+        on_undo: calls to be made after a rollback, for what has no inverse (dropped caches).
+    """
+
+    writes: list[Write] = attrs.Factory(list)
+    redirects: list[Redirect] = attrs.Factory(list)
+    findings: list[Finding] = attrs.Factory(list)
+    after: list[Callable[[], None]] = attrs.Factory(list)
+    on_undo: list[Callable[[], None]] = attrs.Factory(list)
+
+    def add(self, *writes: Write) -> None:
+        self.writes.extend(writes)
+
+
+def apply(swap: Swap) -> None:
+    """Make all writes in one instant.
+
+    Raises:
+        Exception: a write failed; those made before it have been taken back.
+    """
+    _run(swap.writes, forward=True)
+
+
+def revert(swap: Swap) -> None:
+    """Take all writes back in one instant, the last one first."""
+    _run(swap.writes, forward=False)
+
+
+def _run(writes: list[Write], *, forward: bool) -> None:
+    calls = [w.do for w in writes] if forward else [w.undo for w in reversed(writes)]
+    begun: deque[Call] = deque()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        # Each call is noted in C just before it is made, so a failure knows how far it came.
+        deque(starmap(operator.call, filterfalse(begun.append, calls)), maxlen=0)
+    except BaseException:
+        # A write that fails is a bug of the link stage; what was made before it is taken back in order.
+        made = len(begun) - 1
+        back = [w.undo for w in reversed(writes[:made])] if forward else [w.do for w in writes[len(writes) - made :]]
+        deque(starmap(operator.call, back), maxlen=0)
+        raise
+    finally:
+        if enabled:
+            gc.enable()
+
+
+# ---- the kinds of writes, each beside its inverse ----
+
+
+def set_item(mapping: dict[Any, Any], key: Any, value: Any, what: str = "") -> Write:
+    """``mapping[key] = value`` in an exact dict."""
+    if key in mapping:
+        return Write((dict.__setitem__, mapping, key, value), (dict.__setitem__, mapping, key, mapping[key]), what)
+    return Write((dict.__setitem__, mapping, key, value), (dict.pop, mapping, key, None), what)
+
+
+def del_item(mapping: dict[Any, Any], key: Any, what: str = "") -> Write:
+    return Write((dict.pop, mapping, key, None), (dict.__setitem__, mapping, key, mapping[key]), what)
+
+
+def set_function(function: FunctionType, name: str, value: Any) -> Write:
+    """Set ``__code__``, ``__defaults__`` and the like of a function."""
+    return Write((setattr, function, name, value), (setattr, function, name, getattr(function, name)))
+
+
+def set_cell(cell: CellType, value: Any) -> Write:
+    try:
+        old = cell.cell_contents
+    except ValueError:
+        return Write((setattr, cell, "cell_contents", value), (delattr, cell, "cell_contents"))
+    return Write((setattr, cell, "cell_contents", value), (setattr, cell, "cell_contents", old))
+
+
+def set_class(cls: type, name: str, value: Any, what: str = "") -> Write:
+    """Set an attribute of a class, past its metaclass's ``__setattr__``."""
+    old = cls.__dict__.get(name, MISSING)
+    do = (type.__setattr__, cls, name, value)
+    if old is MISSING:
+        return Write(do, (type.__delattr__, cls, name), what)
+    return Write(do, (type.__setattr__, cls, name, old), what)
+
+
+def del_class(cls: type, name: str, what: str = "") -> Write:
+    return Write((type.__delattr__, cls, name), (type.__setattr__, cls, name, cls.__dict__[name]), what)
+
+
+def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write:
+    """Set an attribute of an instance, past its class's ``__setattr__``."""
+    old = vars(target).get(name, MISSING) if hasattr(target, "__dict__") else getattr(target, name, MISSING)
+    do = (object.__setattr__, target, name, value)
+    if old is MISSING:
+        return Write(do, (object.__delattr__, target, name), what)
+    return Write(do, (object.__setattr__, target, name, old), what)
+
+
+def set_contents(container: Any, new: Any) -> list[Write]:
+    """Give a builtin container other contents, in place, so that everybody who holds it sees them."""
+    old: Any
+    if isinstance(container, dict):
+        old = dict(container)
+        return [
+            Write((dict.clear, container), (dict.update, container, old)),
+            Write((dict.update, container, dict(new)), (dict.clear, container)),
+        ]
+    if isinstance(container, list):
+        old = list(container)
+        everything = slice(None)
+        return [Write((list.__setitem__, container, everything, list(new)), (list.__setitem__, container, everything, old))]
+    if isinstance(container, set):
+        old = set(container)
+        return [
+            Write((set.clear, container), (set.update, container, old)),
+            Write((set.update, container, set(new)), (set.clear, container)),
+        ]
+    if isinstance(container, deque):
+        old = list(container)
+        return [
+            Write((deque.clear, container), (deque.extend, container, old)),
+            Write((deque.extend, container, list(new)), (deque.clear, container)),
+        ]
+    if isinstance(container, bytearray):
+        everything = slice(None)
+        return [
+            Write((bytearray.__setitem__, container, everything, bytes(new)), (bytearray.__setitem__, container, everything, bytes(container)))
+        ]
+    raise TypeError(f"no in-place write for {type(container).__name__}")
+
+
+def count_writes(swaps: Iterable[Swap]) -> int:
+    return sum(len(swap.writes) for swap in swaps)

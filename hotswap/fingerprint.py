@@ -1,0 +1,223 @@
+"""Structural fingerprints of module data: has the program changed a value since it was loaded?
+
+A fingerprint is one integer, made from exact builtin types only: no ``__eq__`` or ``__hash__`` of the program is
+ever called, and nothing of the program is kept alive. Objects that cannot be looked into count by identity.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import logging
+import pathlib
+import re
+import types
+import typing
+import uuid
+from collections import deque
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import attrs
+
+#: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
+LIMIT = 50_000
+
+_ATOMS: frozenset[type] = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), range, slice}
+)
+_IMMUTABLE: tuple[type, ...] = (
+    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
+    pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace,
+)  # fmt: skip
+#: Bound by name only, so a new one can take its place.
+_REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)
+CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
+_CALLABLES: tuple[type, ...] = (
+    FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
+    types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
+    type(functools.lru_cache(lambda: None)), staticmethod, classmethod, property, functools.cached_property,
+    functools.singledispatchmethod,
+)  # fmt: skip
+
+
+@attrs.frozen(slots=True)
+class Print:
+    """What a value was when its module had been loaded.
+
+    Attributes:
+        whole: one number for all of it; None when it was too large.
+        parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
+        opaque: True when there is something in it that cannot be looked into.
+    """
+
+    whole: int | None
+    parts: dict[int, int] | None = None
+    opaque: bool = False
+
+    def same(self, other: Print) -> bool:
+        return self.whole is not None and self.whole == other.whole
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Printer:
+    def __init__(self, is_managed: Callable[[type], bool]) -> None:
+        self.is_managed = is_managed
+        self.left = LIMIT
+        self.opaque = False
+        self.inside: set[int] = set()
+
+    def number(self, value: Any) -> int:
+        kind = type(value)
+        if kind in _ATOMS:
+            return hash((kind.__name__, repr(value) if kind in (float, complex, range, slice) else value))
+        self.left -= 1
+        if self.left < 0:
+            raise _TooLarge
+        if id(value) in self.inside:
+            return hash(("circle", kind.__name__))
+        self.inside.add(id(value))
+        try:
+            return self._compound(kind, value)
+        finally:
+            self.inside.discard(id(value))
+
+    def _compound(self, kind: type, value: Any) -> int:
+        if isinstance(value, (list, tuple, deque)) and _is_plain(kind):
+            self.left -= len(value)
+            return hash((kind.__name__, tuple([self.number(item) for item in value]), self._attributes(kind, value)))
+        if isinstance(value, dict) and _is_plain(kind):
+            self.left -= len(value)
+            return hash((kind.__name__, tuple([(self.number(k), self.number(v)) for k, v in dict.items(value)]), self._attributes(kind, value)))
+        if isinstance(value, (set, frozenset)) and _is_plain(kind):
+            self.left -= len(value)
+            return hash((kind.__name__, tuple(sorted([self.number(item) for item in value]))))
+        if isinstance(value, bytearray):
+            return hash(("bytearray", bytes(value)))
+        if isinstance(value, types.SimpleNamespace):
+            return hash(("namespace", tuple([(k, self.number(v)) for k, v in vars(value).items()])))
+        if isinstance(value, functools.partial):
+            return hash(("partial", id(value.func), self.number(value.args), self.number(value.keywords)))
+        if isinstance(value, enum.Enum):
+            return hash((kind.__qualname__, value.name))
+        if isinstance(value, _IMMUTABLE):
+            return hash((kind.__name__, repr(value)))
+        if isinstance(value, types.MethodType):
+            return hash(("method", id(value.__func__), id(value.__self__)))
+        if isinstance(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
+            return hash((kind.__name__, id(value)))
+        if self.is_managed(kind):
+            return hash((kind.__qualname__, self._attributes(kind, value)))
+        self.opaque = True
+        return hash((kind.__qualname__, id(value)))
+
+    def _attributes(self, kind: type, value: Any) -> int:
+        """The state of an instance, read past any code of its class."""
+        if kind in (list, tuple, dict, deque):
+            return 0
+        found = []
+        state = getattr_static_dict(value)
+        if state:
+            found += [(name, self.number(item)) for name, item in state.items()]
+        for name, item in slot_values(kind, value):
+            found.append((name, self.number(item)))
+        return hash(tuple(found))
+
+
+def _is_plain(kind: type) -> bool:
+    """True for builtin containers and subclasses that do not change how they are iterated."""
+    return kind.__iter__ in _PLAIN_ITERS  # type: ignore[attr-defined]
+
+
+_PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset, deque)) | {
+    __import__("collections").OrderedDict.__iter__
+}
+
+
+def getattr_static_dict(value: Any) -> dict[str, Any] | None:
+    """The instance dict, not asking ``__getattribute__``; None where there is none."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
+    """Filled slots of an instance, by name, read through the slot descriptors."""
+    found = []
+    for cls in kind.__mro__:
+        for name, item in cls.__dict__.items():
+            if isinstance(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
+                try:
+                    found.append((name, item.__get__(value, kind)))
+                except AttributeError:
+                    continue
+    return found
+
+
+def fingerprint(value: Any, is_managed: Callable[[type], bool]) -> Print:
+    """Fingerprint a value of module data.
+
+    Args:
+        value: any object.
+        is_managed: True for classes whose module is managed: their instances are looked into.
+    """
+    printer = _Printer(is_managed)
+    try:
+        whole = printer.number(value)
+        return Print(whole, _parts(value, printer), printer.opaque)
+    except (_TooLarge, RecursionError):
+        return Print(None, None, True)
+    except RuntimeError:  # changed by another thread while it was read
+        return Print(None, None, printer.opaque)
+
+
+def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
+    printer.left = LIMIT
+    if isinstance(value, dict):
+        return {printer.number(k): printer.number(v) for k, v in dict.items(value)}
+    if isinstance(value, (list, deque)):
+        return {index: printer.number(item) for index, item in enumerate(value)}
+    if isinstance(value, set):
+        return {printer.number(item): 0 for item in value}
+    if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
+        return {hash(("str", k)): printer.number(v) for k, v in state.items()}
+    return None
+
+
+def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
+    try:
+        return _Printer(is_managed).number(value)
+    except (_TooLarge, RecursionError, RuntimeError):
+        return None
+
+
+def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
+    """One word for what a name is bound to, as the plan stage wants it.
+
+    ``data`` has contents that can be compared and replaced, ``holder`` is a container with something opaque in it,
+    ``function`` is any callable that references can be led on from.
+    """
+    if isinstance(value, types.ModuleType):
+        return "module"
+    if isinstance(value, type):
+        return "class"
+    if isinstance(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
+        return "function"
+    if isinstance(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
+        return "data"
+    if isinstance(value, CONTAINERS) or isinstance(value, (tuple, frozenset)):
+        return "holder" if fingerprint(value, is_managed).opaque else "data"
+    if type(value) in _ATOMS or isinstance(value, _IMMUTABLE):
+        return "data"
+    if is_managed(type(value)) and not fingerprint(value, is_managed).opaque:
+        return "instance"
+    return "opaque"

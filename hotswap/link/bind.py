@@ -1,0 +1,468 @@
+"""Carries a draft of the plan over to live objects: evaluates aside, leads over, prepares every write.
+
+Order: list the heap, evaluate, lead over, jump functions, bind names, remove names, drop stale caches. All that can
+fail is here, before the commit.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from types import CellType, FunctionType
+from typing import Any
+
+from hotswap.commit import MISSING, Swap, Write, del_item, set_item
+from hotswap.link.classes import ClassPair, ClassRefused, transplant
+from hotswap.link.data import Merger
+from hotswap.link.handles import as_handle, needs_handle
+from hotswap.link.heap import LRU, Heap, list_instances, scan_heap
+from hotswap.link.redirect import jump_code, lead, redirect, take_over
+from hotswap.link.staging import Staging, StagingError
+from hotswap.link.trampoline import removed_stub
+from hotswap.link.unstage import EscapeError, Twins, lead_over
+from hotswap.model import Finding, Mechanism, Redirect, Severity
+from hotswap.plan.build import Draft
+from hotswap.plan.units import Unit, UnitKind, bound_names
+from hotswap.plugin.manager import Plugins
+from hotswap.world import ModuleRecord, World
+
+
+class LinkRefused(Exception):
+    """The plan cannot be carried out; nothing was changed."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__(findings[0].message if findings else "refused")
+        self.findings = findings
+
+
+def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
+    """Prepare all writes of a plan.
+
+    Raises:
+        LinkRefused: a statement raised, or live objects do not allow it.
+    """
+    return _Linker(draft, world, plugins).link()
+
+
+class _Linker:
+    def __init__(self, draft: Draft, world: World, plugins: Plugins) -> None:
+        self.draft = draft
+        self.world = world
+        self.plugins = plugins
+        self.swap = Swap()
+        self.merger = Merger(self.swap, world.is_managed)
+        self.done: set[int] = set()  # ids of live functions whose jump is prepared
+
+    def link(self) -> Swap:
+        files = {self.world.records[name].file for name in self.draft.order}
+        self.heap = scan_heap(files)
+        if self.heap.frozen:
+            self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
+        staging = Staging(self.draft, self.world)
+        try:
+            staging.run()
+            self.staging = staging
+            self.twins = lead_over(staging, self.heap)
+            self._link_functions()
+            self._bind_names()
+            self._remove_names()
+        except (StagingError, EscapeError, ClassRefused) as refusal:
+            raise LinkRefused(refusal.finding) from refusal
+        self._drop_caches()
+        self.plugins.link(self.draft, self.swap)
+        return self.swap
+
+    def _note(self, code: str, message: str, file: str = "", line: int = 0, severity: Severity = Severity.NOTE) -> None:
+        self.swap.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line))
+
+    # ---- functions ----
+
+    def _link_functions(self) -> None:
+        """Every function of an edited file gets its new code, the unchanged ones too: their line numbers moved."""
+        paired = {id(live): staged for staged, live in self.twins.functions}
+        for name, pairing in self.draft.pairings.items():
+            record = self.world.records[name]
+            changed = self._changed_names(name)
+            for old, functions in list(self.heap.functions.items()):
+                new = pairing.new_of.get(old)
+                if new is None:
+                    continue
+                for function in functions:
+                    if function.__globals__ is record.module.__dict__ or not self._belongs_elsewhere(function):
+                        self._jump(record, function, new, paired.get(id(function)), changed)
+        self._take_over_derived(paired)
+
+    def _belongs_elsewhere(self, function: FunctionType) -> bool:
+        """A file that is loaded twice (as main and by name) has functions of the same code in two namespaces."""
+        return any(
+            function.__globals__ is record.module.__dict__ for record in self.world.records.values()
+        )
+
+    def _changed_names(self, name: str) -> set[str]:
+        diff = self.draft.diffs[name]
+        return set(diff.bodies) | {unit.names[0] for _, unit in diff.changed if unit.kind is UnitKind.FUNCTION and unit.names}
+
+    def _jump(self, record: ModuleRecord, function: FunctionType, code: Any, staged: FunctionType | None, changed: set[str]) -> None:
+        qualname = function.__code__.co_qualname
+        if function.__code__ != code:
+            cells = self._class_cell(record, function, code)
+            direct = jump_code(self.swap, function, code, cells, record.name)
+            if direct is not function:
+                self._replace_in_place(record, function, direct)
+                self.twins.put(staged, direct) if staged is not None else None
+            elif qualname.partition(".<locals>")[0] in changed:
+                self.swap.redirects.append(Redirect(module=record.name, qualname=qualname, mechanism=Mechanism.JUMP))
+        if staged is not None and id(function) not in self.done:
+            self.done.add(id(function))
+            if self._is_committed(record.name, staged):
+                take_over(self.swap, function, self._resolved(staged, record))
+
+    def _take_over_derived(self, paired: dict[int, FunctionType]) -> None:
+        """Functions whose text did not change but whose defaults or decorators did (DERIVED)."""
+        for staged, live in self.twins.functions:
+            if id(live) in self.done:
+                continue
+            name = next((n for n, r in self.world.records.items() if r.module.__dict__ is live.__globals__), None)
+            if name is not None and self._is_committed(name, staged):
+                self.done.add(id(live))
+                take_over(self.swap, live, self._resolved(staged, self.world.records[name]))
+
+    def _is_committed(self, module: str, staged: FunctionType) -> bool:
+        """True for functions of statements whose results count, not of those evaluated as support."""
+        head = staged.__code__.co_qualname.partition(".")[0]
+        kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
+        units = self.draft.summaries[module].units
+        for owner, index in kept:
+            if owner == module and (head in units[index].names or head.startswith("<")):
+                return True
+        line = staged.__code__.co_firstlineno
+        return any(
+            owner == module and units[index].line <= line <= (units[index].node.end_lineno or line) for owner, index in kept
+        )
+
+    def _resolved(self, staged: FunctionType, record: ModuleRecord) -> FunctionType:
+        """The staged function with everything that it refers to led over."""
+        resolve = self.twins.resolve
+        twin = FunctionType(staged.__code__, record.module.__dict__, staged.__name__, None, staged.__closure__)
+        twin.__defaults__ = tuple(map(resolve, staged.__defaults__)) if staged.__defaults__ else staged.__defaults__
+        if staged.__kwdefaults__:
+            twin.__kwdefaults__ = {k: resolve(v) for k, v in staged.__kwdefaults__.items()}
+        twin.__doc__ = staged.__doc__
+        twin.__annotations__ = {k: resolve(v) for k, v in staged.__annotations__.items()}
+        twin.__dict__.update({k: resolve(v) for k, v in staged.__dict__.items()})
+        if hasattr(staged, "__type_params__"):
+            twin.__type_params__ = staged.__type_params__
+        return twin
+
+    def _class_cell(self, record: ModuleRecord, function: FunctionType, code: Any) -> dict[str, CellType]:
+        """A method that gains ``super()`` needs the cell that holds its class."""
+        if "__class__" not in code.co_freevars or "__class__" in function.__code__.co_freevars:
+            return {}
+        owner: Any = record.module.__dict__
+        for part in code.co_qualname.split(".")[:-1]:
+            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        return {"__class__": CellType(owner)} if isinstance(owner, type) else {}
+
+    def _replace_in_place(self, record: ModuleRecord, function: FunctionType, direct: FunctionType) -> None:
+        """The name that was bound to the function gets the direct one; held references pass the trampoline."""
+        parts = function.__qualname__.split(".")
+        owner: Any = record.module.__dict__
+        for part in parts[:-1]:
+            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        if isinstance(owner, dict) and owner.get(parts[-1]) is function:
+            self.swap.add(set_item(owner, parts[-1], direct))
+        elif isinstance(owner, type):
+            self._replace_method(owner, parts[-1], function, direct)
+
+    def _replace_method(self, owner: type, name: str, function: FunctionType, direct: FunctionType) -> None:
+        from hotswap.commit import set_class
+
+        held = owner.__dict__.get(name)
+        if held is function:
+            self.swap.add(set_class(owner, name, direct))
+        elif isinstance(held, (staticmethod, classmethod)) and held.__func__ is function:
+            self.swap.add(set_class(owner, name, type(held)(direct)))
+
+    # ---- names ----
+
+    def _bind_names(self) -> None:
+        kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
+        for module in self.draft.order:
+            if module not in self.staging.modules:
+                continue
+            units = self.draft.summaries[module].units
+            chosen = [unit for unit in units if (module, unit.index) in kept]
+            last = {name: unit for unit in chosen for name in unit.names}
+            for unit in chosen:
+                for name in unit.names:
+                    if last[name] is unit:
+                        self._bind_name(module, name, unit)
+                if any(binding.local == "*" for binding in unit.imports):
+                    self._bind_star(module, {name for u in units for name in u.names})
+            self._bind_annotations(module)
+        for name, diff in self.draft.diffs.items():
+            self._bind_docstring(name, diff)
+
+    def _bind_name(self, module: str, name: str, unit: Unit) -> None:
+        space = self.staging.modules[module].__dict__
+        record = self.world.records[module]
+        live_space = record.module.__dict__
+        if name not in space:
+            if name in live_space and unit.kind is not UnitKind.BLOCK:
+                self._drop_name(record, name, unit.line)
+            return
+        staged = space[name]
+        new = self.twins.resolve(staged)
+        live = live_space.get(name, MISSING)
+        where = (record.file, unit.line)
+        bound = self._choose(module, name, live, staged, new, where, unit)
+        if bound is not live:
+            self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
+
+    def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
+        """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
+        if new is live and not isinstance(new, type):
+            return live
+        if isinstance(live, type) and isinstance(staged, type) and new is live:
+            if staged is not live:
+                self._transplant(module, name, live, staged, where, unit)
+            return live
+        if getattr(type(live), "__hotswap_handle__", False):
+            return self._repoint(module, name, live, new)
+        if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
+            return self._into_handle(module, name, live, new)
+        if isinstance(live, FunctionType):
+            return self._redirect(module, name, live, new, where)
+        if type(live) is LRU and type(new) is LRU:
+            self._lead_cache(module, name, live, new)
+            return new
+        if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
+            return self._repoint_partial(module, name, live, new)
+        if isinstance(live, type) and not isinstance(new, type) and callable(new):
+            return self._class_to_callable(module, name, live, new, where)
+        if live is MISSING or isinstance(new, type) or callable(new) and not self.world.is_managed(type(new)):
+            return new
+        base = None if self.world.records[module].base is None else self.world.records[module].base.get(name)  # type: ignore[union-attr]
+        if unit.kind is UnitKind.IMPORT:
+            return self._rebind_import(module, name, live, new, unit)
+        return self.merger.merge(f"{module}.{name}", live, base or self._literal_base(module, name), new, where)
+
+    def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
+        """An imported value follows unless the program has bound the name to something else since."""
+        base = self.world.records[module].base
+        from hotswap.fingerprint import fingerprint
+
+        if base is None or name not in base or fingerprint(live, self.world.is_managed).same(base[name]):
+            return new
+        for binding in unit.imports:
+            origin = self.world.records.get(binding.module)
+            if binding.local == name and origin is not None and origin.module.__dict__.get(binding.attr or "") is live:
+                return new
+        self.merger._kept(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
+        return live
+
+    def _literal_base(self, module: str, name: str) -> Any:
+        """Without a fingerprint (attached later), a pure literal of the base text tells what the value was."""
+        from hotswap.fingerprint import fingerprint
+
+        record = self.world.records[module]
+        if record.base is not None:
+            return None
+        edited = self.draft.edited.get(module)
+        summary = edited.old_summary if edited else self.draft.summaries[module]
+        for unit in summary.units:
+            if unit.names == (name,) and isinstance(unit.node, (ast.Assign, ast.AnnAssign)) and unit.node.value is not None:
+                try:
+                    return fingerprint(ast.literal_eval(unit.node.value), self.world.is_managed)
+                except (ValueError, TypeError, SyntaxError):
+                    return None
+        return None
+
+    def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
+        if self._is_foreign(module, live):
+            return new
+        if not callable(new):
+            lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
+            return new
+        if redirect(self.swap, live, new, module, live.__qualname__):
+            return live
+        if isinstance(new, type):
+            self._note("HS409", f"{module}.{name} was a function and is a class now: calls of held references follow, isinstance with them does not",
+                       *where, severity=Severity.NOTE)  # fmt: skip
+        return new
+
+    def _is_foreign(self, module: str, function: FunctionType) -> bool:
+        """A function of a library that is merely bound here: other users of it must not be led anywhere."""
+        files = {record.file for record in self.world.records.values()}
+        if function.__code__.co_filename in files:
+            owner = next((r for r in self.world.records.values() if r.module.__dict__ is function.__globals__), None)
+            # Another managed module's function, imported here: it stays as it is for everybody else.
+            return owner is not None and owner.name != module and function.__qualname__ in owner.module.__dict__ and (
+                owner.module.__dict__[function.__qualname__] is function
+            )
+        return function.__closure__ is None
+
+    def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
+        if new is live or new is live.__wrapped__:
+            return live
+        if not callable(new):
+            return new
+        self.swap.add(Write((setattr, live, "__wrapped__", new), (setattr, live, "__wrapped__", live.__wrapped__)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.PROXY))
+        return live if needs_handle(new) else new
+
+    def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
+        handle = as_handle(module, name, new)
+        if isinstance(live, FunctionType) and not self._is_foreign(module, live):
+            lead(self.swap, live, handle, module, name)
+        return handle
+
+    def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
+        state = (live.func, live.args, live.keywords, live.__dict__ or None)
+        fresh = (new.func, new.args, new.keywords, new.__dict__ or None)
+        if state[0] is fresh[0] and state[1] == fresh[1] and state[2] == fresh[2]:
+            return live
+        self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
+        return live
+
+    def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
+        """A cache made with other arguments: held references to the old one reach the new code without its results."""
+        old, fresh = live.__wrapped__, new.__wrapped__
+        if isinstance(old, FunctionType) and isinstance(fresh, FunctionType) and old is not fresh:
+            redirect(self.swap, old, fresh, module, name)
+        self.swap.add(Write((live.cache_clear,), (live.cache_clear,)))
+
+    def _class_to_callable(self, module: str, name: str, live: type, new: Any, where: tuple[str, int]) -> Any:
+        """A class became a function: calls of the held class are led on by its ``__new__``."""
+        from hotswap.commit import set_class
+
+        if type(live) is not type:
+            raise LinkRefused(
+                Finding(code="HS208", severity=Severity.HELD, message=f"{module}.{name} was a class with a metaclass", file=where[0],
+                        line=where[1], next_step="restart")  # fmt: skip
+            )
+
+        def __new__(cls: type, *args: Any, **kwargs: Any) -> Any:
+            return new(*args, **kwargs)
+
+        self.swap.add(set_class(live, "__new__", staticmethod(__new__)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
+        self._note("HS409", f"{module}.{name} was a class and is a function now: calls of the held class follow, isinstance with it does not", *where)
+        return new
+
+    # ---- classes ----
+
+    def _transplant(self, module: str, name: str, live: type, staged: type, where: tuple[str, int], unit: Unit) -> None:
+        record = self.world.records[module]
+        old_body = self._body_names(module, name, old=True)
+        new_body = self._body_names(module, name, old=False)
+        for mine, theirs in self.twins.classes:
+            if theirs is live or theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__:
+                pair = ClassPair(module=module, path=theirs.__qualname__, file=where[0], line=where[1], live=theirs, staged=mine,
+                                 old_body=old_body.get(theirs.__qualname__, frozenset()),
+                                 new_body=new_body.get(theirs.__qualname__, frozenset()), base=record.base)  # fmt: skip
+                transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
+
+    def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
+        edited = self.draft.edited.get(module)
+        summary = edited.old_summary if old and edited else self.draft.summaries[module]
+        found: dict[str, frozenset[str]] = {}
+
+        def note(node: ast.AST, path: str) -> None:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.ClassDef):
+                    own = f"{path}{child.name}"
+                    found[own] = frozenset(bound_names(child.body))
+                    note(child, f"{own}.")
+                elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    note(child, path)
+
+        for unit in summary.units:
+            if name in unit.names:
+                note(ast.Module([unit.node], []), "")
+        return found
+
+    # ---- the rest ----
+
+    def _bind_star(self, module: str, own: set[str]) -> None:
+        live = self.world.records[module].module.__dict__
+        for name, staged in self.staging.modules[module].__dict__.items():
+            if name.startswith("__") or name in own:
+                continue
+            new = self.twins.resolve(staged)
+            if live.get(name, MISSING) is not new:
+                self.swap.add(set_item(live, name, new))
+
+    def _bind_annotations(self, module: str) -> None:
+        live = self.world.records[module].module.__dict__
+        staged = self.staging.modules[module].__dict__.get("__annotations__")
+        if staged is not None and "__annotations__" in live and staged != live["__annotations__"]:
+            self.swap.add(set_item(live, "__annotations__", {k: self.twins.resolve(v) for k, v in staged.items()}))
+
+    def _bind_docstring(self, name: str, diff: Any) -> None:
+        old = ast.get_docstring(self.draft.edited[name].old.tree, clean=False)
+        new = ast.get_docstring(self.draft.edited[name].new.tree, clean=False)
+        live = self.world.records[name].module.__dict__
+        if old != new and live.get("__doc__") == old:
+            self.swap.add(set_item(live, "__doc__", new))
+
+    def _remove_names(self) -> None:
+        for plan in self.draft.plan.modules:
+            record = self.world.records[plan.module]
+            diff = self.draft.diffs.get(plan.module)
+            for name in plan.removed:
+                self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
+        self._lead_removed()
+
+    def _drop_name(self, record: ModuleRecord, name: str, line: int, renamed: bool = False) -> None:
+        live = record.module.__dict__
+        if name in live:
+            self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
+            if not renamed and isinstance(live[name], (FunctionType, type)):
+                self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
+
+    def _lead_removed(self) -> None:
+        """Functions without a successor say so when a held reference is called."""
+        for name, pairing in self.draft.pairings.items():
+            record = self.world.records[name]
+            redirected = {r.qualname for r in self.swap.redirects}
+            for code in pairing.removed:
+                if "<locals>" in code.co_qualname or code.co_qualname in redirected:
+                    continue
+                for function in self.heap.functions.get(code, ()):
+                    if function.__globals__ is record.module.__dict__:
+                        lead(self.swap, function, removed_stub(name, code.co_qualname), name, code.co_qualname)
+
+    def _drop_caches(self) -> None:
+        """Results computed by code that changed are dropped; last of all writes, since finalisers may run."""
+        affected = self.draft.dirt.affected
+        names = {record.module.__name__: name for name, record in self.world.records.items()}
+        for cache in self.heap.caches:
+            function = getattr(cache, "__wrapped__", None)
+            module = names.get(getattr(function, "__module__", ""), "")
+            if isinstance(function, FunctionType) and _is_affected(affected, module, function.__qualname__):
+                self.swap.add(Write((cache.cache_clear,), (cache.cache_clear,), f"results of {module}.{function.__qualname__}"))
+        self._drop_cached_properties()
+
+    def _drop_cached_properties(self) -> None:
+        stale: dict[type, list[str]] = {}
+        for module, qualname in self.draft.dirt.affected:
+            owner, _, attribute = qualname.rpartition(".")
+            record = self.world.records.get(module)
+            cls: Any = record.module.__dict__.get(owner) if record is not None and owner else None
+            if isinstance(cls, type) and isinstance(cls.__dict__.get(attribute), functools.cached_property):
+                stale.setdefault(cls, []).append(attribute)
+        for cls, names in stale.items():
+            for objects in list_instances([cls]).values():
+                for item in objects:
+                    state = getattr(item, "__dict__", None)
+                    for name in names:
+                        if isinstance(state, dict) and name in state:
+                            self.swap.add(Write((dict.pop, state, name, None), (dict.pop, state, name, None), f"{cls.__qualname__}.{name}"))
+
+
+def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:
+    return (module, qualname) in affected or (module, qualname.partition(".<locals>")[0]) in affected
+
+

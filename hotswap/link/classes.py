@@ -1,0 +1,217 @@
+"""Moves the contents of a class that was built aside into the live class, which keeps its identity.
+
+    difference                              what is done
+    method with the same place              the live function jumps; wrappers around it stay
+    attribute that the program changed      kept and named, as module data is
+    attribute added, removed, other         set, deleted, set
+    bases                                   exchanged where CPython can, else HS202
+    metaclass                               HS203
+    __slots__, builtin base                 HS201
+    enum members, dataclass fields          by plugins
+
+isinstance, except clauses, registries and pickles depend on the identity of the class, so it is never replaced.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING, Swap, Write, del_class, set_class
+from hotswap.fingerprint import Print, fingerprint
+from hotswap.link.data import Merger
+from hotswap.link.heap import LRU
+from hotswap.link.redirect import redirect
+from hotswap.link.unstage import Twins
+from hotswap.model import Finding, Mechanism, Redirect, Severity
+
+#: Made by the interpreter for each class, never moved.
+_OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__hotswap__"})
+#: Written by the interpreter, dataclasses and attrs from the class body: the new ones always win.
+_GENERATED = frozenset(
+    "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __doc__ __firstlineno__ __static_attributes__ "
+    "__match_args__ __dataclass_fields__ __dataclass_params__ __attrs_attrs__ __attrs_props__ __attrs_own_setattr__ "
+    "__orig_bases__ __parameters__ __type_params__ __abstractmethods__ __classcell__ __protocol_attrs__ "
+    "__non_callable_proto_members__ _is_protocol _is_runtime_protocol __callable_proto_members_only__ _fields _field_defaults".split()
+)
+
+
+class ClassRefused(Exception):
+    """The class cannot be changed in place."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ClassPair:
+    """A live class and the one built aside from the new text.
+
+    Attributes:
+        path: dotted name in the module.
+        old_body, new_body: names that the class statements bind in their bodies.
+        base: fingerprints of the module's data when loaded, class attributes as ``Class.attr``.
+    """
+
+    module: str
+    path: str
+    file: str
+    line: int
+    live: type
+    staged: type
+    old_body: frozenset[str]
+    new_body: frozenset[str]
+    base: dict[str, Print] | None
+
+
+def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle: Callable[[Swap, ClassPair, Twins], set[str]]) -> None:
+    """Add the writes that make the live class what the staged one is.
+
+    Args:
+        handle: asks plugins, which give the names that they have taken care of.
+
+    Raises:
+        ClassRefused: HS201, HS202, HS203.
+    """
+    _check_layout(pair)
+    _exchange_bases(swap, pair, twins)
+    done = handle(swap, pair, twins) | _OWN
+    live, staged = pair.live, pair.staged
+    for name, value in staged.__dict__.items():
+        if name not in done and not isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+            _move(swap, pair, twins, merger, name, twins.resolve(value))
+    for name, value in list(live.__dict__.items()):
+        if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+            continue
+        if name in pair.old_body or name in _GENERATED or (name.startswith("__") and isinstance(value, FunctionType)):
+            if name != "__abstractmethods__":
+                swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    _set_abstract(swap, live, staged)
+    swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, new: Any) -> None:
+    live = pair.live
+    old = live.__dict__.get(name, MISSING)
+    if new is old or name == "__abstractmethods__":
+        return
+    if old is MISSING:
+        swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
+    elif name in _GENERATED:
+        swap.add(set_class(live, name, new))
+    elif _same_wrapper(old, new):
+        return
+    elif isinstance(old, FunctionType) and callable(new):
+        if not isinstance(new, FunctionType) or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
+            if not isinstance(new, FunctionType):
+                redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
+            swap.add(set_class(live, name, new))
+    elif _is_wrapper(old) or _is_wrapper(new) or isinstance(new, FunctionType):
+        _lead_wrapped(swap, pair, name, old, new)
+        swap.add(set_class(live, name, new))
+    elif isinstance(old, type) and isinstance(new, type):
+        swap.add(set_class(live, name, new))
+    else:
+        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
+        kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
+        if kept is not old:
+            swap.add(set_class(live, name, kept))
+
+
+def _unbound(new: Any) -> Any:
+    """What a held plain function is led to when the new attribute is a wrapper."""
+    return getattr(new, "__func__", None) or getattr(new, "__wrapped__", None) or new
+
+
+def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) -> None:
+    """A function held from inside an old wrapper follows to the function inside the new one."""
+    mine, theirs = _inner_function(old), _inner_function(new)
+    if mine is not None and theirs is not None and mine is not theirs:
+        redirect(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
+
+
+def _inner_function(value: Any) -> FunctionType | None:
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    elif isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, functools.cached_property):
+        value = value.func
+    return value if isinstance(value, FunctionType) else None
+
+
+def _is_wrapper(value: Any) -> bool:
+    return isinstance(
+        value, (staticmethod, classmethod, property, functools.cached_property, functools.partialmethod, functools.singledispatchmethod, LRU)
+    ) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
+
+
+def _same_wrapper(old: Any, new: Any) -> bool:
+    """True for two wrappers of the same kind around the same live functions: the live one stays."""
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, (staticmethod, classmethod)):
+        return old.__func__ is new.__func__
+    if isinstance(old, property):
+        return (old.fget, old.fset, old.fdel) == (new.fget, new.fset, new.fdel)
+    if isinstance(old, functools.cached_property):
+        return old.func is new.func
+    if isinstance(old, functools.partialmethod):
+        return (old.func, old.args, old.keywords) == (new.func, new.args, new.keywords)
+    return False
+
+
+def _check_layout(pair: ClassPair) -> None:
+    live, staged = pair.live, pair.staged
+    if type(live) is not type(staged) and type(staged) is not type(live):
+        mine, theirs = type(live).__qualname__, type(staged).__qualname__
+        if mine != theirs:
+            raise _refused(pair, "HS203", f"{pair.module}.{pair.path} has metaclass {mine} and would get {theirs}")
+    if live.__dict__.get("__slots__", ()) != staged.__dict__.get("__slots__", ()) and not _same_slots(live, staged):
+        raise _refused(pair, "HS201", f"__slots__ of {pair.module}.{pair.path} changed")
+    same = (live.__basicsize__, live.__itemsize__, live.__dictoffset__, live.__weakrefoffset__) == (
+        staged.__basicsize__, staged.__itemsize__, staged.__dictoffset__, staged.__weakrefoffset__
+    )  # fmt: skip
+    if not same:
+        raise _refused(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed")
+
+
+def _same_slots(live: type, staged: type) -> bool:
+    def members(cls: type) -> set[str]:
+        return {n for n, v in cls.__dict__.items() if isinstance(v, types.MemberDescriptorType)}
+
+    return members(live) == members(staged)
+
+
+def _exchange_bases(swap: Swap, pair: ClassPair, twins: Twins) -> None:
+    live = pair.live
+    bases = tuple(twins.resolve(base) for base in pair.staged.__bases__)
+    if bases == live.__bases__:
+        return
+    try:
+        # Tried on a class of the same kind first: an assignment that fails must not be met inside the commit.
+        trial = type.__new__(type(live), live.__name__, live.__bases__, {"__slots__": ()} if not live.__dictoffset__ else {})
+        trial.__bases__ = bases
+        del trial
+    except TypeError as error:
+        raise _refused(pair, "HS202", f"the bases of {pair.module}.{pair.path} cannot be exchanged: {error}") from None
+    swap.add(Write((type.__setattr__, live, "__bases__", bases), (type.__setattr__, live, "__bases__", live.__bases__)))
+
+
+def _set_abstract(swap: Swap, live: type, staged: type) -> None:
+    old, new = getattr(live, "__abstractmethods__", None), getattr(staged, "__abstractmethods__", None)
+    if new is not None and old != new:
+        undo = (setattr, live, "__abstractmethods__", old if old is not None else frozenset())
+        swap.add(Write((setattr, live, "__abstractmethods__", new), undo))
+
+
+def _refused(pair: ClassPair, code: str, message: str) -> ClassRefused:
+    return ClassRefused(
+        Finding(code=code, severity=Severity.HELD, message=message, file=pair.file, line=pair.line, next_step="restart")
+    )

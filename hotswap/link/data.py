@@ -1,0 +1,173 @@
+"""Three-way merge of module data: what it was when loaded, what it is now, what the new text gives.
+
+    live == base                 take new (in place for containers, so that everybody who holds it follows)
+    new == base                  keep live: the initialiser gives what it gave
+    both changed, same kind      merge by key (dict, set, instance) or keep what was appended (list)
+    both changed otherwise       keep live and say so (HS401)
+
+This was 7 of the 8 hard cases in the study of Ksplice: data whose initialiser changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING, Swap, set_attribute, set_contents
+from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, number_of
+from hotswap.model import Finding, Severity
+
+
+@attrs.define(eq=False)
+class Merger:
+    """Merges values for one swap.
+
+    Attributes:
+        swap: gets the in-place writes and the findings.
+        is_managed: see :func:`hotswap.fingerprint.fingerprint`.
+    """
+
+    swap: Swap
+    is_managed: Callable[[type], bool]
+
+    def merge(self, name: str, live: Any, base: Print | None, new: Any, where: tuple[str, int]) -> Any:
+        """Give what the name is to be bound to; in-place writes are added to the swap.
+
+        Args:
+            name: for a person, ``module.NAME``.
+            base: fingerprint when loaded, or None where hotswap came later.
+            where: file and line of the initialiser.
+        """
+        if live is MISSING or live is new:
+            return new
+        now, then = fingerprint(live, self.is_managed), fingerprint(new, self.is_managed)
+        if now.same(then):
+            return live
+        if base is None:
+            self._kept(name, where, "it is not known whether the program changed it (hotswap was attached later)")
+            return live
+        if then.same(base):
+            return live
+        if now.same(base):
+            return self._take(live, new)
+        return self._merge_parts(name, live, base, now, new, then, where)
+
+    def _take(self, live: Any, new: Any) -> Any:
+        """Take the new value, in place where others may hold the old one."""
+        if type(live) is not type(new):
+            return new
+        if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
+            self.swap.add(*set_contents(live, new))
+            return live
+        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not isinstance(live, (*CONTAINERS, tuple)):
+            self._take_state(live, new)
+            return live
+        return new
+
+    def _take_state(self, live: Any, new: Any) -> None:
+        mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}
+        for key, value in theirs.items():
+            if mine.get(key, MISSING) is not value:
+                self.swap.add(set_attribute(live, key, self._inner(mine.get(key, MISSING), value)))
+        for key in mine.keys() - theirs.keys():
+            self.swap.add(_del_attribute(live, key))
+
+    def _inner(self, live: Any, new: Any) -> Any:
+        if live is MISSING:
+            return new
+        if fingerprint(live, self.is_managed).same(fingerprint(new, self.is_managed)):
+            return live
+        return self._take(live, new)
+
+    def _merge_parts(self, name: str, live: Any, base: Print, now: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
+        if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
+            self._kept(name, where, "the program changed it since it was loaded")
+            return live
+        if isinstance(live, dict):
+            return self._merge_dict(name, live, base.parts, new, where)
+        if isinstance(live, set):
+            return self._merge_set(live, base.parts, new)
+        if isinstance(live, (list, deque)):
+            return self._merge_row(name, live, base, new, then, where)
+        return self._merge_state(name, live, base.parts, new, where)
+
+    def _merge_dict(self, name: str, live: dict[Any, Any], base: dict[int, int], new: dict[Any, Any], where: tuple[str, int]) -> Any:
+        merged: dict[Any, Any] = {}
+        conflicts = []
+        new_by_number = {number_of(k, self.is_managed): (k, v) for k, v in new.items()}
+        for key, value in live.items():
+            number = number_of(key, self.is_managed)
+            old = base.get(number) if number is not None else None
+            untouched = old is not None and number_of(value, self.is_managed) == old
+            fresh = new_by_number.pop(number, None)
+            if fresh is not None:
+                same_as_base = number_of(fresh[1], self.is_managed) == old
+                merged[key] = fresh[1] if untouched and not same_as_base else value
+                if not untouched and not same_as_base and number_of(value, self.is_managed) != number_of(fresh[1], self.is_managed):
+                    conflicts.append(repr(key))
+            elif not untouched:
+                merged[key] = value  # added or changed by the program
+        for number, (key, value) in new_by_number.items():
+            if number not in base or number_of(value, self.is_managed) != base[number or 0]:
+                merged[key] = value
+        if conflicts:
+            self._kept(f"{name}[{', '.join(conflicts[:3])}]", where, "the program changed it since it was loaded")
+        self.swap.add(*set_contents(live, merged))
+        return live
+
+    def _merge_set(self, live: set[Any], base: dict[int, int], new: set[Any]) -> Any:
+        fresh = {number_of(item, self.is_managed): item for item in new}
+        mine = {number_of(item, self.is_managed): item for item in live}
+        merged = {item for number, item in mine.items() if number not in base or number in fresh}
+        merged |= {item for number, item in fresh.items() if number in mine or number not in base}
+        self.swap.add(*set_contents(live, merged))
+        return live
+
+    def _merge_row(self, name: str, live: Any, base: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
+        """A list to which the program has only appended gets the new beginning and keeps what was appended."""
+        assert base.parts is not None
+        length = len(base.parts)
+        head = [number_of(item, self.is_managed) for item in list(live)[:length]]
+        if len(live) >= length and head == list(base.parts.values()):
+            self.swap.add(*set_contents(live, [*new, *list(live)[length:]]))
+        else:
+            self._kept(name, where, "the program changed it since it was loaded")
+        return live
+
+    def _merge_state(self, name: str, live: Any, base: dict[int, int], new: Any, where: tuple[str, int]) -> Any:
+        mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
+        if mine is None or theirs is None:
+            self._kept(name, where, "the program changed it since it was loaded")
+            return live
+        for key, value in theirs.items():
+            old = base.get(hash(("str", key)))
+            if number_of(value, self.is_managed) == old:
+                continue
+            current = mine.get(key, MISSING)
+            if current is MISSING and old is None or number_of(current, self.is_managed) == old:
+                self.swap.add(set_attribute(live, key, self._inner(current, value)))
+            elif number_of(current, self.is_managed) != number_of(value, self.is_managed):
+                self._kept(f"{name}.{key}", where, "the program changed it since it was loaded")
+        return live
+
+    def _kept(self, name: str, where: tuple[str, int], why: str) -> None:
+        self.swap.findings.append(
+            Finding(
+                code="HS401",
+                severity=Severity.KEPT,
+                message=f"{name} keeps its live value: {why}",
+                file=where[0],
+                line=where[1],
+                next_step="assign it by hand or restart if the new initial value is wanted",
+            )
+        )
+
+
+def _del_attribute(target: Any, name: str) -> Any:
+    from hotswap.commit import Write
+
+    state = getattr_static_dict(target) or {}
+    return Write((object.__delattr__, target, name), (object.__setattr__, target, name, state[name]))

@@ -1,0 +1,86 @@
+"""One pass over the collector's objects for a whole batch: every live function, cache and object concerned.
+
+The pass is linear in the heap and does not grow with the number of swaps. Looking referrers up per function, as
+other tools do, takes seconds for a module of a thousand functions.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Collection
+from types import CodeType, FunctionType
+from typing import Any
+
+import attrs
+
+LRU: type = type(functools.lru_cache(lambda: None))
+
+
+@attrs.define(eq=False)
+class Heap:
+    """What a pass found.
+
+    Attributes:
+        functions: live functions compiled from the files asked for, by their code object.
+        caches: ``lru_cache`` wrappers of the whole program.
+        objects: instances of the classes asked for, subclasses included, by exact class.
+        frozen: how many objects ``gc.freeze()`` had hidden; they were brought back for the pass.
+    """
+
+    functions: dict[CodeType, list[FunctionType]] = attrs.Factory(dict)
+    caches: list[Any] = attrs.Factory(list)
+    objects: dict[type, list[Any]] = attrs.Factory(dict)
+    frozen: int = 0
+
+
+def scan_heap(files: Collection[str]) -> Heap:
+    """List the live functions of some files, whoever imported them and whenever hotswap was attached.
+
+    Args:
+        files: values of ``co_filename``.
+    """
+    frozen = gc.get_freeze_count()
+    if frozen:
+        gc.unfreeze()
+    try:
+        found = [o for o in gc.get_objects() if type(o) is FunctionType or type(o) is LRU]
+    finally:
+        if frozen:
+            gc.freeze()
+    heap = Heap(frozen=frozen)
+    wanted = set(files)
+    for item in found:
+        if type(item) is FunctionType:
+            code = item.__code__
+            if code.co_filename in wanted:
+                heap.functions.setdefault(code, []).append(item)
+        else:
+            heap.caches.append(item)
+    return heap
+
+
+def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
+    """List the live instances of some classes and of their subclasses, by exact class."""
+    wanted = {sub for cls in classes for sub in with_subclasses(cls)}
+    if not wanted:
+        return {}
+    frozen = gc.get_freeze_count()
+    if frozen:
+        gc.unfreeze()
+    try:
+        found = [o for o in gc.get_objects() if type(o) in wanted]
+    finally:
+        if frozen:
+            gc.freeze()
+    grouped: dict[type, list[Any]] = {}
+    for item in found:
+        grouped.setdefault(type(item), []).append(item)
+    return grouped
+
+
+def with_subclasses(cls: type) -> list[type]:
+    found = [cls]
+    for sub in found:
+        found += [s for s in type.__subclasses__(sub) if s not in found]
+    return found

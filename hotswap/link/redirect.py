@@ -1,0 +1,169 @@
+"""Leads a function object that exists to the code that it shall run: in the same object, or over a trampoline.
+
+    old and new function                           mechanism
+    same free variables                            jump: code, defaults, annotations, dict in the same object
+    other free variables, all of them at hand      trampoline to a function over the cells at hand
+    a variable that the closure never captured     old code kept and named (HS404)
+    other globals (moved), another kind of object  trampoline
+    removed                                        trampoline to a stub that says so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
+from hotswap.link.trampoline import target_of, trampoline_code
+from hotswap.model import Finding, Mechanism, Redirect, Severity
+
+
+def jump_code(swap: Swap, function: FunctionType, code: CodeType, cells: Mapping[str, CellType], module: str) -> FunctionType:
+    """Give a live function another code object; gives the function that names should be bound to afterwards.
+
+    Args:
+        cells: further cells that may be used, by name of the free variable (``__class__``).
+        module: for the report.
+    """
+    old = function.__code__
+    if old is code:
+        return function
+    if old.co_freevars == code.co_freevars:
+        swap.add(set_function(function, "__code__", code))
+        if function.__name__ == old.co_name != code.co_name:
+            swap.add(set_function(function, "__name__", code.co_name))
+        if function.__qualname__ == old.co_qualname != code.co_qualname:
+            swap.add(set_function(function, "__qualname__", code.co_qualname))
+        _set_doc(swap, function, code)
+        return function
+    held = dict(zip(old.co_freevars, function.__closure__ or (), strict=True)) | dict(cells)
+    missing = [name for name in code.co_freevars if name not in held]
+    if missing:
+        swap.findings.append(
+            Finding(
+                code="HS404",
+                severity=Severity.KEPT,
+                message=f"a live closure {module}.{old.co_qualname} never captured {', '.join(missing)} and keeps its old code",
+                file=code.co_filename,
+                line=code.co_firstlineno,
+                next_step="make the closure again",
+            )
+        )
+        return function
+    direct = copy_function(function, code, tuple(held[name] for name in code.co_freevars))
+    lead(swap, function, direct, module, old.co_qualname)
+    return direct
+
+
+def _set_doc(swap: Swap, function: FunctionType, code: CodeType) -> None:
+    """The docstring is part of the code; a docstring that was assigned stays."""
+    old, new = doc_of(function.__code__), doc_of(code)
+    if old != new and function.__doc__ == old:
+        swap.add(set_function(function, "__doc__", new))
+
+
+def doc_of(code: CodeType) -> str | None:
+    first = code.co_consts[0] if code.co_consts else None
+    if code.co_flags & 0x4000000:  # CO_HAS_DOCSTRING, 3.13 on
+        return first if isinstance(first, str) else None
+    import sys
+
+    return first if isinstance(first, str) and sys.version_info < (3, 13) else None
+
+
+def copy_function(function: FunctionType, code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
+    """The same function with other code and cells."""
+    twin = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure or None)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__qualname__ = function.__qualname__
+    twin.__module__ = function.__module__
+    twin.__doc__ = function.__doc__
+    twin.__dict__.update(function.__dict__)
+    twin.__annotations__ = function.__annotations__
+    return twin
+
+
+def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
+    """Make a live function equal to a new one in all but identity and code: defaults, annotations, dict, cells.
+
+    Caller has made sure that the code was or will be jumped, and that ``new`` refers to live objects only.
+    """
+    for name in ("__defaults__", "__kwdefaults__"):
+        if getattr(function, name) != getattr(new, name):
+            swap.add(set_function(function, name, getattr(new, name)))
+    if function.__annotations__ != new.__annotations__:
+        swap.add(set_function(function, "__annotations__", new.__annotations__))
+    if function.__doc__ != new.__doc__:
+        swap.add(set_function(function, "__doc__", new.__doc__))
+    if getattr(function, "__type_params__", ()) != getattr(new, "__type_params__", ()):
+        swap.add(set_function(function, "__type_params__", new.__type_params__))
+    for key in function.__dict__.keys() | new.__dict__.keys():
+        old, value = function.__dict__.get(key, MISSING), new.__dict__.get(key, MISSING)
+        if value is not MISSING and old is not value:
+            swap.add(_dict_write(function, key, value, old))
+
+
+def _dict_write(function: FunctionType, key: str, value: Any, old: Any) -> Write:
+    undo = (function.__dict__.pop, key, None) if old is MISSING else (dict.__setitem__, function.__dict__, key, old)
+    return Write((dict.__setitem__, function.__dict__, key, value), undo)
+
+
+def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
+    """Lead references of one function object to another callable; True if the old object can stay in its place."""
+    if isinstance(new, FunctionType) and _can_jump(old, new):
+        if old.__code__ is not new.__code__:
+            swap.add(set_function(old, "__code__", new.__code__))
+        _take_cells(swap, old, new)
+        take_over(swap, old, new)
+        for name in ("__name__", "__qualname__"):
+            if getattr(old, name) != getattr(new, name):
+                swap.add(set_function(old, name, getattr(new, name)))
+        swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.JUMP))
+        return True
+    lead(swap, old, new, module, qualname)
+    return False
+
+
+def _can_jump(old: FunctionType, new: FunctionType) -> bool:
+    return old.__globals__ is new.__globals__ and len(old.__closure__ or ()) == len(new.__closure__ or ())
+
+
+def _take_cells(swap: Swap, old: FunctionType, new: FunctionType) -> None:
+    names = new.__code__.co_freevars
+    stored = _stored_names(new.__code__) if old.__code__.co_freevars == names else set()
+    for name, mine, theirs in zip(names, old.__closure__ or (), new.__closure__ or (), strict=True):
+        if mine is theirs or name in stored or name == "__class__":
+            continue  # what the inner function assigns with nonlocal is state of the program
+        try:
+            value = theirs.cell_contents
+        except ValueError:
+            continue
+        if not _holds(mine, value) and value is not old:
+            swap.add(set_cell(mine, value))
+
+
+def _holds(cell: CellType, value: Any) -> bool:
+    try:
+        return cell.cell_contents is value
+    except ValueError:
+        return False
+
+
+def _stored_names(code: CodeType) -> set[str]:
+    import dis
+
+    return {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
+
+
+def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str) -> None:
+    """Put a trampoline into a function; one that is there already is re-pointed."""
+    if (handle := target_of(old)) is not None:
+        previous = handle.__wrapped__
+        swap.add(Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", previous)))
+    else:
+        code, _ = trampoline_code(old, target)
+        swap.add(set_function(old, "__code__", code))
+    if callable(target):
+        swap.add(_dict_write(old, "__wrapped__", target, old.__dict__.get("__wrapped__", MISSING)))
+    swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.TRAMPOLINE))

@@ -1,0 +1,220 @@
+"""Evaluates statements of the new text aside, in staging modules that the program cannot see.
+
+A staging module starts as a copy of the live namespace in which every function that behaves differently is
+replaced by a clone over the staging namespace, and imports of staged modules lead to staged ones. What evaluated
+statements contribute to is made anew by its own recipe, so the live data is only read.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import gc
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
+from typing import Any
+
+import attrs
+
+from hotswap.model import Finding, Severity
+from hotswap.plan.build import Draft
+from hotswap.plan.units import Summary, UnitKind
+from hotswap.world import ModuleRecord, World
+
+
+class StagingError(Exception):
+    """A statement raised while it was evaluated aside; ``finding`` shows it as Python would."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@attrs.define(eq=False)
+class Staging:
+    """Staging modules and what was made in them.
+
+    Attributes:
+        modules: staging module by name.
+        young: objects that the collector tracks and that were made meanwhile.
+        imported: modules that evaluated imports have really loaded.
+    """
+
+    draft: Draft
+    world: World
+    modules: dict[str, ModuleType] = attrs.Factory(dict)
+    young: list[Any] = attrs.Factory(list)
+    imported: list[str] = attrs.Factory(list)
+
+    def run(self) -> None:
+        """Evaluate what the plan says.
+
+        Raises:
+            StagingError: a statement raised; modules loaded by it are dropped again.
+        """
+        if not self.draft.dirt.evaluated():
+            return
+        before = set(sys.modules)
+        with _note_young(self):
+            self._make_modules()
+            try:
+                for name in self.draft.order:
+                    self._evaluate(name)
+            except StagingError:
+                for name in set(sys.modules) - before:
+                    del sys.modules[name]
+                raise
+            finally:
+                self.imported = sorted(set(sys.modules) - before)
+
+    # ---- staging modules ----
+
+    def _make_modules(self) -> None:
+        dirt = self.draft.dirt
+        names = set(self.draft.order) | {s[0] for s in dirt.affected | dirt.values | dirt.classes}
+        for name in names:
+            if (record := self.world.records.get(name)) is not None:
+                self.modules[name] = self._make_module(name, record)
+        for name, module in self.modules.items():
+            parent, _, child = name.rpartition(".")
+            if parent in self.modules:
+                self.modules[parent].__dict__[child] = module
+
+    def _make_module(self, name: str, record: ModuleRecord) -> ModuleType:
+        module = ModuleType(name)
+        namespace = module.__dict__
+        live = record.module.__dict__
+        namespace.update(live)
+        namespace["__builtins__"] = {**vars(builtins), "__import__": self._import}
+        if "__annotations__" in live:
+            namespace["__annotations__"] = dict(live["__annotations__"])
+        pairing = self.draft.pairings.get(name)
+        for key, value in live.items():
+            if type(value) is FunctionType and value.__globals__ is live and (name, key) in self.draft.dirt.affected:
+                code = pairing.new_of.get(value.__code__, value.__code__) if pairing else value.__code__
+                if code.co_freevars == value.__code__.co_freevars:
+                    namespace[key] = _clone(value, code, namespace)
+        return module
+
+    def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        """``__import__`` of staging code: as usual, but staged modules come first."""
+        found = builtins.__import__(name, globals, locals, fromlist, level)
+        return self.modules.get(getattr(found, "__name__", ""), found)
+
+    # ---- evaluating ----
+
+    def _evaluate(self, name: str) -> None:
+        module = self.modules[name]
+        summary = self.draft.summaries[name]
+        wanted = {index for owner, index in self.draft.dirt.evaluated() if owner == name}
+        self._bind_imports(name, summary)
+        self._forget(module, summary, wanted)
+        for unit in summary.units:
+            if unit.index in wanted:
+                self._execute(name, summary, unit.node)
+
+    def _bind_imports(self, name: str, summary: Summary) -> None:
+        """Names imported from staged modules mean the staged objects."""
+        namespace = self.modules[name].__dict__
+        live = self.world.records[name].module.__dict__
+        for unit in summary.units:
+            for binding in unit.imports:
+                source = self.modules.get(binding.module)
+                if source is None:
+                    continue
+                if binding.attr is None:
+                    if binding.local and live.get(binding.local) is self.world.records[binding.module].module:
+                        namespace[binding.local] = source
+                elif binding.attr != "*" and binding.attr in source.__dict__ and binding.local in namespace:
+                    origin = self.world.records[binding.module].module.__dict__
+                    if live.get(binding.local) is origin.get(binding.attr):
+                        namespace[binding.local] = source.__dict__[binding.attr]
+                elif binding.attr == "*":
+                    origin = self.world.records[binding.module].module.__dict__
+                    for key, value in source.__dict__.items():
+                        if key in live and not key.startswith("_") and live[key] is origin.get(key):
+                            namespace[key] = value
+
+    def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
+        """A fresh start finds no earlier value of what it is about to bind, nor of what the text binds no more."""
+        bound = {name for unit in summary.units for name in unit.names}
+        for unit in summary.units:
+            if unit.index in wanted and unit.kind is not UnitKind.IMPORT:
+                for name in unit.names:
+                    if type(module.__dict__.get(name)) is not FunctionType:
+                        module.__dict__.pop(name, None)
+        diff = self.draft.diffs.get(summary.module)
+        for unit in diff.removed if diff else ():
+            for name in unit.names:
+                if name not in bound:
+                    module.__dict__.pop(name, None)
+
+    def _execute(self, name: str, summary: Summary, node: ast.stmt) -> None:
+        file = self.world.records[name].file
+        code = compile(ast.Module([node], []), file, "exec", flags=summary.future_flags, dont_inherit=True)
+        try:
+            exec(code, self.modules[name].__dict__)
+        except BaseException as error:  # border to program code
+            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise
+            raise StagingError(describe_failure(name, file, node.lineno, error)) from error
+
+
+def describe_failure(module: str, file: str, line: int, error: BaseException) -> Finding:
+    """Program code raised: show it as Python does, without hotswap's own frames."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename == __file__:
+        tb = tb.tb_next
+    last = line
+    walk = tb
+    while walk is not None:
+        if walk.tb_frame.f_code.co_filename == file and walk.tb_frame.f_code.co_name == "<module>":
+            last = walk.tb_lineno
+        walk = walk.tb_next
+    text = "".join(traceback.format_exception(type(error), error, tb))
+    return Finding(
+        code="HS110",
+        severity=Severity.HELD,
+        message=f"{type(error).__name__}: {error} while {module} line {last} was evaluated aside",
+        file=file,
+        line=last,
+        next_step="the old code serves on; mend it and save again",
+        excerpt=text,
+    )
+
+
+def _clone(function: FunctionType, code: Any, namespace: dict[str, Any]) -> FunctionType:
+    twin = FunctionType(code, namespace, function.__name__, function.__defaults__, function.__closure__)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__qualname__ = function.__qualname__
+    twin.__module__ = function.__module__
+    twin.__doc__ = function.__doc__
+    twin.__annotations__ = dict(function.__annotations__)
+    twin.__dict__.update(function.__dict__)
+    return twin
+
+
+@contextmanager
+def _note_young(staging: Staging) -> Iterator[None]:
+    """Note the collector's objects that are made meanwhile: with the collector off they all stay in its first generation."""
+    collected: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        collected.append(info.get("generation", 0))
+
+    gc.collect(0)
+    known = {id(o) for o in gc.get_objects(generation=0)}
+    enabled = gc.isenabled()
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(note)
+        # Where the program itself asked for a collection, the young ones have moved on: take all objects then.
+        staging.young = gc.get_objects() if collected else [o for o in gc.get_objects(generation=0) if id(o) not in known]
+        if enabled:
+            gc.enable()

@@ -1,0 +1,365 @@
+"""Leads staged objects over into the live program: every reference to one becomes a reference to its live twin.
+
+    staged                                      live twin
+    function of a definition that was there     the live function object, which will be jumped
+    any other function of a staging module      a copy with the same cells over the live namespace
+    class of a definition that was there        the live class object, whose contents will be exchanged
+    staging module                              the module
+    new class, container, instance              itself, with what it refers to led over
+
+Only young objects are touched: nothing in the program refers to them yet.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import types
+from collections import deque
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import attrs
+
+from hotswap.link.heap import LRU, Heap
+from hotswap.link.staging import Staging
+from hotswap.model import Finding, Severity
+
+
+class EscapeError(Exception):
+    """A staged object is referred to from somewhere where the reference cannot be exchanged."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@attrs.define(eq=False)
+class Twins:
+    """Staged objects and their live twins.
+
+    Attributes:
+        functions: staged function, live function, for definitions that were there before.
+        classes: staged class, live class.
+    """
+
+    of: dict[int, Any] = attrs.Factory(dict)
+    keep: list[Any] = attrs.Factory(list)
+    functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+    classes: list[tuple[type, type]] = attrs.Factory(list)
+    copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+
+    def put(self, staged: Any, live: Any) -> None:
+        self.of[id(staged)] = live
+        self.keep.append(staged)  # an id is only good while its object lives
+
+    def resolve(self, value: Any) -> Any:
+        """The live twin of a value, or the value itself."""
+        seen = 0
+        while id(value) in self.of and seen < 10:
+            value, seen = self.of[id(value)], seen + 1
+        return value
+
+
+def lead_over(staging: Staging, heap: Heap) -> Twins:
+    """Find a twin for each staged object and exchange all references among the young.
+
+    Raises:
+        EscapeError: HS207.
+    """
+    twins = Twins()
+    for name, module in staging.modules.items():
+        twins.put(module, staging.world.records[name].module)
+    _pair_classes(staging, twins)
+    _pair_functions(staging, heap, twins)
+    _pair_methods(twins)
+    _exchange(staging, twins)
+    _finish_copies(twins)
+    _check_escapes(staging, twins)
+    return twins
+
+
+# ---- finding twins ----
+
+
+def _pair_classes(staging: Staging, twins: Twins) -> None:
+    young = {id(o) for o in staging.young if isinstance(o, type)}
+    for name, module in staging.modules.items():
+        record = staging.world.records[name]
+        diff = staging.draft.diffs.get(name)
+        for key, value in list(module.__dict__.items()):
+            if not isinstance(value, type) or id(value) not in young:
+                continue
+            live = record.module.__dict__.get(key)
+            if live is None and diff is not None:
+                old = next((o for o, n in diff.renamed.items() if n == key), None)
+                live = record.module.__dict__.get(old) if old else None
+            if isinstance(live, type) and live is not value and live.__module__ == value.__module__:
+                _pair_class(twins, value, live)
+
+
+def _pair_class(twins: Twins, staged: type, live: type) -> None:
+    if id(staged) in twins.of:
+        return
+    twins.put(staged, live)
+    twins.classes.append((staged, live))
+    for name, value in staged.__dict__.items():
+        old = live.__dict__.get(name)
+        if isinstance(value, type) and isinstance(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
+            _pair_class(twins, value, old)
+
+
+def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
+    spaces = {id(module.__dict__): name for name, module in staging.modules.items()}
+    for staged in staging.young:
+        if type(staged) is not FunctionType or id(staged.__globals__) not in spaces:
+            continue
+        name = spaces[id(staged.__globals__)]
+        live = _live_function(staging, heap, name, staged)
+        if live is not None:
+            twins.put(staged, live)
+            twins.functions.append((staged, live))
+        else:
+            _copy(staging, twins, name, staged)
+
+
+def _copy(staging: Staging, twins: Twins, name: str, staged: FunctionType) -> None:
+    live_globals = staging.world.records[name].module.__dict__
+    copy = FunctionType(staged.__code__, live_globals, staged.__name__, None, staged.__closure__)
+    twins.put(staged, copy)
+    twins.copies.append((staged, copy))
+
+
+def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType) -> FunctionType | None:
+    """The one live function of the definition that a staged function was made by, if there is exactly one."""
+    code = staged.__code__
+    if "<locals>" in code.co_qualname:
+        return None
+    pairing = staging.draft.pairings.get(name)
+    live_globals = staging.world.records[name].module.__dict__
+    old = pairing.old_of.get(code) if pairing is not None else code
+    if old is None:
+        return None
+    found = [f for f in heap.functions.get(old, ()) if f.__globals__ is live_globals]
+    if len(found) > 1:  # the definition in its place counts; copies made of it elsewhere do not
+        found = [f for f in found if _in_place(f, live_globals) is f]
+    return found[0] if len(found) == 1 else None
+
+
+def _in_place(function: FunctionType, namespace: dict[str, Any]) -> Any:
+    value: Any = None
+    for index, part in enumerate(function.__qualname__.split(".")):
+        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    return value
+
+
+def _pair_methods(twins: Twins) -> None:
+    """Caches around functions: the live cache stays, if it is made with the same arguments."""
+    for staged, live in twins.classes:
+        for name, value in staged.__dict__.items():
+            old = live.__dict__.get(name)
+            if type(value) is LRU and type(old) is LRU:
+                _pair_cache(twins, value, old)
+
+
+def _pair_cache(twins: Twins, staged: Any, live: Any) -> None:
+    same = getattr(live, "cache_parameters", None) and live.cache_parameters() == staged.cache_parameters()
+    if same and twins.resolve(staged.__wrapped__) is live.__wrapped__:
+        twins.put(staged, live)
+
+
+# ---- exchanging references ----
+
+
+def _exchange(staging: Staging, twins: Twins) -> None:
+    for name, module in staging.modules.items():
+        live = staging.world.records[name].module.__dict__
+        for key, value in module.__dict__.items():
+            if type(value) is LRU and type(live.get(key)) is LRU and value is not live[key]:
+                _pair_cache(twins, value, live[key])
+    skip = {id(module.__dict__) for module in staging.modules.values()}
+    skip |= {id(twins.keep), id(twins.of), id(staging.young), id(staging.modules)}
+    skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
+    skip |= {id(twins.functions), id(twins.classes), id(twins.copies)}
+    for _ in range(6):
+        before = len(twins.of)
+        for item in staging.young:
+            if id(item) in skip or (id(item) in twins.of and not isinstance(item, (FunctionType, type))):
+                continue
+            if any(id(referent) in twins.of for referent in gc.get_referents(item)):
+                _exchange_in(item, twins)
+        if len(twins.of) == before:
+            return
+
+
+def _exchange_in(item: Any, twins: Twins) -> None:
+    """Exchange the references that one young object holds."""
+    resolve = twins.resolve
+    kind = type(item)
+    if kind in (ModuleType, types.FrameType):
+        return
+    if isinstance(item, dict):
+        _exchange_dict(item, twins)
+    elif isinstance(item, (list, deque)):
+        for index, value in enumerate(item):
+            if id(value) in twins.of:
+                item[index] = resolve(value)
+    elif isinstance(item, set):
+        changed = [value for value in item if id(value) in twins.of]
+        for value in changed:
+            set.discard(item, value)
+            set.add(item, resolve(value))
+    elif kind is tuple or kind is frozenset:
+        twins.put(item, kind(resolve(value) for value in item))
+    elif kind is CellType:
+        item.cell_contents = resolve(item.cell_contents)
+    elif kind is MethodType:
+        twins.put(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
+    elif kind is functools.partial:
+        args = tuple(resolve(a) for a in item.args)
+        keywords = {k: resolve(v) for k, v in item.keywords.items()}
+        item.__setstate__((resolve(item.func), args, keywords, item.__dict__ or None))
+    elif kind is LRU:
+        _exchange_cache(item, twins)
+    elif isinstance(item, (staticmethod, classmethod)):
+        state = dict(item.__dict__)
+        item.__init__(resolve(item.__func__))  # type: ignore[misc]
+        item.__dict__.update({k: resolve(v) for k, v in state.items() if k != "__wrapped__"})
+    elif isinstance(item, property):
+        doc = item.__doc__
+        item.__init__(resolve(item.fget), resolve(item.fset), resolve(item.fdel), doc)  # type: ignore[misc]
+    elif kind is FunctionType:
+        _exchange_function(item, twins)
+    elif isinstance(item, type):
+        _exchange_class(item, twins)
+    else:
+        _exchange_instance(item, twins)
+
+
+def _exchange_dict(item: dict[Any, Any], twins: Twins) -> None:
+    if any(id(key) in twins.of for key in item):
+        contents = [(twins.resolve(key), twins.resolve(value)) for key, value in dict.items(item)]
+        dict.clear(item)
+        for key, value in contents:
+            dict.__setitem__(item, key, value)
+        return
+    for key, value in list(dict.items(item)):
+        if id(value) in twins.of:
+            dict.__setitem__(item, key, twins.resolve(value))
+
+
+def _exchange_cache(item: Any, twins: Twins) -> None:
+    function = item.__wrapped__
+    if id(function) in twins.of and id(item) not in twins.of:
+        made = functools.lru_cache(**item.cache_parameters())(twins.resolve(function))
+        twins.put(item, made)
+
+
+def _exchange_function(item: FunctionType, twins: Twins) -> None:
+    if item.__defaults__:
+        item.__defaults__ = tuple(twins.resolve(v) for v in item.__defaults__)
+    if item.__kwdefaults__:
+        item.__kwdefaults__ = {k: twins.resolve(v) for k, v in item.__kwdefaults__.items()}
+    for key, value in list(item.__dict__.items()):
+        item.__dict__[key] = twins.resolve(value)
+
+
+def _exchange_class(item: type, twins: Twins) -> None:
+    if id(item) in twins.of:
+        return  # its contents are led over when they are moved into the live class
+    for name, value in list(item.__dict__.items()):
+        if id(value) in twins.of:
+            type.__setattr__(item, name, twins.resolve(value))
+    bases = tuple(twins.resolve(base) for base in item.__bases__)
+    if bases != item.__bases__:
+        try:
+            item.__bases__ = bases
+        except TypeError as error:
+            raise EscapeError(_escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item)) from error
+    if id(type(item)) in twins.of:
+        item.__class__ = twins.resolve(type(item))  # type: ignore[assignment]
+
+
+def _exchange_instance(item: Any, twins: Twins) -> None:
+    from hotswap.fingerprint import getattr_static_dict, slot_values
+
+    state = getattr_static_dict(item)
+    for name, value in list(state.items()) if state else ():
+        if id(value) in twins.of:
+            state[name] = twins.resolve(value)  # type: ignore[index]
+    for name, value in slot_values(type(item), item):
+        if id(value) in twins.of:
+            _slot(type(item), name).__set__(item, twins.resolve(value))
+    if id(type(item)) in twins.of:
+        try:
+            object.__setattr__(item, "__class__", twins.resolve(type(item)))
+        except TypeError as error:
+            raise EscapeError(_escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)) from error
+
+
+def _slot(cls: type, name: str) -> Any:
+    return next(c.__dict__[name] for c in cls.__mro__ if isinstance(c.__dict__.get(name), types.MemberDescriptorType))
+
+
+def _finish_copies(twins: Twins) -> None:
+    """Give the copies what has been led over by now."""
+    for staged, copy in twins.copies:
+        copy.__defaults__ = tuple(map(twins.resolve, staged.__defaults__)) if staged.__defaults__ else staged.__defaults__
+        if staged.__kwdefaults__:
+            copy.__kwdefaults__ = {k: twins.resolve(v) for k, v in staged.__kwdefaults__.items()}
+        copy.__qualname__ = staged.__qualname__
+        copy.__module__ = staged.__module__
+        copy.__doc__ = staged.__doc__
+        copy.__annotations__ = {k: twins.resolve(v) for k, v in staged.__annotations__.items()}
+        if sys.version_info >= (3, 12):
+            copy.__type_params__ = staged.__type_params__
+        copy.__dict__.update({k: twins.resolve(v) for k, v in staged.__dict__.items()})
+
+
+# ---- nothing may be left behind ----
+
+
+def _check_escapes(staging: Staging, twins: Twins) -> None:
+    """Find staged functions and classes that old objects of the program refer to.
+
+    Counting the young referents first keeps the search off the heap in the normal case.
+    """
+    staged = [s for s, _ in (*twins.functions, *twins.classes, *twins.copies)]
+    if not staged:
+        return
+    young = {id(o) for o in staging.young}
+    young |= {id(module.__dict__) for module in staging.modules.values()} | {id(twins.keep), id(staged), id(staging.young)}
+    young |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
+    suspects = [s for s in staged if sys.getrefcount(s) > _young_references(s, staging, twins)]
+    for start in range(0, len(suspects), 50):
+        part = suspects[start : start + 50]
+        wanted = {id(s) for s in part}
+        for holder in gc.get_referrers(*part):
+            if id(holder) in young or holder is part or holder is suspects or isinstance(holder, types.FrameType):
+                continue
+            if type(holder) in (dict, list, set, deque, CellType, FunctionType) or isinstance(holder, type) or hasattr(holder, "__dict__"):
+                item = next(r for r in gc.get_referents(holder) if id(r) in wanted)
+                raise EscapeError(_escape(f"{_describe(item)} was put into an existing {type(holder).__name__}", item))
+
+
+def _young_references(item: Any, staging: Staging, twins: Twins) -> int:
+    return 4 if isinstance(item, FunctionType) else 8
+
+
+def _describe(item: Any) -> str:
+    return f"{getattr(item, '__module__', '?')}.{getattr(item, '__qualname__', item)}"
+
+
+def _escape(message: str, item: Any) -> Finding:
+    code = getattr(item, "__code__", None)
+    return Finding(
+        code="HS207",
+        severity=Severity.HELD,
+        message=message,
+        file=code.co_filename if code is not None else "",
+        line=code.co_firstlineno if code is not None else 0,
+        next_step="restart",
+    )

@@ -1,0 +1,335 @@
+"""Build the plan: the edited texts compared, the dependents followed, each statement given its action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
+from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
+from hotswap.plan.diff import UnitDiff, diff_units
+from hotswap.plan.graph import Graph, Symbol, is_output_only
+from hotswap.plan.pairing import Pairing, pair_codes
+from hotswap.plan.source import Source
+from hotswap.plan.units import Summary, Unit, UnitKind
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class EditedModule:
+    """A loaded module whose file has a new text."""
+
+    module: str
+    file: str
+    is_package: bool
+    old: Source
+    new: Source
+    old_summary: Summary
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Draft:
+    """The plan with what the link stage needs to carry it out; still without any live object.
+
+    Attributes:
+        plan: the value for people, journals and tests.
+        order: modules in the order of evaluation.
+        dirt: what to evaluate and why.
+        after: statements that are run after the commit, because their effect leaves managed data.
+        graph: the new texts with their names resolved.
+        pairings: code objects, by module.
+        diffs: by module.
+    """
+
+    plan: Plan
+    order: tuple[str, ...]
+    dirt: Dirt
+    after: tuple[Key, ...]
+    graph: Graph
+    pairings: Mapping[str, Pairing]
+    diffs: Mapping[str, UnitDiff]
+    summaries: Mapping[str, Summary]
+    edited: Mapping[str, EditedModule]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Surroundings:
+    """What the plan stage may ask about the rest of the program, all in plain words.
+
+    Attributes:
+        importers: the managed modules whose text imports a module.
+        summary: the summary of a managed module's loaded text.
+        kind_of, type_of: see :class:`hotswap.plan.graph.Graph`.
+        file_of: a module's source file.
+    """
+
+    importers: Callable[[str], Iterable[str]]
+    summary: Callable[[str], Summary]
+    kind_of: Callable[[Symbol], str]
+    type_of: Callable[[Symbol], Symbol | None]
+    file_of: Callable[[str], str]
+
+
+def build_plan(edited: Iterable[EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary]) -> Draft:
+    """Compare, follow and decide; executes nothing.
+
+    Args:
+        edited: the loaded modules with a new text.
+        around: the rest of the program.
+        new_summaries: the new texts of the edited modules, split into units.
+    """
+    return _Builder({item.module: item for item in edited}, around, new_summaries).build()
+
+
+class _Builder:
+    def __init__(
+        self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary]
+    ) -> None:
+        self.edited = edited
+        self.around = around
+        self.new = new_summaries
+        self.diffs = {name: diff_units(item.old_summary, self.new[name]) for name, item in edited.items()}
+        self.pairings = {name: pair_codes(item.old.code, item.new.code) for name, item in edited.items()}
+        self.findings: list[Finding] = []
+        self.after: list[Key] = []
+        self.restart = False
+
+    def build(self) -> Draft:
+        modules = self._universe(self.edited)
+        while True:
+            self._make_graphs(modules)
+            dirt = self._follow(modules)
+            wider = self._universe([*modules, *self._registries(dirt)])
+            if set(wider) == set(modules):
+                break
+            modules = wider
+        self._judge(dirt)
+        return self._draft(modules, dirt)
+
+    # ---- which modules take part ----
+
+    def _universe(self, start: Iterable[str]) -> list[str]:
+        """These modules and all that import them, imported ones first."""
+        seen: list[str] = []
+        pending = list(start)
+        while pending:
+            module = pending.pop(0)
+            if module not in seen:
+                seen.append(module)
+                pending += self.around.importers(module)
+        return self._sort(seen)
+
+    def _sort(self, modules: list[str]) -> list[str]:
+        """Imported before importing; circles keep the order in which the modules were loaded."""
+        order: list[str] = []
+        state: set[str] = set()
+
+        def visit(module: str) -> None:
+            if module in state:
+                return
+            state.add(module)
+            for target in sorted(imported_modules(self._summary(module))):
+                if target in modules:
+                    visit(target)
+            order.append(module)
+
+        for module in sorted(modules):
+            visit(module)
+        return order
+
+    def _summary(self, module: str) -> Summary:
+        return self.new[module] if module in self.new else self.around.summary(module)
+
+    def _registries(self, dirt: Dirt) -> set[str]:
+        """Modules whose data evaluated statements contribute to: other importers may contribute as well."""
+        found = set()
+        for module, index in dirt.evaluated():
+            found |= {symbol[0] for symbol in self.graph.mutated(module, self.graph.summaries[module].units[index])}
+        return found
+
+    def _make_graphs(self, modules: list[str]) -> None:
+        wide = self._with_imported(modules)
+        summaries = {module: self._summary(module) for module in wide}
+        before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
+        self.graph = Graph(summaries, self.around.kind_of, self.around.type_of)
+        self.before = Graph(before, self.around.kind_of, self.around.type_of)
+
+    def _with_imported(self, modules: list[str]) -> list[str]:
+        """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
+        seen = list(modules)
+        for module in seen:
+            for target in imported_modules(self._summary(module)):
+                if target not in seen and self.around.file_of(target):
+                    seen.append(target)
+        return seen
+
+    # ---- what has to be evaluated ----
+
+    def _follow(self, modules: list[str]) -> Dirt:
+        dirt = Dirt()
+        self.after = []
+        for name, diff in self.diffs.items():
+            for unit in [new for _, new in diff.changed] + diff.added:
+                if self._action(name, unit, unit in diff.added):
+                    dirt.changed.add((name, unit.index))
+            for qualname, own in diff.bodies.items():
+                dirt.affected.add((name, qualname))
+                if own:
+                    dirt.shallow.add((name, qualname))
+            self._note_removed(diff, dirt)
+        for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
+            if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
+                follower = Follower(self.graph, dirt, modules)
+                for key in follower.recipe(symbol):
+                    if key not in dirt.changed:
+                        dirt.derived.setdefault(key, symbol)
+        Follower(self.graph, dirt, modules).follow()
+        return dirt
+
+    def _action(self, module: str, unit: Unit, added: bool) -> bool:
+        """True when the unit is evaluated aside; else it is run after the commit, or left to :meth:`_judge`."""
+        if unit.kind in (UnitKind.GUARD, UnitKind.DOCSTRING):
+            return False
+        effects = self.graph.foreign_effects(module, unit)
+        opaque = [s for s in self.graph.mutated(module, unit) if self.graph.kind_of(s) == "opaque"]
+        if not effects and not opaque:
+            return True
+        if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) or opaque:
+            if added:
+                self.after.append((module, unit.index))
+            return False
+        return True
+
+    def _note_removed(self, diff: UnitDiff, dirt: Dirt) -> None:
+        bound = {name for unit in self.new[diff.module].units for name in unit.names}
+        for unit in diff.removed:
+            for name in unit.names:
+                if name not in bound and name not in diff.renamed:
+                    dirt.values.add((diff.module, name))
+        for old, new in diff.changed:
+            dirt.values |= {(diff.module, name) for name in old.names if name not in bound}
+            if old.kind is not new.kind and {old.kind, new.kind} & {UnitKind.ASSIGN, UnitKind.IMPORT}:
+                dirt.values |= {(diff.module, name) for name in new.names}
+
+    # ---- what a person has to know ----
+
+    def _judge(self, dirt: Dirt) -> None:
+        for name, diff in self.diffs.items():
+            for unit in diff.removed:
+                self._judge_removed(name, unit)
+            for old, new in diff.changed:
+                self._judge_changed(name, old, new)
+        for (module, index), cause in dirt.kept.items():
+            self._stale(module, index, cause)
+        for (module, index), cause in dirt.skipped.items():
+            unit = self.graph.summaries[module].units[index]
+            self._find("HS405", Severity.KEPT, module, unit.line,
+                       f"{module} line {unit.line} is run for its effect and uses {_name(cause)}, which changed; it was not run again")
+        for module, index in self.after:
+            unit = self.graph.summaries[module].units[index]
+            self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} is new and was run once, after the commit")
+        for name, pairing in self.pairings.items():
+            for code in pairing.ambiguous:
+                self._find("HS209", Severity.HELD, name, code.co_firstlineno, f"several definitions of {name}.{code.co_qualname} changed at once")
+
+    def _stale(self, module: str, index: int, cause: Symbol) -> None:
+        unit = self.graph.summaries[module].units[index]
+        self._find("HS402", Severity.KEPT, module, unit.line,
+                   f"{module}.{unit.label} was made from {_name(cause)}, which changed; it is an opaque object and was kept",
+                   "make it again in the program, or restart")  # fmt: skip
+
+    def _judge_removed(self, module: str, unit: Unit) -> None:
+        effects = self.before.foreign_effects(module, unit)
+        opaque = [s for s in self.before.mutated(module, unit) if self.before.kind_of(s) == "opaque"]
+        if unit.kind is UnitKind.GUARD:
+            self._find("HS406", Severity.KEPT, module, unit.line, f"the main block of {module} was removed; it has run already")
+        elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
+            self._find("HS406", Severity.NOTE, module, unit.line, f"{module} line {unit.line} printed when the module was loaded")
+        elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
+            self._refuse("HS204", module, unit, f"{module} line {unit.line} ({', '.join(effects) or _name(opaque[0])}) was removed, but has run")
+        elif opaque:
+            self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but is registered with {_name(opaque[0])}")
+
+    def _judge_changed(self, module: str, old: Unit, new: Unit) -> None:
+        effects = sorted({*self.before.foreign_effects(module, old), *self.graph.foreign_effects(module, new)})
+        opaque = [s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.kind_of(s) == "opaque"]
+        if new.kind is UnitKind.GUARD:
+            self._find("HS406", Severity.KEPT, module, new.line, f"the main block of {module} changed; it runs at the next start")
+        elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
+            self._find("HS406", Severity.NOTE, module, new.line, f"{module} line {new.line} prints when the module is loaded")
+        elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
+            self._refuse("HS204", module, new, f"{module} line {new.line} ({', '.join(effects) or _name(opaque[0])}) changed, but its old text has run")
+        elif opaque:
+            self._refuse("HS206", module, new, f"{module}.{new.label} is registered with {_name(opaque[0])}; doing it again would register twice")
+        elif new.kind is UnitKind.ASSIGN and any(self.graph.kind_of((module, name)) == "opaque" for name in new.names):
+            self._refuse("HS205", module, new, f"{module}.{new.label} is an opaque object and its initialiser changed")
+
+    def _refuse(self, code: str, module: str, unit: Unit, message: str) -> None:
+        self.restart = True
+        self._find(code, Severity.HELD, module, unit.line, message, "restart")
+
+    def _find(self, code: str, severity: Severity, module: str, line: int, message: str, step: str = "") -> None:
+        self.findings.append(
+            Finding(code=code, severity=severity, message=message, file=self.around.file_of(module), line=line, next_step=step)
+        )
+
+    # ---- the value ----
+
+    def _draft(self, modules: list[str], dirt: Dirt) -> Draft:
+        touched = set(self.edited) | {module for module, _ in dirt.evaluated()}
+        order = [module for module in modules if module in touched]
+        plans = tuple(self._module_plan(module, dirt) for module in order)
+        held = any(f.severity is Severity.HELD for f in self.findings)
+        nothing = not any(plan.edits or plan.execute for plan in plans)
+        verdict = Verdict.RESTART if self.restart else Verdict.ASK if held else Verdict.NOTHING if nothing else Verdict.SWAP
+        return Draft(
+            plan=Plan(verdict=verdict, modules=plans, findings=tuple(self.findings)),
+            order=tuple(order),
+            dirt=dirt,
+            after=tuple(self.after),
+            graph=self.graph,
+            pairings=self.pairings,
+            diffs=self.diffs,
+            summaries=self.graph.summaries,
+            edited=self.edited,
+        )
+
+    def _module_plan(self, module: str, dirt: Dirt) -> ModulePlan:
+        units = self.graph.summaries[module].units
+        edits = list(self.diffs[module].edits) if module in self.diffs else []
+        for (owner, index), cause in sorted(dirt.derived.items()):
+            if owner == module and not any(e.line == units[index].line for e in edits):
+                edits.append(Edit(module=module, qualname=units[index].label, kind=EditKind.DERIVED, line=units[index].line,
+                                  detail=f"computed from {_name(cause)}"))  # fmt: skip
+        if module in self.edited and not edits and self.edited[module].old.data != self.edited[module].new.data:
+            edits.append(Edit(module=module, qualname="", kind=EditKind.LINES, line=1, detail="lines and comments only"))
+        execute = sorted(index for owner, index in dirt.evaluated() if owner == module)
+        removed = _removed_names(self.diffs[module], self.new[module]) if module in self.diffs else ()
+        return ModulePlan(
+            module=module,
+            file=self.around.file_of(module),
+            edits=tuple(edits),
+            execute=tuple((index, units[index].line) for index in execute),
+            removed=removed,
+        )
+
+
+def imported_modules(summary: Summary) -> set[str]:
+    """Names of modules that a text imports, with those that may be submodules imported by name."""
+    found = set()
+    for unit in summary.units:
+        for binding in unit.imports:
+            found.add(binding.module)
+            if binding.attr and binding.attr != "*":
+                found.add(f"{binding.module}.{binding.attr}")
+    return found
+
+
+def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:
+    bound = {name for unit in new.units for name in unit.names}
+    old = [name for unit, _ in diff.pairs for name in unit.names] + [n for unit in diff.removed for n in unit.names]
+    return tuple(dict.fromkeys(name for name in old if name not in bound))
+
+
+def _name(symbol: Symbol) -> str:
+    return f"{symbol[0]}.{symbol[1]}"

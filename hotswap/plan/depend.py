@@ -1,0 +1,316 @@
+"""From what was edited to what has to be evaluated again: the follower of derived values.
+
+    what changed                    who has to be evaluated again
+    a value                         every statement that reads it while it is evaluated
+    a function's own code           statements that call it and keep plain data
+    decoration-time code            statements that call it as a decorator
+    a class (body, bases)           statements that read its attributes, subclasses that are decorated or registered
+    a contribution to a registry    the whole recipe of the registry, aside, from its initialiser on
+
+Functions and classes themselves keep their identity (jump, transplant), so a statement that only names them, as
+``CALLBACKS = [f]`` does, is never evaluated again.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+import attrs
+
+from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.units import Unit, UnitKind, Uses
+
+Key = tuple[str, int]  # module, index of the unit in the new text
+
+
+@attrs.define(eq=False)
+class Dirt:
+    """What has to be evaluated.
+
+    Attributes:
+        changed: units whose own text asks for evaluation (added, or another skeleton).
+        derived: units with unchanged text that depend on something that changed, with the symbol that made them so.
+        support: units that are evaluated only because others need their new definitions; their results are dropped.
+        values: symbols whose value changes.
+        classes: classes whose body changes.
+        affected: functions (by qualified name) that behave differently, through any number of calls.
+        shallow: those of them that do so while they run themselves, not only in functions nested in them.
+        kept: derived units that are not evaluated, because their live value is opaque.
+        skipped: effect statements that are not repeated.
+    """
+
+    changed: set[Key] = attrs.Factory(set)
+    derived: dict[Key, Symbol] = attrs.Factory(dict)
+    support: set[Key] = attrs.Factory(set)
+    values: set[Symbol] = attrs.Factory(set)
+    classes: set[Symbol] = attrs.Factory(set)
+    affected: set[Symbol] = attrs.Factory(set)
+    shallow: set[Symbol] = attrs.Factory(set)
+    kept: dict[Key, Symbol] = attrs.Factory(dict)
+    skipped: dict[Key, Symbol] = attrs.Factory(dict)
+
+    def evaluated(self) -> set[Key]:
+        return self.changed | set(self.derived) | self.support
+
+
+class Follower:
+    """Spreads the dirt until nothing more is added."""
+
+    def __init__(self, graph: Graph, dirt: Dirt, modules: list[str]) -> None:
+        self.graph = graph
+        self.dirt = dirt
+        self.modules = modules
+        self._reads: dict[Key, set[Symbol]] = {}
+
+    def follow(self) -> None:
+        """Run to the fixed point; each round is linear in the units of the modules concerned."""
+        before = -1
+        while before != (before := self._size()):
+            for module in self.modules:
+                for unit in self.graph.summaries[module].units:
+                    self._follow_functions(module, unit)
+                    if unit.kind is not UnitKind.GUARD:
+                        self._follow_unit(module, unit)
+            self._follow_recipes()
+        self._find_support()
+
+    def _size(self) -> int:
+        d = self.dirt
+        return sum(map(len, (d.changed, d.derived, d.values, d.classes, d.affected, d.shallow, d.kept, d.skipped)))
+
+    # ---- functions that behave differently ----
+
+    def _follow_functions(self, module: str, unit: Unit) -> None:
+        for table, marked in ((unit.analysis.functions, self.dirt.affected), (unit.analysis.shallow, self.dirt.shallow)):
+            for qualname, uses in table.items():
+                if (module, qualname) not in marked and self._touches(module, uses, marked):
+                    marked.add((module, qualname))
+        self._inherit_affected(module, unit)
+
+    def _inherit_affected(self, module: str, unit: Unit) -> None:
+        """A class behaves differently where its base does."""
+        if unit.kind is not UnitKind.CLASS:
+            return
+        for chain in unit.analysis.now.calls:
+            base = self.graph.resolve(module, chain.removesuffix(".__init_subclass__")) if "." in chain else None
+            if base is None:
+                continue
+            for marked in (self.dirt.affected, self.dirt.shallow):
+                for owner, name in list(marked):
+                    if owner == base[0] and name.startswith(f"{base[1]}."):
+                        marked.add((module, f"{unit.names[0]}{name[len(base[1]):]}"))
+
+    def _touches(self, module: str, uses: Uses, marked: set[Symbol]) -> bool:
+        return any(
+            (symbol[0], symbol[1].partition(".")[0]) in self.dirt.values
+            or symbol in marked
+            or (symbol[0], symbol[1].partition(".")[0]) in self.dirt.classes
+            for symbol in self.graph.uses_symbols(module, uses)
+        )
+
+    # ---- statements ----
+
+    def _follow_unit(self, module: str, unit: Unit) -> None:
+        key = (module, unit.index)
+        d = self.dirt
+        if key in d.changed or key in d.derived:
+            self._spread(module, unit)
+        elif key not in d.kept and key not in d.skipped and (cause := self._cause(module, unit)) is not None:
+            self._decide(module, unit, cause)
+
+    def _cause(self, module: str, unit: Unit) -> Symbol | None:
+        """The changed symbol that makes an unchanged statement give something else, if any."""
+        key = (module, unit.index)
+        d = self.dirt
+        now = unit.analysis.now
+        if key not in self._reads:
+            self._reads[key] = self._reads_of(module, unit)
+        for symbol in self._reads[key]:
+            top = (symbol[0], symbol[1].partition(".")[0])
+            if top in d.values and top != (module, unit.names[0] if unit.names else ""):
+                return top
+            if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
+                return top
+        if not now.calls and not now.calls_unknown:
+            return None
+        called = self.graph.uses_symbols(module, now, now.calls)
+        plain = self._keeps_data(module, unit)
+        for symbol in called:
+            if symbol in d.shallow or (plain and symbol in d.affected):
+                return symbol
+            if plain and any(s[0] == symbol[0] and s[1].startswith(f"{symbol[1]}.") for s in d.affected):
+                return symbol
+        if plain:
+            for symbol in self._reads[key]:
+                if symbol in d.affected or symbol in d.classes:
+                    return symbol
+            for name in unit.names:
+                if (module, name) in d.affected:
+                    return (module, name)
+        return None
+
+    def _reads_of(self, module: str, unit: Unit) -> set[Symbol]:
+        now = unit.analysis.now
+        found = self.graph.uses_symbols(module, now, now.reads)
+        for binding in unit.imports:
+            if binding.attr and binding.attr != "*":
+                found.add((binding.module, binding.attr))
+                if (symbol := self.graph.resolve(binding.module, binding.attr)) is not None:
+                    found.add(symbol)
+            elif binding.attr == "*" and binding.module in self.graph.summaries:
+                found |= {(binding.module, name) for name in self.graph.binders(binding.module)}
+                found |= {s for s in self.dirt.values if s[0] == binding.module}
+        return found
+
+    def _keeps_data(self, module: str, unit: Unit) -> bool:
+        """True when the statement keeps plain data, so what it called may have gone into it."""
+        return bool(unit.names) and any(self.graph.kind_of((module, name)) == "data" for name in unit.names)
+
+    def _copies_class(self, module: str, unit: Unit, base: Symbol) -> bool:
+        """True for a class made from ``base`` in a way that copies from it: a decorator, a metaclass, a registry."""
+        if unit.kind is UnitKind.IMPORT:
+            return False
+        if unit.kind is UnitKind.CLASS and isinstance(unit.node, ast.ClassDef):
+            if unit.node.decorator_list or unit.node.keywords:
+                return True
+            ancestors = self.graph.ancestors(base)
+            return any(
+                isinstance(binder.node, ast.ClassDef)
+                and (binder.node.keywords or f"{name}.__init_subclass__" in binder.analysis.functions)
+                for owner, name in ancestors
+                for binder in self.graph.binders(owner).get(name, ())
+            )
+        return unit.kind is UnitKind.ASSIGN and bool(unit.analysis.now.calls) and self._keeps_data(module, unit)
+
+    def _decide(self, module: str, unit: Unit, cause: Symbol) -> None:
+        """Evaluate again, or keep and name: see the table in DESIGN of derived values."""
+        key = (module, unit.index)
+        kinds = {self.graph.kind_of((module, name)) for name in unit.names}
+        if unit.kind is UnitKind.EFFECT or (unit.kind is UnitKind.BLOCK and self.graph.foreign_effects(module, unit)):
+            if self._is_contribution(module, unit):
+                self.dirt.derived[key] = cause
+            else:
+                self.dirt.skipped[key] = cause
+        elif unit.kind is UnitKind.ASSIGN and "opaque" in kinds:
+            self.dirt.kept[key] = cause
+        elif unit.kind is UnitKind.FUNCTION and self._registers_opaquely(module, unit):
+            self.dirt.kept[key] = cause
+        elif unit.kind is not UnitKind.DOCSTRING:
+            self.dirt.derived[key] = cause
+
+    def _registers_opaquely(self, module: str, unit: Unit) -> bool:
+        return any(self.graph.kind_of(symbol) == "opaque" for symbol in self.graph.mutated(module, unit))
+
+    def _is_contribution(self, module: str, unit: Unit) -> bool:
+        """True for a statement whose whole effect lands in managed data, so it can be evaluated aside."""
+        mutated = self.graph.mutated(module, unit)
+        return bool(mutated) and all(self.graph.kind_of(s) != "opaque" for s in mutated) and not [
+            name for name in self.graph.foreign_effects(module, unit)
+        ]
+
+    def _spread(self, module: str, unit: Unit) -> None:
+        """A unit that is evaluated again changes the names that it binds and the data that it contributes to."""
+        d = self.dirt
+        for name in unit.names:
+            symbol = (module, name)
+            kind = self.graph.kind_of(symbol)
+            if unit.kind is UnitKind.CLASS or kind == "class":
+                d.classes.add(symbol)
+                d.affected |= {(module, q) for q in unit.analysis.functions}
+            elif unit.kind is UnitKind.FUNCTION and kind in ("function", "missing"):
+                d.affected.add(symbol)
+                d.shallow.add(symbol)
+            elif unit.kind is UnitKind.IMPORT and kind in ("function", "class", "module"):
+                d.affected.add(symbol)
+                d.shallow.add(symbol)
+            else:
+                d.values.add(symbol)
+        for symbol in self.graph.mutated(module, unit):
+            if self.graph.kind_of(symbol) in ("data", "instance", "missing"):
+                d.values.add(symbol)
+
+    def _follow_recipes(self) -> None:
+        """Where a contribution changed, all of the recipe is evaluated, aside and from its initialiser on."""
+        d = self.dirt
+        evaluated = d.changed | set(d.derived)
+        touched: set[Symbol] = set()
+        for module, index in evaluated:
+            touched |= self.graph.mutated(module, self.graph.summaries[module].units[index])
+        for symbol in touched:
+            if self.graph.kind_of(symbol) == "opaque":
+                continue
+            for key in self.recipe(symbol):
+                if key not in evaluated:
+                    d.skipped.pop(key, None)
+                    d.derived.setdefault(key, symbol)
+        for module in self.modules:  # a name bound by several statements is evaluated as a row
+            for name, units in self.graph.binders(module).items():
+                keys = {(module, unit.index) for unit in units if unit.kind is UnitKind.ASSIGN}
+                if len(keys) > 1 and keys & evaluated:
+                    for key in keys - evaluated:
+                        d.derived.setdefault(key, (module, name))
+
+    def recipe(self, symbol: Symbol) -> list[Key]:
+        """The statements that bind a symbol or contribute to it, in order."""
+        return recipe_of(self.graph, symbol, self.modules)
+
+    # ---- support ----
+
+    def _find_support(self) -> None:
+        """Definitions that evaluated statements use and that must be there in their new version."""
+        d = self.dirt
+        before = -1
+        while before != (before := len(d.support)):
+            for module, index in d.evaluated():
+                unit = self.graph.summaries[module].units[index]
+                for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
+                    self._support(symbol)
+                for symbol in self.graph.mutated(module, unit):
+                    if self.graph.kind_of(symbol) != "opaque":
+                        d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _support(self, symbol: Symbol) -> None:
+        d = self.dirt
+        module, head = symbol[0], symbol[1].partition(".")[0]
+        if module not in self.graph.summaries:
+            return
+        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes)
+        if not changed:
+            return
+        for unit in self.graph.binders(module).get(head, ()):
+            key = (module, unit.index)
+            if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS) and key not in d.changed and key not in d.derived:
+                if unit.kind is UnitKind.FUNCTION and not unit.node.decorator_list:  # type: ignore[attr-defined]
+                    continue  # plain functions are cloned into the staging namespace, which costs nothing
+                if not self._registers_opaquely(module, unit):
+                    d.support.add(key)
+
+
+def recipe_of(graph: Graph, symbol: Symbol, modules: list[str]) -> list[Key]:
+    """The statements that bind a symbol or contribute to it, in module order."""
+    found = []
+    for module in modules:
+        for unit in graph.summaries[module].units:
+            if unit.kind is UnitKind.GUARD:
+                continue
+            if (module == symbol[0] and symbol[1] in unit.names) or symbol in graph.mutated(module, unit):
+                found.append((module, unit.index))
+    return found
+
+
+def changed_recipes(old: Graph, new: Graph, modules: list[str], edited: Mapping[str, object]) -> set[Symbol]:
+    """Symbols to which edited modules contribute otherwise than before: other statements, or another order."""
+    symbols: set[Symbol] = set()
+    for graph in (old, new):
+        for module in edited:
+            if module in graph.summaries:
+                for unit in graph.summaries[module].units:
+                    if unit.kind is not UnitKind.GUARD:
+                        symbols |= graph.mutated(module, unit)
+    return {s for s in symbols if _row(old, s, modules) != _row(new, s, modules)}
+
+
+def _row(graph: Graph, symbol: Symbol, modules: list[str]) -> list[tuple[str, str]]:
+    known = [module for module in modules if module in graph.summaries]
+    return [(module, graph.summaries[module].units[index].skeleton) for module, index in recipe_of(graph, symbol, known)]

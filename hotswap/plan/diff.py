@@ -1,0 +1,176 @@
+"""Two rows of units compared: what was edited, in a person's words and as seeds for the follower."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+
+import attrs
+
+from hotswap.model import Edit, EditKind
+from hotswap.plan.units import Summary, Unit, UnitKind, _dump
+
+
+@attrs.define(eq=False)
+class UnitDiff:
+    """What differs between the loaded and the new text of one module.
+
+    Attributes:
+        pairs: units on both sides, old and new.
+        added, removed: units on one side only.
+        bodies: qualified names of functions with another body; True where the change is not only in nested functions.
+        renamed: old name -> new name of functions and classes that are equal but for their name.
+    """
+
+    module: str
+    pairs: list[tuple[Unit, Unit]] = attrs.Factory(list)
+    added: list[Unit] = attrs.Factory(list)
+    removed: list[Unit] = attrs.Factory(list)
+    bodies: dict[str, bool] = attrs.Factory(dict)
+    edits: list[Edit] = attrs.Factory(list)
+    renamed: dict[str, str] = attrs.Factory(dict)
+
+    @property
+    def changed(self) -> list[tuple[Unit, Unit]]:
+        return [(o, n) for o, n in self.pairs if o.text != n.text and o.skeleton != n.skeleton]
+
+
+def diff_units(old: Summary, new: Summary) -> UnitDiff:
+    """Pair the units of two texts and describe what differs."""
+    diff = UnitDiff(new.module)
+    left, right = _pair_by(old.units, new.units, lambda unit: unit.text, diff)
+    left, right = _pair_by(left, right, lambda unit: unit.names or None, diff)
+    left, right = _pair_by(left, right, lambda unit: (unit.skeleton, tuple(unit.bodies.items())), diff)
+    left, right = _pair_by(left, right, lambda unit: unit.kind if unit.kind in _SINGLE else None, diff)
+    diff.removed, diff.added = left, right
+    diff.pairs.sort(key=lambda pair: pair[1].index)
+    _find_renamed(diff)
+    for mine, theirs in diff.pairs:
+        _describe(diff, mine, theirs)
+    renamed_to = set(diff.renamed.values())
+    for unit in diff.added:
+        kind = EditKind.RENAMED if unit.names and unit.names[0] in renamed_to else EditKind.ADDED
+        diff.edits.append(Edit(module=new.module, qualname=unit.label, kind=kind, line=unit.line))
+    for unit in diff.removed:
+        if unit.label not in diff.renamed:
+            diff.edits.append(Edit(module=new.module, qualname=unit.label, kind=EditKind.REMOVED, line=unit.line))
+    return diff
+
+
+_SINGLE = (UnitKind.DOCSTRING, UnitKind.GUARD)
+
+
+def _pair_by(olds, news, key, diff):  # type: ignore[no-untyped-def]
+    waiting: dict[object, deque[Unit]] = {}
+    for unit in olds:
+        if (value := key(unit)) is not None:
+            waiting.setdefault(value, deque()).append(unit)
+    rest, taken = [], set()
+    for unit in news:
+        value = key(unit)
+        if value is not None and (queue := waiting.get(value)):
+            mine = queue.popleft()
+            taken.add(id(mine))
+            diff.pairs.append((mine, unit))
+        else:
+            rest.append(unit)
+    return [unit for unit in olds if id(unit) not in taken], rest
+
+
+def _find_renamed(diff: UnitDiff) -> None:
+    for gone in diff.removed:
+        if gone.kind not in (UnitKind.FUNCTION, UnitKind.CLASS):
+            continue
+        for unit in diff.added:
+            if unit.kind is gone.kind and unit.names[0] not in diff.renamed.values() and _anonymous(gone) == _anonymous(unit):
+                diff.renamed[gone.names[0]] = unit.names[0]
+                break
+
+
+def _anonymous(unit: Unit) -> str:
+    """The unit's tree with its own name taken out wherever it stands."""
+    name = unit.names[0]
+    dumped = ast.dump(unit.node)
+    return dumped.replace(f"name='{name}'", "name='?'").replace(f"id='{name}'", "id='?'")
+
+
+def _describe(diff: UnitDiff, old: Unit, new: Unit) -> None:
+    if old.text == new.text:
+        return
+    if old.skeleton != new.skeleton:
+        diff.edits.append(
+            Edit(module=diff.module, qualname=new.label, kind=_edit_kind(old, new), line=new.line, detail=_detail(old, new))
+        )
+    _compare_bodies(diff, old, new)
+
+
+_KINDS = {
+    UnitKind.CLASS: EditKind.CLASS,
+    UnitKind.ASSIGN: EditKind.DATA,
+    UnitKind.IMPORT: EditKind.IMPORT,
+    UnitKind.BLOCK: EditKind.BLOCK,
+}
+
+
+def _edit_kind(old: Unit, new: Unit) -> EditKind:
+    if new.kind is UnitKind.FUNCTION and old.kind is UnitKind.FUNCTION:
+        mine, theirs = getattr(old.node, "decorator_list", []), getattr(new.node, "decorator_list", [])
+        same = [ast.dump(d) for d in mine] == [ast.dump(d) for d in theirs]
+        return EditKind.SIGNATURE if same else EditKind.DECORATOR
+    if new.kind is UnitKind.FUNCTION:
+        return EditKind.SIGNATURE
+    return _KINDS.get(new.kind, EditKind.EFFECT)
+
+
+def _detail(old: Unit, new: Unit) -> str:
+    if old.kind is not new.kind:
+        return f"was {old.kind}, is {new.kind}"
+    if type(old.node) is not type(new.node):
+        return f"was {type(old.node).__name__}, is {type(new.node).__name__}"
+    return ""
+
+
+def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
+    if old.bodies == new.bodies:
+        return
+    mine, theirs = function_nodes(old.node), function_nodes(new.node)
+    for key, body in new.bodies.items():
+        qualname = key.partition("#")[0]
+        if key not in old.bodies or old.bodies[key] == body or "." in key and qualname not in theirs and "<lambda>" not in qualname:
+            continue
+        one, two = mine.get(key), theirs.get(key)
+        own = one is None or two is None or _shallow(one) != _shallow(two)
+        diff.bodies[qualname] = own or diff.bodies.get(qualname, False)
+        line = two.body[0].lineno if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)) else new.line
+        if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            line = two.lineno
+        diff.edits.append(Edit(module=diff.module, qualname=qualname, kind=EditKind.BODY, line=line))
+
+
+def function_nodes(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
+    """Functions of a statement that are not nested in a function, by the keys that ``Unit.bodies`` has."""
+    found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda] = {}
+
+    def add(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        key, number = name, 1
+        while key in found:
+            number += 1
+            key = f"{name}#{number}"
+        found[key] = function
+
+    def search(item: ast.AST, path: str) -> None:
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            add(f"{path}.{item.name}" if path else item.name, item)
+        elif isinstance(item, ast.Lambda):
+            add(f"{path}.<lambda>" if path else "<lambda>", item)
+        else:
+            inner = (f"{path}.{item.name}" if path else item.name) if isinstance(item, ast.ClassDef) else path
+            for child in ast.iter_child_nodes(item):
+                search(child, inner)
+
+    search(node, "")
+    return found
+
+
+def _shallow(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> str:
+    return _dump(node.body, "", {})

@@ -1,0 +1,590 @@
+"""A module's text as a row of units: what each top-level statement binds, reads, calls and mutates.
+
+The analysis is static and never looks at live objects. It errs on the side of seeing a dependency that is
+not there; the price of that is one more evaluation aside, never a wrong value.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import attrs
+
+#: Methods of builtin containers that change them. A call of one of these on a global counts as a contribution to it.
+MUTATORS = frozenset(
+    "append add update setdefault pop popitem clear extend insert remove discard sort reverse appendleft "
+    "extendleft rotate move_to_end subtract register connect route unregister __setitem__ __delitem__".split()
+)
+
+#: Decorators of modules, written with a dot, that note nothing anywhere.
+PURE_DECORATORS = frozenset(
+    "functools.wraps functools.lru_cache functools.cache functools.cached_property functools.singledispatch "
+    "functools.total_ordering functools.singledispatchmethod dataclasses.dataclass contextlib.contextmanager "
+    "contextlib.asynccontextmanager abc.abstractmethod enum.unique attr.s attrs.define attrs.frozen attr.define "
+    "attr.frozen attrs.mutable typing.final typing.overload typing.runtime_checkable types.coroutine".split()
+)
+
+
+class UnitKind(enum.StrEnum):
+    """What a top-level statement is for."""
+
+    IMPORT = "import"
+    FUNCTION = "function"
+    CLASS = "class"
+    ASSIGN = "assign"
+    EFFECT = "effect"
+    BLOCK = "block"
+    GUARD = "guard"  # if __name__ == "__main__"
+    DOCSTRING = "docstring"
+
+
+@attrs.define(slots=True)
+class Uses:
+    """Names used by a piece of code, as dotted chains that start at a module global (``config.RATE``)."""
+
+    reads: set[str] = attrs.Factory(set)
+    calls: set[str] = attrs.Factory(set)
+    mutates: set[str] = attrs.Factory(set)
+    writes: set[str] = attrs.Factory(set)  # assigned through ``global``
+    imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
+    effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
+    calls_unknown: bool = False
+
+    def merge(self, other: Uses) -> None:
+        self.reads |= other.reads
+        self.calls |= other.calls
+        self.mutates |= other.mutates
+        self.writes |= other.writes
+        self.imports |= other.imports
+        self.effects |= other.effects
+        self.calls_unknown |= other.calls_unknown
+
+
+@attrs.frozen(kw_only=True)
+class ImportBinding:
+    """``local`` is bound to attribute ``attr`` of ``module``; to the module itself where attr is None; ``*`` stars."""
+
+    local: str
+    module: str
+    attr: str | None
+
+
+@attrs.define(slots=True, eq=False)
+class Analysis:
+    """What a unit does, found by walking its tree once.
+
+    Attributes:
+        now: used while the statement itself is evaluated (decorators, defaults, class bodies, right-hand sides).
+        functions: used by each function that the statement defines and by what is nested in it, by qualified name.
+        shallow: the same without what is nested: used while the function itself runs.
+        class_hooks: class names whose ``__init_subclass__``, class methods or metaclass methods mutate class state.
+    """
+
+    now: Uses = attrs.Factory(Uses)
+    functions: dict[str, Uses] = attrs.Factory(dict)
+    shallow: dict[str, Uses] = attrs.Factory(dict)
+    class_hooks: set[str] = attrs.Factory(set)
+    fields: dict[str, dict[str, ast.expr | None]] = attrs.Factory(dict)  # class -> names set on self in __init__
+
+
+@attrs.define(slots=True, eq=False)
+class Unit:
+    """One top-level statement.
+
+    Attributes:
+        text: the exact source of the statement; equal text means an equal unit.
+        names: module globals that it binds.
+        imports: what it imports, for import statements anywhere in it.
+    """
+
+    index: int
+    kind: UnitKind
+    node: ast.stmt
+    text: bytes
+    line: int
+    names: tuple[str, ...]
+    imports: tuple[ImportBinding, ...]
+    _analysis: Analysis | None = None
+    _shape: tuple[str, dict[str, str]] | None = None
+
+    @property
+    def analysis(self) -> Analysis:
+        if self._analysis is None:
+            self._analysis = analyse(self.node)
+        return self._analysis
+
+    @property
+    def skeleton(self) -> str:
+        """The statement's tree without positions and function bodies: equal means that nothing is evaluated anew."""
+        return self.shape[0]
+
+    @property
+    def bodies(self) -> dict[str, str]:
+        """The trees of the function bodies in it, by qualified name (with a number where a name repeats)."""
+        return self.shape[1]
+
+    @property
+    def shape(self) -> tuple[str, dict[str, str]]:
+        if self._shape is None:
+            self._shape = dump_shape(self.node)
+        return self._shape
+
+    @property
+    def label(self) -> str:
+        return ", ".join(self.names) if self.names else f"<line {self.line}>"
+
+
+@attrs.define(slots=True, eq=False)
+class Summary:
+    """A parsed module text."""
+
+    module: str
+    units: list[Unit]
+    future_flags: int
+
+    def binders(self) -> dict[str, list[Unit]]:
+        """Which units bind a name, in order."""
+        found: dict[str, list[Unit]] = {}
+        for unit in self.units:
+            for name in unit.names:
+                found.setdefault(name, []).append(unit)
+        return found
+
+
+# ---- splitting a text into units ------------------------------------------------------------------------------
+
+
+def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, known: Summary | None = None) -> Summary:
+    """Split a parsed text into units, taking over the analysis of units that also stand in ``known``.
+
+    Args:
+        module: the module's name in ``sys.modules``, to resolve relative imports.
+        tree: the parsed text.
+        source: the same text in UTF-8, which is what column offsets count.
+        is_package: True for an ``__init__`` file.
+        known: an earlier summary of the same module.
+    """
+    lines = source.splitlines(keepends=True)
+    earlier: dict[bytes, Unit] = {unit.text: unit for unit in known.units} if known else {}
+    units = []
+    for index, node in enumerate(tree.body):
+        text = segment(lines, node)
+        unit = Unit(
+            index,
+            kind_of(node, index),
+            node,
+            text,
+            first_line(node),
+            tuple(dict.fromkeys(bound_names([node]))),
+            tuple(import_bindings(node, module, is_package)),
+        )
+        if (same := earlier.get(text)) is not None:
+            unit._analysis, unit._shape = same._analysis, same._shape
+        units.append(unit)
+    return Summary(module, units, future_flags(tree))
+
+
+def first_line(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", None)
+    return cast(int, decorators[0].lineno) if decorators else node.lineno
+
+
+def segment(lines: list[bytes], node: ast.stmt) -> bytes:
+    start, end = first_line(node), node.end_lineno or node.lineno
+    part = lines[start - 1 : end]
+    if not part:
+        return b""
+    part[-1] = part[-1][: node.end_col_offset]
+    if start == node.lineno:
+        part[0] = part[0][node.col_offset :]
+    return b"".join(part)
+
+
+def future_flags(tree: ast.Module) -> int:
+    import __future__
+
+    flags = 0
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                flags |= getattr(__future__, alias.name).compiler_flag
+    return flags
+
+
+def kind_of(node: ast.stmt, index: int) -> UnitKind:
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            return UnitKind.IMPORT
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return UnitKind.FUNCTION
+        case ast.ClassDef():
+            return UnitKind.CLASS
+        case ast.Assign(targets=targets) if any(isinstance(t, (ast.Subscript, ast.Attribute)) for t in targets):
+            return UnitKind.EFFECT
+        case ast.AnnAssign(target=(ast.Subscript() | ast.Attribute())) | ast.AugAssign(target=(ast.Subscript() | ast.Attribute())):
+            return UnitKind.EFFECT
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+            return UnitKind.ASSIGN
+        case ast.If() if is_main_guard(node.test):
+            return UnitKind.GUARD
+        case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.TryStar() | ast.Match():
+            return UnitKind.BLOCK
+        case ast.Expr(value=ast.Constant(value=str())) if index == 0:
+            return UnitKind.DOCSTRING
+    if type(node).__name__ == "TypeAlias":
+        return UnitKind.ASSIGN
+    return UnitKind.EFFECT
+
+
+def is_main_guard(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
+            return True
+        case ast.Compare(left=ast.Constant(value="__main__"), ops=[ast.Eq()], comparators=[ast.Name(id="__name__")]):
+            return True
+    return False
+
+
+def import_bindings(node: ast.AST, module: str, is_package: bool) -> Iterator[ImportBinding]:
+    """Imports made while a statement is evaluated (those in function bodies are found by :func:`analyse`)."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            yield ImportBinding(local=alias.asname or top, module=alias.name if alias.asname else top, attr=None)
+            if not alias.asname and alias.name != top:  # the submodule is loaded too
+                yield ImportBinding(local="", module=alias.name, attr=None)
+    elif isinstance(node, ast.ImportFrom):
+        base = resolve_relative(node, module, is_package)
+        for alias in node.names:
+            yield ImportBinding(local="*" if alias.name == "*" else alias.asname or alias.name, module=base, attr=alias.name)
+    elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                yield from import_bindings(child, module, is_package)
+
+
+def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    drop = node.level - 1 if is_package else node.level
+    base = ".".join(parts[: len(parts) - drop])
+    return f"{base}.{node.module}" if node.module else base
+
+
+# ---- names that a piece of code binds -------------------------------------------------------------------------
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Names that these statements bind in their own scope."""
+    for node in nodes:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+                yield from walrus_names(node)
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                yield from walrus_names(node)
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case ast.Import():
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+            case ast.ImportFrom():
+                yield from (alias.asname or alias.name for alias in node.names if alias.name != "*")
+            case ast.ExceptHandler():
+                # The name of a handler is unbound again when the handler ends: it is no global to care for.
+                yield from bound_names(ast.iter_child_nodes(node))
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+                yield from bound_names(ast.iter_child_nodes(node))
+            case ast.MatchMapping(rest=str(name)):
+                yield name
+                yield from bound_names(ast.iter_child_nodes(node))
+            case ast.Name() | ast.Constant():
+                pass
+            case _:
+                yield from bound_names(ast.iter_child_nodes(node))
+
+
+def walrus_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        for child in ast.walk(node):
+            if isinstance(child, ast.NamedExpr) and isinstance(child.target, ast.Name):
+                yield child.target.id
+
+
+# ---- what a piece of code uses --------------------------------------------------------------------------------
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def analyse(node: ast.stmt) -> Analysis:
+    """Find what a top-level statement uses, now and in the functions that it defines."""
+    found = Analysis()
+    walker = _Walker(found)
+    walker.visit(node, found.now, frozenset(), "", None)
+    return found
+
+
+class _Walker:
+    """Walks a tree; ``local`` are the names of enclosing function scopes, which are no globals."""
+
+    def __init__(self, found: Analysis) -> None:
+        self.found = found
+
+    def visit(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        """Visit one node.
+
+        Args:
+            uses: where what is evaluated now is noted.
+            path: qualified name of the enclosing class, with a dot, or empty.
+            deferred: set inside a function: where the functions nested in it are noted.
+        """
+        kind = type(node)
+        if kind is ast.Name:
+            self._name(cast(ast.Name, node), uses, local)
+        elif kind is ast.Attribute:
+            self._attribute(cast(ast.Attribute, node), uses, local, path, deferred)
+        elif kind is ast.Call:
+            self._call(cast(ast.Call, node), uses, local, path, deferred)
+        elif kind is ast.Constant:
+            return
+        elif isinstance(node, _FUNCTIONS):
+            self._function(node, uses, local, path, deferred)
+        elif isinstance(node, ast.Lambda):
+            self._arguments(node.args, uses, local, path, deferred)
+            self._body([node.body], node.args, uses, local, f"{path}<lambda>", deferred)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node, uses, local, path, deferred)
+        elif isinstance(node, _COMPREHENSIONS):
+            inner = local | {n for gen in node.generators for n in bound_names([gen.target])}
+            self._children(node, uses, inner, path, deferred)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            if deferred is not None:
+                for binding in import_bindings(node, "", False):
+                    uses.imports.add((binding.module, binding.attr or ""))
+        elif isinstance(node, (ast.Subscript,)) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            self._mutation(node.value, uses, local)
+            self._children(node, uses, local, path, deferred)
+        elif kind is ast.Expr:
+            self._effect(cast(ast.Expr, node), uses, local)
+            self._children(node, uses, local, path, deferred)
+        elif isinstance(node, ast.AugAssign):
+            if isinstance(node.target, ast.Name) and node.target.id not in local:
+                uses.reads.add(node.target.id)
+            self._children(node, uses, local, path, deferred)
+        else:
+            self._children(node, uses, local, path, deferred)
+
+    def _children(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        for child in ast.iter_child_nodes(node):
+            self.visit(child, uses, local, path, deferred)
+
+    def _name(self, node: ast.Name, uses: Uses, local: frozenset[str]) -> None:
+        if node.id in local:
+            return
+        if type(node.ctx) is ast.Load:
+            uses.reads.add(node.id)
+        else:
+            uses.writes.add(node.id)
+
+    def _attribute(self, node: ast.Attribute, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        chain = dotted(node)
+        if chain is None:
+            self.visit(node.value, uses, local, path, deferred)
+        elif chain.partition(".")[0] not in local:
+            if type(node.ctx) is ast.Load:
+                uses.reads.add(chain)
+            else:
+                self._mutation(node.value, uses, local)
+                uses.reads.add(chain.rpartition(".")[0])
+
+    def _call(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        chain = dotted(node.func)
+        if chain is None or chain.partition(".")[0] in local:
+            uses.calls_unknown = True
+        else:
+            uses.calls.add(chain)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            self._mutation(node.func.value, uses, local)
+        if isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr", "next") and node.args:
+            self._mutation(node.args[0], uses, local)
+        self._children(node, uses, local, path, deferred)
+
+    def _effect(self, node: ast.Expr, uses: Uses, local: frozenset[str]) -> None:
+        value = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(value, ast.Call):
+            if (chain := dotted(value.func)) is None:
+                uses.effects.add("")
+            elif chain.partition(".")[0] not in local:
+                uses.effects.add(chain)
+
+    def _mutation(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
+        while isinstance(node, (ast.Subscript, ast.Call)):
+            node = node.value if isinstance(node, ast.Subscript) else node.func
+        chain = dotted(node)
+        if chain is not None and chain.partition(".")[0] not in local:
+            uses.mutates.add(chain)
+
+    def _decorator(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        """A decorator is called; one that is a method (``@app.route("/")``) may note the function in its object."""
+        self.visit(node, uses, local, path, deferred)
+        chain = dotted(node.func if isinstance(node, ast.Call) else node)
+        if chain is None or chain.partition(".")[0] in local:
+            return
+        uses.calls.add(chain)
+        if (head := chain.rpartition(".")[0]) and chain not in PURE_DECORATORS:
+            uses.mutates.add(head)
+
+    def _arguments(self, args: ast.arguments, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        for default in [*args.defaults, *args.kw_defaults]:
+            if default is not None:
+                self.visit(default, uses, local, path, deferred)
+        for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
+            if arg is not None and arg.annotation is not None:
+                self.visit(arg.annotation, uses, local, path, deferred)
+
+    def _function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
+    ) -> None:
+        for decorator in node.decorator_list:
+            self._decorator(decorator, uses, local, path, deferred)
+        self._arguments(node.args, uses, local, path, deferred)
+        if node.returns is not None:
+            self.visit(node.returns, uses, local, path, deferred)
+        self._body(node.body, node.args, uses, local, path + node.name, deferred)
+
+    def _body(
+        self, body: Iterable[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
+    ) -> None:
+        body = list(body)
+        own = set(bound_names(body)) | {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+        own |= {a.arg for a in (args.vararg, args.kwarg) if a is not None}
+        own |= {h.name for n in body for h in ast.walk(n) if isinstance(h, ast.ExceptHandler) and h.name}
+        for node in body:
+            for child in ast.walk(node):
+                if isinstance(child, ast.Global):
+                    own.difference_update(child.names)
+        inner = local | own
+        if deferred is not None:  # a function in a function: noted with the outermost one
+            for node in body:
+                self.visit(node, deferred, inner, "", deferred)
+            return
+        shallow, nested = Uses(), Uses()
+        for node in body:
+            self.visit(node, shallow, inner, "", nested)
+        nested.merge(shallow)
+        self.found.functions.setdefault(name, Uses()).merge(nested)
+        self.found.shallow.setdefault(name, Uses()).merge(shallow)
+
+    def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        for decorator in node.decorator_list:
+            self._decorator(decorator, uses, local, path, deferred)
+        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            self.visit(base, uses, local, path, deferred)
+            if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
+                uses.calls.add(f"{chain}.__init_subclass__")
+        inner = f"{path}{node.name}."
+        own = local | frozenset(bound_names(node.body))
+        for child in node.body:
+            # Functions in a class body do not see the names of the class.
+            if isinstance(child, _FUNCTIONS):
+                for decorator in child.decorator_list:
+                    self._decorator(decorator, uses, own, inner, deferred)
+                self._arguments(child.args, uses, own, inner, deferred)
+                if child.returns is not None:
+                    self.visit(child.returns, uses, own, inner, deferred)
+                self._body(child.body, child.args, uses, local, inner + child.name, deferred)
+                if deferred is None:
+                    self._class_method(node, child, path + node.name)
+            else:
+                self.visit(child, uses, own, inner, deferred)
+
+    def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
+        if node.name == "__init__" and node.args.args:
+            self.found.fields[name] = self_fields(node)
+        decorators = {dotted(d) for d in node.decorator_list}
+        of_class = node.name == "__init_subclass__" or "classmethod" in decorators
+        if (of_class or is_metaclass(owner)) and mutates_parameter(node):
+            self.found.class_hooks.add(name)
+
+
+def is_metaclass(node: ast.ClassDef) -> bool:
+    return any((dotted(base) or "").endswith(("type", "Meta", "EnumType")) for base in node.bases)
+
+
+def mutates_parameter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    params = {arg.arg for arg in node.args.args}
+    uses = Uses()
+    _Walker(Analysis()).visit(ast.Module(body=node.body, type_ignores=[]), uses, frozenset(), "", uses)
+    return any(chain.partition(".")[0] in params for chain in uses.mutates)
+
+
+def self_fields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr | None]:
+    """Names that ``__init__`` sets on its first parameter, with the expression where it is one plain assignment."""
+    me = node.args.args[0].arg
+    fields: dict[str, ast.expr | None] = {}
+    for child in ast.walk(node):
+        if isinstance(child, ast.Assign):
+            targets, value = child.targets, child.value
+        elif isinstance(child, ast.AnnAssign) and child.value is not None:
+            targets, value = [child.target], child.value
+        else:
+            continue
+        for target in targets:
+            match target:
+                case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == me:
+                    fields[attr] = value if attr not in fields else None
+    return fields
+
+
+def dotted(node: ast.AST) -> str | None:
+    """``a.b.c`` for a chain of attributes that starts at a name, else None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Call):  # ``route("/a")`` as a decorator: what is called first is what counts
+        return None
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+# ---- comparing two statements without positions ---------------------------------------------------------------
+
+
+def dump_shape(node: ast.AST) -> tuple[str, dict[str, str]]:
+    """Dump a statement in two parts: all that is evaluated with it, and the bodies of its functions."""
+    bodies: dict[str, str] = {}
+    return _dump(node, "", bodies), bodies
+
+
+def _dump(node: object, path: str, bodies: dict[str, str]) -> str:
+    if isinstance(node, list):
+        return "[" + ",".join(_dump(item, path, bodies) for item in node) + "]"
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__}:{node!r}"
+    inner = path
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        inner = f"{path}.{node.name}" if path else node.name
+    parts = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in ("type_comment", "type_ignores"):
+            continue
+        if name == "body" and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            own = inner if not isinstance(node, ast.Lambda) else f"{path}.<lambda>" if path else "<lambda>"
+            key, number = own, 1
+            while key in bodies:
+                number += 1
+                key = f"{own}#{number}"
+            bodies[key] = ""  # keep the number while inner functions are dumped into their own part
+            bodies[key] = ast.dump(ast.Module(body=value if isinstance(value, list) else [ast.Expr(value=value)], type_ignores=[]))
+        else:
+            parts.append(f"{name}={_dump(value, inner, bodies)}")
+    return f"{type(node).__name__}({','.join(parts)})"

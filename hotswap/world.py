@@ -1,0 +1,243 @@
+"""The mutable state of the engine, all in one place.
+
+States of a module record: adopted (its text has executed), swapped (a newer text is live). Lock order:
+``World.lock`` is the only lock of the engine besides the engine's own swap lock, which is taken first. No code of
+the program runs while ``World.lock`` is held.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
+from typing import Any
+
+import attrs
+
+from hotswap.commit import Swap
+from hotswap.fingerprint import Print, fingerprint, kind_of_value
+from hotswap.model import Finding, Mechanism, Report
+from hotswap.plan.graph import Symbol
+from hotswap.plan.source import Source, parse_source
+from hotswap.plan.units import Summary, summarise
+
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE)
+
+
+@attrs.define(eq=False)
+class ModuleRecord:
+    """One managed module.
+
+    Attributes:
+        name: in ``sys.modules``.
+        file: as its code carries it in ``co_filename``.
+        data: the bytes that are live.
+        base: fingerprints of its data when the text had executed, by name (``Class.attr`` for class attributes);
+            None for a module that hotswap was attached to later.
+        has_run: False for a main module that is still executing.
+    """
+
+    name: str
+    file: str
+    module: ModuleType
+    data: bytes = attrs.field(repr=False)
+    base: dict[str, Print] | None = attrs.field(default=None, repr=False)
+    has_run: bool = True
+    _source: Source | None = attrs.field(default=None, repr=False)
+    _summary: Summary | None = attrs.field(default=None, repr=False)
+    _imports: frozenset[str] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def is_package(self) -> bool:
+        return hasattr(self.module, "__path__")
+
+    @property
+    def package_name(self) -> str:
+        """The name that relative imports count from; differs from ``name`` for ``__main__`` started with ``-m``."""
+        if self.name != "__main__":
+            return self.name
+        spec = getattr(self.module, "__spec__", None)
+        return spec.name if spec is not None else self.name
+
+    @property
+    def source(self) -> Source:
+        if self._source is None:
+            self._source = parse_source(self.file, self.data)
+        return self._source
+
+    @property
+    def summary(self) -> Summary:
+        if self._summary is None:
+            self._summary = summarise(self.package_name, self.source.tree, self.source.utf8, self.is_package)
+            self._summary.module = self.name
+        return self._summary
+
+    @property
+    def imports(self) -> frozenset[str]:
+        """Names of modules that the text may import; a superset, found without parsing."""
+        if self._imports is None:
+            self._imports = frozenset(_scan_imports(self.data, self.package_name, self.is_package))
+        return self._imports
+
+    def set_text(self, data: bytes, source: Source | None, summary: Summary | None) -> None:
+        self.data, self._source, self._summary, self._imports = data, source, summary, None
+
+
+def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
+    for match in _IMPORT.finditer(data):
+        if match[1]:
+            target = match[1].decode("ascii", "replace")
+            level = len(target) - len(target.lstrip("."))
+            if level:
+                parts = module.split(".")
+                drop = level - 1 if is_package else level
+                target = ".".join([*parts[: len(parts) - drop], *filter(None, [target[level:]])])
+            yield target
+        elif match[2]:
+            for name in match[2].decode("ascii", "replace").split(","):
+                if words := name.split():
+                    yield words[0]
+
+
+@attrs.define(eq=False)
+class AppliedSwap:
+    """A swap that is live, with what is needed to take it back."""
+
+    report: Report
+    swap: Swap
+    records: dict[str, tuple[bytes, Source | None, Summary | None, dict[str, Print] | None]]
+
+
+@attrs.define(eq=False)
+class World:
+    """All that the engine knows about the running program.
+
+    Attributes:
+        records: managed modules by name. Invariant: each one's ``data`` is the text that is live in it.
+        history: applied swaps, oldest first.
+        held: findings of files whose newest text was not applied, by path.
+        mechanisms: how each redirected callable is redirected.
+    """
+
+    # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
+    lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+    records: dict[str, ModuleRecord] = attrs.Factory(dict)
+    history: list[AppliedSwap] = attrs.Factory(list)
+    held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
+    mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
+    on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
+
+    # ---- modules ----
+
+    def adopt(self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True) -> ModuleRecord:
+        """Take a module under management.
+
+        Args:
+            file: the file name that its code carries.
+            data: the bytes that it was executed from.
+            name: in ``sys.modules``.
+            has_run: False for a main module that is about to execute; :meth:`snapshot` follows.
+            fresh: False for a module that was loaded before hotswap: its data may have been changed since.
+        """
+        record = ModuleRecord(name, file, module, data, has_run=has_run)
+        with self.lock:
+            self.records[name] = record
+        if has_run and fresh:
+            self.snapshot(record)
+        for listener in self.on_adopt:
+            listener(record)
+        return record
+
+    def snapshot(self, record: ModuleRecord) -> None:
+        """Fingerprint a module's data as it is now: the base of later three-way merges."""
+        record.base = {**print_namespace(self, record.module), **(record.base or {})}
+        record.has_run = True
+
+    def records_of(self, path: str) -> list[ModuleRecord]:
+        """The records of a file; a file run as main and imported by name has two."""
+        with self.lock:
+            records = list(self.records.values())
+        return [record for record in records if same_file(record.file, path)]
+
+    def forget_lost(self) -> None:
+        """Drop records whose module was removed from or replaced in ``sys.modules``."""
+        with self.lock:
+            for name, record in list(self.records.items()):
+                if sys.modules.get(name) is not record.module:
+                    del self.records[name]
+
+    def importers(self, name: str) -> list[str]:
+        """Managed modules whose text may import a module; a superset."""
+        parent = name.rpartition(".")[0]
+        with self.lock:
+            records = list(self.records.values())
+        return [r.name for r in records if r.name != name and (name in r.imports or (parent and parent in r.imports))]
+
+    # ---- facts for the plan stage, in plain words ----
+
+    def is_managed(self, cls: type) -> bool:
+        return cls.__module__ in self.records
+
+    def kind_of(self, symbol: Symbol) -> str:
+        record = self.records.get(symbol[0])
+        if record is None or symbol[1] not in record.module.__dict__:
+            return "missing"
+        return kind_of_value(record.module.__dict__[symbol[1]], self.is_managed)
+
+    def type_of(self, symbol: Symbol) -> Symbol | None:
+        record = self.records.get(symbol[0])
+        value = record.module.__dict__.get(symbol[1]) if record is not None else None
+        cls = type(value)
+        if value is None or isinstance(value, (type, FunctionType)) or not self.is_managed(cls):
+            return None
+        return (cls.__module__, cls.__qualname__)
+
+    def file_of(self, module: str) -> str:
+        record = self.records.get(module)
+        return record.file if record is not None else ""
+
+    # ---- for tests ----
+
+    def check_invariants(self) -> None:
+        """Raise AssertionError where the tables contradict each other."""
+        with self.lock:
+            for name, record in self.records.items():
+                assert record.name == name, f"{name} is filed as {record.name}"
+                assert record._source is None or record._source.data == record.data, f"{name}: source is not the live text"
+            numbers = [applied.report.number for applied in self.history]
+            assert numbers == sorted(set(numbers)), f"swap numbers out of order: {numbers}"
+            assert all(applied.report.applied for applied in self.history), "a refused swap is in the history"
+
+
+def print_namespace(world: World, module: ModuleType) -> dict[str, Print]:
+    """Fingerprints of a module's data and of the data in its classes."""
+    found: dict[str, Print] = {}
+    for name, value in list(module.__dict__.items()):
+        if name.startswith("__") and name.endswith("__") and name not in ("__all__", "__version__"):
+            continue
+        found[name] = fingerprint(value, world.is_managed)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            found.update(print_class(world, name, value))
+    return found
+
+
+def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
+    found = {}
+    for name, value in list(cls.__dict__.items()):
+        if not (name.startswith("__") and name.endswith("__")):
+            found[f"{path}.{name}"] = fingerprint(value, world.is_managed)
+            if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+                found.update(print_class(world, f"{path}.{name}", value))
+    return found
+
+
+def same_file(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    import os
+
+    return os.path.basename(one) == os.path.basename(other) and os.path.realpath(one) == os.path.realpath(other)
+
+
