@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import filterfalse, starmap
 from types import CellType, FunctionType
 from typing import Any
@@ -51,15 +51,13 @@ class Swap:
         writes: in the order in which they are made.
         redirects: callables that references from before are led to, and how.
         findings: what linking found.
-        after: calls to be made once the writes are live, each of which may run code of the program.
-        on_undo: calls to be made after a rollback, for what has no inverse (dropped caches).
+        suspended: generators and coroutines that were alive, to name what still runs old code.
     """
 
     writes: list[Write] = attrs.Factory(list)
     redirects: list[Redirect] = attrs.Factory(list)
     findings: list[Finding] = attrs.Factory(list)
-    after: list[Callable[[], None]] = attrs.Factory(list)
-    on_undo: list[Callable[[], None]] = attrs.Factory(list)
+    suspended: list[Any] = attrs.Factory(list)
 
     def add(self, *writes: Write) -> None:
         self.writes.extend(writes)

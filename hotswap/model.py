@@ -216,6 +216,7 @@ class Report:
         redirects: callables whose held references were moved, with the mechanism.
         writes: how many writes the commit made.
         timing: milliseconds.
+        rolled_back: True for the report of a rollback of this swap.
     """
 
     number: int
@@ -226,6 +227,7 @@ class Report:
     redirects: tuple[Redirect, ...] = ()
     writes: int = 0
     timing: Timing = Timing()
+    rolled_back: bool = False
 
     @property
     def held(self) -> tuple[Finding, ...]:
@@ -243,6 +245,23 @@ class Report:
         lines += [f"  {edit}" for edit in self.plan.edits]
         lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
         return "\n".join(lines)
+
+
+@attrs.frozen(kw_only=True)
+class Status:
+    """The state of the engine.
+
+    Attributes:
+        modules: managed modules, name and file.
+        swaps: reports of the swaps that are live, oldest first.
+        mechanisms: module, qualified name and mechanism of each redirected callable.
+        held: reasons why newer texts on disk are not live.
+    """
+
+    modules: tuple[tuple[str, str], ...] = ()
+    swaps: tuple[Report, ...] = ()
+    mechanisms: tuple[tuple[str, str, Mechanism], ...] = ()
+    held: tuple[Finding, ...] = ()
 
 
 def to_json(value: Any) -> Any:

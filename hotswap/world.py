@@ -13,17 +13,17 @@ import threading
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
-
 import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Print, fingerprint, kind_of_value
 from hotswap.model import Finding, Mechanism, Report
-from hotswap.plan.graph import Symbol
-from hotswap.plan.source import Source, parse_source
-from hotswap.plan.units import Summary, summarise
 
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE)
+
+
+#: ``(module, dotted name)``.
+Symbol = tuple[str, str]
 
 
 @attrs.define(eq=False)
@@ -45,8 +45,9 @@ class ModuleRecord:
     data: bytes = attrs.field(repr=False)
     base: dict[str, Print] | None = attrs.field(default=None, repr=False)
     has_run: bool = True
-    _source: Source | None = attrs.field(default=None, repr=False)
-    _summary: Summary | None = attrs.field(default=None, repr=False)
+    # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
+    source: Any = attrs.field(default=None, repr=False)
+    summary: Any = attrs.field(default=None, repr=False)
     _imports: frozenset[str] | None = attrs.field(default=None, repr=False)
 
     @property
@@ -62,27 +63,14 @@ class ModuleRecord:
         return spec.name if spec is not None else self.name
 
     @property
-    def source(self) -> Source:
-        if self._source is None:
-            self._source = parse_source(self.file, self.data)
-        return self._source
-
-    @property
-    def summary(self) -> Summary:
-        if self._summary is None:
-            self._summary = summarise(self.package_name, self.source.tree, self.source.utf8, self.is_package)
-            self._summary.module = self.name
-        return self._summary
-
-    @property
     def imports(self) -> frozenset[str]:
         """Names of modules that the text may import; a superset, found without parsing."""
         if self._imports is None:
             self._imports = frozenset(_scan_imports(self.data, self.package_name, self.is_package))
         return self._imports
 
-    def set_text(self, data: bytes, source: Source | None, summary: Summary | None) -> None:
-        self.data, self._source, self._summary, self._imports = data, source, summary, None
+    def set_text(self, data: bytes, source: Any, summary: Any) -> None:
+        self.data, self.source, self.summary, self._imports = data, source, summary, None
 
 
 def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
@@ -107,7 +95,7 @@ class AppliedSwap:
 
     report: Report
     swap: Swap
-    records: dict[str, tuple[bytes, Source | None, Summary | None, dict[str, Print] | None]]
+    records: dict[str, tuple[bytes, Any, Any]]
 
 
 @attrs.define(eq=False)
@@ -154,6 +142,18 @@ class World:
         """Fingerprint a module's data as it is now: the base of later three-way merges."""
         record.base = {**print_namespace(self, record.module), **(record.base or {})}
         record.has_run = True
+
+    def snapshot_names(self, record: ModuleRecord, names: Iterable[str]) -> None:
+        """Fingerprint some names anew, after their initialisers were evaluated again."""
+        assert record.base is not None, f"{record.name} has no base to renew"
+        for name in names:
+            for key in [k for k in record.base if k == name or k.startswith(f"{name}.")]:
+                del record.base[key]
+            if name in record.module.__dict__:
+                value = record.module.__dict__[name]
+                record.base[name] = fingerprint(value, self.is_managed)
+                if isinstance(value, type) and value.__module__ == record.module.__name__:
+                    record.base.update(print_class(self, name, value))
 
     def records_of(self, path: str) -> list[ModuleRecord]:
         """The records of a file; a file run as main and imported by name has two."""
@@ -205,7 +205,7 @@ class World:
         with self.lock:
             for name, record in self.records.items():
                 assert record.name == name, f"{name} is filed as {record.name}"
-                assert record._source is None or record._source.data == record.data, f"{name}: source is not the live text"
+                assert record.source is None or record.source.data == record.data, f"{name}: source is not the live text"
             numbers = [applied.report.number for applied in self.history]
             assert numbers == sorted(set(numbers)), f"swap numbers out of order: {numbers}"
             assert all(applied.report.applied for applied in self.history), "a refused swap is in the history"

@@ -56,6 +56,7 @@ class _Linker:
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
         self.heap = scan_heap(files)
+        self.swap.suspended = self.heap.suspended
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         staging = Staging(self.draft, self.world)

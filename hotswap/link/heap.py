@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import gc
 from collections.abc import Collection
-from types import CodeType, FunctionType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 import attrs
 
 LRU: type = type(functools.lru_cache(lambda: None))
+_WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
 
 
 @attrs.define(eq=False)
@@ -24,13 +25,13 @@ class Heap:
     Attributes:
         functions: live functions compiled from the files asked for, by their code object.
         caches: ``lru_cache`` wrappers of the whole program.
-        objects: instances of the classes asked for, subclasses included, by exact class.
+        suspended: generators, coroutines and async generators.
         frozen: how many objects ``gc.freeze()`` had hidden; they were brought back for the pass.
     """
 
     functions: dict[CodeType, list[FunctionType]] = attrs.Factory(dict)
     caches: list[Any] = attrs.Factory(list)
-    objects: dict[type, list[Any]] = attrs.Factory(dict)
+    suspended: list[Any] = attrs.Factory(list)
     frozen: int = 0
 
 
@@ -44,7 +45,7 @@ def scan_heap(files: Collection[str]) -> Heap:
     if frozen:
         gc.unfreeze()
     try:
-        found = [o for o in gc.get_objects() if type(o) is FunctionType or type(o) is LRU]
+        found = [o for o in gc.get_objects() if type(o) in _WANTED]
     finally:
         if frozen:
             gc.freeze()
@@ -55,8 +56,10 @@ def scan_heap(files: Collection[str]) -> Heap:
             code = item.__code__
             if code.co_filename in wanted:
                 heap.functions.setdefault(code, []).append(item)
-        else:
+        elif type(item) is LRU:
             heap.caches.append(item)
+        else:
+            heap.suspended.append(item)
     return heap
 
 

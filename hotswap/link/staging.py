@@ -163,6 +163,17 @@ class Staging:
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
 
 
+def run_statement(record: ModuleRecord, summary: Summary, index: int) -> Finding | None:
+    """Run one statement in the live module; its failure is a value."""
+    node = summary.units[index].node
+    code = compile(ast.Module([node], []), record.file, "exec", flags=summary.future_flags, dont_inherit=True)
+    try:
+        exec(code, record.module.__dict__)
+    except Exception as error:  # border to program code
+        return describe_failure(record.name, record.file, node.lineno, error)
+    return None
+
+
 def describe_failure(module: str, file: str, line: int, error: BaseException) -> Finding:
     """Program code raised: show it as Python does, without hotswap's own frames."""
     tb = error.__traceback__

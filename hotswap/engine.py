@@ -1,0 +1,328 @@
+"""The order of the stages: a batch of saves in, a report out.
+
+    ChangeSet -> read -> plan -> link -> commit -> report
+
+One swap at a time holds ``Engine.lock``. Everything that can fail comes before the commit; a refusal at any stage
+leaves the program as it was, and the text is kept as pending: it is tried again together with the next save.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from hotswap import commit
+from hotswap.errors import RollbackError
+from hotswap.link.bind import LinkRefused, link
+from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
+from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
+from hotswap.plan.source import Source, SourceError, parse_source
+from hotswap.plan.units import Summary, summarise
+from hotswap.plugin.manager import Plugins
+from hotswap.transition.stack import find_children, find_running
+from hotswap.world import AppliedSwap, ModuleRecord, World
+
+
+class _Refused(Exception):
+    """Ends a swap before the commit."""
+
+    def __init__(self, plan: Plan, verdict: Verdict, findings: Iterable[Finding]) -> None:
+        super().__init__(str(verdict))
+        self.plan, self.verdict, self.findings = plan, verdict, tuple(findings)
+
+
+@attrs.define(eq=False)
+class Engine:
+    """Applies changes of source files to the running program.
+
+    Attributes:
+        scope: says which files are managed.
+        on_report: called with each report, after the swap lock has been released.
+        world: everything known about the program.
+    """
+
+    scope: object
+    on_report: Callable[[Report], None] | None = None
+    world: World = attrs.Factory(World)
+    plugins: Plugins = attrs.Factory(Plugins)
+    # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
+    lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+    _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
+    _number: int = attrs.field(default=0, init=False)
+
+    # ---- the pipeline ----
+
+    def swap(self, changes: ChangeSet) -> Report:
+        """Apply a batch of saves, whole or not at all.
+
+        Args:
+            changes: the edited files with the bytes that were read.
+
+        Returns:
+            The report; never raises for what is in the files.
+        """
+        start = time.perf_counter()
+        with self.lock:
+            self.world.forget_lost()
+            fresh = {f.path for f in changes.files}
+            pending = [f for path, f in self._pending.items() if path not in fresh]
+            report = self._attempt((*changes.files, *pending), start, changes.seen_at)
+            if not report.applied and pending and not any(f.file in fresh for f in report.held):
+                report = self._attempt(changes.files, start, changes.seen_at)  # an older refusal must not hold this save
+            self._note_held(changes.files, pending, report)
+        if self.on_report is not None:
+            self.on_report(report)
+        return report
+
+    def _attempt(self, files: Iterable[SourceFile], start: float, seen_at: float | None) -> Report:
+        clock = _Clock(start)
+        try:
+            draft = self._plan(self._read(files))
+            clock.mark("plan")
+            if draft.plan.verdict is Verdict.NOTHING and not self._texts_differ(draft):
+                return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
+            if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
+                raise _Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
+            return self._carry_out(draft, clock, seen_at)
+        except _Refused as refusal:
+            return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
+        except Exception:  # border: a bug of ours must not end the program
+            finding = Finding(code="HS599", severity=Severity.HELD, message="hotswap failed in itself; nothing was applied",
+                              next_step="please report this", excerpt=traceback.format_exc())  # fmt: skip
+            return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
+
+    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
+        try:
+            swap = link(draft, self.world, self.plugins)
+        except LinkRefused as refusal:
+            restart = any(f.code.startswith("HS2") for f in refusal.findings)
+            verdict = Verdict.RESTART if restart else Verdict.ASK
+            raise _Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
+        findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
+        swap.suspended.clear()
+        clock.mark("link")
+        commit.apply(swap)
+        clock.mark("commit")
+        records = self._set_texts(draft)
+        if (failure := self._run_after(draft)) is not None:
+            commit.revert(swap)
+            self._restore_texts(records)
+            raise _Refused(draft.plan, Verdict.ASK, (*findings, failure))
+        self._number += 1
+        report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
+        with self.world.lock:
+            self.world.history.append(AppliedSwap(report, swap, records))
+            self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
+        return report
+
+    # ---- reading ----
+
+    def _read(self, files: Iterable[SourceFile]) -> list[tuple[ModuleRecord, Source]]:
+        found: list[tuple[ModuleRecord, Source]] = []
+        findings: list[Finding] = []
+        for item in files:
+            for record in self.world.records_of(item.path):
+                if item.data is None:
+                    findings.append(_gone(record))
+                    continue
+                try:
+                    if item.data != record.data:
+                        found.append((record, parse_source(record.file, item.data)))
+                except SourceError as error:
+                    findings.append(error.finding)
+        if findings:
+            raise _Refused(Plan(verdict=Verdict.ASK, findings=tuple(findings)), Verdict.ASK, findings)
+        return found
+
+    # ---- planning ----
+
+    def _plan(self, texts: list[tuple[ModuleRecord, Source]]) -> Draft:
+        edited, summaries = [], {}
+        for record, source in texts:
+            old = self._summary(record)
+            summary = summarise(record.package_name, source.tree, source.utf8, record.is_package, old)
+            summary.module = record.name
+            summaries[record.name] = summary
+            edited.append(
+                EditedModule(module=record.name, file=record.file, is_package=record.is_package, old=self._source(record), new=source,
+                             old_summary=old)  # fmt: skip
+            )
+        return build_plan(edited, self._surroundings(), summaries)
+
+    def _surroundings(self) -> Surroundings:
+        world = self.world
+        return Surroundings(
+            importers=world.importers,
+            summary=lambda name: self._summary(world.records[name]),
+            kind_of=world.kind_of,
+            type_of=world.type_of,
+            file_of=world.file_of,
+        )
+
+    def _source(self, record: ModuleRecord) -> Source:
+        if record.source is None:
+            record.source = parse_source(record.file, record.data)
+        return record.source
+
+    def _summary(self, record: ModuleRecord) -> Summary:
+        if record.summary is None:
+            source = self._source(record)
+            record.summary = summarise(record.package_name, source.tree, source.utf8, record.is_package)
+            record.summary.module = record.name
+        return record.summary
+
+    @staticmethod
+    def _texts_differ(draft: Draft) -> bool:
+        return any(item.old.data != item.new.data for item in draft.edited.values())
+
+    def preview(self, changes: ChangeSet) -> Plan:
+        """The plan for some texts, by the same code as a swap, stopped before anything is executed.
+
+        Args:
+            changes: the files with their bytes.
+        """
+        with self.lock:
+            self.world.forget_lost()
+            try:
+                return self._plan(self._read(changes.files)).plan
+            except _Refused as refusal:
+                return refusal.plan
+
+    # ---- after the commit ----
+
+    def _set_texts(self, draft: Draft) -> dict[str, tuple[bytes, Source | None, Summary | None]]:
+        before = {}
+        with self.world.lock:
+            for name, item in draft.edited.items():
+                record = self.world.records[name]
+                before[name] = (record.data, record.source, record.summary)
+                record.set_text(item.new.data, item.new, draft.summaries[name])
+        self._renew_base(draft)
+        refresh_lines(item.file for item in draft.edited.values())
+        return before
+
+    def _renew_base(self, draft: Draft) -> None:
+        """What was evaluated anew has a new base; what the program changed keeps its old one."""
+        evaluated = draft.dirt.changed | set(draft.dirt.derived)
+        for module, index in evaluated:
+            record = self.world.records[module]
+            if record.base is not None:
+                self.world.snapshot_names(record, draft.summaries[module].units[index].names)
+        for module, index in draft.after:
+            record = self.world.records[module]
+            if record.base is not None:
+                self.world.snapshot_names(record, draft.summaries[module].units[index].names)
+
+    def _restore_texts(self, before: dict[str, tuple[bytes, Source | None, Summary | None]]) -> None:
+        with self.world.lock:
+            for name, (data, source, summary) in before.items():
+                if name in self.world.records:
+                    self.world.records[name].set_text(data, source, summary)
+        refresh_lines(self.world.file_of(name) for name in before)
+
+    def _run_after(self, draft: Draft) -> Finding | None:
+        """Run statements that were added for an effect outside of managed data; no lock of the world is held."""
+        from hotswap.link.staging import run_statement
+
+        for module, index in draft.after:
+            record = self.world.records[module]
+            failure = run_statement(record, draft.summaries[module], index)
+            if failure is not None:
+                return failure
+        return None
+
+    # ---- the way back and the state ----
+
+    def rollback(self) -> Report:
+        """Take back the newest swap: code, module data and classes are as before it.
+
+        Raises:
+            RollbackError: there is nothing to take back.
+        """
+        clock = _Clock(time.perf_counter())
+        with self.lock:
+            if not self.world.history:
+                raise RollbackError("there is no swap to take back")
+            applied = self.world.history.pop()
+            commit.revert(applied.swap)
+            clock.mark("commit")
+            self._restore_texts(applied.records)
+            plan = applied.report.plan
+            report = attrs.evolve(
+                self._report(plan, Verdict.SWAP, (), clock, None, applied.swap), number=applied.report.number, rolled_back=True
+            )
+        if self.on_report is not None:
+            self.on_report(report)
+        return report
+
+    def status(self) -> Status:
+        """What is managed, what was swapped, what is redirected and how, what is held."""
+        world = self.world
+        with world.lock:
+            return Status(
+                modules=tuple(sorted((r.name, r.file) for r in world.records.values())),
+                swaps=tuple(applied.report for applied in world.history),
+                mechanisms=tuple((module, name, mechanism) for (module, name), mechanism in sorted(world.mechanisms.items())),
+                held=tuple(finding for findings in world.held.values() for finding in findings),
+            )
+
+    def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> None:
+        with self.world.lock:
+            if report.applied or report.verdict is Verdict.NOTHING:
+                for item in (*files, *pending):
+                    if any(record.data == item.data for record in self.world.records_of(item.path)):
+                        self._pending.pop(item.path, None)
+                        self.world.held.pop(item.path, None)
+            else:
+                for item in files:
+                    self._pending[item.path] = item
+                    self.world.held[item.path] = report.held
+
+    def _report(
+        self, plan: Plan, verdict: Verdict, findings: Iterable[Finding], clock: _Clock, seen_at: float | None,
+        swap: commit.Swap | None = None,
+    ) -> Report:  # fmt: skip
+        return Report(
+            number=self._number if swap is not None else 0,
+            applied=swap is not None,
+            plan=plan,
+            verdict=verdict,
+            findings=tuple(findings),
+            redirects=tuple(swap.redirects) if swap is not None else (),
+            writes=len(swap.writes) if swap is not None else 0,
+            timing=clock.timing(seen_at),
+        )
+
+
+class _Clock:
+    """Milliseconds per stage."""
+
+    def __init__(self, start: float) -> None:
+        self.start = self.last = start
+        self.stages: dict[str, float] = {}
+
+    def mark(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages[stage] = (now - self.last) * 1e3
+        self.last = now
+
+    def timing(self, seen_at: float | None) -> Timing:
+        live = None if seen_at is None else (time.monotonic() - seen_at) * 1e3
+        return Timing(total=(time.perf_counter() - self.start) * 1e3, live=live, **self.stages)
+
+
+def _gone(record: ModuleRecord) -> Finding:
+    return Finding(code="HS103", severity=Severity.HELD, message=f"the source of {record.name} is gone; its code serves on",
+                   file=record.file, next_step="put it back, or restart to run without it")  # fmt: skip
+
+
+def refresh_lines(files: Iterable[str]) -> None:
+    """Tracebacks and ``inspect.getsource`` read through linecache: let it look at the files again."""
+    import linecache
+
+    for file in files:
+        linecache.checkcache(file)

@@ -1,0 +1,236 @@
+"""The one engine of this process: started, stopped and asked through the public functions.
+
+Takes: calls of the program. Gives: reports. May touch: ``sys.meta_path`` (the import hook). Must not: print, or
+configure logging.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+import attrs
+
+from hotswap.config import load_settings, make_scope
+from hotswap.engine import Engine
+from hotswap.errors import NotStartedError, UnsupportedError
+from hotswap.link.handles import instrument, uninstrument
+from hotswap.loader import ImportHook, LoadedModule
+from hotswap.model import ChangeSet, Plan, Report, SourceFile, Status
+
+# Guards _current; outermost lock, held for moments only.
+_lock = threading.Lock()
+_current: Session | None = None
+
+
+@attrs.define(eq=False)
+class Session:
+    """An engine with its import hook and, if wanted, its watcher."""
+
+    engine: Engine
+    scope: Any
+    hook: ImportHook
+    watcher: Any = None
+
+    def close(self) -> None:
+        """Stop watching and hooking imports; swaps that were made stay."""
+        self.hook.uninstall()
+        if self.watcher is not None:
+            self.watcher.stop()
+            self.watcher = None
+
+
+def check_interpreter() -> None:
+    """Refuse interpreters on which the mechanisms do not hold.
+
+    Raises:
+        UnsupportedError: not CPython 3.11 or newer with the GIL.
+    """
+    if sys.implementation.name != "cpython":
+        raise UnsupportedError(f"hotswap needs CPython, this is {sys.implementation.name}; run the program without hotswap")
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise UnsupportedError("hotswap needs the GIL for its atomic commit; start Python with PYTHON_GIL=1")
+
+
+def open_session(scope: Any, on_report: Callable[[Report], None] | None = None, on_error: Callable[[str, BaseException], None] | None = None) -> Session:
+    """Make an engine, hook imports, and take loaded modules under management.
+
+    Args:
+        scope: says which files are managed.
+        on_report: called with each report.
+        on_error: told of a module that could not be taken under management.
+    """
+    check_interpreter()
+    engine = Engine(scope, on_report=on_report)
+    hook = ImportHook(
+        includes=scope.includes,
+        instrument=instrument,
+        adopt=lambda loaded: _adopt(engine, loaded),
+        on_error=on_error or (lambda message, error: None),
+    )
+    session = Session(engine, scope, hook)
+    hook.install()
+    for name, module in list(sys.modules.items()):
+        _adopt_loaded(session, name, module)
+    return session
+
+
+def _adopt(engine: Engine, loaded: LoadedModule) -> None:
+    uninstrument(loaded.module.__dict__)
+    engine.world.adopt(loaded.module, loaded.file, loaded.data, name=loaded.name)
+
+
+def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> None:
+    """Take a module under management that was loaded before; its text is what is on disk now."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(module, ModuleType) or not isinstance(file, str) or not file.endswith(".py") or name in session.engine.world.records:
+        return
+    if name == "__mp_main__" or not session.scope.includes(file):
+        return
+    try:
+        with open(file, "rb") as source:
+            data = source.read()
+    except OSError:
+        return
+    # Main carries the file as it was given on the command line in its code; others the absolute path.
+    session.engine.world.adopt(module, file, data, name=name, fresh=False)
+
+
+# ---- the public functions ----
+
+
+def start(
+    paths: Iterable[str | os.PathLike[str]] | None = None, *, watch: bool = True, poll: bool = False, ignore: Iterable[str] = (),
+    on_report: Callable[[Report], None] | None = None,
+) -> None:  # fmt: skip
+    """Take the program's modules under management, those loaded already and those to come.
+
+    Args:
+        paths: files and directories whose modules are managed; by default all outside of installed packages.
+        watch: swap on save, from a thread; without it only :func:`swap` swaps.
+        poll: look at the files in intervals instead of asking the operating system.
+        ignore: patterns of files to leave alone.
+        on_report: called with each report, in the thread that swapped.
+
+    Raises:
+        UnsupportedError: this interpreter cannot be served.
+        ConfigError: a path does not exist, or a setting is wrong.
+    """
+    global _current
+    given: dict[str, Any] = {"ignore": tuple(ignore), "poll": poll}
+    if paths is not None:
+        given["watch"] = tuple(os.fspath(path) for path in paths)
+    settings = load_settings(given)
+    with _lock:
+        if _current is not None:
+            _current.close()
+        _current = open_session(make_scope(settings), on_report)
+        if watch:
+            _current.watcher = _start_watcher(_current, settings.poll)
+
+
+def _start_watcher(session: Session, poll: bool) -> Any:
+    from hotswap.watch.watcher import Watcher
+
+    watcher = Watcher(session.engine, session.scope, poll=poll)
+    watcher.start()
+    return watcher
+
+
+def stop() -> None:
+    """Stop watching and managing; the code that is live stays live."""
+    global _current
+    with _lock:
+        session, _current = _current, None
+    if session is not None:
+        session.close()
+
+
+def current() -> Session:
+    """The session of this process.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    session = _current
+    if session is None:
+        raise NotStartedError("hotswap is not running in this process; call hotswap.start() first")
+    return session
+
+
+def use(session: Session) -> None:
+    """Make a session that was opened elsewhere (``hotswap run``) the one that the public functions ask."""
+    global _current
+    with _lock:
+        _current = session
+
+
+def swap(files: Iterable[str | os.PathLike[str]] | None = None) -> Report:
+    """Apply what is on disk now; done when it returns.
+
+    Args:
+        files: the edited files; by default all managed files that differ from what is live.
+
+    Returns:
+        The report. ``report.applied`` says whether all of it is live; if not, ``report.held`` says why.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    session = current()
+    return session.engine.swap(read_changes(session.engine, files))
+
+
+def preview(*files: str | os.PathLike[str]) -> Plan:
+    """The plan for what is on disk against what is live; nothing is changed or executed.
+
+    Args:
+        files: the files; by default all managed files that differ.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    session = current()
+    return session.engine.preview(read_changes(session.engine, files or None))
+
+
+def rollback() -> Report:
+    """Take back the newest swap.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+        RollbackError: there is no swap to take back.
+    """
+    return current().engine.rollback()
+
+
+def status() -> Status:
+    """What is managed, what was swapped and by which mechanism, and what is held.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    return current().engine.status()
+
+
+def read_changes(engine: Engine, files: Iterable[str | os.PathLike[str]] | None) -> ChangeSet:
+    """Read files into a change set; all managed files that differ where none are named."""
+    if files is not None:
+        paths = [os.path.abspath(os.fspath(file)) for file in files]
+        return ChangeSet(files=tuple(SourceFile(path=path, data=_read(path)) for path in sorted(set(paths))))
+    with engine.world.lock:
+        live = {record.file: record.data for record in engine.world.records.values()}
+    found = [SourceFile(path=path, data=_read(path)) for path in sorted(live)]
+    return ChangeSet(files=tuple(item for item in found if item.data != live[item.path]))
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
