@@ -9,7 +9,6 @@ it runs under the lock that importlib holds for the module), nor leave a trace: 
 from __future__ import annotations
 
 import ast
-import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -19,12 +18,9 @@ from typing import Any
 
 import attrs
 
-__all__ = ["ImportHook", "LoadedModule", "compile_source", "read_with_signature"]
+__all__ = ["ImportHook", "LoadedModule", "compile_source", "read_bytes"]
 
 _call: Callable[..., Any] = getattr(_bootstrap, "_call_with_frames_removed")  # noqa: B009 - not in its stub
-
-#: Times of content and attributes in ns, size, inode: what :mod:`hotswap.watch.source` compares.
-Signature = tuple[int, int, int, int]
 
 
 @attrs.frozen(kw_only=True)
@@ -36,18 +32,19 @@ class LoadedModule:
         name: its key in ``sys.modules``.
         file: the path, spelled as its code objects have it.
         data: the bytes.
-        signature: of the file when the bytes were read.
     """
 
     module: types.ModuleType
     name: str
     file: str
     data: bytes = attrs.field(repr=False)
-    signature: Signature
 
 
 #: Takes the tree, the module's name and its namespace; gives the tree to compile.
 Instrument = Callable[[ast.Module, str, dict[str, Any]], ast.Module]
+
+#: Takes a namespace, after its module was executed, and removes what the instrumented tree needed in it.
+Clean = Callable[[dict[str, Any]], None]
 
 
 @attrs.define(eq=False)
@@ -59,12 +56,14 @@ class ImportHook:
         instrument: prepares a module's tree before it is compiled.
         adopt: told of each managed module after it was executed.
         on_error: told of an exception of ``instrument`` or ``adopt``; the program's import goes on.
+        clean: takes out of the module's namespace what the prepared tree needed.
     """
 
     includes: Callable[[str], bool]
     instrument: Instrument
     adopt: Callable[[LoadedModule], None]
     on_error: Callable[[str, BaseException], None]
+    clean: Clean = lambda namespace: None
     _loader_class: type[SourceFileLoader] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,26 +121,27 @@ class ImportHook:
             self.on_error(f"{loaded.name} is not managed", exc)
 
 
-def read_with_signature(path: str) -> tuple[bytes, Signature] | None:
-    """The bytes of a file and its signature; None where it cannot be read (the plain loader then says why)."""
+def read_bytes(path: str) -> bytes | None:
+    """The bytes of a file; None where it cannot be read (the plain loader then says why)."""
     try:
         with open(path, "rb") as file:
-            info = os.fstat(file.fileno())
-            return file.read(), (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino)
+            return file.read()
     except OSError:
         return None
 
 
-def compile_source(hook: ImportHook, data: bytes, path: str, name: str, namespace: dict[str, Any]) -> types.CodeType:
-    """Compile as python does, with the hook's instrumentation.
+def compile_source(prepare: Callable[[Any], ast.Module | None], data: bytes, path: str) -> types.CodeType:
+    """Compile a main module as python does, with instrumentation.
+
+    Args:
+        prepare: gives the tree to compile, or None where it cannot.
 
     Raises:
         SyntaxError, ValueError: as python's own ``compile`` has it.
     """
     try:
         tree = compile(data, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-        prepared = hook.prepare(tree, name, namespace)
-        if prepared is not None:
+        if (prepared := prepare(tree)) is not None:
             return compile(prepared, path, "exec", dont_inherit=True)
     except RecursionError:
         pass  # a tree of Python objects may be less deep than what python itself compiles: then without instrumentation
@@ -162,17 +162,20 @@ class _ManagedLoader(SourceFileLoader):
 def _exec_module(self: _ManagedLoader, module: types.ModuleType) -> None:
     hook, path, name = self.hook, self.path, module.__name__
     self.__class__ = SourceFileLoader  # type: ignore[assignment]
-    source = read_with_signature(path)
-    if source is None:
+    data = read_bytes(path)
+    if data is None:
         return self.exec_module(module)
     try:
-        tree = _call(compile, source[0], path, "exec", 0x400, True)  # 0x400: ast.PyCF_ONLY_AST
-        prepared = hook.prepare(tree, name, module.__dict__) or source[0]
+        tree = _call(compile, data, path, "exec", 0x400, True)  # 0x400: ast.PyCF_ONLY_AST
+        prepared = hook.prepare(tree, name, module.__dict__) or data
         code = _call(compile, prepared, path, "exec", 0, True)
     except RecursionError:
-        code = _call(compile, source[0], path, "exec", 0, True)
-    _call(exec, code, module.__dict__)
-    hook.finish(LoadedModule(module=module, name=name, file=path, data=source[0], signature=source[1]))
+        code = _call(compile, data, path, "exec", 0, True)
+    try:
+        _call(exec, code, module.__dict__)
+    finally:
+        hook.clean(module.__dict__)
+    hook.finish(LoadedModule(module=module, name=name, file=path, data=data))
     return None
 
 

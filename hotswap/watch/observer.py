@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from hotswap.watch.paths import find_watch_root
-from hotswap.watch.source import Signature
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEventHandler
@@ -35,7 +34,6 @@ class RawEvent:
         kind: watchdog's name: modified, closed, created, deleted, moved; or one of the watcher's own.
         path, dest: the file or directory; ``dest`` is where it was moved to.
         at: ``time.monotonic()``.
-        signature: of the bytes that were loaded, where the event says that a module was.
     """
 
     kind: str
@@ -43,7 +41,6 @@ class RawEvent:
     dest: str = ""
     is_folder: bool = False
     at: float = attrs.field(factory=time.monotonic)
-    signature: Signature | None = None
 
 
 @attrs.define

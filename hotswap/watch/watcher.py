@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -27,16 +28,11 @@ __all__ = ["SwapEngine", "Watcher"]
 SWEEP_INTERVAL = 2.0
 
 
-class _Record(Protocol):
-    @property
-    def file(self) -> str: ...
-    @property
-    def data(self) -> bytes: ...
-
-
 class _World(Protocol):
     @property
     def records(self) -> Mapping[str, Any]: ...
+    @property
+    def on_adopt(self) -> list[Callable[[Any], None]]: ...
 
 
 class SwapEngine(Protocol):
@@ -56,13 +52,11 @@ class _Batch:
     """What was read for one batch.
 
     Attributes:
-        files: what goes to the engine.
-        fresh: those of them that it has not seen with this content.
-        appeared: whether a file is new to the program, or gone.
+        fresh: the files with a content that the engine has not seen.
+        appeared: whether one of them is new to the program, or gone.
     """
 
-    files: dict[str, bytes | None]
-    fresh: frozenset[str]
+    fresh: dict[str, bytes | None]
     appeared: bool
 
 
@@ -92,8 +86,8 @@ class Watcher:
         self._interest = Interest()
         self._watch = DirectoryWatch(self._events.put, poll=poll, on_limit=self._say_polling)
         self._signatures: dict[str, Signature | None] = {}
-        # Files whose newest content was refused, with that content: they go along with the next batch, because a
-        # change is whole only with all of its files.
+        # Files whose newest content was refused, with that content: it is not offered again before it changes (the
+        # engine keeps it, and tries it together with the next save).
         self._refused: dict[str, bytes | None] = {}
         self._swept: set[str] = set()
         self._thread: threading.Thread | None = None
@@ -101,21 +95,31 @@ class Watcher:
 
     # -- any thread ---------------------------------------------------------------------------------------------------
 
-    def note_loaded(self, file: str, signature: Signature | None = None) -> None:
-        """A managed module was loaded from this file, which then had this signature."""
+    def note_loaded(self, file: str) -> None:
+        """A managed module was loaded from this file."""
         if not self._stopping:
-            self._events.put(RawEvent("loaded", file, signature=signature))
+            self._events.put(RawEvent("loaded", file, at=self._clock()))
 
     def start(self) -> None:
-        """Watch on a thread of its own."""
+        """Watch what is managed and what will be, on a thread of its own; a forked child does not have it."""
         self._stopping = False
+        for record in list(self._engine.world.records.values()):
+            self.note_loaded(record.file)
+        self._engine.world.on_adopt.append(self._note_adopted)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.abandon)
         self._thread = threading.Thread(target=self._run, name="hotswap-watch", daemon=True)
         self._thread.start()
+
+    def _note_adopted(self, record: Any) -> None:
+        self.note_loaded(record.file)
 
     def stop(self) -> None:
         """End the thread and watchdog's; returns when they have ended or after two seconds."""
         thread, self._thread = self._thread, None
         self._stopping = True
+        if self._note_adopted in self._engine.world.on_adopt:
+            self._engine.world.on_adopt.remove(self._note_adopted)
         self._events.put(RawEvent("stop"))
         if thread is not None and thread is not threading.current_thread():
             thread.join(2.0)
@@ -133,12 +137,17 @@ class Watcher:
     # -- the watcher's thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._is_over():
             try:
                 self.step(SWEEP_INTERVAL)
             except Exception:  # noqa: BLE001 - an error in here must not end hot reload without a word
+                if self._is_over():
+                    break  # threads cannot be started any more, modules are being cleared: nothing is wrong
                 self._say("HS599", "the watcher failed on one batch and goes on", excerpt=traceback.format_exc())
         self._watch.stop()
+
+    def _is_over(self) -> bool:
+        return self._stopping or sys.is_finalizing()
 
     def step(self, timeout: float | None = None) -> Report | None:
         """Wait for events, take one batch in, swap it.
@@ -172,7 +181,7 @@ class Watcher:
 
     def _take(self, event: RawEvent, batch: Batch) -> None:
         if event.kind == "loaded":
-            self._add_file(event.path, event.signature, batch)
+            self._add_file(event.path, batch)
         elif event.is_folder:
             state = FileState.MAYBE if event.kind == "created" else FileState.GONE
             for file in self._interest.find_below(event.path) | self._interest.find_below(event.dest or event.path):
@@ -192,24 +201,20 @@ class Watcher:
         if not files and state is not FileState.GONE and _is_importable(path) and self._scope.includes(path):
             batch.add(path, state, at)
 
-    def _add_file(self, file: str, signature: Signature | None, batch: Batch) -> None:
-        if file in self._interest:
-            return
-        self._signatures[file] = signature or sign(file)
-        for hop in self._interest.add(file):
-            self._watch.cover(hop)
-        # The file may have been saved after it was read and before it was watched.
-        if sign(file) != self._signatures[file]:
+    def _add_file(self, file: str, batch: Batch) -> None:
+        if file not in self._interest:
+            for hop in self._interest.add(file):
+                self._watch.cover(hop)
+            # It may have been saved after it was executed and before it was watched.
             batch.add(file, FileState.MAYBE, self._clock())
 
     def _sweep(self, batch: Batch) -> None:
         """Find what the system did not tell: compare each file's signature, and the watched directories."""
         for record in list(self._engine.world.records.values()):
-            if record.file not in self._interest:
-                self._add_file(record.file, None, batch)
+            self._add_file(record.file, batch)
         renewed = self._watch.renew()
         for file in list(self._interest.files):
-            if sign(file) != self._signatures.get(file):
+            if file in self._signatures and sign(file) != self._signatures[file]:
                 batch.add(file, FileState.MAYBE, self._clock())
                 if not renewed:
                     self._swept.add(file)
@@ -217,11 +222,10 @@ class Watcher:
     # -- reading and handing over -------------------------------------------------------------------------------------
 
     def _read(self, batch: Batch) -> _Batch | None:
-        """Read the batch and what waits from refused batches; None when a file is still being written."""
+        """Read the batch; None when a file is still being written."""
         loaded = {record.file: record.data for record in list(self._engine.world.records.values())}
-        files: dict[str, bytes | None] = {}
-        fresh: set[str] = set()
-        for file in sorted({*batch.files, *self._refused}):
+        fresh: dict[str, bytes | None] = {}
+        for file in batch.files:
             try:
                 data, signature = read_source(file)
             except Unstable:
@@ -233,37 +237,36 @@ class Watcher:
             except OSError as exc:
                 self._say_unreadable(file, exc)
                 continue
-            if not data and file in batch.files and loaded.get(file) and batch.may_wait(file, self._clock()):
+            if not data and loaded.get(file) and batch.may_wait(file, self._clock()):
                 batch.mark_gone(file)
                 return None
             self._signatures[file] = signature
             if file in self._interest:
                 self._interest.add(file)
-            if self._is_fresh(file, data, loaded):
-                fresh.add(file)
-            if file in fresh or file in self._refused:
-                files[file] = data
-        return _Batch(files, frozenset(fresh), any(data is None or file not in loaded for file, data in files.items()))
+            if self._is_fresh(file, data, loaded.get(file)):
+                fresh[file] = data
+        return _Batch(fresh, any(data is None or file not in loaded for file, data in fresh.items()))
 
-    def _is_fresh(self, file: str, data: bytes | None, loaded: Mapping[str, bytes]) -> bool:
-        if file in self._refused:
+    def _is_fresh(self, file: str, data: bytes | None, live: bytes | None) -> bool:
+        """Whether the engine has not seen this content yet; going back to the live text ends a refusal, so it is news."""
+        if file in self._refused and self._refused[file] != live:
             return data != self._refused[file]
-        return data != loaded.get(file)
+        return data != live
 
     def _swap(self, content: _Batch, seen_at: float) -> Report | None:
         if not content.fresh:
             return None
-        silent = {file for file in self._swept & content.fresh if content.files[file] is not None}
+        silent = [file for file, data in content.fresh.items() if file in self._swept and data is not None]
         if silent:
-            self._watch.poll_instead("the file system sends no events for " + min(silent))
+            self._watch.poll_instead("the file system sends no events for " + silent[0])
         if content.appeared:
             importlib.invalidate_caches()  # importers remember the names in a directory
-        sources = tuple(SourceFile(path=file, data=data) for file, data in sorted(content.files.items()))
+        sources = tuple(SourceFile(path=file, data=data) for file, data in content.fresh.items())
         report = self._engine.swap(ChangeSet(files=sources, seen_at=seen_at))
-        for file in content.files:
+        for file, data in content.fresh.items():
             self._refused.pop(file, None)
-        if not report.applied and report.verdict is not Verdict.NOTHING:
-            self._refused.update(content.files)
+            if not report.applied and report.verdict is not Verdict.NOTHING:
+                self._refused[file] = data
         return report
 
     # -- saying -------------------------------------------------------------------------------------------------------

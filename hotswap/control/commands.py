@@ -1,0 +1,143 @@
+"""The one table of commands: what the socket serves and what the terminal offers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from hotswap.control.layout import Layout
+from hotswap.model import ChangeSet, Plan, Report, SourceFile, Status, Verdict, to_json
+
+__all__ = ["COMMANDS", "Command", "CommandError", "ControlledEngine", "read_changes"]
+
+
+class CommandError(Exception):
+    """A command cannot be carried out as it was given; the message says why and what it takes."""
+
+
+class ControlledEngine(Protocol):
+    """What the commands need of the engine."""
+
+    @property
+    def scope(self) -> Any: ...
+    @property
+    def world(self) -> Any: ...
+    def swap(self, changes: ChangeSet) -> Report: ...
+    def preview(self, changes: ChangeSet) -> Plan: ...
+    def rollback(self) -> Report: ...
+    def status(self) -> Status: ...
+
+
+@attrs.frozen(kw_only=True)
+class Command:
+    """One verb.
+
+    Attributes:
+        name: as typed and as sent.
+        run: takes the engine and the arguments, gives what ``json.dumps`` takes; ``lines`` in it are for people, and
+            ``done`` False means that the change was not applied.
+        help: one line.
+        takes_files: whether ``files`` may be among the arguments.
+    """
+
+    name: str
+    run: Callable[[ControlledEngine, Mapping[str, Any]], dict[str, Any]]
+    help: str
+    takes_files: bool = False
+
+
+def read_changes(engine: ControlledEngine, files: Iterable[str] = ()) -> ChangeSet:
+    """What is on disk, for the named files or for every managed file that differs from what is live.
+
+    Raises:
+        CommandError: a named file is not managed, or cannot be read.
+    """
+    live = {record.file: record.data for record in list(engine.world.records.values())}
+    if not files:
+        found = {file: _read(file) for file in live}
+        return _change_set({file: data for file, data in found.items() if data != live[file]})
+    return _change_set({file: _read(file) for path in files for file in _spell(engine, path, live)})
+
+
+def _spell(engine: ControlledEngine, path: str, live: Mapping[str, bytes]) -> list[str]:
+    """The spellings under which a file is loaded."""
+    if path in live:
+        return [path]
+    real = os.path.realpath(path)
+    loaded = [file for file in live if os.path.realpath(file) == real]
+    if loaded:
+        return loaded
+    if not os.path.exists(path):
+        raise CommandError(f"{path}: there is no such file, and the program has not loaded it")
+    reason = engine.scope.exclusion(path) or "the program has not loaded it"
+    raise CommandError(f"{path} is not managed: {reason}")
+
+
+def _read(file: str) -> bytes | None:
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise CommandError(f"{file}: {exc.strerror or exc}") from exc
+
+
+def _change_set(found: Mapping[str, bytes | None]) -> ChangeSet:
+    return ChangeSet(files=tuple(SourceFile(path=file, data=data) for file, data in sorted(found.items())))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The verbs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _about(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    about = {"pid": os.getpid(), "argv": list(sys.argv), "cwd": os.getcwd(), "python": sys.version.split()[0]}
+    line = f"{about['pid']}  {' '.join(sys.argv)}  ({about['cwd']}, Python {about['python']})"
+    return {**about, "lines": [[(line, "plain")]]}
+
+
+def _status(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    status = engine.status()
+    return {"status": to_json(status), "lines": _layout(args).status(status)}
+
+
+def _preview(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    plan = engine.preview(read_changes(engine, args.get("files", ())))
+    return {"plan": to_json(plan), "lines": _layout(args).plan(plan)}
+
+
+def _swap(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    return _reported(engine.swap(read_changes(engine, args.get("files", ()))), args)
+
+
+def _rollback(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    return _reported(engine.rollback(), args)
+
+
+def _reported(report: Report, args: Mapping[str, Any]) -> dict[str, Any]:
+    done = report.applied or report.verdict is Verdict.NOTHING
+    return {"report": to_json(report), "done": done, "lines": _layout(args).report(report)}
+
+
+def _layout(args: Mapping[str, Any]) -> Layout:
+    return Layout(args.get("cwd") or os.getcwd())
+
+
+#: Invariant: nothing but these verbs can be asked for from outside.
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command(name="about", run=_about, help="Say which process this is."),
+        Command(name="status", run=_status, help="Show what is managed, swapped and held."),
+        Command(name="preview", run=_preview, takes_files=True,
+                help="Show what saving the files would do; nothing is changed or executed."),
+        Command(name="swap", run=_swap, takes_files=True, help="Swap the files as they are on disk now."),
+        Command(name="rollback", run=_rollback, help="Take the newest swap back."),
+    )
+}

@@ -1,0 +1,114 @@
+"""The commands other than a run itself, with their help, from the tables of settings and commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from hotswap.config import OPTIONS
+from hotswap.control.client import ask, find_process
+from hotswap.control.commands import COMMANDS, Command
+from hotswap.control.terminal import write_lines
+from hotswap.errors import CODES, HotswapError
+
+__all__ = ["cli"]
+
+
+def _find_version() -> str:
+    try:
+        return version("hotswap")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "(not installed)"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_find_version(), prog_name="hotswap")
+def cli() -> None:
+    """Run a program and swap its code in place when its source is saved."""
+
+
+class _RunCommand(click.Command):
+    """Shows the options of the table; the arguments themselves go to the parser that a run uses."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] in ("-h", "--help"):
+            return super().parse_args(ctx, ["--help"])
+        ctx.params = {"words": args}
+        return []
+
+
+def _run(words: list[str]) -> None:
+    from hotswap.control.cli import _run as run_program
+
+    run_program(words)
+
+
+cli.add_command(
+    _RunCommand(
+        "run",
+        callback=_run,
+        params=[
+            *(click.Option([option.flag], is_flag=not option.metavar, multiple=bool(option.metavar),
+                           metavar=option.metavar or None, help=option.help) for option in OPTIONS),
+            click.Option(["-m", "module"], metavar="MODULE", help="Run a module, as python -m does."),
+        ],
+        options_metavar="[OPTIONS] SCRIPT [ARGS]...  |  [OPTIONS] -m MODULE [ARGS]...",
+        help="Run a program as python does, and swap its code in place when its source is saved.\n\n"
+        "Each option can also stand in [tool.hotswap] of pyproject.toml (site-packages = true), or in the environment "
+        "(HOTSWAP_SITE_PACKAGES=1).",
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Commands to a running program
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _make_verb(command: Command) -> click.Command:
+    def call(pid: int | None, as_json: bool, files: tuple[str, ...] = ()) -> None:
+        try:
+            result = ask(find_process(pid), command.name, files=files)
+        except HotswapError as exc:
+            click.echo(f"hotswap {command.name}: {exc}", err=True)
+            sys.exit(1)
+        if as_json:
+            click.echo(json.dumps({key: value for key, value in result.items() if key != "lines"}))
+        else:
+            write_lines([tuple((text, style) for text, style in line) for line in result["lines"]], sys.stdout)
+        sys.exit(0 if result.get("done", True) else 1)
+
+    params: list[click.Parameter] = [
+        click.Option(["--pid"], type=int, help="The process, where several run under hotswap."),
+        click.Option(["as_json", "--json"], is_flag=True, help="Print the answer as JSON."),
+    ]
+    if command.takes_files:
+        params.append(click.Argument(["files"], nargs=-1, type=click.Path()))
+    more = "" if not command.takes_files else "\n\nWithout FILES: every managed file that differs from what is live."
+    return click.Command(command.name, params=params, callback=call, help=command.help + more)
+
+
+for _command in COMMANDS.values():
+    cli.add_command(_make_verb(_command))
+
+
+@cli.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Say what a code (HS203) means and what to do; without CODE, list them all."""
+    if code is None:
+        for known in CODES.values():
+            click.echo(f"{known.code}  {known.title}")
+        return
+    found = CODES.get(code.upper())
+    if found is None:
+        click.echo(f"hotswap explain: there is no code {code}; hotswap explain lists them", err=True)
+        sys.exit(1)
+    write_lines(
+        [((found.code + "  ", "code"), (found.title, "plain")), (("", "plain"),), ((found.meaning, "plain"),),
+         *([(("-> " + found.remedy, "step"),)] if found.remedy else [])],
+        sys.stdout,
+    )

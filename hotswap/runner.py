@@ -1,0 +1,248 @@
+"""Running a program as python would, under hotswap.
+
+Takes: a script or a module's name, and the program's arguments. Gives: the program, run as ``__main__`` of this
+process, and its exit. May touch: ``sys.modules["__main__"]``, ``sys.argv``, ``sys.path[0]``, as python sets them.
+Must not: be seen by the program; an uncaught exception ends the process as it does without hotswap, and its traceback
+has no frame of this package.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import errno
+import os
+import runpy
+import sys
+import types
+from importlib.machinery import SourceFileLoader
+from types import TracebackType
+from typing import Any, NoReturn
+
+from hotswap.config import RunRequest, load_settings, make_scope
+from hotswap.loader import LoadedModule, compile_source, read_bytes
+from hotswap.restart import Image, Restarter
+from hotswap.runtime import Runtime
+
+__all__ = ["run"]
+
+
+def run(request: RunRequest) -> None:
+    """Run a program until it ends; leaves as the program does, by returning or by its exception.
+
+    Raises:
+        ConfigError: a setting is wrong; nothing has been run.
+    """
+    settings = load_settings(request.given)
+    scope = make_scope(settings)
+    image = Image.take()
+    if request.kind == "script":
+        scope.set_program(_absolute(request.target))
+
+    def before_restart() -> None:
+        runtime.stop()
+
+    restarter = Restarter(image, before=before_restart, on_failure=lambda why: runtime.say_failure(why))
+    runtime = Runtime(scope, settings, restart=restarter.request if settings.restart else None)
+    atexit.register(runtime.stop)  # before the program registers anything, so after all that it registers
+    runtime.start()
+    _run_until_left(request, runtime, restarter)
+
+
+def _run_until_left(request: RunRequest, runtime: Runtime, restarter: Restarter) -> None:
+    try:
+        try:
+            _run_program(request, runtime)
+        finally:
+            runtime.clean_main()
+    except BaseException as exc:
+        must_restart = restarter.leave_main()
+        if not must_restart:
+            _hide_own_frames()
+            raise
+        if not isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            sys.excepthook(type(exc), exc.with_traceback(_strip(exc.__traceback__)), exc.__traceback__)
+    else:
+        must_restart = restarter.leave_main()
+    if must_restart:
+        restarter.finish()
+
+
+def _run_program(request: RunRequest, runtime: Runtime) -> None:
+    if request.kind == "module":
+        _run_module(request.target, request.args, runtime)
+    elif _is_importer_path(path := _absolute(request.target)):
+        _run_folder(request.target, path, request.args, runtime)
+    else:
+        _run_script(request.target, path, request.args, runtime)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A script
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _run_script(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
+    sys.argv[:] = [target, *args]
+    data = read_bytes(path)
+    if data is None:
+        _fail_to_open(path)
+    _set_first_path(os.path.dirname(os.path.realpath(path)))
+    module = _make_main()
+    namespace = module.__dict__
+    namespace.update(__file__=path, __cached__=None)
+    if path.endswith(".pyc"):
+        namespace["__loader__"] = _plain_loader(path, compiled=True)
+        code = runpy._get_code_from_file(path)  # type: ignore[attr-defined]
+        code = code[0] if isinstance(code, tuple) else code
+    elif runtime.scope.includes(path):
+        namespace["__loader__"] = _plain_loader(path)
+        code = runtime.compile_main(module, path, data)
+        runtime.adopt_main(LoadedModule(module=module, name="__main__", file=path, data=data))
+    else:
+        namespace["__loader__"] = _plain_loader(path)
+        code = compile(data, path, "exec", dont_inherit=True)
+    exec(code, namespace)
+
+
+def _make_main() -> types.ModuleType:
+    """A new ``__main__``, as python has it before it runs a script."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__builtins__=builtins, __annotations__={})
+    sys.modules["__main__"] = module
+    return module
+
+
+def _plain_loader(path: str, *, compiled: bool = False) -> Any:
+    if compiled:
+        from importlib.machinery import SourcelessFileLoader
+
+        return SourcelessFileLoader("__main__", path)
+    return SourceFileLoader("__main__", path)
+
+
+def _fail_to_open(path: str) -> NoReturn:
+    try:
+        with open(path, "rb"):
+            code = errno.EIO
+    except OSError as exc:
+        code = exc.errno or errno.EIO
+    sys.stderr.write(f"{sys.executable}: can't open file {path!r}: [Errno {code}] {os.strerror(code)}\n")
+    raise SystemExit(2)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A module, a directory, a zip file: through runpy, as python does
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _run_module(name: str, args: tuple[str, ...], runtime: Runtime) -> None:
+    sys.argv[:] = ["-m", *args]
+    _set_first_path(os.getcwd())
+    _make_main()
+    _intercept_main(runtime)
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+
+
+def _run_folder(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
+    sys.argv[:] = [target, *args]
+    _set_first_path(path)
+    _make_main()
+    _intercept_main(runtime)
+    runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+
+
+def _intercept_main(runtime: Runtime) -> None:
+    """Have runpy execute our compilation of the main module, and nothing else differently.
+
+    It looks the module up by a function of its own, which is replaced for that one call.
+    """
+    find_details = runpy._get_module_details  # type: ignore[attr-defined]
+
+    def find_details_once(name: str, error: type[Exception] = ImportError) -> tuple[str, Any, types.CodeType]:
+        runpy._get_module_details = find_details  # type: ignore[attr-defined]
+        found, spec, code = find_details(name, error)
+        if isinstance(spec.loader, SourceFileLoader):
+            spec.loader.__class__ = SourceFileLoader  # the hook has taken it over, but runpy does not execute through it
+            code = _adopt_main(spec, runtime) or code
+        return found, spec, code
+
+    runpy._get_module_details = find_details_once  # type: ignore[attr-defined]
+
+
+def _adopt_main(spec: Any, runtime: Runtime) -> types.CodeType | None:
+    path: str = spec.origin
+    data = read_bytes(path) if runtime.scope.includes(path) else None
+    if data is None:
+        return None
+    module = sys.modules["__main__"]
+    code = runtime.compile_main(module, path, data)
+    # What runpy is about to set; the engine reads it before the module runs.
+    module.__dict__.update(__file__=path, __spec__=spec, __package__=spec.parent, __loader__=spec.loader)
+    runtime.adopt_main(LoadedModule(module=module, name="__main__", file=path, data=data))
+    return code
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Paths and frames
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _absolute(target: str) -> str:
+    """As python makes it: joined to the working directory, and not tidied up."""
+    return target if os.path.isabs(target) else os.path.join(os.getcwd(), target)
+
+
+def _is_importer_path(path: str) -> bool:
+    """Whether python would look for a ``__main__`` inside: a directory or a zip file."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+def _set_first_path(first: str) -> None:
+    # The entry in first place is that of the hotswap command, or the working directory for ``python -m hotswap``.
+    if sys.flags.safe_path:
+        return
+    sys.path[:1] = [first]
+
+
+_OWN_FILES = frozenset(
+    function.__code__.co_filename for function in (_run_script, compile_source, Runtime.compile_main)
+)
+
+
+def _hide_own_frames() -> None:
+    """Have the exception that is about to leave shown without the frames of hotswap.
+
+    While it passes through our frames each of them is added to its traceback, so it can be tidied up only when it is
+    shown. The interpreter still does all the rest: hooks of the program, exit code, death by SIGINT.
+    """
+    program_hook = getattr(sys, "excepthook", None)
+    if program_hook is None:
+        return
+
+    def show(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+        sys.excepthook = program_hook
+        trace = sys.last_traceback = _strip(trace)
+        program_hook(kind, exc.with_traceback(trace), trace)
+
+    sys.excepthook = show
+
+
+def _strip(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without what is above the program, and without our frames in it."""
+    entries: list[TracebackType] = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    codes = {_run_script.__code__, _run_module.__code__, _run_folder.__code__}
+    first = next((index + 1 for index, entry in enumerate(entries) if entry.tb_frame.f_code in codes), 0)
+    kept = [entry for entry in entries[first:] if entry.tb_frame.f_code.co_filename not in _OWN_FILES]
+    for entry, following in zip(kept, [*kept[1:], None], strict=True):
+        entry.tb_next = following
+    return kept[0] if kept else None
