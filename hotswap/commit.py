@@ -51,12 +51,16 @@ class Swap:
         writes: in the order in which they are made.
         redirects: callables that references from before are led to, and how.
         findings: what linking found.
+        led: ids of functions that are led on to something else than their own new code.
+        unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
         suspended: generators and coroutines that were alive, to name what still runs old code.
     """
 
     writes: list[Write] = attrs.Factory(list)
     redirects: list[Redirect] = attrs.Factory(list)
     findings: list[Finding] = attrs.Factory(list)
+    led: set[int] = attrs.Factory(set)
+    unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
 
     def add(self, *writes: Write) -> None:

@@ -12,6 +12,7 @@ import enum
 import fractions
 import functools
 import logging
+import operator
 import pathlib
 import re
 import types
@@ -41,7 +42,7 @@ _CALLABLES: tuple[type, ...] = (
     FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
     type(functools.lru_cache(lambda: None)), staticmethod, classmethod, property, functools.cached_property,
-    functools.singledispatchmethod,
+    functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 
 

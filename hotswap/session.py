@@ -6,6 +6,7 @@ configure logging.
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.contributions import Contributions
 from hotswap.config import load_settings, make_scope
 from hotswap.engine import Engine
 from hotswap.errors import NotStartedError, UnsupportedError
@@ -66,10 +68,20 @@ def open_session(scope: Any, on_report: Callable[[Report], None] | None = None, 
     """
     check_interpreter()
     engine = Engine(scope, on_report=on_report)
+    contributions = Contributions(engine.world)
+
+    def prepare(tree: ast.Module, name: str, namespace: dict[str, Any]) -> ast.Module:
+        contributions.begin(name, tree, namespace.get("__package__") or "")
+        return instrument(tree, name, namespace)
+
+    def adopt(loaded: LoadedModule) -> None:
+        _adopt(engine, loaded)
+        contributions.end(loaded.name)
+
     hook = ImportHook(
         includes=scope.includes,
-        instrument=instrument,
-        adopt=lambda loaded: _adopt(engine, loaded),
+        instrument=prepare,
+        adopt=adopt,
         on_error=on_error or (lambda message, error: None),
     )
     session = Session(engine, scope, hook)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
@@ -115,6 +116,7 @@ class World:
     history: list[AppliedSwap] = attrs.Factory(list)
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
+    removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
 
     # ---- modules ----
@@ -154,6 +156,15 @@ class World:
                 record.base[name] = fingerprint(value, self.is_managed)
                 if isinstance(value, type) and value.__module__ == record.module.__name__:
                     record.base.update(print_class(self, name, value))
+
+    def note_removed(self, module: str, function: FunctionType) -> None:
+        """Remember a function whose definition is gone: should it come back, references from before follow again."""
+        self.removed.setdefault((module, function.__qualname__), []).append(weakref.ref(function))
+
+    def removed_function(self, module: str, qualname: str) -> FunctionType | None:
+        """The one live function that had this definition before it was removed."""
+        found = [f for ref in self.removed.get((module, qualname), ()) if (f := ref()) is not None]
+        return found[0] if len(found) == 1 else None
 
     def records_of(self, path: str) -> list[ModuleRecord]:
         """The records of a file; a file run as main and imported by name has two."""

@@ -69,6 +69,7 @@ class _Linker:
             self._remove_names()
         except (StagingError, EscapeError, ClassRefused) as refusal:
             raise LinkRefused(refusal.finding) from refusal
+        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         self._drop_caches()
         self.plugins.link(self.draft, self.swap)
         return self.swap
@@ -198,8 +199,9 @@ class _Linker:
                 for name in unit.names:
                     if last[name] is unit:
                         self._bind_name(module, name, unit)
-                if any(binding.local == "*" for binding in unit.imports):
-                    self._bind_star(module, {name for u in units for name in u.names})
+                for binding in unit.imports:
+                    if binding.local == "*":
+                        self._bind_star(module, binding.module, {name for u in units for name in u.names})
             self._bind_annotations(module)
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
@@ -280,7 +282,7 @@ class _Linker:
         return None
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
-        if self._is_foreign(module, live):
+        if self._is_foreign(module, name, live):
             return new
         if not callable(new):
             lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
@@ -292,16 +294,13 @@ class _Linker:
                        *where, severity=Severity.NOTE)  # fmt: skip
         return new
 
-    def _is_foreign(self, module: str, function: FunctionType) -> bool:
-        """A function of a library that is merely bound here: other users of it must not be led anywhere."""
-        files = {record.file for record in self.world.records.values()}
-        if function.__code__.co_filename in files:
-            owner = next((r for r in self.world.records.values() if r.module.__dict__ is function.__globals__), None)
-            # Another managed module's function, imported here: it stays as it is for everybody else.
-            return owner is not None and owner.name != module and function.__qualname__ in owner.module.__dict__ and (
-                owner.module.__dict__[function.__qualname__] is function
-            )
-        return function.__closure__ is None
+    def _is_foreign(self, module: str, name: str, function: FunctionType) -> bool:
+        """A function that is merely bound here, of a library or under another name: its other users must not be led anywhere."""
+        owner = next((r for r in self.world.records.values() if r.module.__dict__ is function.__globals__), None)
+        if owner is None:
+            return function.__closure__ is None
+        at_home = _find(owner.module.__dict__, function.__qualname__) is function
+        return at_home and (owner.name, function.__qualname__) != (module, name)
 
     def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
         if new is live or new is live.__wrapped__:
@@ -314,7 +313,7 @@ class _Linker:
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
-        if isinstance(live, FunctionType) and not self._is_foreign(module, live):
+        if isinstance(live, FunctionType) and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
         return handle
 
@@ -336,18 +335,15 @@ class _Linker:
 
     def _class_to_callable(self, module: str, name: str, live: type, new: Any, where: tuple[str, int]) -> Any:
         """A class became a function: calls of the held class are led on by its ``__new__``."""
-        from hotswap.commit import set_class
-
         if type(live) is not type:
             raise LinkRefused(
                 Finding(code="HS208", severity=Severity.HELD, message=f"{module}.{name} was a class with a metaclass", file=where[0],
                         line=where[1], next_step="restart")  # fmt: skip
             )
 
-        def __new__(cls: type, *args: Any, **kwargs: Any) -> Any:
-            return new(*args, **kwargs)
-
-        self.swap.add(set_class(live, "__new__", staticmethod(__new__)))
+        led = type("type", (type,), {"__call__": lambda cls, *args, **kwargs: new(*args, **kwargs)})
+        # Its class and not its __new__: deleting a __new__ again leaves a trace in the class that no write takes back.
+        self.swap.add(Write((setattr, live, "__class__", led), (setattr, live, "__class__", type(live))))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
         self._note("HS409", f"{module}.{name} was a class and is a function now: calls of the held class follow, isinstance with it does not", *where)
         return new
@@ -386,8 +382,15 @@ class _Linker:
 
     # ---- the rest ----
 
-    def _bind_star(self, module: str, own: set[str]) -> None:
+    def _bind_star(self, module: str, source: str, own: set[str]) -> None:
         live = self.world.records[module].module.__dict__
+        if source in self.staging.modules:
+            origin = self.world.records[source].module.__dict__
+            gone = set(exported(origin)) - set(exported(self.staging.modules[source].__dict__))
+            for name in gone - own:
+                if name in live and live[name] is origin.get(name):
+                    self.swap.add(del_item(live, name))
+                    self.staging.modules[module].__dict__.pop(name, None)
         for name, staged in self.staging.modules[module].__dict__.items():
             if name.startswith("__") or name in own:
                 continue
@@ -427,12 +430,12 @@ class _Linker:
         """Functions without a successor say so when a held reference is called."""
         for name, pairing in self.draft.pairings.items():
             record = self.world.records[name]
-            redirected = {r.qualname for r in self.swap.redirects}
             for code in pairing.removed:
-                if "<locals>" in code.co_qualname or code.co_qualname in redirected:
+                if "<locals>" in code.co_qualname:
                     continue
                 for function in self.heap.functions.get(code, ()):
-                    if function.__globals__ is record.module.__dict__:
+                    if function.__globals__ is record.module.__dict__ and id(function) not in self.swap.led:
+                        self.world.note_removed(name, function)
                         lead(self.swap, function, removed_stub(name, code.co_qualname), name, code.co_qualname)
 
     def _drop_caches(self) -> None:
@@ -461,6 +464,20 @@ class _Linker:
                     for name in names:
                         if isinstance(state, dict) and name in state:
                             self.swap.add(Write((dict.pop, state, name, None), (dict.pop, state, name, None), f"{cls.__qualname__}.{name}"))
+
+
+def exported(namespace: dict[str, Any]) -> list[str]:
+    """The names that a star import takes."""
+    names = namespace.get("__all__")
+    return list(names) if names is not None else [name for name in namespace if not name.startswith("_")]
+
+
+def _find(namespace: dict[str, Any], qualname: str) -> Any:
+    """What a dotted name leads to, read past descriptors; the function itself for static and class methods."""
+    value: Any = None
+    for index, part in enumerate(qualname.split(".")):
+        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

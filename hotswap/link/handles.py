@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import operator
 import pkgutil
 import types
 from collections.abc import Callable
@@ -46,7 +47,10 @@ class Handle(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported
         return self
 
 
-_KINDS = (types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType)
+_KINDS = (
+    types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType,
+    operator.itemgetter, operator.attrgetter, operator.methodcaller,
+)  # fmt: skip
 
 
 def needs_handle(value: Any) -> bool:
@@ -76,9 +80,9 @@ def instrument(tree: ast.Module, module_name: str, namespace: dict[str, Any], on
     namespace[HOOK] = bind_hook(module_name)
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=(ast.Name() | ast.Attribute()) as value):
+            case ast.Assign(targets=[ast.Name(id=name)], value=(ast.Name() | ast.Attribute() | ast.Call()) as value):
                 node.value = _call(HOOK, [ast.Constant(name), value], value)
-            case ast.AnnAssign(target=ast.Name(id=name), value=(ast.Name() | ast.Attribute()) as value):
+            case ast.AnnAssign(target=ast.Name(id=name), value=(ast.Name() | ast.Attribute() | ast.Call()) as value):
                 node.value = _call(HOOK, [ast.Constant(name), value], value)
     if on_ready is not None:
         namespace[SNAPSHOT] = on_ready

@@ -40,16 +40,15 @@ def jump_code(swap: Swap, function: FunctionType, code: CodeType, cells: Mapping
     held = dict(zip(old.co_freevars, function.__closure__ or (), strict=True)) | dict(cells)
     missing = [name for name in code.co_freevars if name not in held]
     if missing:
-        swap.findings.append(
-            Finding(
-                code="HS404",
-                severity=Severity.KEPT,
-                message=f"a live closure {module}.{old.co_qualname} never captured {', '.join(missing)} and keeps its old code",
-                file=code.co_filename,
-                line=code.co_firstlineno,
-                next_step="make the closure again",
-            )
+        finding = Finding(
+            code="HS404",
+            severity=Severity.KEPT,
+            message=f"a live closure {module}.{old.co_qualname} never captured {', '.join(missing)} and keeps its old code",
+            file=code.co_filename,
+            line=code.co_firstlineno,
+            next_step="make the closure again",
         )
+        swap.unfollowed.append((function, finding))
         return function
     direct = copy_function(function, code, tuple(held[name] for name in code.co_freevars))
     lead(swap, function, direct, module, old.co_qualname)
@@ -111,6 +110,7 @@ def _dict_write(function: FunctionType, key: str, value: Any, old: Any) -> Write
 
 def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
     """Lead references of one function object to another callable; True if the old object can stay in its place."""
+    swap.led.add(id(old))
     if isinstance(new, FunctionType) and _can_jump(old, new):
         if old.__code__ is not new.__code__:
             swap.add(set_function(old, "__code__", new.__code__))
@@ -158,6 +158,7 @@ def _stored_names(code: CodeType) -> set[str]:
 
 def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str) -> None:
     """Put a trampoline into a function; one that is there already is re-pointed."""
+    swap.led.add(id(old))
     if (handle := target_of(old)) is not None:
         previous = handle.__wrapped__
         swap.add(Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", previous)))

@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
-from hotswap.plan.units import Summary, UnitKind
+from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.world import ModuleRecord, World
 
 
@@ -48,6 +48,7 @@ class Staging:
     modules: dict[str, ModuleType] = attrs.Factory(dict)
     young: list[Any] = attrs.Factory(list)
     imported: list[str] = attrs.Factory(list)
+    _begun: set[str] = attrs.Factory(set)
 
     def run(self) -> None:
         """Evaluate what the plan says.
@@ -107,36 +108,51 @@ class Staging:
     # ---- evaluating ----
 
     def _evaluate(self, name: str) -> None:
+        if name in self._begun or name not in self.draft.order:
+            return
+        self._begun.add(name)
         module = self.modules[name]
         summary = self.draft.summaries[name]
         wanted = {index for owner, index in self.draft.dirt.evaluated() if owner == name}
-        self._bind_imports(name, summary)
         self._forget(module, summary, wanted)
         for unit in summary.units:
+            for binding in unit.imports:  # a circle of imports is entered as a fresh start enters it
+                for target in (binding.module, f"{binding.module}.{binding.attr}"):
+                    self._evaluate(target)
+            self._bind_imports(name, unit)
             if unit.index in wanted:
+                for target in self._late_imports(name, unit):
+                    self._evaluate(target)
                 self._execute(name, summary, unit.node)
 
-    def _bind_imports(self, name: str, summary: Summary) -> None:
+    def _late_imports(self, name: str, unit: Unit) -> set[str]:
+        """Modules that functions import when the statement calls them."""
+        graph = self.draft.graph
+        found = set()
+        for symbol in graph.reach(graph.calls_of(name, unit)):
+            for _, uses in graph.functions(symbol):
+                found |= {target for target, _ in uses.imports}
+        return found
+
+    def _bind_imports(self, name: str, unit: Unit) -> None:
         """Names imported from staged modules mean the staged objects."""
         namespace = self.modules[name].__dict__
         live = self.world.records[name].module.__dict__
-        for unit in summary.units:
-            for binding in unit.imports:
-                source = self.modules.get(binding.module)
-                if source is None:
-                    continue
-                if binding.attr is None:
-                    if binding.local and live.get(binding.local) is self.world.records[binding.module].module:
-                        namespace[binding.local] = source
-                elif binding.attr != "*" and binding.attr in source.__dict__ and binding.local in namespace:
-                    origin = self.world.records[binding.module].module.__dict__
-                    if live.get(binding.local) is origin.get(binding.attr):
-                        namespace[binding.local] = source.__dict__[binding.attr]
-                elif binding.attr == "*":
-                    origin = self.world.records[binding.module].module.__dict__
-                    for key, value in source.__dict__.items():
-                        if key in live and not key.startswith("_") and live[key] is origin.get(key):
-                            namespace[key] = value
+        for binding in unit.imports:
+            source = self.modules.get(binding.module)
+            if source is None:
+                continue
+            if binding.attr is None:
+                if binding.local and live.get(binding.local) is self.world.records[binding.module].module:
+                    namespace[binding.local] = source
+                continue
+            origin = self.world.records[binding.module].module.__dict__
+            if binding.attr == "*":
+                for key, value in source.__dict__.items():
+                    if key in live and not key.startswith("_") and live[key] is origin.get(key):
+                        namespace[key] = value
+            elif binding.attr in source.__dict__ and binding.local in namespace and live.get(binding.local) is origin.get(binding.attr):
+                namespace[binding.local] = source.__dict__[binding.attr]
 
     def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
         """A fresh start finds no earlier value of what it is about to bind, nor of what the text binds no more."""

@@ -140,11 +140,33 @@ def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType
     live_globals = staging.world.records[name].module.__dict__
     old = pairing.old_of.get(code) if pairing is not None else code
     if old is None:
+        back = staging.world.removed_function(name, code.co_qualname)
+        fits = back is not None and not back.__closure__ and not code.co_freevars and code.co_qualname not in live_globals
+        return back if fits else None
+    if _gets_wrapped(staging, name, staged):
         return None
     found = [f for f in heap.functions.get(old, ()) if f.__globals__ is live_globals]
     if len(found) > 1:  # the definition in its place counts; copies made of it elsewhere do not
         found = [f for f in found if _in_place(f, live_globals) is f]
     return found[0] if len(found) == 1 else None
+
+
+def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
+    """A function that stood bare and now goes into a wrapper: the bare one has to lead to the wrapper, so another
+    function must do the work inside, or it would call itself."""
+    qualname = staged.__code__.co_qualname
+    live = _lookup(staging.world.records[name].module.__dict__, qualname)
+    new = _lookup(staging.modules[name].__dict__, qualname)
+    return type(live) is FunctionType and type(new) is not staticmethod and new is not staged and live.__code__.co_qualname == qualname and not (
+        isinstance(new, (classmethod, property))
+    )
+
+
+def _lookup(namespace: dict[str, Any], qualname: str) -> Any:
+    value: Any = None
+    for index, part in enumerate(qualname.split(".")):
+        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+    return value
 
 
 def _in_place(function: FunctionType, namespace: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
-from hotswap.plan.pairing import Pairing, pair_codes
+from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind
 
@@ -81,6 +81,10 @@ def build_plan(edited: Iterable[EditedModule], around: Surroundings, new_summari
     return _Builder({item.module: item for item in edited}, around, new_summaries).build()
 
 
+def _pair(item: EditedModule) -> Pairing:
+    return pair_codes(item.old.code, item.new.code, find_roles(item.old.tree), find_roles(item.new.tree))
+
+
 class _Builder:
     def __init__(
         self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary]
@@ -89,7 +93,7 @@ class _Builder:
         self.around = around
         self.new = new_summaries
         self.diffs = {name: diff_units(item.old_summary, self.new[name]) for name, item in edited.items()}
-        self.pairings = {name: pair_codes(item.old.code, item.new.code) for name, item in edited.items()}
+        self.pairings = {name: _pair(item) for name, item in edited.items()}
         self.findings: list[Finding] = []
         self.after: list[Key] = []
         self.restart = False
@@ -177,6 +181,11 @@ class _Builder:
                 if own:
                     dirt.shallow.add((name, qualname))
             self._note_removed(diff, dirt)
+        for name, pairing in self.pairings.items():
+            for old, new in pairing.new_of.items():
+                if "<locals>" in old.co_qualname and old.co_freevars != new.co_freevars:
+                    # Live closures cannot take the new code: who made them has to make them again.
+                    dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
         for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
                 follower = Follower(self.graph, dirt, modules)
@@ -225,6 +234,10 @@ class _Builder:
             unit = self.graph.summaries[module].units[index]
             self._find("HS405", Severity.KEPT, module, unit.line,
                        f"{module} line {unit.line} is run for its effect and uses {_name(cause)}, which changed; it was not run again")
+        for name, diff in self.diffs.items():
+            for unit in diff.added:
+                if unit.kind is UnitKind.EFFECT and (name, unit.index) in dirt.changed and unit.analysis.now.effects | unit.analysis.now.mutates:
+                    self._find("HS407", Severity.NOTE, name, unit.line, f"{name}.{unit.label} is new and was run once")
         for module, index in self.after:
             unit = self.graph.summaries[module].units[index]
             self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} is new and was run once, after the commit")

@@ -135,18 +135,23 @@ class Follower:
         if not now.calls and not now.calls_unknown:
             return None
         called = self.graph.uses_symbols(module, now, now.calls)
+        called |= {member for symbol in called if (member := self.graph.member_of(symbol)) is not None}
         plain = self._keeps_data(module, unit)
+        if not plain and self._keeps_instance(module, unit):
+            for symbol in called:
+                if symbol in d.classes or any((symbol[0], f"{symbol[1]}.{m}") in d.affected for m in ("__init__", "__new__", "__post_init__")):
+                    return symbol
         for symbol in called:
             if symbol in d.shallow or (plain and symbol in d.affected):
                 return symbol
             if plain and any(s[0] == symbol[0] and s[1].startswith(f"{symbol[1]}.") for s in d.affected):
                 return symbol
-        if plain:
+        if plain and (now.calls_unknown or any(self.graph.may_call_arguments(module, chain) for chain in now.calls)):
             for symbol in self._reads[key]:
                 if symbol in d.affected or symbol in d.classes:
                     return symbol
             for name in unit.names:
-                if (module, name) in d.affected:
+                if unit.kind is UnitKind.FUNCTION and (module, name) in d.affected and self.graph.kind_of((module, name)) == "data":
                     return (module, name)
         return None
 
@@ -166,6 +171,14 @@ class Follower:
     def _keeps_data(self, module: str, unit: Unit) -> bool:
         """True when the statement keeps plain data, so what it called may have gone into it."""
         return bool(unit.names) and any(self.graph.kind_of((module, name)) == "data" for name in unit.names)
+
+    def _keeps_instance(self, module: str, unit: Unit) -> bool:
+        """True for ``DEFAULT = Server()``: an object whose state can be compared, made without effects elsewhere."""
+        return (
+            unit.kind is UnitKind.ASSIGN
+            and any(self.graph.kind_of((module, name)) == "instance" for name in unit.names)
+            and not self.graph.foreign_effects(module, unit)
+        )
 
     def _copies_class(self, module: str, unit: Unit, base: Symbol) -> bool:
         """True for a class made from ``base`` in a way that copies from it: a decorator, a metaclass, a registry."""
@@ -246,7 +259,7 @@ class Follower:
                     d.derived.setdefault(key, symbol)
         for module in self.modules:  # a name bound by several statements is evaluated as a row
             for name, units in self.graph.binders(module).items():
-                keys = {(module, unit.index) for unit in units if unit.kind is UnitKind.ASSIGN}
+                keys = {(module, unit.index) for unit in units if unit.kind in (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.EFFECT)}
                 if len(keys) > 1 and keys & evaluated:
                     for key in keys - evaluated:
                         d.derived.setdefault(key, (module, name))
@@ -266,9 +279,20 @@ class Follower:
                 unit = self.graph.summaries[module].units[index]
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
                     self._support(symbol)
+                for symbol in self.graph.uses_symbols(module, unit.analysis.now):
+                    self._support_missing(symbol)
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _support_missing(self, symbol: Symbol) -> None:
+        """A helper that the module deletes at its end is there again while what it builds is evaluated."""
+        d = self.dirt
+        top = (symbol[0], symbol[1].partition(".")[0])
+        if top[0] in self.graph.summaries and self.graph.kind_of(top) == "missing":
+            for key in self.recipe(top):
+                if key not in d.changed and key not in d.derived:
+                    d.support.add(key)
 
     def _support(self, symbol: Symbol) -> None:
         d = self.dirt

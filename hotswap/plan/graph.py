@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from hotswap.plan.units import ImportBinding, Summary, Unit, UnitKind, Uses
+from hotswap.plan.units import MUTATORS, ImportBinding, Summary, Unit, UnitKind, Uses
 
 Symbol = tuple[str, str]
 
@@ -23,6 +23,13 @@ HARMLESS_MODULES = frozenset(
 )
 #: Calls that only print or log: they are never repeated, and nothing is wrong when they are left out.
 OUTPUT_CALLS = frozenset("print debug info warning error exception critical log warn".split())
+#: Calls that keep or look at their arguments and never call them.
+PASSIVE_CALLS = frozenset(
+    {"functools.partial", "functools.partialmethod", "types.MappingProxyType", "types.SimpleNamespace", "weakref.ref"}
+    | {f"builtins.{n}" for n in "list dict tuple set frozenset len type isinstance issubclass zip enumerate id hash range "
+       "staticmethod classmethod property getattr hasattr callable bool".split()}
+    | {f"collections.{n}" for n in "deque defaultdict OrderedDict ChainMap Counter".split()}
+)
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint globals vars".split())
 
 
@@ -146,6 +153,18 @@ class Graph:
         if not found and member and (kind := self.type_of((module, head))) is not None:
             return self.functions((kind[0], f"{kind[1]}.{member}"))
         return found
+
+    def member_of(self, symbol: Symbol) -> Symbol | None:
+        """``UNIT.area`` of a live instance is a member of its class: ``Square.area``."""
+        head, _, member = symbol[1].partition(".")
+        kind = self.type_of((symbol[0], head)) if member else None
+        return (kind[0], f"{kind[1]}.{member}") if kind is not None else None
+
+    def may_call_arguments(self, module: str, chain: str) -> bool:
+        """False for calls that are known to keep what they are given without calling it."""
+        if chain.rpartition(".")[2] in MUTATORS or chain.endswith(".__init_subclass__"):
+            return False
+        return self.foreign(module, chain) not in PASSIVE_CALLS
 
     def uses_symbols(self, module: str, uses: Uses, chains: Iterable[str] | None = None) -> set[Symbol]:
         """Symbols that a piece of code reads or calls."""

@@ -1,19 +1,22 @@
 """Which new code object takes the place of which old one.
 
-    same name, one on each side        pair
-    same name, several                 pair those with equal content first, the rest in order if the counts agree
-    same name, counts differ           the unpaired ones are ambiguous if their functions may be alive
+    same name, one on each side        pair (a lambda only in the same role)
+    same name, several                 pair equal content first, then equal roles, then in order if the counts agree
+    same name and role, counts differ  ambiguous
     only in the old text               removed, unless an added one has equal content: renamed
     only in the new text               added
 
-Pairs are found from the outside in, so a nested function is only paired within its paired parent.
+The role of a definition is what it is written for: its decorators (``@total.setter``, ``@show.register(int)``), and
+for a lambda the name, key or keyword that it is given to. Pairs are found from the outside in, so a nested function is
+only paired within its paired parent.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
-from collections.abc import Iterator
-from types import CodeType
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, MappingProxyType
 
 import attrs
 
@@ -37,8 +40,13 @@ class Pairing:
     ambiguous: tuple[CodeType, ...]
 
 
-def pair_codes(old: CodeType, new: CodeType) -> Pairing:
+#: Roles by name and first line, in the order of the text.
+Roles = Mapping[tuple[str, int], list[str]]
+
+
+def pair_codes(old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({})) -> Pairing:
     """Pair the code objects nested in two module code objects."""
+    role_of = {**_assign_roles(old, old_roles), **_assign_roles(new, new_roles)}
     new_of: dict[CodeType, CodeType] = {}
     removed: list[CodeType] = []
     renamed: list[tuple[CodeType, CodeType]] = []
@@ -46,7 +54,7 @@ def pair_codes(old: CodeType, new: CodeType) -> Pairing:
     pending = [(old, new)]
     while pending:
         left, right = pending.pop()
-        pairs, gone, unsure = _pair_children(left, right)
+        pairs, gone, unsure = _pair_children(left, right, role_of)
         for one, other in pairs:
             new_of[one] = other
             if one.co_name != other.co_name:
@@ -74,8 +82,46 @@ def walk(code: CodeType) -> Iterator[CodeType]:
         yield from walk(child)
 
 
+def _assign_roles(code: CodeType, roles: Roles) -> dict[int, str]:
+    """The role of each nested code object, by its id."""
+    waiting = {key: list(found) for key, found in roles.items()}
+    given = {}
+    for child in walk(code):
+        if found := waiting.get((child.co_name, child.co_firstlineno)):
+            given[id(child)] = found.pop(0)
+    return given
+
+
+def find_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
+    """What each function of a text is written for, by name and first line."""
+    found: dict[tuple[str, int], list[str]] = {}
+
+    def search(node: ast.AST, role: str) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            line = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+            found.setdefault((node.name, line), []).append("@" + ",".join(map(ast.dump, node.decorator_list)))
+            role = node.name
+        elif isinstance(node, ast.Lambda):
+            found.setdefault(("<lambda>", node.lineno), []).append(role)
+        elif isinstance(node, ast.Assign):
+            role = ",".join(map(ast.dump, node.targets))
+        elif isinstance(node, ast.keyword):
+            role += f"|{node.arg}="
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is not None:
+                    search(key, role)
+                search(value, f"{role}|{ast.dump(key) if key is not None else '**'}:")
+            return
+        for child in ast.iter_child_nodes(node):
+            search(child, role)
+
+    search(tree, "")
+    return found
+
+
 def _pair_children(
-    left: CodeType, right: CodeType
+    left: CodeType, right: CodeType, role_of: Mapping[int, str]
 ) -> tuple[list[tuple[CodeType, CodeType]], list[CodeType], list[CodeType]]:
     olds, news = _by_name(left), _by_name(right)
     pairs: list[tuple[CodeType, CodeType]] = []
@@ -83,18 +129,21 @@ def _pair_children(
     unsure: list[CodeType] = []
     for name, mine in olds.items():
         theirs = news.get(name, [])
-        if len(mine) == len(theirs) == 1:
+        if len(mine) == len(theirs) == 1 and name != "<lambda>":
             pairs.append((mine[0], theirs[0]))
             continue
-        rest_old, rest_new = _pair_equal(mine, theirs, pairs)
-        if len(rest_old) == len(rest_new):
-            pairs += zip(rest_old, rest_new, strict=True)
-        elif rest_new and theirs:
-            unsure += rest_old
-        else:
-            gone += rest_old
+        rest_old, rest_new = _pair_by(mine, theirs, content, pairs)
+        groups_old, groups_new = _by_role(rest_old, role_of), _by_role(rest_new, role_of)
+        for role, group in groups_old.items():
+            others = groups_new.get(role, [])
+            if len(group) == len(others):
+                pairs += zip(group, others, strict=True)
+            elif not others or name.startswith("<") and name != "<lambda>":
+                gone += group
+            else:
+                unsure += group
     added = [code for name, codes in news.items() if name not in olds for code in codes]
-    gone, _ = _pair_equal(gone, [code for code in added if not code.co_name.startswith("<")], pairs)
+    gone, _ = _pair_by(gone, [code for code in added if not code.co_name.startswith("<")], content, pairs)
     return pairs, gone, unsure
 
 
@@ -105,18 +154,25 @@ def _by_name(code: CodeType) -> dict[str, list[CodeType]]:
     return found
 
 
-def _pair_equal(
-    mine: list[CodeType], theirs: list[CodeType], pairs: list[tuple[CodeType, CodeType]]
+def _by_role(codes: list[CodeType], role_of: Mapping[int, str]) -> dict[str, list[CodeType]]:
+    found: dict[str, list[CodeType]] = {}
+    for code in codes:
+        found.setdefault(role_of.get(id(code), ""), []).append(code)
+    return found
+
+
+def _pair_by(
+    mine: list[CodeType], theirs: list[CodeType], key: Callable[[CodeType], bytes], pairs: list[tuple[CodeType, CodeType]]
 ) -> tuple[list[CodeType], list[CodeType]]:
     """Move pairs of equal content from two lists to ``pairs``; gives what is left of each."""
     if not mine or not theirs:
         return mine, theirs
     waiting: dict[bytes, list[CodeType]] = {}
     for code in theirs:
-        waiting.setdefault(content(code), []).append(code)
+        waiting.setdefault(key(code), []).append(code)
     rest = []
     for code in mine:
-        if same := waiting.get(content(code)):
+        if same := waiting.get(key(code)):
             pairs.append((code, same.pop(0)))
         else:
             rest.append(code)

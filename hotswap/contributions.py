@@ -1,0 +1,105 @@
+"""What a module adds to other modules' data while it is imported: part of how the program was loaded.
+
+``@route("/a")`` in one module fills a table in another. Such a contribution belongs to the base of the three-way
+merge, while what the program puts there later does not. So the containers of the modules that a module imports are
+looked at before and after it executes: by the identities of their elements, which costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+
+from hotswap.fingerprint import getattr_static_dict
+from hotswap.world import ModuleRecord, World
+
+_CONTAINERS = (dict, list, set, deque)
+
+
+@attrs.define(eq=False)
+class Contributions:
+    """Keeps the bases of modules up to date while other modules are imported.
+
+    Imports nest and run under importlib's lock of the module, so there is one row of open imports per thread of
+    control; an import in another thread at the same time is seen as part of both, which only widens a base.
+    """
+
+    world: World
+    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int]]] = attrs.Factory(dict)
+    _known: dict[tuple[str, str], int] = attrs.Factory(dict)
+
+    def begin(self, name: str, tree: ast.Module, package: str) -> None:
+        """A module is about to execute."""
+        targets = frozenset(_targets(tree.body, package))
+        self._open[name] = (targets, self._look(self._closure(targets)))
+
+    def end(self, name: str) -> None:
+        """A module has executed and was adopted."""
+        targets, before = self._open.pop(name, (frozenset(), {}))
+        for key, now in self._look(self._closure(targets) - {name}).items():
+            known = self._known.get(key)
+            if now == known:
+                continue
+            record = self.world.records[key[0]]
+            if before.get(key, known) == known and record.base is not None:
+                self.world.snapshot_names(record, [key[1]])
+                self._known[key] = now
+        self._known.update(self._look({name}))
+
+    def _closure(self, targets: Iterable[str]) -> set[str]:
+        """Imported managed modules and those that they import: a package often passes names on."""
+        records = self.world.records
+        direct = {name for name in targets if name in records}
+        return direct | {other for name in direct for other in records[name].imports if other in records}
+
+    def _look(self, names: Iterable[str]) -> dict[tuple[str, str], int]:
+        found = {}
+        for module in names:
+            record = self.world.records.get(module)
+            for name, value in list(record.module.__dict__.items()) if record is not None else ():
+                if not name.startswith("__") and (sign := self._sign(record, value)) is not None:
+                    found[module, name] = sign
+        return found
+
+    def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
+        if isinstance(value, _CONTAINERS):
+            return sign_container(value)
+        if isinstance(value, type):
+            own = record is not None and value.__module__ == record.module.__name__
+            return _sign_all(value.__dict__.values(), self._sign_inner) if own else None
+        if self.world.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
+            return _sign_all(state.values(), self._sign_inner)
+        return None
+
+    @staticmethod
+    def _sign_inner(value: Any) -> int:
+        return sign_container(value) if isinstance(value, _CONTAINERS) else id(value)
+
+
+def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
+    return hash(tuple([sign(value) for value in list(values)]))
+
+
+def sign_container(value: Any) -> int:
+    """A number that changes when an element is added, removed or exchanged; elements are not looked into."""
+    if isinstance(value, dict):
+        return hash((tuple(map(id, dict.keys(value))), tuple(map(id, dict.values(value)))))
+    return hash(tuple(map(id, value)))
+
+
+def _targets(body: Iterable[ast.stmt], package: str) -> Iterable[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".") if package else []
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            target = ".".join(filter(None, [base, node.module]))
+            yield target
+            yield from (f"{target}.{alias.name}" for alias in node.names)
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            yield from _targets([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)], package)
