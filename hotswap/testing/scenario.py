@@ -10,9 +10,10 @@ The text form is made of sections; ``tests/scenarios/README.md`` shows one. A he
                            the change must be refused, it is what the version before answers
     ``may refuse``, ``may refuse vN``   codes that may refuse the change to that version, one a line, with why
     ``may refuse late``                 the same, only where hotswap was attached after the imports
+    ``may refuse reversed``             the same, only for the change in the other direction
     ``must refuse``, ``must refuse vN`` codes of which one has to refuse it
     ``says``, ``says vN``               codes that the report has to contain
-    ``no rollback``, ``not late``, ``probe once``   switches; the body is the reason
+    ``no rollback``, ``not late``, ``not reversed``, ``probe once``   switches; the body is the reason
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import attrs
 _HEADER: Final = re.compile(r"^=== (?P<name>\S.*?)\s*$", re.MULTILINE)
 _FILE: Final = re.compile(r"^(?P<version>v\d+|every)/(?P<path>\S+)(?: \[(?P<encoding>[\w-]+)\])?$")
 _KEYED: Final = re.compile(r"^(?P<name>take|expect|may refuse|must refuse|says)(?: v(?P<version>\d+))?$")
+_SWITCHES: Final = ("no rollback", "not late", "not reversed", "probe once")
 _CODE: Final = re.compile(r"^(HS\d{3})\b", re.MULTILINE)
 
 Files = tuple[tuple[str, bytes], ...]
@@ -49,7 +51,8 @@ class Scenario:
         may_refuse, must_refuse: for each version the codes that may (one of which must) refuse the change to it.
         may_refuse_late: codes that may refuse where hotswap was attached after the imports.
         says: for each version the codes that the report has to contain.
-        no_rollback, not_late, probe_once: reasons why a part of the judgement is left out; empty where it is not.
+        may_refuse_reversed: codes that may refuse the change from version 2 to version 1.
+        no_rollback, not_late, not_reversed, probe_once: reasons why a part of the judgement is left out; empty where it is not.
     """
 
     name: str
@@ -62,8 +65,10 @@ class Scenario:
     must_refuse: tuple[frozenset[str], ...]
     says: tuple[frozenset[str], ...]
     may_refuse_late: frozenset[str] = frozenset()
+    may_refuse_reversed: frozenset[str] = frozenset()
     no_rollback: str = ""
     not_late: str = ""
+    not_reversed: str = ""
     probe_once: str = ""
 
     @classmethod
@@ -95,6 +100,22 @@ class Scenario:
             version -= 1
         return version
 
+    def reversed(self) -> Scenario | None:
+        """The same change in the other direction, or None where it is not one.
+
+        The state must be brought about by the same code on both versions, or it would not be the same state.
+        """
+        if self.not_reversed or len(self.versions) != 2 or len(set(self.takes)) != 1 or any(self.must_refuse):
+            return None
+        return attrs.evolve(
+            self,
+            name=f"{self.name} reversed",
+            versions=self.versions[::-1],
+            expects=(self.expects[1], None),
+            may_refuse=(frozenset(), self.may_refuse[1] | self.may_refuse_reversed),
+            says=(frozenset(), frozenset()),
+        )
+
 
 def read_scenario(path: Path) -> Scenario:
     """Read one scenario file; its name is the folder's and the file's.
@@ -123,8 +144,8 @@ def parse_scenario(text: str, *, name: str) -> Scenario:
         name=name, doc=doc, versions=tuple(files), probe=plain["probe"],
         takes=tuple(take or "" for take in keyed["take"]), expects=keyed["expect"],
         may_refuse=codes["may refuse"], must_refuse=codes["must refuse"], says=codes["says"],
-        may_refuse_late=_codes(plain.get("may refuse late")),
-        no_rollback=plain.get("no rollback", ""), not_late=plain.get("not late", ""), probe_once=plain.get("probe once", ""),
+        may_refuse_late=_codes(plain.get("may refuse late")), may_refuse_reversed=_codes(plain.get("may refuse reversed")),
+        **{switch.replace(" ", "_"): plain.get(switch, "") for switch in _SWITCHES},
     )  # fmt: skip
 
 
@@ -166,7 +187,7 @@ def _keyed(sections: dict[str, str], count: int, name: str) -> tuple[dict[str, t
     for header, body in sections.items():
         found = _KEYED.match(header)
         if found is None:
-            if header not in {"probe", "may refuse late", "no rollback", "not late", "probe once"}:
+            if header not in {"probe", "may refuse late", "may refuse reversed", *_SWITCHES}:
                 raise ScenarioError(f"{name}: unknown section {header!r}")
             plain[header] = body
         elif found["version"] is None and found["name"] == "take":

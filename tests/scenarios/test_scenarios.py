@@ -1,4 +1,4 @@
-"""Every scenario of this folder, before the judge: attached before the imports, and attached late."""
+"""Every scenario of this folder, before the judge: attached before the imports, attached late, and the other way round."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hotswap.testing import Judge, read_scenario
+from hotswap.testing import Judge, Scenario, read_scenario
 
 FILES = sorted(Path(__file__).parent.glob("*/*.scenario"))
-IDS = [f"{path.parent.name}/{path.stem}" for path in FILES]
+SCENARIOS = [read_scenario(path) for path in FILES]
+LATE = [scenario for scenario in SCENARIOS if not scenario.not_late]
+REVERSED = [other for scenario in SCENARIOS if (other := scenario.reversed())]
+
+
+def name_of(scenario: Scenario) -> str:
+    return scenario.name
 
 
 @pytest.fixture(scope="module")
@@ -19,25 +25,28 @@ def judge() -> Iterator[Judge]:
         yield one
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_swapped_process_answers_as_fresh_one(path: Path, judge: Judge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
+def test_swapped_process_answers_as_fresh_one(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
     """The process swapped from v1 to v2 prints what a process started on v2 prints, and rollback leads back."""
-    verdict = judge.judge(read_scenario(path), tmp_path)
+    verdict = judge.judge(scenario, tmp_path)
     assert verdict.ok, str(verdict)
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_attached_late(path: Path, judge: Judge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", LATE, ids=name_of)
+def test_attached_late(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
     """The same holds where hotswap was started after the program had been imported."""
-    scenario = read_scenario(path)
-    if scenario.not_late:
-        pytest.skip(scenario.not_late)
     verdict = judge.judge(scenario, tmp_path, late=True)
+    assert verdict.ok, str(verdict)
+
+
+@pytest.mark.parametrize("scenario", REVERSED, ids=name_of)
+def test_the_other_way_round(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
+    """A process started on v2 and swapped to v1 prints what a process started on v1 prints."""
+    verdict = judge.judge(scenario, tmp_path)
     assert verdict.ok, str(verdict)
 
 
 def test_every_scenario_says_what_it_expects() -> None:
     """No scenario leaves the judgement to a comparison alone: the whole transcript is written down."""
-    silent = [name for path, name in zip(FILES, IDS, strict=True) if read_scenario(path).expects[-1] is None]
-    assert not silent
-    assert len(FILES) >= 150
+    assert not [scenario.name for scenario in SCENARIOS if scenario.expects[-1] is None]
+    assert len(SCENARIOS) >= 150
