@@ -11,15 +11,16 @@ import functools
 from types import CellType, FunctionType
 from typing import Any
 
-from hotswap.commit import MISSING, Swap, Write, del_item, set_item
+from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
+from hotswap.fingerprint import CONTAINERS
 from hotswap.link.classes import ClassPair, ClassRefused, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import LRU, Heap, list_instances, scan_heap
-from hotswap.link.redirect import jump_code, lead, redirect, take_over
+from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.trampoline import removed_stub
-from hotswap.link.unstage import EscapeError, Twins, lead_over
+from hotswap.link.trampoline import removed_stub, target_of
+from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Unit, UnitKind, bound_names
@@ -52,6 +53,7 @@ class _Linker:
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
+        self.stale_references = False  # young objects refer to new containers whose contents went into live ones
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
@@ -124,6 +126,9 @@ class _Linker:
         for staged, live in self.twins.functions:
             if id(live) in self.done:
                 continue
+            if live.__code__ != staged.__code__ and target_of(live) is not None:  # it was removed once and is back
+                self.swap.add(set_function(live, "__code__", staged.__code__), *drop_wrapped(live))
+                self.swap.led.add(id(live))
             name = next((n for n, r in self.world.records.items() if r.module.__dict__ is live.__globals__), None)
             if name is not None and self._is_committed(name, staged):
                 self.done.add(id(live))
@@ -218,7 +223,14 @@ class _Linker:
         new = self.twins.resolve(staged)
         live = live_space.get(name, MISSING)
         where = (record.file, unit.line)
+        if self.stale_references and isinstance(new, (*CONTAINERS, tuple)):
+            exchange(self.staging, self.twins)
+            self.stale_references = False
+            new = self.twins.resolve(new)
         bound = self._choose(module, name, live, staged, new, where, unit)
+        if bound is not new and isinstance(new, CONTAINERS) and type(bound) is type(new):
+            self.twins.put(new, bound)
+            self.stale_references = True
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
 
@@ -341,9 +353,16 @@ class _Linker:
                         line=where[1], next_step="restart")  # fmt: skip
             )
 
-        led = type("type", (type,), {"__call__": lambda cls, *args, **kwargs: new(*args, **kwargs)})
-        # Its class and not its __new__: deleting a __new__ again leaves a trace in the class that no write takes back.
-        self.swap.add(Write((setattr, live, "__class__", led), (setattr, live, "__class__", type(live))))
+        def led(cls: type, *args: Any, **kwargs: Any) -> Any:
+            return new(*args, **kwargs)
+
+        def plain(cls: type, *args: Any, **kwargs: Any) -> Any:
+            return object.__new__(cls)
+
+        # A deleted __new__ leaves a trace in CPython's slots: object.__new__ then rejects arguments. So the way back is
+        # one that does what object.__new__ did before.
+        before = live.__dict__.get("__new__") or staticmethod(plain)
+        self.swap.add(Write((type.__setattr__, live, "__new__", staticmethod(led)), (type.__setattr__, live, "__new__", before)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
         self._note("HS409", f"{module}.{name} was a class and is a function now: calls of the held class follow, isinstance with it does not", *where)
         return new

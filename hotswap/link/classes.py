@@ -89,10 +89,13 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     for name, value in list(live.__dict__.items()):
         if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
-        if name in pair.old_body or name in _GENERATED or (name.startswith("__") and isinstance(value, FunctionType)):
+        loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
+        if name in pair.old_body or loaded or name in _GENERATED or (name.startswith("__") and isinstance(value, FunctionType)):
             if name != "__abstractmethods__":
                 swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)
+    if live.__module__ != staged.__module__:
+        swap.add(set_class(live, "__module__", staged.__module__))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
 
 

@@ -33,12 +33,16 @@ class Handle(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported
         super().__init__(wrapped)
         self._self_module = module
         self._self_name = name
+        self._self_hash = hash(wrapped)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pkgutil.resolve_name, (f"{self._self_module}:{self._self_name}",)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return self.__reduce__()
+
+    def __hash__(self) -> int:
+        return int(self._self_hash)  # as when it was made: a re-pointed handle must be found in the sets that hold it
 
     def __copy__(self) -> Handle:
         return self

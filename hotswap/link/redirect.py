@@ -112,6 +112,7 @@ def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str
     """Lead references of one function object to another callable; True if the old object can stay in its place."""
     swap.led.add(id(old))
     if isinstance(new, FunctionType) and _can_jump(old, new):
+        swap.add(*drop_wrapped(old))
         if old.__code__ is not new.__code__:
             swap.add(set_function(old, "__code__", new.__code__))
         _take_cells(swap, old, new)
@@ -154,6 +155,14 @@ def _stored_names(code: CodeType) -> set[str]:
     import dis
 
     return {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
+
+
+def drop_wrapped(function: FunctionType) -> list[Write]:
+    """The mark that a trampoline left for ``inspect.signature``."""
+    if target_of(function) is None or "__wrapped__" not in function.__dict__:
+        return []
+    held = function.__dict__["__wrapped__"]
+    return [Write((function.__dict__.pop, "__wrapped__", None), (dict.__setitem__, function.__dict__, "__wrapped__", held))]
 
 
 def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str) -> None:

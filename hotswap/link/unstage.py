@@ -25,6 +25,7 @@ import attrs
 from hotswap.link.heap import LRU, Heap
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
+from hotswap.plan.units import UnitKind
 
 
 class EscapeError(Exception):
@@ -74,7 +75,7 @@ def lead_over(staging: Staging, heap: Heap) -> Twins:
     _pair_classes(staging, twins)
     _pair_functions(staging, heap, twins)
     _pair_methods(twins)
-    _exchange(staging, twins)
+    exchange(staging, twins)
     _finish_copies(twins)
     _check_escapes(staging, twins)
     return twins
@@ -95,8 +96,18 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
             if live is None and diff is not None:
                 old = next((o for o, n in diff.renamed.items() if n == key), None)
                 live = record.module.__dict__.get(old) if old else None
-            if isinstance(live, type) and live is not value and live.__module__ == value.__module__:
+            same_place = isinstance(live, type) and live.__module__ == value.__module__
+            if isinstance(live, type) and live is not value and (same_place or _has_moved(diff, key, live, value)):
                 _pair_class(twins, value, live)
+
+
+def _has_moved(diff: Any, name: str, live: type, value: type) -> bool:
+    """True for a class whose statement went to another module and is imported from there now."""
+    if diff is None or live.__qualname__ != value.__qualname__:
+        return False
+    was_class = any(name in old.names and old.kind is UnitKind.CLASS for old in [o for o, _ in diff.pairs] + diff.removed)
+    is_class = any(name in new.names and new.kind is UnitKind.CLASS for new in [n for _, n in diff.pairs] + diff.added)
+    return was_class and not is_class
 
 
 def _pair_class(twins: Twins, staged: type, live: type) -> None:
@@ -196,7 +207,8 @@ def _pair_cache(twins: Twins, staged: Any, live: Any) -> None:
 # ---- exchanging references ----
 
 
-def _exchange(staging: Staging, twins: Twins) -> None:
+def exchange(staging: Staging, twins: Twins) -> None:
+    """Exchange every reference of a young object to something that has a twin."""
     for name, module in staging.modules.items():
         live = staging.world.records[name].module.__dict__
         for key, value in module.__dict__.items():

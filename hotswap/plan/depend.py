@@ -242,6 +242,8 @@ class Follower:
         for symbol in self.graph.mutated(module, unit):
             if self.graph.kind_of(symbol) in ("data", "instance", "missing"):
                 d.values.add(symbol)
+            elif self.graph.kind_of(symbol) in ("function", "class"):
+                d.classes.add(symbol)  # its attributes change
 
     def _follow_recipes(self) -> None:
         """Where a contribution changed, all of the recipe is evaluated, aside and from its initialiser on."""

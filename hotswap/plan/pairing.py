@@ -99,7 +99,7 @@ def find_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
     def search(node: ast.AST, role: str) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             line = node.decorator_list[0].lineno if node.decorator_list else node.lineno
-            found.setdefault((node.name, line), []).append("@" + ",".join(map(ast.dump, node.decorator_list)))
+            found.setdefault((node.name, line), []).append("@" + ",".join(map(ast.dump, [*node.decorator_list, node.args])))
             role = node.name
         elif isinstance(node, ast.Lambda):
             found.setdefault(("<lambda>", node.lineno), []).append(role)
