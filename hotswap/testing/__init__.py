@@ -8,8 +8,8 @@ Plugin authors use it as the project does::
 
     from hotswap.testing import Judge, read_scenario
 
-    with Judge() as judge:
-        verdict = judge.judge(read_scenario(path), tmp_path)
+    with Judge(tmp_path) as judge:
+        verdict = judge.judge(read_scenario(path))
         assert verdict.ok, str(verdict)
 """
 

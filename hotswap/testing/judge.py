@@ -63,8 +63,12 @@ class Nursery:
 class Judge:
     """Holds two nurseries, one with and one without hotswap; use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
+        """Take a directory for the programs' files; each process gets a folder in it, for as long as it lives."""
+        self._directory = directory
         self._numbers = itertools.count()
+        # What fresh processes answered: a scenario is judged in several ways, and a fresh start is always the same.
+        self._fresh: dict[tuple[Files, str, str], list[Result]] = {}
 
     def __enter__(self) -> Self:
         self._swapping = Nursery.start(with_hotswap=True)
@@ -75,39 +79,43 @@ class Judge:
         self._swapping.stop()
         self._plain.stop()
 
-    def judge(self, scenario: Scenario, directory: Path, *, late: bool = False) -> Verdict:
+    def judge(self, scenario: Scenario, *, late: bool = False) -> Verdict:
         """Judge one scenario.
 
         Args:
             scenario: what to perform.
-            directory: a directory for the program's files; one folder a process is made in it.
             late: attach hotswap after the program was imported, and leave out the rollback.
         """
         back = not late and not scenario.no_rollback and not any(scenario.must_refuse)
-        wanted = [version for version, codes in enumerate(scenario.must_refuse) if not codes]  # a broken text cannot be started
-        self._swapping.ask(self._folder(directory), swapped_steps(scenario, late=late))
+        self._swapping.ask(self._folder(), swapped_steps(scenario, late=late))
         if back:
-            self._swapping.ask(self._folder(directory), taken_back_steps(scenario))
-        for version in wanted:
-            self._plain.ask(self._folder(directory), fresh_steps(scenario, version))
-        fresh = {version: self._plain.answer() for version in wanted}
+            self._swapping.ask(self._folder(), taken_back_steps(scenario))
+        # A text that must be refused may be broken; nothing is started on it.
+        startable = [version for version, codes in enumerate(scenario.must_refuse) if not codes]
+        fresh = {version: self._start_fresh(scenario, version) for version in startable}
         swapped = self._swapping.answer()
         taken_back = self._swapping.answer() if back else None
         return decide(scenario, fresh=fresh, swapped=swapped, taken_back=taken_back, late=late)
 
-    def check_expectations(self, scenario: Scenario, directory: Path) -> Verdict:
-        """Compare only the fresh process with the written transcripts; hotswap takes no part."""
+    def check_expectations(self, scenario: Scenario) -> Verdict:
+        """Compare only fresh processes with the written transcripts; hotswap takes no part."""
         try:
             for version, expected in enumerate(scenario.expects):
                 if expected is not None:
-                    self._plain.ask(self._folder(directory), fresh_steps(scenario, scenario.served(version)))
-                    _require_expected(scenario, version, self._plain.answer())
+                    _require_expected(scenario, version, self._start_fresh(scenario, scenario.served(version)))
         except Mismatch as mismatch:
             return Verdict(name=scenario.name, outcome=Outcome.FAILED, text=str(mismatch))
         return Verdict(name=scenario.name, outcome=Outcome.EQUAL)
 
-    def _folder(self, directory: Path) -> Path:
-        return directory / f"process{next(self._numbers)}"
+    def _start_fresh(self, scenario: Scenario, version: int) -> list[Result]:
+        key = (scenario.versions[version], scenario.takes[version], scenario.probe)
+        if key not in self._fresh:
+            self._plain.ask(self._folder(), fresh_steps(scenario, version))
+            self._fresh[key] = self._plain.answer()
+        return self._fresh[key]
+
+    def _folder(self) -> Path:
+        return self._directory / f"process{next(self._numbers)}"
 
 
 # -- what each process does -------------------------------------------------------------------------------------

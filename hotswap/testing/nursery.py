@@ -23,6 +23,7 @@ import io
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -169,8 +170,10 @@ def serve(requests: io.TextIOBase, answers: io.TextIOBase) -> None:
     """Answer one line with one line, until the other side closes."""
     for line in requests:
         request = json.loads(line)
-        answers.write(json.dumps(perform(Path(request["directory"]), request["steps"])) + "\n")
+        directory = Path(request["directory"])
+        answers.write(json.dumps(perform(directory, request["steps"])) + "\n")
         answers.flush()
+        shutil.rmtree(directory)  # hundreds of scenarios leave no trace
 
 
 def perform(directory: Path, steps: list[Step]) -> list[dict[str, Any]]:

@@ -20,29 +20,29 @@ def name_of(scenario: Scenario) -> str:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge() as one:
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    with Judge(tmp_path_factory.mktemp("scenarios")) as one:
         yield one
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
-def test_swapped_process_answers_as_fresh_one(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
+def test_swapped_process_answers_as_fresh_one(scenario: Scenario, judge: Judge) -> None:
     """The process swapped from v1 to v2 prints what a process started on v2 prints, and rollback leads back."""
-    verdict = judge.judge(scenario, tmp_path)
+    verdict = judge.judge(scenario)
     assert verdict.ok, str(verdict)
 
 
 @pytest.mark.parametrize("scenario", LATE, ids=name_of)
-def test_attached_late(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
+def test_attached_late(scenario: Scenario, judge: Judge) -> None:
     """The same holds where hotswap was started after the program had been imported."""
-    verdict = judge.judge(scenario, tmp_path, late=True)
+    verdict = judge.judge(scenario, late=True)
     assert verdict.ok, str(verdict)
 
 
 @pytest.mark.parametrize("scenario", REVERSED, ids=name_of)
-def test_the_other_way_round(scenario: Scenario, judge: Judge, tmp_path: Path) -> None:
+def test_the_other_way_round(scenario: Scenario, judge: Judge) -> None:
     """A process started on v2 and swapped to v1 prints what a process started on v1 prints."""
-    verdict = judge.judge(scenario, tmp_path)
+    verdict = judge.judge(scenario)
     assert verdict.ok, str(verdict)
 
 

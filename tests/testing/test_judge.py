@@ -105,29 +105,29 @@ def test_an_error_in_a_step_fails() -> None:
     assert "boom" in decided(SCENARIO, [{"op": "take", "error": "boom"}])[1]
 
 
-@pytest.fixture(scope="module")
-def judge() -> Any:
-    with Judge() as one:
+@pytest.fixture
+def judge(tmp_path: Path) -> Any:
+    with Judge(tmp_path) as one:
         yield one
 
 
-def test_fresh_processes_are_real(judge: Judge, tmp_path: Path) -> None:
+def test_fresh_processes_are_real(judge: Judge) -> None:
     """An expectation is compared with what a started process prints; a wrong one is found."""
-    assert judge.check_expectations(SCENARIO, tmp_path / "right").ok
+    assert judge.check_expectations(SCENARIO).ok
     wrong = parse_scenario(TEXT.replace("=== expect\n2", "=== expect\n3"), name="n")
-    assert not judge.check_expectations(wrong, tmp_path / "wrong").ok
+    assert not judge.check_expectations(wrong).ok
 
 
-def test_a_process_that_dies_is_a_failure_and_the_next_one_is_served(judge: Judge, tmp_path: Path) -> None:
+def test_a_process_that_dies_is_a_failure_and_the_next_one_is_served(judge: Judge) -> None:
     """A crash in one scenario neither passes nor takes the judge along."""
     dying = parse_scenario(TEXT.replace("print(a.f())", "import os; os._exit(3)"), name="n")
-    assert "died with status 3" in judge.check_expectations(dying, tmp_path / "dying").text
-    assert judge.check_expectations(SCENARIO, tmp_path / "next").ok
+    assert "died with status 3" in judge.check_expectations(dying).text
+    assert judge.check_expectations(SCENARIO).ok
 
 
-def test_a_fresh_process_has_no_hotswap_in_it(judge: Judge, tmp_path: Path) -> None:
+def test_a_fresh_process_has_no_hotswap_in_it(judge: Judge) -> None:
     """What is compared with must not be touched by what is judged."""
     probe = "import sys; print([name for name in sys.modules if name.startswith('hotswap')])"
     clean = parse_scenario(TEXT.replace("print(a.f())", probe).replace("\n2\n", "\n[]\n"), name="n")
-    verdict = judge.check_expectations(clean, tmp_path)
+    verdict = judge.check_expectations(clean)
     assert verdict.ok, str(verdict)
