@@ -81,7 +81,7 @@ class Engine:
     def _attempt(self, files: Iterable[SourceFile], start: float, seen_at: float | None) -> Report:
         clock = _Clock(start)
         try:
-            draft = self._plan(self._read(files))
+            draft = self._plan(*self._read(files))
             clock.mark("plan")
             if draft.plan.verdict is Verdict.NOTHING and not self._texts_differ(draft):
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
@@ -108,26 +108,28 @@ class Engine:
         commit.apply(swap)
         clock.mark("commit")
         records = self._set_texts(draft)
+        gone = [self.world.records.pop(name) for name in draft.gone]
         if (failure := self._run_after(draft)) is not None:
             commit.revert(swap)
-            self._restore_texts(records)
+            self._restore_texts(records, gone)
             raise _Refused(draft.plan, Verdict.ASK, (*findings, failure))
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
-            self.world.history.append(AppliedSwap(report, swap, records))
+            self.world.history.append(AppliedSwap(report, swap, records, gone))
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         return report
 
     # ---- reading ----
 
-    def _read(self, files: Iterable[SourceFile]) -> list[tuple[ModuleRecord, Source]]:
+    def _read(self, files: Iterable[SourceFile]) -> tuple[list[tuple[ModuleRecord, Source]], list[str]]:
         found: list[tuple[ModuleRecord, Source]] = []
+        gone: list[str] = []
         findings: list[Finding] = []
         for item in files:
             for record in self.world.records_of(item.path):
                 if item.data is None:
-                    findings.append(_gone(record))
+                    gone.append(record.name)
                     continue
                 try:
                     if item.data != record.data:
@@ -136,11 +138,11 @@ class Engine:
                     findings.append(error.finding)
         if findings:
             raise _Refused(Plan(verdict=Verdict.ASK, findings=tuple(findings)), Verdict.ASK, findings)
-        return found
+        return found, gone
 
     # ---- planning ----
 
-    def _plan(self, texts: list[tuple[ModuleRecord, Source]]) -> Draft:
+    def _plan(self, texts: list[tuple[ModuleRecord, Source]], gone: list[str]) -> Draft:
         edited, summaries = [], {}
         for record, source in texts:
             old = self._summary(record)
@@ -151,7 +153,7 @@ class Engine:
                 EditedModule(module=record.name, file=record.file, is_package=record.is_package, old=self._source(record), new=source,
                              old_summary=old)  # fmt: skip
             )
-        return build_plan(edited, self._surroundings(), summaries)
+        return build_plan(edited, self._surroundings(), summaries, gone)
 
     def _surroundings(self) -> Surroundings:
         world = self.world
@@ -188,7 +190,7 @@ class Engine:
         with self.lock:
             self.world.forget_lost()
             try:
-                return self._plan(self._read(changes.files)).plan
+                return self._plan(*self._read(changes.files)).plan
             except _Refused as refusal:
                 return refusal.plan
 
@@ -217,8 +219,9 @@ class Engine:
             if record.base is not None:
                 self.world.snapshot_names(record, draft.summaries[module].units[index].names)
 
-    def _restore_texts(self, before: dict[str, tuple[bytes, Source | None, Summary | None]]) -> None:
+    def _restore_texts(self, before: dict[str, tuple[bytes, Source | None, Summary | None]], gone: list[ModuleRecord]) -> None:
         with self.world.lock:
+            self.world.records.update({record.name: record for record in gone})
             for name, (data, source, summary) in before.items():
                 if name in self.world.records:
                     self.world.records[name].set_text(data, source, summary)
@@ -250,7 +253,7 @@ class Engine:
             applied = self.world.history.pop()
             commit.revert(applied.swap)
             clock.mark("commit")
-            self._restore_texts(applied.records)
+            self._restore_texts(applied.records, applied.gone)
             plan = applied.report.plan
             report = attrs.evolve(
                 self._report(plan, Verdict.SWAP, (), clock, None, applied.swap), number=applied.report.number, rolled_back=True
@@ -313,11 +316,6 @@ class _Clock:
     def timing(self, seen_at: float | None) -> Timing:
         live = None if seen_at is None else (time.monotonic() - seen_at) * 1e3
         return Timing(total=(time.perf_counter() - self.start) * 1e3, live=live, **self.stages)
-
-
-def _gone(record: ModuleRecord) -> Finding:
-    return Finding(code="HS103", severity=Severity.HELD, message=f"the source of {record.name} is gone; its code serves on",
-                   file=record.file, next_step="put it back, or restart to run without it")  # fmt: skip
 
 
 def refresh_lines(files: Iterable[str]) -> None:

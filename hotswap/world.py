@@ -97,6 +97,7 @@ class AppliedSwap:
     report: Report
     swap: Swap
     records: dict[str, tuple[bytes, Any, Any]]
+    gone: list[ModuleRecord] = attrs.Factory(list)
 
 
 @attrs.define(eq=False)

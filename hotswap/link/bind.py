@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import sys
 from types import CellType, FunctionType
 from typing import Any
 
@@ -53,6 +54,14 @@ class _Linker:
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
+        # Definitions that their module loses: what stands elsewhere under their name is their successor.
+        self.homeless = {(plan.module, name) for plan in draft.plan.modules for name in plan.removed}
+        self.homeless |= {
+            (name, old.names[0])
+            for name, diff in draft.diffs.items()
+            for old, new in diff.changed
+            if old.names and old.kind is not new.kind and new.kind is UnitKind.IMPORT
+        }
         self.stale_references = False  # young objects refer to new containers whose contents went into live ones
 
     def link(self) -> Swap:
@@ -69,6 +78,7 @@ class _Linker:
             self._link_functions()
             self._bind_names()
             self._remove_names()
+            self._remove_modules()
         except (StagingError, EscapeError, ClassRefused) as refusal:
             raise LinkRefused(refusal.finding) from refusal
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
@@ -312,6 +322,8 @@ class _Linker:
         if owner is None:
             return function.__closure__ is None
         at_home = _find(owner.module.__dict__, function.__qualname__) is function
+        if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
+            return False
         return at_home and (owner.name, function.__qualname__) != (module, name)
 
     def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
@@ -437,6 +449,17 @@ class _Linker:
             for name in plan.removed:
                 self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
         self._lead_removed()
+
+    def _remove_modules(self) -> None:
+        """A module whose file is gone leaves ``sys.modules`` and its package."""
+        for name in self.draft.gone:
+            module = self.world.records[name].module
+            if sys.modules.get(name) is module:
+                self.swap.add(del_item(sys.modules, name, f"module {name}"))
+            parent, _, child = name.rpartition(".")
+            package = sys.modules.get(parent) if parent else None
+            if package is not None and package.__dict__.get(child) is module:
+                self.swap.add(del_item(package.__dict__, child))
 
     def _drop_name(self, record: ModuleRecord, name: str, line: int, renamed: bool = False) -> None:
         live = record.module.__dict__

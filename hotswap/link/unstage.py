@@ -97,7 +97,8 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
                 old = next((o for o, n in diff.renamed.items() if n == key), None)
                 live = record.module.__dict__.get(old) if old else None
             same_place = isinstance(live, type) and live.__module__ == value.__module__
-            if isinstance(live, type) and live is not value and (same_place or _has_moved(diff, key, live, value)):
+            file_gone = isinstance(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
+            if isinstance(live, type) and live is not value and (same_place or file_gone or _has_moved(diff, key, live, value)):
                 _pair_class(twins, value, live)
 
 

@@ -39,6 +39,7 @@ class Draft:
         graph: the new texts with their names resolved.
         pairings: code objects, by module.
         diffs: by module.
+        gone: modules whose file was deleted and that nobody imports any more.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Draft:
     diffs: Mapping[str, UnitDiff]
     summaries: Mapping[str, Summary]
     edited: Mapping[str, EditedModule]
+    gone: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -70,15 +72,18 @@ class Surroundings:
     file_of: Callable[[str], str]
 
 
-def build_plan(edited: Iterable[EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary]) -> Draft:
+def build_plan(
+    edited: Iterable[EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: Iterable[str] = ()
+) -> Draft:
     """Compare, follow and decide; executes nothing.
 
     Args:
         edited: the loaded modules with a new text.
         around: the rest of the program.
         new_summaries: the new texts of the edited modules, split into units.
+        gone: loaded modules whose file was deleted.
     """
-    return _Builder({item.module: item for item in edited}, around, new_summaries).build()
+    return _Builder({item.module: item for item in edited}, around, new_summaries, tuple(gone)).build()
 
 
 def _pair(item: EditedModule) -> Pairing:
@@ -87,8 +92,9 @@ def _pair(item: EditedModule) -> Pairing:
 
 class _Builder:
     def __init__(
-        self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary]
+        self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: tuple[str, ...]
     ) -> None:
+        self.gone = gone
         self.edited = edited
         self.around = around
         self.new = new_summaries
@@ -222,7 +228,16 @@ class _Builder:
 
     # ---- what a person has to know ----
 
+    def _judge_gone(self) -> None:
+        """A deleted file may go when the new texts import it no more."""
+        for name in self.gone:
+            users = [user for user in self.around.importers(name) if user not in self.gone and imports(self._summary(user), name)]
+            if users:
+                self._find("HS103", Severity.HELD, name, 0, f"the source of {name} is gone, but {', '.join(sorted(users))} still imports it",
+                           "its code serves on; put the file back, or save the importers without it")
+
     def _judge(self, dirt: Dirt) -> None:
+        self._judge_gone()
         for name, diff in self.diffs.items():
             for unit in diff.removed:
                 self._judge_removed(name, unit)
@@ -293,6 +308,11 @@ class _Builder:
         order = [module for module in modules if module in touched]
         plans = tuple(self._module_plan(module, dirt) for module in order)
         held = any(f.severity is Severity.HELD for f in self.findings)
+        plans += tuple(
+            ModulePlan(module=name, file=self.around.file_of(name),
+                       edits=(Edit(module=name, qualname="", kind=EditKind.REMOVED, line=0, detail="the file is gone"),))
+            for name in self.gone
+        )
         nothing = not any(plan.edits or plan.execute for plan in plans)
         verdict = Verdict.RESTART if self.restart else Verdict.ASK if held else Verdict.NOTHING if nothing else Verdict.SWAP
         return Draft(
@@ -305,6 +325,7 @@ class _Builder:
             diffs=self.diffs,
             summaries=self.graph.summaries,
             edited=self.edited,
+            gone=self.gone,
         )
 
     def _module_plan(self, module: str, dirt: Dirt) -> ModulePlan:
@@ -336,6 +357,15 @@ def imported_modules(summary: Summary) -> set[str]:
             if binding.attr and binding.attr != "*":
                 found.add(f"{binding.module}.{binding.attr}")
     return found
+
+
+def imports(summary: Summary, name: str) -> bool:
+    """True when a text imports a module, at its top level or in a function."""
+    late = {target for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports}
+    late |= {
+        f"{target}.{attr}" for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports
+    }
+    return name in imported_modules(summary) | late
 
 
 def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:
