@@ -9,6 +9,7 @@ it runs under the lock that importlib holds for the module), nor leave a trace: 
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["ImportHook", "LoadedModule", "compile_source", "read_bytes"]
+__all__ = ["ImportHook", "LoadedModule", "bind_calls", "compile_source", "read_bytes", "release_calls"]
 
 _call: Callable[..., Any] = getattr(_bootstrap, "_call_with_frames_removed")  # noqa: B009 - not in its stub
 
@@ -40,11 +41,28 @@ class LoadedModule:
     data: bytes = attrs.field(repr=False)
 
 
-#: Takes the tree, the module's name and its namespace; gives the tree to compile.
+#: Takes the tree, the module's name and its namespace, to which it adds the functions that the tree calls; gives the tree.
 Instrument = Callable[[ast.Module, str, dict[str, Any]], ast.Module]
 
-#: Takes a namespace, after its module was executed, and removes what the instrumented tree needed in it.
-Clean = Callable[[dict[str, Any]], None]
+# The functions that the trees of modules which are executing just now call, by the id of the module's namespace.
+# They are found through builtins and not put into that namespace: the program would see them in globals().
+_calls: dict[int, dict[str, Callable[..., Any]]] = {}
+
+
+def bind_calls(namespace: dict[str, Any], functions: dict[str, Callable[..., Any]]) -> None:
+    """Let a module call these functions by name while it executes."""
+    _calls[id(namespace)] = functions
+    for name in functions:
+        builtins.__dict__.setdefault(name, _make_dispatcher(name))
+
+
+def release_calls(namespace: dict[str, Any]) -> None:
+    """The module has executed."""
+    _calls.pop(id(namespace), None)
+
+
+def _make_dispatcher(name: str) -> Callable[..., Any]:
+    return lambda *args: _calls[id(sys._getframe(1).f_globals)][name](*args)
 
 
 @attrs.define(eq=False)
@@ -56,14 +74,12 @@ class ImportHook:
         instrument: prepares a module's tree before it is compiled.
         adopt: told of each managed module after it was executed.
         on_error: told of an exception of ``instrument`` or ``adopt``; the program's import goes on.
-        clean: takes out of the module's namespace what the prepared tree needed.
     """
 
     includes: Callable[[str], bool]
     instrument: Instrument
     adopt: Callable[[LoadedModule], None]
     on_error: Callable[[str, BaseException], None]
-    clean: Clean = lambda namespace: None
     _loader_class: type[SourceFileLoader] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -106,12 +122,15 @@ class ImportHook:
             loader.__class__ = self._loader_class
 
     def prepare(self, tree: Any, name: str, namespace: dict[str, Any]) -> ast.Module | None:
-        """The tree to compile, or None when instrumenting it failed."""
+        """The tree to compile, or None when instrumenting it failed; :func:`release_calls` follows."""
+        scratch = dict(namespace)  # the functions that the tree calls are added to it, and not to the program's own
         try:
-            return self.instrument(tree, name, namespace)
+            prepared = self.instrument(tree, name, scratch)
         except Exception as exc:  # noqa: BLE001 - an error of hotswap must not become one of the program's import
             self.on_error(f"{name} is loaded without stable handles", exc)
             return None
+        bind_calls(namespace, {key: scratch[key] for key in scratch.keys() - namespace.keys()})
+        return prepared
 
     def finish(self, loaded: LoadedModule) -> None:
         """Hand an executed module to the engine."""
@@ -174,7 +193,7 @@ def _exec_module(self: _ManagedLoader, module: types.ModuleType) -> None:
     try:
         _call(exec, code, module.__dict__)
     finally:
-        hook.clean(module.__dict__)
+        release_calls(module.__dict__)
     hook.finish(LoadedModule(module=module, name=name, file=path, data=data))
     return None
 

@@ -131,7 +131,10 @@ class Restarter:
             if self._is_asked or os.getpid() != self._pid:
                 return
             self._is_asked = True
-        threading.Thread(target=self._run, name="hotswap-restart", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="hotswap-restart", daemon=True).start()
+        except RuntimeError:  # the main thread has ended, so no thread can be started, and nobody needs to be asked
+            self._run()
 
     def leave_main(self) -> bool:
         """The main thread has left the program; whether it has to go on to :meth:`finish`."""
@@ -183,8 +186,12 @@ def _interrupt_main() -> bool:
 def _flush_streams() -> None:
     # On a thread: the main thread may hold a stream's lock in a write that nobody reads, and would never give it back.
     flusher = threading.Thread(target=_flush_both, daemon=True)
-    flusher.start()
-    flusher.join(1.0)
+    try:
+        flusher.start()
+    except RuntimeError:  # the main thread has ended, and with it what could hold the lock
+        _flush_both()
+    else:
+        flusher.join(1.0)
 
 
 def _flush_both() -> None:

@@ -44,21 +44,38 @@ def run(request: RunRequest) -> None:
 
     restarter = Restarter(image, before=before_restart, on_failure=lambda why: runtime.say_failure(why))
     runtime = Runtime(scope, settings, restart=restarter.request if settings.restart else None)
-    atexit.register(runtime.stop)  # before the program registers anything, so after all that it registers
+    ending = _Ending(runtime)
+    atexit.register(ending.finish)  # before the program registers anything, so it runs after all that it registers
     runtime.start()
-    _run_until_left(request, runtime, restarter)
+    _run_until_left(request, runtime, restarter, ending)
 
 
-def _run_until_left(request: RunRequest, runtime: Runtime, restarter: Restarter) -> None:
+class _Ending:
+    """What is left to do when the program has ended."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.is_interrupted = False
+
+    def finish(self) -> None:
+        self._runtime.stop()
+        if self.is_interrupted:
+            # The interpreter ends by SIGINT when a KeyboardInterrupt has left the main module. It remembers that until
+            # the next text is executed by any thread, and generating a class executes one: so it is told again.
+            try:
+                exec("raise KeyboardInterrupt")
+            except KeyboardInterrupt:
+                pass
+
+
+def _run_until_left(request: RunRequest, runtime: Runtime, restarter: Restarter, ending: _Ending) -> None:
     try:
-        try:
-            _run_program(request, runtime)
-        finally:
-            runtime.clean_main()
+        _run_program(request, runtime)
     except BaseException as exc:
         must_restart = restarter.leave_main()
         if not must_restart:
             _hide_own_frames()
+            ending.is_interrupted = isinstance(exc, KeyboardInterrupt)
             raise
         if not isinstance(exc, (KeyboardInterrupt, SystemExit)):
             sys.excepthook(type(exc), exc.with_traceback(_strip(exc.__traceback__)), exc.__traceback__)
@@ -93,8 +110,7 @@ def _run_script(target: str, path: str, args: tuple[str, ...], runtime: Runtime)
     namespace.update(__file__=path, __cached__=None)
     if path.endswith(".pyc"):
         namespace["__loader__"] = _plain_loader(path, compiled=True)
-        code = runpy._get_code_from_file(path)  # type: ignore[attr-defined]
-        code = code[0] if isinstance(code, tuple) else code
+        code = _read_compiled(path)
     elif runtime.scope.includes(path):
         namespace["__loader__"] = _plain_loader(path)
         code = runtime.compile_main(module, path, data)
@@ -111,6 +127,16 @@ def _make_main() -> types.ModuleType:
     module.__dict__.update(__builtins__=builtins, __annotations__={})
     sys.modules["__main__"] = module
     return module
+
+
+def _read_compiled(path: str) -> types.CodeType:
+    from pkgutil import read_code
+
+    with open(path, "rb") as file:
+        code: types.CodeType | None = read_code(file)
+    if code is None:
+        raise RuntimeError("Bad magic number in .pyc file")
+    return code
 
 
 def _plain_loader(path: str, *, compiled: bool = False) -> Any:
@@ -139,20 +165,18 @@ def _fail_to_open(path: str) -> NoReturn:
 def _run_module(name: str, args: tuple[str, ...], runtime: Runtime) -> None:
     sys.argv[:] = ["-m", *args]
     _set_first_path(os.getcwd())
-    _make_main()
-    _intercept_main(runtime)
+    _intercept_main(_make_main(), runtime)
     runpy._run_module_as_main(name)  # type: ignore[attr-defined]
 
 
 def _run_folder(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
     sys.argv[:] = [target, *args]
     _set_first_path(path)
-    _make_main()
-    _intercept_main(runtime)
+    _intercept_main(_make_main(), runtime)
     runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
 
 
-def _intercept_main(runtime: Runtime) -> None:
+def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
     """Have runpy execute our compilation of the main module, and nothing else differently.
 
     It looks the module up by a function of its own, which is replaced for that one call.
@@ -164,18 +188,17 @@ def _intercept_main(runtime: Runtime) -> None:
         found, spec, code = find_details(name, error)
         if isinstance(spec.loader, SourceFileLoader):
             spec.loader.__class__ = SourceFileLoader  # the hook has taken it over, but runpy does not execute through it
-            code = _adopt_main(spec, runtime) or code
+            code = _adopt_main(module, spec, runtime) or code
         return found, spec, code
 
     runpy._get_module_details = find_details_once  # type: ignore[attr-defined]
 
 
-def _adopt_main(spec: Any, runtime: Runtime) -> types.CodeType | None:
+def _adopt_main(module: types.ModuleType, spec: Any, runtime: Runtime) -> types.CodeType | None:
     path: str = spec.origin
     data = read_bytes(path) if runtime.scope.includes(path) else None
     if data is None:
         return None
-    module = sys.modules["__main__"]
     code = runtime.compile_main(module, path, data)
     # What runpy is about to set; the engine reads it before the module runs.
     module.__dict__.update(__file__=path, __spec__=spec, __package__=spec.parent, __loader__=spec.loader)
@@ -243,6 +266,6 @@ def _strip(trace: TracebackType | None) -> TracebackType | None:
     codes = {_run_script.__code__, _run_module.__code__, _run_folder.__code__}
     first = next((index + 1 for index, entry in enumerate(entries) if entry.tb_frame.f_code in codes), 0)
     kept = [entry for entry in entries[first:] if entry.tb_frame.f_code.co_filename not in _OWN_FILES]
-    for entry, following in zip(kept, [*kept[1:], None], strict=True):
+    for entry, following in zip(kept, [*kept, None][1:], strict=True):
         entry.tb_next = following
     return kept[0] if kept else None

@@ -7,7 +7,6 @@ anything about a change.
 from __future__ import annotations
 
 import ast
-import sys
 import traceback
 import types
 from collections.abc import Callable
@@ -18,8 +17,9 @@ from hotswap.control.layout import Outlook
 from hotswap.control.server import ControlServer
 from hotswap.control.terminal import Reporter
 from hotswap.errors import CODES
-from hotswap.link.handles import HOOK, SNAPSHOT, instrument, uninstrument
-from hotswap.loader import LoadedModule, compile_source
+from hotswap.fork import guard_forks
+from hotswap.link.handles import instrument
+from hotswap.loader import LoadedModule, bind_calls, compile_source
 from hotswap.log import log_finding, log_report
 from hotswap.model import Finding, Report, Severity, Verdict
 from hotswap.session import open_session, use
@@ -49,7 +49,6 @@ class Runtime:
         self._session = open_session(scope, self._take_report, self._take_error)
         self._server: ControlServer | None = None
         self.engine = self._session.engine
-        self._session.hook.clean = uninstrument
 
     def start(self) -> None:
         """Watch and serve; ``hotswap.swap()`` and its like, called by the program, mean this session."""
@@ -59,6 +58,7 @@ class Runtime:
         )
         self._session.watcher.start()
         self._serve()
+        guard_forks(self.engine.lock, self.engine.world.lock)
 
     def stop(self) -> None:
         """Take the hook out and end the threads; what was swapped stays."""
@@ -73,27 +73,20 @@ class Runtime:
         Raises:
             SyntaxError, ValueError: as python's own ``compile`` has it.
         """
-        namespace = module.__dict__
-        ends_with_guard = True
-
         def take_snapshot() -> None:
-            # A main module may never return, so what it needs to be loaded goes as soon as nothing needs it any more.
-            if ends_with_guard:
-                uninstrument(namespace)
             try:
                 self.engine.world.snapshot(self.engine.world.records["__main__"])
             except Exception as exc:  # noqa: BLE001 - the program goes on, with a main module that has no base
                 self._take_error("the data of __main__ has no base to compare with", exc)
 
         def prepare(tree: Any) -> ast.Module | None:
-            nonlocal ends_with_guard
+            functions: dict[str, Callable[..., Any]] = {}
             try:
-                prepared = instrument(tree, "__main__", namespace, take_snapshot)
+                prepared = instrument(tree, "__main__", functions, take_snapshot)
             except Exception as exc:  # noqa: BLE001 - as in the import hook
-                uninstrument(namespace)
                 self._take_error("__main__ is loaded without stable handles", exc)
                 return None
-            ends_with_guard = _is_done_after_snapshot(prepared)
+            bind_calls(module.__dict__, functions)
             return prepared
 
         return compile_source(prepare, data, file)
@@ -101,12 +94,6 @@ class Runtime:
     def adopt_main(self, loaded: LoadedModule) -> None:
         """Adopt the main module: before it executes, since it may never return."""
         self.engine.world.adopt(loaded.module, loaded.file, loaded.data, name=loaded.name, has_run=False)
-
-    def clean_main(self) -> None:
-        """Take out of the main module what it needed while it executed."""
-        main = sys.modules.get("__main__")
-        if main is not None:
-            uninstrument(main.__dict__)
 
     def say_failure(self, message: str) -> None:
         """Tell the person and the log that hotswap itself failed at something; the program goes on."""
@@ -138,14 +125,6 @@ class Runtime:
 
     def _take_error(self, message: str, exc: BaseException) -> None:
         self._take_finding(_make_error(message, "".join(traceback.format_exception(exc))))
-
-
-def _is_done_after_snapshot(tree: ast.Module) -> bool:
-    """Whether no statement after the snapshot needs the namespace's hooks."""
-    calls = [node.value.func.id for node in tree.body
-             if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr)) and isinstance(node.value, ast.Call)
-             and isinstance(node.value.func, ast.Name) and node.value.func.id in (HOOK, SNAPSHOT)]
-    return calls[-1:] == [SNAPSHOT]
 
 
 def _make_error(message: str, excerpt: Any) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Scope", "upwards"]
@@ -50,6 +51,7 @@ class Scope:
         self._reasons: dict[str, str] = {}
         self._gitignores: dict[str, _Matcher | None] = {}
         self._own_matcher: _Matcher | None = None
+        self._importing = 0  # the thread that imports the library of patterns: its files are asked about here too
 
     def set_program(self, path: str) -> None:
         """Name the program's main file; called once, before it runs."""
@@ -64,6 +66,8 @@ class Scope:
     def exclusion(self, path: str) -> str:
         """Why the file is not managed, in a few words; empty when it is."""
         reason = self._reasons.get(path)
+        if reason is None and self._importing == threading.get_ident():
+            return "a part of hotswap"
         if reason is None:
             # Two threads may both look it up; they find the same, and a dict write is atomic.
             reason = self._reasons[path] = self._find_exclusion(path)
@@ -93,7 +97,7 @@ class Scope:
 
     def _matches_ignore(self, path: str) -> bool:
         if self._own_matcher is None:
-            self._own_matcher = _make_matcher(self._ignore)
+            self._own_matcher = self._make_matcher(self._ignore)
         relative = path[len(self._base) :] if _is_below(path, self._base) else path
         return bool(self._own_matcher(relative.replace(os.sep, "/").lstrip("/")))
 
@@ -136,21 +140,23 @@ class Scope:
         if folder not in self._gitignores:
             try:
                 with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="replace") as file:
-                    self._gitignores[folder] = _make_matcher(file.read().splitlines())
+                    self._gitignores[folder] = self._make_matcher(file.read().splitlines())
             except OSError:
                 self._gitignores[folder] = None
         return self._gitignores[folder]
 
+    def _make_matcher(self, lines: Iterable[str]) -> _Matcher:
+        self._importing = threading.get_ident()
+        try:
+            from pathspec import GitIgnoreSpec  # imported late: many projects have no pattern at all
+        finally:
+            self._importing = 0
+        spec = GitIgnoreSpec.from_lines(lines)
+        return lambda relative: spec.check_file(relative).include
+
 
 #: Takes a path with slashes, relative to where the patterns stand: True ignored, False taken back, None not named.
 _Matcher = Callable[[str], "bool | None"]
-
-
-def _make_matcher(lines: Iterable[str]) -> _Matcher:
-    from pathspec import GitIgnoreSpec  # imported late: many projects have no pattern at all
-
-    spec = GitIgnoreSpec.from_lines(lines)
-    return lambda relative: spec.check_file(relative).include
 
 
 def _spellings(path: str) -> tuple[str, str]:

@@ -74,6 +74,11 @@ class DirectoryWatch:
         return sys.platform == "linux" and not self.polling
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all directories are watched: none is away, and threads could be started for them."""
+        return all(root.handle is not None for root in self._roots.values())
+
+    @property
     def roots(self) -> tuple[str, ...]:
         return tuple(self._roots)
 
@@ -97,7 +102,7 @@ class DirectoryWatch:
         changed = False
         for folder, root in self._roots.items():
             identity = _identify(folder)
-            if identity == root.identity and (identity is None or self._is_alive(root)):
+            if identity == root.identity and (root.handle is None or self._is_alive(root)):
                 continue
             changed = True
             self._unschedule(root)
@@ -155,6 +160,9 @@ class DirectoryWatch:
             if exc.errno in _LIMITS and not self.polling:
                 self.poll_instead(f"{exc.strerror or exc} ({folder})")
             # Anything else (the directory is gone, or not ours to read): the sweep looks again.
+        except RuntimeError:
+            # The main thread has ended and other threads go on: no new thread can be started from then on (3.12).
+            root.handle = None
 
     def _unschedule(self, root: _Root) -> None:
         handle, root.handle, root.identity = root.handle, None, None

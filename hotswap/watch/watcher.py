@@ -17,7 +17,7 @@ import attrs
 from hotswap.errors import CODES
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
 from hotswap.watch.batch import Batch, FileState, find_git_lock
-from hotswap.watch.observer import DirectoryWatch, RawEvent
+from hotswap.watch.observer import POLL_INTERVAL, DirectoryWatch, RawEvent
 from hotswap.watch.paths import Interest
 from hotswap.watch.source import Signature, Unstable, read_source, sign
 
@@ -139,7 +139,7 @@ class Watcher:
     def _run(self) -> None:
         while not self._is_over():
             try:
-                self.step(SWEEP_INTERVAL)
+                self.step(SWEEP_INTERVAL if self._watch.is_complete else POLL_INTERVAL)
             except Exception:  # noqa: BLE001 - an error in here must not end hot reload without a word
                 if self._is_over():
                     break  # threads cannot be started any more, modules are being cleared: nothing is wrong
@@ -257,7 +257,7 @@ class Watcher:
         if not content.fresh:
             return None
         silent = [file for file, data in content.fresh.items() if file in self._swept and data is not None]
-        if silent:
+        if silent and self._watch.is_complete:
             self._watch.poll_instead("the file system sends no events for " + silent[0])
         if content.appeared:
             importlib.invalidate_caches()  # importers remember the names in a directory

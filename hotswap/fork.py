@@ -1,0 +1,84 @@
+"""Forking while hotswap's threads run.
+
+Takes: the engine's locks. Gives: children that start with the locks free and the program whole. Must not: start
+anything in a child. A forked child has the code that was live when it was forked; it does not watch, nor serve, nor
+swap by itself (a child that forks in the middle of a request would otherwise swap next to its parent, and print twice);
+the parent names its children with the next swap (HS408).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from typing import Any, Protocol
+
+__all__ = ["guard_forks"]
+
+#: Seconds that a fork waits for a swap to end. A swap that evaluates a statement which waits for a lock of the forking
+#: thread would never end; the child then gets locks that are new, in a program that is half swapped in name only: the
+#: commit itself is one instant, so what the child sees of code and data is whole.
+PATIENCE = 5.0
+
+
+class _Lock(Protocol):
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
+
+
+def guard_forks(swap_lock: _Lock, inner_lock: Any) -> None:
+    """Let forks wait for a swap that is under way, and free the locks in the child; there is no way to undo it.
+
+    Args:
+        swap_lock: held while a swap is carried out.
+        inner_lock: held for moments; made new in the child.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    taken: dict[int, bool] = {}  # by thread: several may fork at once
+
+    def before() -> None:
+        taken[threading.get_ident()] = swap_lock.acquire(timeout=PATIENCE)
+
+    def in_parent() -> None:
+        if taken.pop(threading.get_ident(), False):
+            swap_lock.release()
+
+    def in_child() -> None:
+        if taken.get(threading.get_ident(), False):
+            swap_lock.release()
+        else:
+            _renew(swap_lock)
+        taken.clear()
+        _renew(inner_lock)
+
+    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+    if sys.version_info >= (3, 12):
+        _silence_own_warning()
+
+
+def _renew(lock: Any) -> None:
+    lock._at_fork_reinit()  # what threading does with its own locks in a child
+
+
+class _OwnThreadsOnly:
+    """Stands for the message pattern of a warning filter: matches where the only other threads are hotswap's."""
+
+    def match(self, text: str) -> bool:
+        if "use of fork() may lead to deadlocks" not in text:
+            return False
+        return all(_is_own(thread) for thread in threading.enumerate() if thread is not threading.current_thread())
+
+
+def _is_own(thread: threading.Thread) -> bool:
+    if thread is threading.main_thread():
+        return False
+    return thread.name.startswith("hotswap-") or type(thread).__module__.startswith("watchdog.")
+
+
+def _silence_own_warning() -> None:
+    # Python 3.12 warns when a process with several threads forks. A program without threads must not be told so
+    # because of ours; one with threads of its own still is.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filters[0] = ("ignore", _OwnThreadsOnly(), DeprecationWarning, None, 0)  # type: ignore[index]

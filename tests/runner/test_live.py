@@ -1,0 +1,411 @@
+"""A program under ``hotswap run`` follows its files: same process, data kept, every way to save."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runner.programs import HOTSWAP, PATIENCE, Running, run, write_files
+
+LOOP = """
+import os
+import sys
+import time
+
+import lib
+
+count = 0
+while True:
+    count += 1
+    print(os.getpid(), lib.word(), count, flush=True)
+    time.sleep(0.01)
+"""
+
+
+def word(text: str) -> str:
+    return f"def word():\n    return {text!r}\n"
+
+
+@pytest.fixture
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rt")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_files(tmp_path / "work", {"app.py": LOOP, "lib.py": word("one")})
+    return tmp_path / "work"
+
+
+def wait_word(running: Running, text: str) -> tuple[int, int]:
+    """Wait for a line with this word; returns its pid and count."""
+    pid, _, count = running.wait_out(rf"\d+ {text} \d+").split()
+    return int(pid), int(count)
+
+
+def test_a_save_is_live_in_the_same_process(folder: Path, runtime: Path) -> None:
+    """The running loop calls the new code; pid and data are the same; the block names what was done."""
+    with Running(folder, runtime, "app.py") as running:
+        pid, count = wait_word(running, "one")
+        (folder / "lib.py").write_text(word("two"))
+        running.wait_err(r"hotswap  swap 1 live after [\d.]+ ms: lib\.py")
+        running.wait_err(r"body +lib\.word \(line 1\)")
+        running.wait_err(r"by +1 jump, 1 write")
+        later_pid, later = wait_word(running, "two")
+        assert later_pid == pid == running.process.pid
+        assert later > count
+        assert running.stop() == -signal.SIGTERM
+
+
+def test_a_syntax_error_is_held_and_the_next_good_save_heals(folder: Path, runtime: Path) -> None:
+    """The old code serves on, the error is shown as Python shows it with its line."""
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text("def word(:\n    return 'bad'\n")
+        running.wait_err("held, the old code serves on: lib.py")
+        running.wait_err(r"HS101 .*lib\.py:1")
+        running.wait_err("def word\\(:")
+        running.wait_err("SyntaxError: invalid syntax")
+        wait_word(running, "one")
+        assert "HS101" in running.ask("status").out
+        (folder / "lib.py").write_text(word("two"))
+        wait_word(running, "two")
+        assert "held: 0" in running.ask("status").out
+
+
+def save_in_place(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def save_by_rename(path: Path, text: str) -> None:
+    beside = path.with_name(".lib.py.tmp")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
+def save_with_backup(path: Path, text: str) -> None:
+    """vim with backups: the old file moves away, a new one is written, the backup is deleted."""
+    backup = path.with_name("lib.py~")
+    path.rename(backup)
+    path.write_text(text)
+    backup.unlink()
+
+
+def save_by_delete(path: Path, text: str) -> None:
+    path.unlink()
+    path.write_text(text)
+
+
+def save_in_pieces(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        for letter in text:
+            file.write(letter)
+            file.flush()
+
+
+def save_from_elsewhere(path: Path, text: str) -> None:
+    """A temporary file in a folder that nobody watches, renamed over."""
+    other = path.parent.parent / "elsewhere.py"
+    other.write_text(text)
+    os.replace(other, path)
+
+
+SAVES = [save_in_place, save_by_rename, save_with_backup, save_by_delete, save_in_pieces, save_from_elsewhere]
+
+
+@pytest.mark.parametrize("poll", [(), ("--poll",)], ids=["events", "poll"])
+def test_every_way_to_save_is_seen(folder: Path, runtime: Path, poll: tuple[str, ...]) -> None:
+    """Editors write in place, rename, move away, delete first, write in pieces; each save is one swap."""
+    with Running(folder, runtime, *poll, "app.py") as running:
+        wait_word(running, "one")
+        for number, save in enumerate(SAVES, 1):
+            save(folder / "lib.py", word(save.__name__))
+            wait_word(running, save.__name__)
+            running.wait_err(rf"swap {number} live")
+        assert not [line for line in running.seen if "held" in line]
+
+
+def test_a_symlinked_source_follows_its_target_and_its_link(folder: Path, runtime: Path) -> None:
+    """The file is edited where it lies, and then the link is led elsewhere."""
+    write_files(folder.parent, {"real/a.py": word("one"), "real/b.py": word("three")})
+    (folder / "lib.py").unlink()
+    (folder / "lib.py").symlink_to(folder.parent / "real" / "a.py")
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder.parent / "real" / "a.py").write_text(word("two"))
+        wait_word(running, "two")
+        (folder / "next").symlink_to(folder.parent / "real" / "b.py")
+        os.replace(folder / "next", folder / "lib.py")
+        wait_word(running, "three")
+
+
+def test_a_folder_that_vanishes_and_returns(folder: Path, runtime: Path) -> None:
+    """The code serves on while its folder is away; what comes back with other content is swapped."""
+    write_files(folder, {"app.py": LOOP.replace("import lib", "import p.lib as lib"), "p/__init__.py": "", "p/lib.py": word("one")})
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "p").rename(folder / "away")
+        running.wait_err("HS103")
+        wait_word(running, "one")
+        (folder / "away" / "lib.py").write_text(word("two"))
+        (folder / "away").rename(folder / "p")
+        wait_word(running, "two")
+        (folder / "p" / "lib.py").write_text(word("three"))
+        wait_word(running, "three")
+
+
+def test_a_checkout_of_many_files_is_one_swap(folder: Path, runtime: Path) -> None:
+    """git holds its lock from the first file to the last: all of them are one batch."""
+
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "core.fsync=none"]
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
+
+    names = [f"m{number:03}" for number in range(300)]
+    files = {f"p/{name}.py": f"def value():\n    return {name!r}, 1\n" for name in names}
+    imports = "".join(f"from p import {name}\n" for name in names)
+    total = f"def word():\n    return sum(m.value()[1] for m in ({', '.join(names)}))\n"
+    write_files(folder, {**files, "p/__init__.py": "", "lib.py": imports + total})
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    git("checkout", "-qb", "other")
+    for name in names:
+        (folder / f"p/{name}.py").write_text(f"def value():\n    return {name!r}, 2\n")
+    git("commit", "-qam", "two")
+    git("checkout", "-q", "-")
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "300")
+        git("checkout", "-q", "other")
+        running.wait_err("swap 1 live after .*: 300 files")
+        wait_word(running, "600")
+
+
+def test_preview_rollback_swap_and_status_from_another_terminal(folder: Path, runtime: Path) -> None:
+    """preview changes nothing, rollback takes the newest swap back, swap applies what is on disk."""
+    with Running(folder, runtime, "--ignore", "nothing", "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(word("two"))
+        wait_word(running, "two")
+        back = running.ask("rollback")
+        assert (back.code, back.out.splitlines()[0]) == (0, "hotswap  swap 1 taken back: lib.py")
+        wait_word(running, "one")
+        plan = running.ask("preview", "lib.py")
+        assert plan.code == 0
+        assert plan.out.splitlines()[:2] == ["verdict: swap", "lib.py (lib)"]
+        wait_word(running, "one")
+        assert running.ask("swap", "lib.py").code == 0
+        wait_word(running, "two")
+        state = json.loads(running.ask("status", "--json").out)["status"]
+        assert [module for module, _ in state["modules"]] == ["__main__", "lib"]
+        assert state["mechanisms"] == [["lib", "word", "jump"]]
+        again = running.ask("rollback"), running.ask("rollback")
+        assert [ending.code for ending in again] == [0, 1]
+        assert "no swap to take back" in again[1].err
+        refused = running.ask("preview", os.__file__)
+        assert refused.code == 1
+        assert "in the standard library" in refused.err
+
+
+def test_several_programs_are_listed_and_chosen_by_pid(folder: Path, runtime: Path) -> None:
+    """Without --pid the commands refuse to guess."""
+    with Running(folder, runtime, "app.py") as one, Running(folder, runtime, "-m", "app") as two:
+        wait_word(one, "one")
+        wait_word(two, "one")
+        refused = one.ask("status")
+        assert refused.code == 1
+        assert all(str(running.process.pid) in refused.err for running in (one, two))
+        assert one.ask("status", "--pid", str(two.process.pid)).code == 0
+        one.process.kill()  # leaves its socket behind
+        one.process.wait(PATIENCE)
+        assert two.ask("status").code == 0
+        assert two.ask("status", "--pid", str(one.process.pid)).code == 1
+        assert os.listdir(runtime / "hotswap") == [f"{two.process.pid}.sock"]
+
+
+def test_json_reports_are_one_line_each(folder: Path, runtime: Path) -> None:
+    """--json is for machines: every line on stderr parses."""
+    with Running(folder, runtime, "--json", "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(word("two"))
+        report = json.loads(running.wait_err("{"))
+        assert (report["applied"], report["number"], report["plan"]["modules"][0]["module"]) == (True, 1, "lib")
+        (folder / "lib.py").write_text("(")
+        assert json.loads(running.wait_err("{"))["findings"][0]["code"] == "HS101"
+
+
+def test_quiet_prints_only_what_was_not_applied(folder: Path, runtime: Path) -> None:
+    """--quiet."""
+    with Running(folder, runtime, "--quiet", "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(word("two"))
+        wait_word(running, "two")
+        (folder / "lib.py").write_text("(")
+        assert running.wait_err("hotswap") == "hotswap  held, the old code serves on: lib.py"
+
+
+def test_ignored_files_are_left_alone(folder: Path, runtime: Path) -> None:
+    """--ignore, and preview says why."""
+    with Running(folder, runtime, "--ignore", "lib.py", "app.py") as running:
+        wait_word(running, "one")
+        refused = running.ask("preview", "lib.py")
+        assert "matches an ignore pattern" in refused.err
+        assert [name for name, _ in json.loads(running.ask("status", "--json").out)["status"]["modules"]] == ["__main__"]
+
+
+def test_a_program_that_lives_on_in_threads_is_followed(folder: Path, runtime: Path) -> None:
+    """Its main module has returned, and modules that its threads import later are watched too."""
+    text = "import threading\n\ndef work():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines()) + "\nthreading.Thread(target=work).start()\n"
+    write_files(folder, {"app.py": text})
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        for text in ("two", "three"):
+            (folder / "lib.py").write_text(word(text))
+            wait_word(running, text)
+
+
+CHILD = """
+import os, sys, time
+import lib
+pid = os.fork()
+if not pid:
+    for line in sys.stdin:
+        print('child', lib.word(), flush=True)
+    os._exit(0)
+while True:
+    print('parent', lib.word(), flush=True)
+    time.sleep(0.01)
+"""
+
+
+def test_a_forked_child_keeps_its_code_and_leaves_the_swapping_to_its_parent(folder: Path, runtime: Path) -> None:
+    """One swap, printed once; the child answers with what it was forked with, and its end does not close the socket."""
+    write_files(folder, {"app.py": CHILD})
+    with Running(folder, runtime, "app.py") as running:
+        running.wait_out("parent one")
+        (folder / "lib.py").write_text(word("two"))
+        running.wait_out("parent two")
+        running.process.stdin.write("go\n")
+        running.process.stdin.flush()
+        running.wait_out("child one")
+        running.process.stdin.close()
+        assert running.ask("status").code == 0
+        assert len([line for line in running.seen if "swap 1" in line]) == 1
+
+
+# -- restart --------------------------------------------------------------------------------------------------------
+
+# A metaclass cannot be exchanged in a live class: the surest restart there is.
+PLAIN = "class Meta(type):\n    pass\n\n\nclass C:\n    pass\n\n\n" + word("one")
+META = PLAIN.replace("class C:", "class C(metaclass=Meta):").replace("'one'", "'two'")
+
+
+def test_a_change_that_needs_a_restart_restarts_in_place(folder: Path, runtime: Path) -> None:
+    """Same pid, fresh data, the reason is printed; finally blocks and atexit functions of the program have run."""
+    text = LOOP.replace("count = 0\n", "import atexit\natexit.register(print, 'atexit ran', flush=True)\ncount = 0\ntry:\n  pass\n  ")
+    text = LOOP.replace("count = 0\nwhile True:", "import atexit\natexit.register(print, 'atexit ran', flush=True)\ncount = 0\nos.environ['X'] = 'changed'\nos.chdir('/')\nwhile True:")
+    text = text.replace("import lib\n", "import lib\nprint('start', sys.argv, os.environ.get('X'), os.getcwd(), flush=True)\n")
+    write_files(folder, {"app.py": text, "lib.py": PLAIN})
+    with Running(folder, runtime, "app.py", "an", "arg") as running:
+        started = running.wait_out("start .*")
+        pid, _ = wait_word(running, "one")
+        (folder / "lib.py").write_text(META)
+        running.wait_err(r"hotswap  restarting: lib\.py")
+        running.wait_err("HS203")
+        running.wait_out("atexit ran")
+        assert running.wait_out("start .*") == started
+        later, count = wait_word(running, "two")
+        assert later == pid == running.process.pid
+        assert count < 100
+        assert running.ask("status").code == 0
+        (folder / "lib.py").write_text(META.replace("two", "three"))
+        wait_word(running, "three")
+
+
+def test_without_restart_the_change_is_held(folder: Path, runtime: Path) -> None:
+    """--no-restart: the old code serves on, and it says so."""
+    write_files(folder, {"lib.py": PLAIN})
+    with Running(folder, runtime, "--no-restart", "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(META)
+        running.wait_err("held, the old code serves on: lib.py")
+        running.wait_err("HS203")
+        running.wait_err("held by --no-restart")
+        wait_word(running, "one")
+
+
+STUBBORN = {
+    "that ignores ctrl-c": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + LOOP,
+    "whose main has ended": "import threading\n\ndef work():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines())
+                            + "\nthreading.Thread(target=work).start()\n",
+    "that waits in a blocking call": "import threading, sys\n\ndef work():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines())
+                                     + "\nthreading.Thread(target=work, daemon=True).start()\nsys.stdin.read()\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STUBBORN)
+def test_a_stubborn_program_is_restarted_too(folder: Path, runtime: Path, kind: str) -> None:
+    """Whatever the main thread does, the process becomes the new program."""
+    write_files(folder, {"app.py": STUBBORN[kind], "lib.py": PLAIN})
+    with Running(folder, runtime, "app.py") as running:
+        pid, _ = wait_word(running, "one")
+        (folder / "lib.py").write_text(META)
+        assert wait_word(running, "two")[0] == pid
+
+
+def test_a_restart_hands_on_nothing_that_the_program_opened(folder: Path, runtime: Path) -> None:
+    """Inheritable descriptors, ignored signals, the file mode mask: as at the first start, however often."""
+    show = "print('state', sorted(os.listdir('/proc/self/fd')), signal.getsignal(signal.SIGUSR1), os.umask(0o22), flush=True)\n"
+    spoil = "os.set_inheritable(os.open('lib.py', os.O_RDONLY), True)\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\nos.umask(0o77)\n"
+    write_files(folder, {"app.py": "import os, signal\n" + show + spoil + LOOP, "lib.py": PLAIN})
+    with Running(folder, runtime, "app.py") as running:
+        state = running.wait_out("state .*")
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(META)
+        again = running.wait_out("state .*")
+        assert again.partition("]")[2] == state.partition("]")[2]
+        assert len(again.split(",")) <= len(state.split(",")) + 1  # threads open theirs at their own pace
+
+
+def test_structlog_events_reach_a_program_that_has_configured_it(folder: Path, runtime: Path) -> None:
+    """hotswap.swap and hotswap.held, through the program's own processors."""
+    configure = ("import structlog\nstructlog.configure(processors=[structlog.processors.JSONRenderer()], "
+                 "logger_factory=structlog.PrintLoggerFactory())\n")  # fmt: skip
+    write_files(folder, {"app.py": configure + LOOP})
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(word("two"))
+        event = json.loads(running.wait_out("{.*"))
+        assert (event["event"], event["number"], event["files"]) == ("hotswap.swap", 1, [str(folder / "lib.py")])
+        (folder / "lib.py").write_text("(")
+        assert json.loads(running.wait_out("{.*"))["codes"] == ["HS101"]
+
+
+def test_an_unconfigured_structlog_is_left_alone(folder: Path, runtime: Path) -> None:
+    """Unconfigured it would print to stdout, which is the program's."""
+    write_files(folder, {"app.py": "import structlog\n" + LOOP.replace("print(", "print(structlog.is_configured(), ")})
+    with Running(folder, runtime, "app.py") as running:
+        running.wait_out(r"False \d+ one \d+")
+        (folder / "lib.py").write_text(word("two"))
+        running.wait_out(r"False \d+ two \d+")
+        assert not [line for line in running.seen if "hotswap.swap" in line]
+
+
+def test_a_wrong_setting_runs_nothing(folder: Path, runtime: Path) -> None:
+    """The message names the setting, and the program is not started."""
+    ending = run(folder, runtime, [*HOTSWAP, "run", "--watch", "nowhere", "app.py"])
+    assert (ending.code, ending.out) == (2, "")
+    assert "nowhere does not exist" in ending.err
+
+
+def test_the_command_line_library_is_not_in_the_programs_process(folder: Path, runtime: Path) -> None:
+    """What the program does not import is not there because of hotswap."""
+    write_files(folder, {"x.py": "import sys\nprint([n for n in ('click', 'rich', 'structlog', 'tomllib') if n in sys.modules])\n"})
+    assert run(folder, runtime, [*HOTSWAP, "run", "x.py"]).out == "[]\n"
+    assert sys.version_info >= (3, 11)
