@@ -55,6 +55,7 @@ class Performance:
         """Perform the steps; a step that raises ends the play, and its outcome says so."""
         sys.dont_write_bytecode = True  # two versions of one size in one tick of the clock would share a cache file
         sys.path.insert(0, str(self.directory))
+        os.chdir(self.directory)  # the settings of the project that runs the tests are not the scenario's
         sys.modules["scenario"] = self.namespace
         sys.unraisablehook = self.unraisable
         threading.excepthook = self.thread_failed
