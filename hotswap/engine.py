@@ -24,7 +24,7 @@ from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, summarise
 from hotswap.plugin.manager import Plugins
 from hotswap.transition.stack import find_children, find_running
-from hotswap.world import AppliedSwap, ModuleRecord, World
+from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 
 class _Refused(Exception):
@@ -196,12 +196,12 @@ class Engine:
 
     # ---- after the commit ----
 
-    def _set_texts(self, draft: Draft) -> dict[str, tuple[bytes, Source | None, Summary | None]]:
-        before = {}
+    def _set_texts(self, draft: Draft) -> dict[str, Before]:
         with self.world.lock:
+            touched = [self.world.records[name] for name in draft.order]
+            before = {r.name: Before(r.data, r.source, r.summary, None if r.base is None else dict(r.base)) for r in touched}
             for name, item in draft.edited.items():
                 record = self.world.records[name]
-                before[name] = (record.data, record.source, record.summary)
                 record.set_text(item.new.data, item.new, draft.summaries[name])
         self._renew_base(draft)
         refresh_lines(item.file for item in draft.edited.values())
@@ -219,12 +219,13 @@ class Engine:
             if record.base is not None:
                 self.world.snapshot_names(record, draft.summaries[module].units[index].names)
 
-    def _restore_texts(self, before: dict[str, tuple[bytes, Source | None, Summary | None]], gone: list[ModuleRecord]) -> None:
+    def _restore_texts(self, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
         with self.world.lock:
             self.world.records.update({record.name: record for record in gone})
-            for name, (data, source, summary) in before.items():
+            for name, was in before.items():
                 if name in self.world.records:
-                    self.world.records[name].set_text(data, source, summary)
+                    self.world.records[name].set_text(was.data, was.source, was.summary)
+                    self.world.records[name].base = was.base
         refresh_lines(self.world.file_of(name) for name in before)
 
     def _run_after(self, draft: Draft) -> Finding | None:

@@ -90,13 +90,23 @@ def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
                     yield words[0]
 
 
+@attrs.frozen(eq=False)
+class Before:
+    """What a record was before a swap."""
+
+    data: bytes = attrs.field(repr=False)
+    source: Any = attrs.field(repr=False)
+    summary: Any = attrs.field(repr=False)
+    base: dict[str, Print] | None = attrs.field(repr=False)
+
+
 @attrs.define(eq=False)
 class AppliedSwap:
     """A swap that is live, with what is needed to take it back."""
 
     report: Report
     swap: Swap
-    records: dict[str, tuple[bytes, Any, Any]]
+    records: dict[str, Before]
     gone: list[ModuleRecord] = attrs.Factory(list)
 
 

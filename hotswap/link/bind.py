@@ -24,9 +24,13 @@ from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
-from hotswap.plan.units import Unit, UnitKind, bound_names
+from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
 from hotswap.world import ModuleRecord, World
+
+
+_ATOMS = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
+_NO_SUMMARY = Summary("", [], 0)
 
 
 class LinkRefused(Exception):
@@ -62,6 +66,9 @@ class _Linker:
             for old, new in diff.changed
             if old.names and old.kind is not new.kind and new.kind is UnitKind.IMPORT
         }
+        self.rebound: dict[int, tuple[Any, Any, str]] = {}  # objects whose name got another one, with the new one
+        self.bound: set[tuple[str, str]] = set()
+        self.transplanted: set[int] = set()
         self.stale_references = False  # young objects refer to new containers whose contents went into live ones
 
     def link(self) -> Swap:
@@ -77,6 +84,8 @@ class _Linker:
             self.twins = lead_over(staging, self.heap)
             self._link_functions()
             self._bind_names()
+            self._transplant_moved()
+            self._rebind_importers()
             self._remove_names()
             self._remove_modules()
         except (StagingError, EscapeError, ClassRefused) as refusal:
@@ -118,10 +127,12 @@ class _Linker:
 
     def _jump(self, record: ModuleRecord, function: FunctionType, code: Any, staged: FunctionType | None, changed: set[str]) -> None:
         qualname = function.__code__.co_qualname
+        heir = function  # what runs the new code and so needs the new defaults
         if function.__code__ != code:
             cells = self._class_cell(record, function, code)
             direct = jump_code(self.swap, function, code, cells, record.name)
             if direct is not function:
+                heir = direct
                 self._replace_in_place(record, function, direct)
                 self.twins.put(staged, direct) if staged is not None else None
             elif qualname.partition(".<locals>")[0] in changed:
@@ -129,7 +140,7 @@ class _Linker:
         if staged is not None and id(function) not in self.done:
             self.done.add(id(function))
             if self._is_committed(record.name, staged):
-                take_over(self.swap, function, self._resolved(staged, record))
+                take_over(self.swap, heir, self._resolved(staged, record))
 
     def _take_over_derived(self, paired: dict[int, FunctionType]) -> None:
         """Functions whose text did not change but whose defaults or decorators did (DERIVED)."""
@@ -243,6 +254,32 @@ class _Linker:
             self.stale_references = True
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
+            if live is not MISSING and not isinstance(live, _ATOMS):
+                self.rebound[id(live)] = (live, bound, module)
+        self.bound.add((module, name))
+
+    def _rebind_importers(self) -> None:
+        """Other modules' imports of an object that could not be led on in place follow by name."""
+        for record in list(self.world.records.values()) if self.rebound else ():
+            for name, value in list(record.module.__dict__.items()):
+                found = self.rebound.get(id(value))
+                if found is not None and (record.name, name) not in self.bound and self._is_imported(record.name, name, found[2]):
+                    self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
+
+    def _is_imported(self, module: str, name: str, origin: str) -> bool:
+        """True for a name that the module's text does not bind itself."""
+        summary = self.draft.summaries.get(module)
+        if summary is None:
+            return origin in self.world.records[module].imports
+        return not any(name in unit.names and unit.kind is not UnitKind.IMPORT for unit in summary.units)
+
+    def _transplant_moved(self) -> None:
+        """Classes that came to another module by a star import, so that no statement names them."""
+        for staged, live in self.twins.classes:
+            if id(live) not in self.transplanted and staged.__module__ != live.__module__ and "." not in live.__qualname__:
+                unit = next((u for u in self.draft.summaries.get(staged.__module__, _NO_SUMMARY).units if live.__qualname__ in u.names), None)
+                if unit is not None and staged.__module__ in self.world.records:
+                    self._transplant(staged.__module__, live.__qualname__, live, staged, (self.world.file_of(staged.__module__), unit.line), unit)
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
@@ -383,6 +420,7 @@ class _Linker:
 
     def _transplant(self, module: str, name: str, live: type, staged: type, where: tuple[str, int], unit: Unit) -> None:
         record = self.world.records[module]
+        self.transplanted.add(id(live))
         old_body = self._body_names(module, name, old=True)
         new_body = self._body_names(module, name, old=False)
         for mine, theirs in self.twins.classes:

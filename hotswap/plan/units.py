@@ -504,7 +504,7 @@ class _Walker:
                 self.visit(child, uses, own, inner, deferred)
 
     def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
-        if node.name == "__init__" and node.args.args:
+        if node.name == "__init__" and (node.args.posonlyargs or node.args.args):
             self.found.fields[name] = self_fields(node)
         decorators = {dotted(d) for d in node.decorator_list}
         of_class = node.name == "__init_subclass__" or "classmethod" in decorators
@@ -517,7 +517,7 @@ def is_metaclass(node: ast.ClassDef) -> bool:
 
 
 def mutates_parameter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    params = {arg.arg for arg in node.args.args}
+    params = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args)}
     uses = Uses()
     _Walker(Analysis()).visit(ast.Module(body=node.body, type_ignores=[]), uses, frozenset(), "", uses)
     return any(chain.partition(".")[0] in params for chain in uses.mutates)
@@ -525,7 +525,7 @@ def mutates_parameter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def self_fields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr | None]:
     """Names that ``__init__`` sets on its first parameter, with the expression where it is one plain assignment."""
-    me = node.args.args[0].arg
+    me = (*node.args.posonlyargs, *node.args.args)[0].arg
     fields: dict[str, ast.expr | None] = {}
     for child in ast.walk(node):
         if isinstance(child, ast.Assign):
