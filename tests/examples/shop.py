@@ -43,19 +43,14 @@ class Answer:
         self.text = text
 
 
-class Shop:
-    """One running copy of the example, with one visitor who keeps cookies."""
+class Visitor:
+    """One person with a browser that keeps cookies."""
 
-    def __init__(self, folder: Path, command: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.log = folder.parent / f"{folder.name}.log"
-        visitor = urllib.request.HTTPCookieProcessor(CookieJar())
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), visitor)
-        self._cookies = visitor.cookiejar
-        self.process = start(folder, f"{command} 127.0.0.1:{self.port}", self.log)
-
-    # -- the visitor ---------------------------------------------------------------------------------------------
+    def __init__(self, port: int) -> None:
+        self.port = port
+        browser = urllib.request.HTTPCookieProcessor(CookieJar())
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), browser)
+        self._cookies = browser.cookiejar
 
     def get(self, path: str) -> Answer:
         return self._send(urllib.request.Request(self._url(path)))
@@ -70,6 +65,13 @@ class Shop:
         answer: dict[str, Any] = json.loads(self.get("/status/").text)
         return answer
 
+    def put_into_cart(self, slug: str, quantity: int) -> None:
+        self.get(f"/product/{slug}/")  # the form, and with it the token
+        assert self.post(f"/cart/add/{slug}/", quantity=quantity).status == 200
+
+    def place_order(self, name: str) -> None:
+        assert self.post("/cart/checkout/", customer=name).status == 200
+
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
@@ -79,6 +81,16 @@ class Shop:
                 return Answer(answer.status, answer.headers, answer.read().decode())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.headers, error.read().decode())
+
+
+class Shop(Visitor):
+    """One running copy of the example, with its first visitor."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        super().__init__(free_port())
+        self.folder = folder
+        self.log = folder.parent / f"{folder.name}.log"
+        self.process = start(folder, f"{command} 127.0.0.1:{self.port}", self.log)
 
     # -- the editor ----------------------------------------------------------------------------------------------
 
@@ -105,9 +117,9 @@ class Shop:
         while not condition():
             code = self.process.poll()
             if code is not None:
-                raise AssertionError(f"the server ended with {code} while waiting until {what}\n{self.output()}")
+                raise AssertionError(f"the server ended with {code} while waiting until {what}\n{self.story()}")
             if time.monotonic() > deadline:
-                raise AssertionError(f"never came true: {what}\n{self.output()}")
+                raise AssertionError(f"never came true: {what}\n{self.story()}")
             time.sleep(0.02)
 
     def wait_for_output(self, pattern: str, after: int = 0) -> str:
@@ -127,6 +139,10 @@ class Shop:
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
+    def story(self) -> str:
+        """The output without the lines that Django prints for each request."""
+        return re.sub(r'^(\[[^]]*\] "[A-Z]+ |Not Found: |Bad Request: ).*\n', "", self.output(), flags=re.MULTILINE)
+
     # -- the end -------------------------------------------------------------------------------------------------
 
     def stop(self) -> int:
@@ -138,7 +154,7 @@ class Shop:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"the server did not end at Ctrl-C\n{self.output()}") from None
+                raise AssertionError(f"the server did not end at Ctrl-C\n{self.story()}") from None
         return self.process.returncode
 
 
