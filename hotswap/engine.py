@@ -74,9 +74,16 @@ class Engine:
             if not report.applied and pending and not any(f.file in fresh for f in report.held):
                 report = self._attempt(changes.files, start, changes.seen_at)  # an older refusal must not hold this save
             self._note_held(changes.files, pending, report)
+            if report.applied:
+                self.plugins.after_commit(report)
+            report = self._with_broken_plugins(report)
         if self.on_report is not None:
             self.on_report(report)
         return report
+
+    def _with_broken_plugins(self, report: Report) -> Report:
+        found = self.plugins.take_findings()
+        return attrs.evolve(report, findings=(*report.findings, *found)) if found else report
 
     def _attempt(self, files: Iterable[SourceFile], start: float, seen_at: float | None) -> Report:
         clock = _Clock(start)
@@ -153,7 +160,8 @@ class Engine:
                 EditedModule(module=record.name, file=record.file, is_package=record.is_package, old=self._source(record), new=source,
                              old_summary=old)  # fmt: skip
             )
-        return build_plan(edited, self._surroundings(), summaries, gone)
+        draft = build_plan(edited, self._surroundings(), summaries, gone)
+        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
 
     def _surroundings(self) -> Surroundings:
         world = self.world
@@ -259,6 +267,8 @@ class Engine:
             report = attrs.evolve(
                 self._report(plan, Verdict.SWAP, (), clock, None, applied.swap), number=applied.report.number, rolled_back=True
             )
+            self.plugins.after_rollback(report)
+            report = self._with_broken_plugins(report)
         if self.on_report is not None:
             self.on_report(report)
         return report

@@ -44,6 +44,7 @@ class Session:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
+        self.engine.plugins.detach()
 
 
 def check_interpreter() -> None:
@@ -88,6 +89,8 @@ def open_session(scope: Any, on_report: Callable[[Report], None] | None = None, 
     hook.install()
     for name, module in list(sys.modules.items()):
         _adopt_loaded(session, name, module)
+    engine.plugins.discover()
+    engine.plugins.attach(engine)
     return session
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
 from hotswap.fingerprint import CONTAINERS
-from hotswap.link.classes import ClassPair, ClassRefused, transplant
+from hotswap.link.classes import transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import LRU, Heap, list_instances, scan_heap
@@ -26,6 +26,7 @@ from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
+from hotswap.plugin.values import ClassPair, Refusal
 from hotswap.world import ModuleRecord, World
 
 
@@ -88,12 +89,19 @@ class _Linker:
             self._rebind_importers()
             self._remove_names()
             self._remove_modules()
-        except (StagingError, EscapeError, ClassRefused) as refusal:
+        except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         self._drop_caches()
-        self.plugins.link(self.draft, self.swap)
+        self._ask_before_commit()
         return self.swap
+
+    def _ask_before_commit(self) -> None:
+        """Plugins look at all prepared writes; a held finding of theirs stops the swap."""
+        found = self.plugins.before_commit(self.swap)
+        if any(finding.severity is Severity.HELD for finding in found):
+            raise LinkRefused(*found)
+        self.swap.findings += found
 
     def _note(self, code: str, message: str, file: str = "", line: int = 0, severity: Severity = Severity.NOTE) -> None:
         self.swap.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line))

@@ -20,15 +20,14 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import attrs
-
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import Print, fingerprint
+from hotswap.fingerprint import fingerprint
 from hotswap.link.data import Merger
 from hotswap.link.heap import LRU
 from hotswap.link.redirect import redirect
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
+from hotswap.plugin.values import ClassPair, Refusal
 
 #: Made by the interpreter for each class, never moved.
 _OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__hotswap__"})
@@ -41,47 +40,19 @@ _GENERATED = frozenset(
 )
 
 
-class ClassRefused(Exception):
-    """The class cannot be changed in place."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.message)
-        self.finding = finding
+#: Asks plugins to take part; gives the names that they have taken care of.
+Handle = Callable[[Swap, ClassPair, Callable[[Any], Any]], set[str]]
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class ClassPair:
-    """A live class and the one built aside from the new text.
-
-    Attributes:
-        path: dotted name in the module.
-        old_body, new_body: names that the class statements bind in their bodies.
-        base: fingerprints of the module's data when loaded, class attributes as ``Class.attr``.
-    """
-
-    module: str
-    path: str
-    file: str
-    line: int
-    live: type
-    staged: type
-    old_body: frozenset[str]
-    new_body: frozenset[str]
-    base: dict[str, Print] | None
-
-
-def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle: Callable[[Swap, ClassPair, Twins], set[str]]) -> None:
+def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle: Handle) -> None:
     """Add the writes that make the live class what the staged one is.
 
-    Args:
-        handle: asks plugins, which give the names that they have taken care of.
-
     Raises:
-        ClassRefused: HS201, HS202, HS203.
+        Refusal: HS201, HS202, HS203, or a plugin's.
     """
     _check_layout(pair)
     _exchange_bases(swap, pair, twins)
-    done = handle(swap, pair, twins) | _OWN
+    done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     for name, value in staged.__dict__.items():
         if name not in done and not isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
@@ -214,7 +185,7 @@ def _set_abstract(swap: Swap, live: type, staged: type) -> None:
         swap.add(Write((setattr, live, "__abstractmethods__", new), undo))
 
 
-def _refused(pair: ClassPair, code: str, message: str) -> ClassRefused:
-    return ClassRefused(
+def _refused(pair: ClassPair, code: str, message: str) -> Refusal:
+    return Refusal(
         Finding(code=code, severity=Severity.HELD, message=message, file=pair.file, line=pair.line, next_step="restart")
     )

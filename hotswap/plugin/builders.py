@@ -1,0 +1,43 @@
+"""Who takes part when a class statement is executed, besides the interpreter and the program.
+
+    made by                                                       foreign
+    type, and what only computes (ABCMeta, EnumType, typing)      no
+    a metaclass or __init_subclass__ in managed code              no: the plan follows its registries
+    a metaclass or __init_subclass__ of a library                 yes: executing the statement again may register twice
+
+Decorators are judged from the text, by the plan stage.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+import typing
+from collections.abc import Callable
+
+#: Metaclasses without memory: a class made by them and dropped again leaves nothing behind.
+_HARMLESS_METACLASSES: frozenset[type] = frozenset(
+    {type, object, abc.ABCMeta, enum.EnumType, type(typing.Protocol), type(typing.TypedDict("_Table", {}))}  # type: ignore[operator]
+)
+_HARMLESS_MODULES = frozenset({"builtins", "typing", "typing_extensions", "abc", "enum", "collections.abc", "_collections_abc"})
+
+
+def foreign_builder(cls: type, is_managed: Callable[[type], bool]) -> str:
+    """The dotted name of the foreign metaclass or base that takes part in making a class; empty for none.
+
+    Args:
+        cls: a live class.
+        is_managed: True for classes whose module is managed.
+    """
+    maker: type = type(cls)
+    for meta in maker.__mro__:
+        if meta not in _HARMLESS_METACLASSES and not is_managed(meta):
+            return _name(meta)
+    for base in cls.__mro__[1:]:
+        if "__init_subclass__" in base.__dict__ and base.__module__ not in _HARMLESS_MODULES and not is_managed(base):
+            return f"{_name(base)}.__init_subclass__"
+    return ""
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

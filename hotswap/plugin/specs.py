@@ -1,0 +1,149 @@
+"""The hook specifications, in the order in which one swap calls them.
+
+    attach     plan      value_kind, can_rebuild                  (planning: nothing is executed)
+               link      pair_members, class_shape, rebuild_class, stale_caches, before_commit
+               commit    after_commit, after_rollback
+    detach
+
+Every hook is optional. Hooks run in the thread that swaps, while the engine's swap lock is held and no other lock; a
+hook may call the engine, but must not wait for another thread that does. A hook that raises becomes finding HS503
+and is left out of that step. What a hook changes in the program it changes by the writes that it gives or adds to the
+swap, never by itself: a swap that is refused afterwards must have changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
+
+import pluggy
+
+from hotswap.commit import Swap, Write
+from hotswap.model import ChangeSet, Finding, Plan, Report, Status
+from hotswap.plugin.values import ClassPair, Shape, Stale
+
+#: Group of the entry points that name plugins: a module, an object, or a class that is called without arguments.
+ENTRY_POINTS = "hotswap"
+
+hookspec = pluggy.HookspecMarker("hotswap")
+hookimpl = pluggy.HookimplMarker("hotswap")
+
+
+class EngineView(Protocol):
+    """What a plugin may ask of the engine."""
+
+    def swap(self, changes: ChangeSet) -> Report: ...
+
+    def preview(self, changes: ChangeSet) -> Plan: ...
+
+    def rollback(self) -> Report: ...
+
+    def status(self) -> Status: ...
+
+
+class Specs:
+    """All hooks; a plugin defines those that it wants, with any of the parameters, by name."""
+
+    # ---- beginning ----
+
+    @hookspec
+    def hotswap_attach(self, engine: EngineView) -> None:
+        """The engine manages the program from now on.
+
+        Args:
+            engine: may be kept until ``hotswap_detach``.
+        """
+
+    # ---- planning: nothing is executed, nothing is changed ----
+
+    @hookspec(firstresult=True)
+    def hotswap_value_kind(self, value: object) -> str | None:
+        """Say what may be done with a value that a module name is bound to.
+
+        Called for values whose class is not known to hotswap, often; it must be quick.
+
+        Returns:
+            ``"data"``: plain data, which is made anew when what it was computed from changes;
+            ``"opaque"``: has a life of its own (a connection, a pool): it is kept and named, a changed initialiser
+            asks for a restart; None: not mine.
+        """
+
+    @hookspec(firstresult=True)
+    def hotswap_can_rebuild(self, cls: type) -> bool | None:
+        """Say whether the statement of a class with a foreign maker may be executed a second time, aside.
+
+        The maker is a metaclass, an ``__init_subclass__`` or a decorator of a library. Without an answer, only methods
+        and simple attributes of such a class are exchanged, which runs none of them; other changes ask for a restart.
+
+        Args:
+            cls: the live class.
+
+        Returns:
+            True: making the class again leaves nothing behind, and what it makes can be moved; else None.
+        """
+
+    @hookspec
+    def hotswap_plan(self, plan: Plan) -> Iterable[Finding] | None:
+        """Look at a plan. A finding with severity ``held`` stops it, others accompany it."""
+
+    # ---- linking: the new text is evaluated, writes are prepared ----
+
+    @hookspec
+    def hotswap_pair_members(self, live: type, staged: type) -> Iterable[tuple[object, object]] | None:
+        """Name objects that the new class statement made and that live on as objects of the old one (enum members).
+
+        Called before references among the new objects are exchanged: each one to the first of a pair becomes one to
+        the second.
+
+        Returns:
+            Pairs of staged object and live object.
+
+        Raises:
+            Refusal: the live objects cannot stand for the new ones.
+        """
+
+    @hookspec(firstresult=True)
+    def hotswap_class_shape(self, cls: type) -> Shape | None:
+        """Say what the objects of a class hold; None for a class that is not made by what the plugin knows.
+
+        Called for the live class and for the staged one; live objects are given the fields that they lack.
+        """
+
+    @hookspec
+    def hotswap_rebuild_class(
+        self, pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]
+    ) -> Collection[str] | None:
+        """Prepare the contents of a live class that is to become what the staged one is.
+
+        Args:
+            swap: takes the writes.
+            resolve: gives the live twin of a staged object, or the object itself.
+
+        Returns:
+            Names in the class dict that have been taken care of; all others are moved in the usual way.
+
+        Raises:
+            Refusal: it cannot be done in place.
+        """
+
+    @hookspec
+    def hotswap_stale_caches(self, stale: Stale) -> Iterable[Write] | None:
+        """Give writes that drop results which the old code computed."""
+
+    @hookspec
+    def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding] | None:
+        """Look at all prepared writes; the last moment to stop (a finding with severity ``held``) or to add writes."""
+
+    # ---- done ----
+
+    @hookspec
+    def hotswap_after_commit(self, report: Report) -> None:
+        """A swap is live. Exceptions are reported with it; it stays."""
+
+    @hookspec
+    def hotswap_after_rollback(self, report: Report) -> None:
+        """A swap was taken back."""
+
+    @hookspec
+    def hotswap_detach(self) -> None:
+        """The engine manages the program no more; give back what ``hotswap_attach`` took."""
