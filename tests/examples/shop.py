@@ -31,7 +31,7 @@ EXAMPLE = "examples/django_app"
 MIGRATE = f"python {EXAMPLE}/manage.py migrate"
 SERVE = f"hotswap run {EXAMPLE}/manage.py runserver --noreload"
 
-PATIENCE = 30.0  # seconds until a condition that should come true counts as broken; no test waits for it to pass
+PATIENCE = 20.0  # seconds until a condition that should come true counts as broken; no test waits for it to pass
 
 
 class Answer:
