@@ -17,7 +17,8 @@ from hotswap.fingerprint import CONTAINERS
 from hotswap.link.classes import transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
-from hotswap.link.heap import LRU, Heap, list_instances, scan_heap
+from hotswap.link.heap import LRU, Heap, scan_heap
+from hotswap.link.instances import Census
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
@@ -26,7 +27,7 @@ from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
-from hotswap.plugin.values import ClassPair, Refusal
+from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World
 
 
@@ -58,6 +59,7 @@ class _Linker:
         self.plugins = plugins
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
+        self.census = Census()
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
         # Definitions that their module loses: what stands elsewhere under their name is their successor.
         self.homeless = {(plan.module, name) for plan in draft.plan.modules for name in plan.removed}
@@ -94,6 +96,7 @@ class _Linker:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         self._drop_caches()
         self._ask_before_commit()
+        self.census.frame(self.swap)
         return self.swap
 
     def _ask_before_commit(self) -> None:
@@ -530,28 +533,22 @@ class _Linker:
         """Results computed by code that changed are dropped; last of all writes, since finalisers may run."""
         affected = self.draft.dirt.affected
         names = {record.module.__name__: name for name, record in self.world.records.items()}
-        for cache in self.heap.caches:
-            function = getattr(cache, "__wrapped__", None)
-            module = names.get(getattr(function, "__module__", ""), "")
-            if isinstance(function, FunctionType) and _is_affected(affected, module, function.__qualname__):
-                self.swap.add(Write((cache.cache_clear,), (cache.cache_clear,), f"results of {module}.{function.__qualname__}"))
-        self._drop_cached_properties()
 
-    def _drop_cached_properties(self) -> None:
-        stale: dict[type, list[str]] = {}
-        for module, qualname in self.draft.dirt.affected:
-            owner, _, attribute = qualname.rpartition(".")
-            record = self.world.records.get(module)
-            cls: Any = record.module.__dict__.get(owner) if record is not None and owner else None
-            if isinstance(cls, type) and isinstance(cls.__dict__.get(attribute), functools.cached_property):
-                stale.setdefault(cls, []).append(attribute)
-        for cls, names in stale.items():
-            for objects in list_instances([cls]).values():
-                for item in objects:
-                    state = getattr(item, "__dict__", None)
-                    for name in names:
-                        if isinstance(state, dict) and name in state:
-                            self.swap.add(Write((dict.pop, state, name, None), (dict.pop, state, name, None), f"{cls.__qualname__}.{name}"))
+        def find(symbol: tuple[str, str]) -> Any:
+            record = self.world.records.get(symbol[0])
+            return _find(record.module.__dict__, symbol[1]) if record is not None else None
+
+        pairs = self.twins.classes
+        stale = Stale(
+            functions=frozenset(affected),
+            rebuilt=tuple(live for _, live in pairs),
+            rebased=tuple(live for staged, live in pairs if tuple(map(self.twins.resolve, staged.__bases__)) != live.__bases__),
+            lru_caches=tuple(self.heap.caches),
+            find=find,
+            is_stale=lambda function: _is_affected(affected, names.get(function.__module__, ""), function.__qualname__),
+            drop_attribute=self.census.drop_attribute,
+        )
+        self.swap.add(*self.plugins.stale_caches(stale))
 
 
 def exported(namespace: dict[str, Any]) -> list[str]:

@@ -96,6 +96,7 @@ class Stale:
     Attributes:
         functions: (module, qualified name) of all functions that behave differently, through any number of calls.
         rebuilt: live classes whose contents are exchanged.
+        rebased: those of them that get other bases.
         lru_caches: all ``functools.lru_cache`` wrappers of the program.
         find: gives the live object of a (module, qualified name), None where there is none.
         is_stale: True for a live function that behaves differently after the swap.
@@ -105,6 +106,7 @@ class Stale:
 
     functions: frozenset[tuple[str, str]]
     rebuilt: tuple[type, ...]
+    rebased: tuple[type, ...]
     lru_caches: tuple[Any, ...]
     find: Callable[[tuple[str, str]], Any]
     is_stale: Callable[[FunctionType], bool]

@@ -1,0 +1,1 @@
+"""The built-in handling of what the standard library and attrs make of classes and functions, written as plugins."""

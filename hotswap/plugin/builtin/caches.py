@@ -1,0 +1,86 @@
+"""Drops results that old code computed: lru_cache, cached_property, and the answers that ABCs remember.
+
+    cache                              dropped when
+    functools.lru_cache, cache         the function behind it behaves differently
+    functools.cached_property          the same, on every instance
+    isinstance answers of an ABC       a class that it has judged, or itself, was rebuilt
+    the choices of a singledispatch    a class got other bases
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import gc
+from collections.abc import Iterator
+from types import FunctionType
+
+from hotswap.commit import Write
+from hotswap.plugin.specs import hookimpl
+from hotswap.plugin.values import Stale
+
+
+@hookimpl
+def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
+    yield from _drop_lru(stale)
+    yield from _drop_cached_properties(stale)
+    yield from _drop_abc_answers(stale)
+    yield from _drop_choices(stale)
+
+
+def _drop_lru(stale: Stale) -> Iterator[Write]:
+    for cache in stale.lru_caches:
+        function = getattr(cache, "__wrapped__", None)
+        if isinstance(function, FunctionType) and stale.is_stale(function):
+            yield Write((cache.cache_clear,), (cache.cache_clear,), f"results of {function.__module__}.{function.__qualname__}")
+
+
+def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
+    for module, qualname in sorted(stale.functions):
+        owner, _, name = qualname.rpartition(".")
+        cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
+        if isinstance(cls, type) and isinstance(cls.__dict__.get(name), functools.cached_property):
+            yield from stale.drop_attribute(cls, name)
+
+
+# ---- what ABCs remember ----
+
+
+def _drop_abc_answers(stale: Stale) -> Iterator[Write]:
+    """An ABC notes per class whether it is a subclass; by ``__subclasshook__`` that depends on the class's contents."""
+    if not stale.rebuilt:
+        return
+    rebuilt = {id(cls) for cls in stale.rebuilt}
+    own = {id(base) for cls in stale.rebuilt for base in cls.__mro__}
+    for known in _abstract_classes():
+        if id(known) in own or _has_judged(known, rebuilt):
+            forget = (abc._reset_caches, known)  # type: ignore[attr-defined]
+            yield Write(forget, forget, f"isinstance answers of {known.__qualname__}")
+
+
+def _abstract_classes() -> list[type]:
+    found: list[type] = []
+    seen: set[int] = set()
+    pending: list[type] = [object]
+    while pending:
+        cls = pending.pop()
+        if id(cls) not in seen:
+            seen.add(id(cls))
+            pending += type.__subclasses__(cls)
+            if isinstance(cls, abc.ABCMeta):
+                found.append(cls)
+    return found
+
+
+def _has_judged(known: type, classes: set[int]) -> bool:
+    _, positive, negative, _ = abc._get_dump(known)  # type: ignore[attr-defined]
+    return any(id(ref()) in classes for answers in (positive, negative) for ref in answers)
+
+
+def _drop_choices(stale: Stale) -> Iterator[Write]:
+    """A generic function notes per class which function it chose, by the class's bases."""
+    if stale.rebased:
+        for item in gc.get_objects():
+            if type(item) is FunctionType and "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
+                forget = (item.__dict__["_clear_cache"],)
+                yield Write(forget, forget, f"choices of {item.__qualname__}")
