@@ -13,12 +13,13 @@ from types import CellType, FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS
+from hotswap.fingerprint import CONTAINERS, Print, fingerprint
 from hotswap.link.classes import transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import LRU, Heap, scan_heap
 from hotswap.link.instances import Census
+from hotswap.link.late import evaluate_bases
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
@@ -80,11 +81,13 @@ class _Linker:
         self.swap.suspended = self.heap.suspended
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
+        self._check_attached_late()
         staging = Staging(self.draft, self.world)
+        self.bases = evaluate_bases(self.draft, self.world, self.heap)
         try:
             staging.run()
             self.staging = staging
-            self.twins = lead_over(staging, self.heap)
+            self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
             self._link_functions()
             self._bind_names()
             self._transplant_moved()
@@ -108,6 +111,25 @@ class _Linker:
 
     def _note(self, code: str, message: str, file: str = "", line: int = 0, severity: Severity = Severity.NOTE) -> None:
         self.swap.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line))
+
+    def _check_attached_late(self) -> None:
+        """A module that was loaded earlier must run what its text says, or nothing can be told from its text."""
+        for name, edited in self.draft.edited.items():
+            record = self.world.records[name]
+            known = set(self.draft.pairings[name].new_of) | set(self.draft.pairings[name].removed)
+            for unit in edited.old_summary.units if record.base is None else ():
+                function = record.module.__dict__.get(unit.names[0]) if unit.kind is UnitKind.FUNCTION else None
+                if (
+                    isinstance(function, FunctionType)
+                    and function.__globals__ is record.module.__dict__
+                    and function.__code__.co_qualname == unit.names[0]
+                    and function.__code__ not in known
+                ):
+                    raise LinkRefused(
+                        Finding(code="HS210", severity=Severity.HELD, file=record.file, line=function.__code__.co_firstlineno,
+                                message=f"{name}.{unit.names[0]} runs code that the file did not have when hotswap was attached",
+                                next_step="restart")  # fmt: skip
+                    )
 
     # ---- functions ----
 
@@ -288,9 +310,7 @@ class _Linker:
         """Classes that came to another module by a star import, so that no statement names them."""
         for staged, live in self.twins.classes:
             if id(live) not in self.transplanted and staged.__module__ != live.__module__ and "." not in live.__qualname__:
-                unit = next((u for u in self.draft.summaries.get(staged.__module__, _NO_SUMMARY).units if live.__qualname__ in u.names), None)
-                if unit is not None and staged.__module__ in self.world.records:
-                    self._transplant(staged.__module__, live.__qualname__, live, staged, (self.world.file_of(staged.__module__), unit.line), unit)
+                self._transplant(live, staged, (self.world.file_of(staged.__module__), 0))
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
@@ -298,10 +318,15 @@ class _Linker:
             return live
         if isinstance(live, type) and isinstance(staged, type) and new is live:
             if staged is not live:
-                self._transplant(module, name, live, staged, where, unit)
+                self._transplant(live, staged, where)
             return live
         if getattr(type(live), "__hotswap_handle__", False):
             return self._repoint(module, name, live, new)
+        if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
+            raise LinkRefused(
+                Finding(code="HS208", severity=Severity.HELD, file=where[0], line=where[1], next_step="restart",
+                        message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow")  # fmt: skip
+            )
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
         if isinstance(live, FunctionType):
@@ -315,16 +340,18 @@ class _Linker:
             return self._class_to_callable(module, name, live, new, where)
         if live is MISSING or isinstance(new, type) or callable(new) and not self.world.is_managed(type(new)):
             return new
-        base = None if self.world.records[module].base is None else self.world.records[module].base.get(name)  # type: ignore[union-attr]
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
-        return self.merger.merge(f"{module}.{name}", live, base or self._literal_base(module, name), new, where)
+        return self.merger.merge(f"{module}.{name}", live, self._base(module).get(name), new, where)
+
+    def _base(self, module: str) -> dict[str, Print]:
+        """What the module's data was when it was loaded, or what its old text gives now."""
+        record = self.world.records.get(module)
+        return record.base if record is not None and record.base is not None else self.bases.get(module, {})
 
     def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self.world.records[module].base
-        from hotswap.fingerprint import fingerprint
-
         if base is None or name not in base or fingerprint(live, self.world.is_managed).same(base[name]):
             return new
         for binding in unit.imports:
@@ -333,23 +360,6 @@ class _Linker:
                 return new
         self.merger._kept(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
         return live
-
-    def _literal_base(self, module: str, name: str) -> Any:
-        """Without a fingerprint (attached later), a pure literal of the base text tells what the value was."""
-        from hotswap.fingerprint import fingerprint
-
-        record = self.world.records[module]
-        if record.base is not None:
-            return None
-        edited = self.draft.edited.get(module)
-        summary = edited.old_summary if edited else self.draft.summaries[module]
-        for unit in summary.units:
-            if unit.names == (name,) and isinstance(unit.node, (ast.Assign, ast.AnnAssign)) and unit.node.value is not None:
-                try:
-                    return fingerprint(ast.literal_eval(unit.node.value), self.world.is_managed)
-                except (ValueError, TypeError, SyntaxError):
-                    return None
-        return None
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
         if self._is_foreign(module, name, live):
@@ -429,21 +439,23 @@ class _Linker:
 
     # ---- classes ----
 
-    def _transplant(self, module: str, name: str, live: type, staged: type, where: tuple[str, int], unit: Unit) -> None:
-        record = self.world.records[module]
+    def _transplant(self, live: type, staged: type, where: tuple[str, int]) -> None:
+        """Move the contents of a class and of the classes nested in it, from the module where it is now."""
         self.transplanted.add(id(live))
-        old_body = self._body_names(module, name, old=True)
-        new_body = self._body_names(module, name, old=False)
+        old_body = self._body_names(live.__module__, live.__qualname__, old=True)
+        new_body = self._body_names(staged.__module__, staged.__qualname__, old=False)
         for mine, theirs in self.twins.classes:
-            if theirs is live or theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__:
-                pair = ClassPair(module=module, path=theirs.__qualname__, file=where[0], line=where[1], live=theirs, staged=mine,
+            nested = theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__
+            if theirs is live or nested:
+                pair = ClassPair(module=staged.__module__, path=theirs.__qualname__, file=where[0], line=where[1], live=theirs, staged=mine,
                                  old_body=old_body.get(theirs.__qualname__, frozenset()),
-                                 new_body=new_body.get(theirs.__qualname__, frozenset()), base=record.base)  # fmt: skip
+                                 new_body=new_body.get(mine.__qualname__, frozenset()), base=self._base(live.__module__))  # fmt: skip
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
 
     def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
+        """Names that class statements bind in their bodies, by qualified name of the class."""
         edited = self.draft.edited.get(module)
-        summary = edited.old_summary if old and edited else self.draft.summaries[module]
+        summary = edited.old_summary if old and edited else self.draft.summaries.get(module, _NO_SUMMARY)
         found: dict[str, frozenset[str]] = {}
 
         def note(node: ast.AST, path: str) -> None:

@@ -17,6 +17,7 @@ import gc
 import sys
 import types
 from collections import deque
+from collections.abc import Callable, Iterable
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -63,7 +64,11 @@ class Twins:
         return value
 
 
-def lead_over(staging: Staging, heap: Heap) -> Twins:
+#: Gives, for a live class and a staged one, further pairs of a staged object and the live one that stands for it.
+PairMembers = Callable[[type, type], Iterable[tuple[object, object]]]
+
+
+def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda live, staged: ()) -> Twins:
     """Find a twin for each staged object and exchange all references among the young.
 
     Raises:
@@ -73,6 +78,9 @@ def lead_over(staging: Staging, heap: Heap) -> Twins:
     for name, module in staging.modules.items():
         twins.put(module, staging.world.records[name].module)
     _pair_classes(staging, twins)
+    for staged, live in twins.classes:
+        for mine, theirs in pair_members(live, staged):
+            twins.put(mine, theirs)
     _pair_functions(staging, heap, twins)
     _pair_methods(twins)
     exchange(staging, twins)
@@ -98,12 +106,13 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
                 live = record.module.__dict__.get(old) if old else None
             same_place = isinstance(live, type) and live.__module__ == value.__module__
             file_gone = isinstance(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
-            if isinstance(live, type) and live is not value and (same_place or file_gone or _has_moved(diff, key, live, value)):
+            if isinstance(live, type) and live is not value and (same_place or file_gone or _has_moved(staging, live, value)):
                 _pair_class(twins, value, live)
 
 
-def _has_moved(diff: Any, name: str, live: type, value: type) -> bool:
-    """True for a class whose statement went to another module and is imported from there now."""
+def _has_moved(staging: Staging, live: type, value: type) -> bool:
+    """True for a class whose statement went to another module."""
+    diff, name = staging.draft.diffs.get(live.__module__), live.__qualname__
     if diff is None or live.__qualname__ != value.__qualname__:
         return False
     was_class = any(name in old.names and old.kind is UnitKind.CLASS for old in [o for o, _ in diff.pairs] + diff.removed)

@@ -283,9 +283,21 @@ class Follower:
                     self._support(symbol)
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
+                    self._support_instance(symbol)
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _support_instance(self, symbol: Symbol) -> None:
+        """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
+        d = self.dirt
+        top = (symbol[0], symbol[1].partition(".")[0])
+        kind = self.graph.type_of(top) if self.graph.kind_of(top) == "instance" else None
+        if kind is None or not any(s[0] == kind[0] and s[1].partition(".")[0] == kind[1] for s in d.affected | d.classes):
+            return
+        for key in [*self.recipe(top), *self.recipe(kind)]:
+            if key not in d.changed and key not in d.derived:
+                d.support.add(key)
 
     def _support_missing(self, symbol: Symbol) -> None:
         """A helper that the module deletes at its end is there again while what it builds is evaluated."""
