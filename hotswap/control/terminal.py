@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -67,6 +66,7 @@ class Reporter:
     def __init__(self, *, as_json: bool = False, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._as_json = as_json
         self._quiet = quiet
+        self._layout = Layout()  # paths relative to where the command was given, wherever the program goes
         self._stream = stream if stream is not None else sys.__stderr__
         # Guards the stream, so that blocks of two threads do not mix; innermost, nothing is called while it is held.
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class Reporter:
         if self._as_json:
             self._print(json.dumps(to_json(report)) + "\n")
         elif self._stream is not None:
-            self._print(_colour(_layout_here().report(report, outlook), self._stream))
+            self._print(_colour(self._layout.report(report, outlook), self._stream))
 
     def notice(self, finding: Finding) -> None:
         """Print a finding that belongs to no change."""
@@ -89,16 +89,9 @@ class Reporter:
         if self._as_json:
             self._print(json.dumps({"finding": to_json(finding)}) + "\n")
         elif self._stream is not None:
-            self._print(_colour(_layout_here().finding(finding), self._stream))
+            self._print(_colour(self._layout.finding(finding), self._stream))
 
     def _print(self, text: str) -> None:
         if self._stream is not None:
             with self._lock:
                 _write(self._stream, text)
-
-
-def _layout_here() -> Layout:
-    try:
-        return Layout()
-    except OSError:  # the program's working directory is gone
-        return Layout(os.sep)

@@ -89,6 +89,7 @@ class Watcher:
         # Files whose newest content was refused, with that content: it is not offered again before it changes (the
         # engine keeps it, and tries it together with the next save).
         self._refused: dict[str, bytes | None] = {}
+        self._unreadable: dict[str, Signature | None] = {}
         self._swept: set[str] = set()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -172,12 +173,14 @@ class Watcher:
         return None
 
     def _collect(self, batch: Batch) -> None:
-        """Take events in until the batch is complete."""
-        while (wait := batch.find_ripe_time(now := self._clock()) - now) > 0:
+        """Take events in until the batch is complete and the queue is empty."""
+        while not batch.is_overdue(now := self._clock()):
+            wait = batch.find_ripe_time(now) - now
             try:
-                self._take(self._events.get(timeout=wait), batch)
+                self._take(self._events.get(wait > 0, max(wait, 0.0)), batch)
             except queue.Empty:
-                continue
+                if wait <= 0:
+                    return
 
     def _take(self, event: RawEvent, batch: Batch) -> None:
         if event.kind == "loaded":
@@ -275,9 +278,9 @@ class Watcher:
         self._say("HS501", f"watching by polling: {why}", severity=Severity.NOTE)
 
     def _say_unreadable(self, file: str, exc: OSError) -> None:
-        signature = sign(file)
-        if self._signatures.get(file) != signature or file not in self._signatures:
-            self._signatures[file] = signature
+        signature = self._signatures[file] = sign(file)
+        if self._unreadable.get(file, ()) != signature:  # said once for each state that the file is in
+            self._unreadable[file] = signature
             self._say("HS104", f"{exc.strerror or exc}; the old code serves on", file=file)
 
     def _say(self, code: str, message: str, *, severity: Severity = Severity.HELD, file: str = "", excerpt: str = "") -> None:
