@@ -449,7 +449,8 @@ class _Linker:
             if theirs is live or nested:
                 pair = ClassPair(module=staged.__module__, path=theirs.__qualname__, file=where[0], line=where[1], live=theirs, staged=mine,
                                  old_body=old_body.get(theirs.__qualname__, frozenset()),
-                                 new_body=new_body.get(mine.__qualname__, frozenset()), base=self._base(live.__module__))  # fmt: skip
+                                 new_body=new_body.get(mine.__qualname__, frozenset()), base=self._base(live.__module__),
+                                 members=self.twins.members.get(id(theirs), ()))  # fmt: skip
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
 
     def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:

@@ -51,6 +51,7 @@ class Twins:
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+    members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
     def put(self, staged: Any, live: Any) -> None:
         self.of[id(staged)] = live
@@ -79,7 +80,8 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
         twins.put(module, staging.world.records[name].module)
     _pair_classes(staging, twins)
     for staged, live in twins.classes:
-        for mine, theirs in pair_members(live, staged):
+        twins.members[id(live)] = tuple(pair_members(live, staged))
+        for mine, theirs in twins.members[id(live)]:
             twins.put(mine, theirs)
     _pair_functions(staging, heap, twins)
     _pair_methods(twins)

@@ -39,6 +39,7 @@ class ClassPair:
         old_body, new_body: names that the class statements bind in their bodies.
         base: fingerprints of the module's data when loaded, class attributes as ``Class.attr``; None where hotswap
             came later.
+        members: what ``hotswap_pair_members`` named for this class: staged object, live object.
     """
 
     module: str
@@ -50,6 +51,7 @@ class ClassPair:
     old_body: frozenset[str]
     new_body: frozenset[str]
     base: Mapping[str, Print] | None
+    members: tuple[tuple[Any, Any], ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
