@@ -2,7 +2,8 @@
 
     swapped     v1, take, swap to v2 [swap to v3 ...], probe      must print what ``fresh`` prints
     fresh       vN, take, probe, without hotswap                  must print what the scenario expects
-    taken back  v1, take, swap to v2, probe, rollback, probe      must print what ``untouched`` prints
+    taken back  v1, take, swap to v2, probe, rollback, probe      must print what ``untouched`` prints,
+                swap to v2 again, probe                           and then what ``fresh`` prints
     untouched   v1, take, probe, without hotswap
 
 A refused change must have been refused with a listed code, and then the process must answer as on the version before.
@@ -10,7 +11,6 @@ A refused change must have been refused with a listed code, and then the process
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import subprocess
@@ -20,10 +20,10 @@ from typing import Any, Self
 
 import attrs
 
+from hotswap.testing.plays import Step, fresh_steps, is_probed, swapped_steps, taken_back_steps
 from hotswap.testing.scenario import Files, Scenario
 from hotswap.testing.verdict import Mismatch, Outcome, Verdict, require_equal
 
-Step = dict[str, Any]
 Result = dict[str, Any]
 _NURSERY = Path(__file__).with_name("nursery.py")
 
@@ -118,48 +118,6 @@ class Judge:
         return self._directory / f"process{next(self._numbers)}"
 
 
-# -- what each process does -------------------------------------------------------------------------------------
-
-
-def fresh_steps(scenario: Scenario, version: int) -> list[Step]:
-    """A process started on this version, without hotswap."""
-    return [_write(scenario.versions[version]), _take(scenario, version), {"op": "probe", "code": scenario.probe}]
-
-
-def swapped_steps(scenario: Scenario, *, late: bool) -> list[Step]:
-    """A process started on version 1 and led through all versions; probed where a transcript is known."""
-    start: Step = {"op": "start"}
-    steps = [_write(scenario.versions[0])]
-    steps += [_take(scenario, 0), start] if late else [start, _take(scenario, 0)]
-    for version in range(1, len(scenario.versions)):
-        steps += [_write(scenario.versions[version]), {"op": "swap"}]
-        if _is_probed(scenario, version):
-            steps.append({"op": "probe", "code": scenario.probe})
-    return steps
-
-
-def taken_back_steps(scenario: Scenario) -> list[Step]:
-    """A process led to version 2 and back to 1; the probe runs on 2 as well, so that nothing of it is left behind."""
-    probe: Step = {"op": "probe", "code": scenario.probe}
-    middle = [] if scenario.probe_once else [probe]
-    start = [_write(scenario.versions[0]), {"op": "start"}, _take(scenario, 0)]
-    swap = [_write(scenario.versions[1]), {"op": "swap"}]
-    return [*start, *swap, *middle, {"op": "rollback"}, _write(scenario.versions[0]), probe]
-
-
-def _write(files: Files) -> Step:
-    return {"op": "write", "files": {path: base64.b64encode(data).decode() for path, data in files}}
-
-
-def _take(scenario: Scenario, version: int) -> Step:
-    return {"op": "take", "code": scenario.takes[version]}
-
-
-def _is_probed(scenario: Scenario, version: int) -> bool:
-    last = version == scenario.last
-    return last or scenario.expects[version] is not None or bool(scenario.must_refuse[version] | scenario.may_refuse[version])
-
-
 # -- the decision -----------------------------------------------------------------------------------------------
 
 
@@ -185,7 +143,7 @@ def decide(
             _require_expected(scenario, version, fresh[scenario.served(version)])
         outcome = _judge_swaps(scenario, fresh, swapped, late=late)
         if taken_back is not None:
-            _judge_rollback(taken_back, untouched=_transcript(fresh[0], "untouched process"))
+            _judge_rollback(taken_back, fresh)
     except Mismatch as mismatch:
         return Verdict(name=scenario.name, outcome=Outcome.FAILED, text=str(mismatch), codes=codes)
     return Verdict(name=scenario.name, outcome=outcome, codes=codes)
@@ -211,7 +169,7 @@ def _judge_swaps(scenario: Scenario, fresh: dict[int, list[Result]], swapped: li
             _require_listed(scenario, version, report, late=late)
         if (missing := scenario.says[version] - set(report["codes"])) and report["applied"]:
             raise Mismatch(f"the report on v{version + 1} does not contain {sorted(missing)}\n{report['text']}")
-        if _is_probed(scenario, version):
+        if is_probed(scenario, version):
             printed = next(result for result in rest if result["op"] == "probe")["out"]
             wanted = _transcript(fresh[live], f"fresh process on v{live + 1}")
             require_equal(printed, wanted, what="swapped process", against=f"fresh process on v{live + 1}", report=report["text"])
@@ -229,15 +187,23 @@ def _require_listed(scenario: Scenario, version: int, report: Result, *, late: b
         raise Mismatch(f"v{version + 1} was refused, which the scenario does not list\n{report['text']}")
 
 
-def _judge_rollback(results: list[Result], *, untouched: str) -> None:
+def _judge_rollback(results: list[Result], fresh: dict[int, list[Result]]) -> None:
     _require_done(results, "process that was taken back")
-    rollback = next(result for result in results if result["op"] == "rollback")
+    at = next(index for index, result in enumerate(results) if result["op"] == "rollback")
+    rollback = results[at]
     if rollback.get("skipped"):
         return  # the swap was refused and judged; there is nothing to take back
     if not rollback["applied"]:
         raise Mismatch(f"the rollback was refused\n{rollback['text']}")
-    whose = "process that was taken back"
-    require_equal(results[-1]["out"], untouched, what=whose, against="a process never swapped", report=rollback["text"])
+    back, *again = [result["out"] for result in results[at:] if result["op"] == "probe"]
+    untouched = _transcript(fresh[0], "untouched process")
+    require_equal(back, untouched, what="process that was taken back", against="a process never swapped", report=rollback["text"])
+    if again:
+        wanted = _transcript(fresh[1], "fresh process on v2")
+        report = results[-2]["text"]
+        require_equal(
+            again[0], wanted, what="process swapped again after a rollback", against="fresh process on v2", report=report
+        )
 
 
 def _transcript(results: list[Result], whose: str) -> str:
