@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hotswap.errors import CODES
 from tests.examples.shop import MIGRATE, SERVE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,12 @@ def test_options_and_commands_exist() -> None:
     options = set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))
     assert options
     assert {option for option in options if option not in help_of("run")} == set()
+
+
+def test_codes_exist_and_classes_of_codes_are_used() -> None:
+    """Every code that README.md names can be explained."""
+    assert {code for code in re.findall(r"\bHS\d{3}\b", README) if code not in CODES} == set()
+    assert {name for name in re.findall(r"\bHS\d(?=xx)", README) if not any(code.startswith(name) for code in CODES)} == set()
 
 
 def help_of(command: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.shop import EXAMPLE, SERVE, Shop, Visitor, running
+from tests.examples.shop import EXAMPLE, ROOT, SERVE, Shop, Visitor, running
 
 FreshCopy = Callable[[], Path]
 
@@ -230,6 +230,25 @@ def test_syntax_error_serves_on_and_heals(shop: Shop) -> None:
     assert shop.get("/cart/").status == 200
     shop.write("shop/pricing.py", text.replace("    return 0 if", "    return 77700\n    return 0 if"))
     shop.wait_until(lambda: re.search(r"shipping\D+777\.00", shop.get("/cart/").text), "the good save is live")
+
+
+def test_the_picture_in_readme_is_real(fresh_copy: FreshCopy) -> None:
+    """README.md shows what this very save prints; only the milliseconds and the folder differ."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    picture = re.findall(r"^```text\n(hotswap  swap 1 .*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    with running(fresh_copy()) as shop:
+        text = shop.read("shop/pricing.py").replace('"goods": 19', '"goods": 21').replace("else 490", "else 590")
+        shop.write("shop/pricing.py", text)
+        shop.wait_until(lambda: shop.status()["factors"]["goods"] == 1.21, "the save is live")
+        shop.wait_for_output(r"hotswap .*\n( .*\n)+")
+        shop.get("/status/")  # a line that is not the block's ends it
+        block = re.search(r"^hotswap .*\n( +\S.*\n)+", shop.output(), re.MULTILINE)
+    assert block
+    assert [timeless(block[0])] == [timeless(text.replace(EXAMPLE, "django_app")) for text in picture]
+
+
+def timeless(block: str) -> str:
+    return re.sub(r"\d+\.\d ms", "… ms", block)
 
 
 # -- what cannot be done in place ------------------------------------------------------------------------------------
