@@ -170,6 +170,7 @@ class Engine:
             summary=lambda name: self._summary(world.records[name]),
             kind_of=world.kind_of,
             type_of=world.type_of,
+            module_of=world.module_of,
             file_of=world.file_of,
         )
 

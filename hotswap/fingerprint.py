@@ -110,6 +110,9 @@ class _Printer:
             return hash((kind.__qualname__, value.name))
         if isinstance(value, _IMMUTABLE):
             return hash((kind.__name__, repr(value)))
+        if isinstance(value, FunctionType) and value.__closure__ and "<locals>" in value.__qualname__:
+            # Made by a call: another run of the same call makes an equal one.
+            return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
         if isinstance(value, types.MethodType):
             return hash(("method", id(value.__func__), id(value.__self__)))
         if isinstance(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
@@ -118,6 +121,12 @@ class _Printer:
             return hash((kind.__qualname__, self._attributes(kind, value)))
         self.opaque = True
         return hash((kind.__qualname__, id(value)))
+
+    def _cell(self, cell: types.CellType) -> int:
+        try:
+            return self.number(cell.cell_contents)
+        except ValueError:
+            return 0
 
     def _attributes(self, kind: type, value: Any) -> int:
         """The state of an instance, read past any code of its class."""

@@ -216,6 +216,11 @@ class World:
             return None
         return (cls.__module__, cls.__qualname__)
 
+    def module_of(self, symbol: Symbol) -> str | None:
+        record = self.records.get(symbol[0])
+        value = record.module.__dict__.get(symbol[1]) if record is not None else None
+        return value.__name__ if isinstance(value, ModuleType) and value.__name__ in self.records else None
+
     def file_of(self, module: str) -> str:
         record = self.records.get(module)
         return record.file if record is not None else ""

@@ -330,6 +330,9 @@ class _Linker:
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
         if isinstance(live, FunctionType):
+            if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
+                self.merger._kept(f"{module}.{name}", where, "the program replaced it since it was loaded")
+                return live
             return self._redirect(module, name, live, new, where)
         if type(live) is LRU and type(new) is LRU:
             self._lead_cache(module, name, live, new)
@@ -348,6 +351,11 @@ class _Linker:
         """What the module's data was when it was loaded, or what its old text gives now."""
         record = self.world.records.get(module)
         return record.base if record is not None and record.base is not None else self.bases.get(module, {})
+
+    def _was_replaced(self, module: str, name: str, live: Any) -> bool:
+        """True for a function that the program put in the place of the one that the text defines."""
+        base = self._base(module).get(name)
+        return base is not None and not fingerprint(live, self.world.is_managed).same(base)
 
     def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """An imported value follows unless the program has bound the name to something else since."""

@@ -48,10 +48,11 @@ def _names(draft: Draft, module: str) -> set[str]:
 def _old_draft(draft: Draft, world: World) -> Draft:
     """The draft that would evaluate the same names from the old texts."""
     summaries = {name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()}
-    graph = Graph(summaries, world.kind_of, world.type_of)
+    graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
     modules = list(draft.order)
     dirt = Dirt(changed=set(_old_units(draft, graph, modules)))
-    Follower(graph, dirt, modules)._find_support()
+    dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
+    Follower(graph, dirt, modules).follow()
     return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=())
 
 

@@ -92,13 +92,18 @@ class Staging:
         namespace["__builtins__"] = {**vars(builtins), "__import__": self._import}
         if "__annotations__" in live:
             namespace["__annotations__"] = dict(live["__annotations__"])
-        pairing = self.draft.pairings.get(name)
+        clones: dict[int, FunctionType] = {}  # an alias of a function becomes an alias of its clone
         for key, value in live.items():
-            if type(value) is FunctionType and value.__globals__ is live and (name, key) in self.draft.dirt.affected:
-                code = pairing.new_of.get(value.__code__, value.__code__) if pairing else value.__code__
-                if code.co_freevars == value.__code__.co_freevars:
-                    namespace[key] = _clone(value, code, namespace)
+            if type(value) is FunctionType and value.__globals__ is live and (name, value.__qualname__) in self.draft.dirt.affected:
+                if id(value) not in clones:
+                    clones[id(value)] = self._clone(name, value, namespace)
+                namespace[key] = clones[id(value)]
         return module
+
+    def _clone(self, name: str, function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
+        pairing = self.draft.pairings.get(name)
+        code = pairing.new_of.get(function.__code__, function.__code__) if pairing else function.__code__
+        return _clone(function, code, namespace) if code.co_freevars == function.__code__.co_freevars else function
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         """``__import__`` of staging code: as usual, but staged modules come first."""
@@ -123,7 +128,19 @@ class Staging:
             if unit.index in wanted:
                 for target in self._late_imports(name, unit):
                     self._evaluate(target)
+                later = self._hide_later(name, summary, unit)
                 self._execute(name, summary, unit.node)
+                for key, value in later.items():
+                    module.__dict__.setdefault(key, value)
+
+    def _hide_later(self, name: str, summary: Summary, unit: Unit) -> dict[str, Any]:
+        """``globals()`` and ``dir()`` see only what is bound so far."""
+        if not self.draft.graph.looks_around(name, unit):
+            return {}
+        namespace = self.modules[name].__dict__
+        so_far = {n for u in summary.units if u.index < unit.index for n in u.names}
+        bound = {n for u in summary.units for n in u.names}
+        return {key: namespace.pop(key) for key in bound - so_far if key in namespace}
 
     def _late_imports(self, name: str, unit: Unit) -> set[str]:
         """Modules that functions import when the statement calls them."""

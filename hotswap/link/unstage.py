@@ -16,6 +16,7 @@ import functools
 import gc
 import sys
 import types
+import typing
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import CellType, FunctionType, MethodType, ModuleType
@@ -87,6 +88,7 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
     _pair_methods(twins)
     exchange(staging, twins)
     _finish_copies(twins)
+    _exchange_overloads(twins)
     _check_escapes(staging, twins)
     return twins
 
@@ -363,6 +365,15 @@ def _finish_copies(twins: Twins) -> None:
         if sys.version_info >= (3, 12):
             copy.__type_params__ = staged.__type_params__
         copy.__dict__.update({k: twins.resolve(v) for k, v in staged.__dict__.items()})
+
+
+def _exchange_overloads(twins: Twins) -> None:
+    """``typing.overload`` notes functions in a table of the library, which is only read by ``get_overloads``."""
+    for per_module in getattr(typing, "_overload_registry", {}).values():
+        for per_name in list(per_module.values()):
+            for line, function in list(per_name.items()):
+                if id(function) in twins.of:
+                    per_name[line] = twins.resolve(function)
 
 
 # ---- nothing may be left behind ----

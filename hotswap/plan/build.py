@@ -61,7 +61,7 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text imports a module.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of: see :class:`hotswap.plan.graph.Graph`.
+        kind_of, type_of, module_of: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
     """
 
@@ -69,6 +69,7 @@ class Surroundings:
     summary: Callable[[str], Summary]
     kind_of: Callable[[Symbol], str]
     type_of: Callable[[Symbol], Symbol | None]
+    module_of: Callable[[Symbol], str | None]
     file_of: Callable[[str], str]
 
 
@@ -161,8 +162,8 @@ class _Builder:
         wide = self._with_imported(modules)
         summaries = {module: self._summary(module) for module in wide}
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
-        self.graph = Graph(summaries, self.around.kind_of, self.around.type_of)
-        self.before = Graph(before, self.around.kind_of, self.around.type_of)
+        self.graph = Graph(summaries, self.around.kind_of, self.around.type_of, self.around.module_of)
+        self.before = Graph(before, self.around.kind_of, self.around.type_of, self.around.module_of)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
@@ -187,6 +188,8 @@ class _Builder:
                 if own:
                     dirt.shallow.add((name, qualname))
             self._note_removed(diff, dirt)
+            before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
+            dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
         for name, pairing in self.pairings.items():
             for old, new in pairing.new_of.items():
                 if "<locals>" in old.co_qualname and old.co_freevars != new.co_freevars:

@@ -34,6 +34,7 @@ class Dirt:
         support: units that are evaluated only because others need their new definitions; their results are dropped.
         values: symbols whose value changes.
         classes: classes whose body changes.
+        added: names that only the new text binds.
         affected: functions (by qualified name) that behave differently, through any number of calls.
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
         kept: derived units that are not evaluated, because their live value is opaque.
@@ -45,6 +46,7 @@ class Dirt:
     support: set[Key] = attrs.Factory(set)
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
+    added: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     shallow: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
@@ -62,6 +64,7 @@ class Follower:
         self.dirt = dirt
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
+        self._recipes: dict[Symbol, list[Key]] | None = None
 
     def follow(self) -> None:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
@@ -126,8 +129,12 @@ class Follower:
         now = unit.analysis.now
         if key not in self._reads:
             self._reads[key] = self._reads_of(module, unit)
+        if (whole := self._cause_by_namespace(module, unit)) is not None:
+            return whole
         for symbol in self._reads[key]:
             top = (symbol[0], symbol[1].partition(".")[0])
+            if (top[0], "__getattr__") in d.affected and top[0] != module and top[1] not in self.graph.binders(top[0]):
+                return (top[0], "__getattr__")
             if top in d.values and top != (module, unit.names[0] if unit.names else ""):
                 return top
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
@@ -153,6 +160,22 @@ class Follower:
             for name in unit.names:
                 if unit.kind is UnitKind.FUNCTION and (module, name) in d.affected and self.graph.kind_of((module, name)) == "data":
                     return (module, name)
+        return None
+
+    def _cause_by_namespace(self, module: str, unit: Unit) -> Symbol | None:
+        """For statements that read a namespace as a whole, or the subclasses of a class."""
+        d = self.dirt
+        if self.graph.looks_around(module, unit):
+            for symbol in (*d.values, *d.added):
+                if symbol[0] == module and symbol[1] not in unit.names:
+                    return symbol
+        for target in self.graph.whole_modules(module, unit):
+            for symbol in (*d.values, *d.added):
+                if symbol[0] == target:
+                    return symbol
+        for chain in unit.analysis.now.calls:
+            if chain.endswith(".__subclasses__") and d.classes:
+                return next(iter(d.classes))
         return None
 
     def _reads_of(self, module: str, unit: Unit) -> set[Symbol]:
@@ -200,7 +223,9 @@ class Follower:
         """Evaluate again, or keep and name: see the table in DESIGN of derived values."""
         key = (module, unit.index)
         kinds = {self.graph.kind_of((module, name)) for name in unit.names}
-        if unit.kind is UnitKind.EFFECT or (unit.kind is UnitKind.BLOCK and self.graph.foreign_effects(module, unit)):
+        if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
+            self.dirt.kept[key] = cause  # the staged classes would be among the subclasses
+        elif unit.kind is UnitKind.EFFECT or (unit.kind is UnitKind.BLOCK and self.graph.foreign_effects(module, unit)):
             if self._is_contribution(module, unit):
                 self.dirt.derived[key] = cause
             else:
@@ -268,7 +293,9 @@ class Follower:
 
     def recipe(self, symbol: Symbol) -> list[Key]:
         """The statements that bind a symbol or contribute to it, in order."""
-        return recipe_of(self.graph, symbol, self.modules)
+        if self._recipes is None:
+            self._recipes = index_recipes(self.graph, self.modules)
+        return self._recipes.get(symbol, [])
 
     # ---- support ----
 
@@ -284,9 +311,20 @@ class Follower:
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
                     self._support_instance(symbol)
+                    self._support_row(symbol, (module, index))
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _support_row(self, symbol: Symbol, reader: Key) -> None:
+        """A name that is bound or filled by several statements is read as it was at the reader's line."""
+        d = self.dirt
+        top = (symbol[0], symbol[1].partition(".")[0])
+        if top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "instance"):
+            return
+        row = self.recipe(top)
+        if len(row) > 1 and any(key > reader for key in row if key[0] == reader[0]):
+            d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
     def _support_instance(self, symbol: Symbol) -> None:
         """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
@@ -325,6 +363,17 @@ class Follower:
                     d.support.add(key)
 
 
+def index_recipes(graph: Graph, modules: list[str]) -> dict[Symbol, list[Key]]:
+    """The recipes of all symbols, in one pass."""
+    found: dict[Symbol, list[Key]] = {}
+    for module in modules:
+        for unit in graph.summaries[module].units:
+            if unit.kind is not UnitKind.GUARD:
+                for symbol in {(module, name) for name in unit.names} | graph.mutated(module, unit):
+                    found.setdefault(symbol, []).append((module, unit.index))
+    return found
+
+
 def recipe_of(graph: Graph, symbol: Symbol, modules: list[str]) -> list[Key]:
     """The statements that bind a symbol or contribute to it, in module order."""
     found = []
@@ -346,9 +395,9 @@ def changed_recipes(old: Graph, new: Graph, modules: list[str], edited: Mapping[
                 for unit in graph.summaries[module].units:
                     if unit.kind is not UnitKind.GUARD:
                         symbols |= graph.mutated(module, unit)
-    return {s for s in symbols if _row(old, s, modules) != _row(new, s, modules)}
+    before, after = index_recipes(old, modules), index_recipes(new, modules)
+    return {s for s in symbols if _row(old, before.get(s, [])) != _row(new, after.get(s, []))}
 
 
-def _row(graph: Graph, symbol: Symbol, modules: list[str]) -> list[tuple[str, str]]:
-    known = [module for module in modules if module in graph.summaries]
-    return [(module, graph.summaries[module].units[index].skeleton) for module, index in recipe_of(graph, symbol, known)]
+def _row(graph: Graph, keys: list[Key]) -> list[tuple[str, str]]:
+    return [(module, graph.summaries[module].units[index].skeleton) for module, index in keys]

@@ -30,7 +30,8 @@ PASSIVE_CALLS = frozenset(
        "staticmethod classmethod property getattr hasattr callable bool".split()}
     | {f"collections.{n}" for n in "deque defaultdict OrderedDict ChainMap Counter".split()}
 )
-EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint globals vars".split())
+_NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
+EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
 
 
 @attrs.define(eq=False)
@@ -41,11 +42,13 @@ class Graph:
         summaries: by module name; the new text for edited modules in one graph, the old text in the other.
         kind_of: what a symbol is bound to in the live program: data, function, class, module, instance, opaque, missing.
         type_of: the symbol of the class of a live instance, if that class is managed.
+        module_of: the name of the module that a symbol is bound to, if it is managed.
     """
 
     summaries: Mapping[str, Summary]
     kind_of: Callable[[Symbol], str]
     type_of: Callable[[Symbol], Symbol | None]
+    module_of: Callable[[Symbol], str | None] = lambda symbol: None
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
     _stars: dict[str, list[str]] = attrs.field(factory=dict, init=False)
@@ -87,6 +90,8 @@ class Graph:
         if binding is not None and self._is_import(binders.get(head, ())):
             return self._resolve_import(binding, rest)
         if head in binders:
+            if rest and (target := self.module_of((module, head))) is not None and target in self.summaries:
+                return self._in_module(target, rest)
             return (module, chain)
         for star in self._stars[module]:
             if (found := self.resolve(star, chain)) is not None:
@@ -176,6 +181,23 @@ class Graph:
             for target, attr in uses.imports:
                 if attr and (symbol := self.resolve(target, attr)) is not None:
                     found.add(symbol)
+        return found
+
+    def looks_around(self, module: str, unit: Unit) -> bool:
+        """True for a statement that reads the module's namespace as a whole: ``globals()``, ``dir()``."""
+        return any(
+            chain in _NAMESPACE_CALLS and self.resolve(module, chain) is None for chain in unit.analysis.now.calls
+        )
+
+    def whole_modules(self, module: str, unit: Unit) -> set[str]:
+        """Managed modules that a statement reads as objects, so that it may read anything of them."""
+        found = set()
+        now = unit.analysis.now
+        for chain in now.reads:
+            symbol = self.resolve(module, chain)
+            if symbol is not None and not symbol[1] and (now.calls or now.calls_unknown):
+                found.add(symbol[0])
+        found |= {target for target, attr in now.imports if not attr and target in self.summaries}
         return found
 
     def reach(self, starts: Iterable[Symbol]) -> set[Symbol]:

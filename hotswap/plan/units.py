@@ -408,6 +408,9 @@ class _Walker:
             uses.calls_unknown = True
         else:
             uses.calls.add(chain)
+            match node.args:
+                case [ast.Constant(value=str(target)), *_] if chain.endswith("import_module"):
+                    uses.imports.add((target, ""))
         if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self._mutation(node.func.value, uses, local)
         if isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr", "next") and node.args:
