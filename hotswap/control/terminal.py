@@ -30,7 +30,7 @@ def write_lines(lines: Iterable[Line], stream: TextIO) -> None:
 
 def _colour(lines: Iterable[Line], stream: TextIO) -> str:
     plain = "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
-    if not stream.isatty():
+    if stream.closed or not stream.isatty():
         return plain
     try:
         # Late: rich takes longer to import than a swap takes, and only a terminal needs it.

@@ -148,8 +148,9 @@ class DirectoryWatch:
     def _schedule(self, folder: str, root: _Root) -> None:
         try:
             if self._observer is None:
-                self._observer = _make_observer(self.polling)
-                self._observer.start()
+                observer = _make_observer(self.polling)
+                observer.start()
+                self._observer = observer
             root.identity = _identify(folder)
             if root.identity is not None:
                 root.handle = self._observer.schedule(
