@@ -15,6 +15,7 @@ import os
 import runpy
 import sys
 import types
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from types import TracebackType
 from typing import Any, NoReturn
@@ -24,14 +25,18 @@ from hotswap.loader import LoadedModule, compile_source, read_bytes
 from hotswap.restart import Image, Restarter
 from hotswap.runtime import Runtime
 
-__all__ = ["run"]
+__all__ = ["prepare"]
 
 
-def run(request: RunRequest) -> None:
-    """Run a program until it ends; leaves as the program does, by returning or by its exception.
+def prepare(request: RunRequest) -> Callable[[], None]:
+    """Make everything ready for a program.
+
+    Returns:
+        What runs it until it ends, and leaves as the program does: by returning or by its exception.
 
     Raises:
         ConfigError: a setting is wrong; nothing has been run.
+        UnsupportedError: this interpreter cannot be served; nothing has been run.
     """
     settings = load_settings(request.given)
     scope = make_scope(settings)
@@ -45,9 +50,13 @@ def run(request: RunRequest) -> None:
     restarter = Restarter(image, before=before_restart, on_failure=lambda why: runtime.say_failure(why))
     runtime = Runtime(scope, settings, restart=restarter.request if settings.restart else None)
     ending = _Ending(runtime)
-    atexit.register(ending.finish)  # before the program registers anything, so it runs after all that it registers
-    runtime.start()
-    _run_until_left(request, runtime, restarter, ending)
+
+    def run() -> None:
+        atexit.register(ending.finish)  # before the program registers anything, so it runs after all that it registers
+        runtime.start()
+        _run_until_left(request, runtime, restarter, ending)
+
+    return run
 
 
 class _Ending:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from hotswap.errors import ConfigError
+from hotswap.errors import HotswapError
 
 __all__ = ["main"]
 
@@ -36,11 +36,11 @@ def _asks_for_help(words: list[str]) -> bool:
 
 def _run(words: list[str]) -> None:
     from hotswap.config import parse_run
-    from hotswap.runner import run
+    from hotswap.runner import prepare
 
     try:
-        request = parse_run(words)
-        run(request)
-    except ConfigError as exc:
+        run = prepare(parse_run(words))
+    except HotswapError as exc:
         sys.stderr.write(f"hotswap run: {exc}\nTry: hotswap run --help\n")
         sys.exit(2)
+    run()  # outside: the program may raise errors of hotswap of its own

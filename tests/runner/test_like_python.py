@@ -176,6 +176,15 @@ def test_safe_path_is_respected(folder: Path, runtime: Path) -> None:
     assert "''" not in compare(folder, runtime, {"x.py": SHOW}, ["x.py"], PYTHONSAFEPATH="1").out
 
 
+def test_an_error_of_hotswap_in_the_program_is_the_programs(folder: Path, runtime: Path) -> None:
+    """A program that uses the API wrongly gets its own traceback, not the usage of the command."""
+    write_files(folder, {"x.py": "import hotswap\n\nhotswap.start(['nowhere'])\n"})
+    ending = run(folder, runtime, [*HOTSWAP, "run", "x.py"])
+    assert ending.code == 1
+    assert ending.err.splitlines()[:2] == ["Traceback (most recent call last):", f'  File "{folder}/x.py", line 3, in <module>']
+    assert "ConfigError" in ending.err
+
+
 def test_an_installed_command_runs_like_the_module(folder: Path, runtime: Path) -> None:
     """A console script as launcher leaves no frame and no path entry behind either."""
     write_files(folder, {"bin/hotswap": "from hotswap.control.cli import main\nmain()\n", "x.py": SHOW + FAIL})
