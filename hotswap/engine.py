@@ -102,17 +102,25 @@ class Engine:
                               next_step="please report this", excerpt=traceback.format_exc())  # fmt: skip
             return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
 
-    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
+    def _link(self, draft: Draft) -> commit.Swap:
         try:
-            swap = link(draft, self.world, self.plugins)
+            return link(draft, self.world, self.plugins)
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise _Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
+
+    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None, tries: int = 3) -> Report:
+        swap = self._link(draft)
         findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
         swap.suspended.clear()
         clock.mark("link")
-        commit.apply(swap)
+        try:
+            commit.apply(swap)
+        except KeyError:  # an object was made of a class that had none when it was linked: look again
+            if tries > 1:
+                return self._carry_out(draft, clock, seen_at, tries - 1)
+            raise
         clock.mark("commit")
         records = self._set_texts(draft)
         gone = [self.world.records.pop(name) for name in draft.gone]

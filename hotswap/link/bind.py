@@ -7,9 +7,10 @@ fail is here, before the commit.
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import sys
-from types import CellType, FunctionType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
@@ -21,6 +22,7 @@ from hotswap.link.heap import LRU, Heap, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.shape import prepare_shapes
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
@@ -94,6 +96,7 @@ class _Linker:
             self._rebind_importers()
             self._remove_names()
             self._remove_modules()
+            self._prepare_shapes()
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
@@ -101,6 +104,26 @@ class _Linker:
         self._ask_before_commit()
         self.census.frame(self.swap)
         return self.swap
+
+    def _prepare_shapes(self) -> None:
+        """Live objects of classes that change shape get what they lack, or the swap is held."""
+        found = prepare_shapes(
+            self.draft, self.world, self.plugins, self.census, self.twins.classes, self.twins.resolve, self._look_up
+        )
+        held = [finding for finding in found if finding.severity is Severity.HELD]
+        if held:
+            raise LinkRefused(*held)
+        self.swap.findings += found
+
+    def _look_up(self, module: str, chain: str) -> Any:
+        """What a dotted name means in a module after the swap, running no code; MISSING for nothing that is known."""
+        space = self.staging.modules.get(module, self.world.records[module].module).__dict__
+        head, *rest = chain.split(".")
+        value = space.get(head, vars(builtins).get(head, MISSING))
+        for name in rest:
+            owner = value.__dict__ if isinstance(value, (ModuleType, type)) else {}
+            value = owner.get(name, MISSING)
+        return self.twins.resolve(value)
 
     def _ask_before_commit(self) -> None:
         """Plugins look at all prepared writes; a held finding of theirs stops the swap."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 import attrs
 
 LRU: type = type(functools.lru_cache(lambda: None))
+_OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
 _WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
 
 
@@ -35,20 +37,37 @@ class Heap:
     frozen: int = 0
 
 
+def hidden_objects() -> int:
+    """How many objects ``gc.freeze()`` hides from the collector, those of the interpreter itself left out.
+
+    CPython 3.12 starts with 375 frozen ones of its own; thawing and freezing for these would freeze the whole program.
+    """
+    count = gc.get_freeze_count()
+    return count if count > _OWN_FROZEN else 0
+
+
+@contextmanager
+def nothing_hidden() -> Iterator[None]:
+    """Bring frozen objects back for a look at the heap, and freeze again."""
+    hidden = hidden_objects()
+    if hidden:
+        gc.unfreeze()
+    try:
+        yield
+    finally:
+        if hidden:
+            gc.freeze()
+
+
 def scan_heap(files: Collection[str]) -> Heap:
     """List the live functions of some files, whoever imported them and whenever hotswap was attached.
 
     Args:
         files: values of ``co_filename``.
     """
-    frozen = gc.get_freeze_count()
-    if frozen:
-        gc.unfreeze()
-    try:
+    frozen = hidden_objects()
+    with nothing_hidden():
         found = [o for o in gc.get_objects() if type(o) in _WANTED]
-    finally:
-        if frozen:
-            gc.freeze()
     heap = Heap(frozen=frozen)
     wanted = set(files)
     for item in found:
@@ -68,14 +87,8 @@ def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
     wanted = {sub for cls in classes for sub in with_subclasses(cls)}
     if not wanted:
         return {}
-    frozen = gc.get_freeze_count()
-    if frozen:
-        gc.unfreeze()
-    try:
+    with nothing_hidden():
         found = [o for o in gc.get_objects() if type(o) in wanted]
-    finally:
-        if frozen:
-            gc.freeze()
     grouped: dict[type, list[Any]] = {}
     for item in found:
         grouped.setdefault(type(item), []).append(item)

@@ -9,16 +9,21 @@ Accepted: a subclass that is defined between linking and commit, and that has in
 
 from __future__ import annotations
 
+import functools
 import gc
+import operator
+import weakref
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, compress, repeat
+from itertools import chain, compress, filterfalse, repeat
+from types import MemberDescriptorType
 from typing import Any
 
 import attrs
 
-from hotswap.commit import Call, Swap, Write
-from hotswap.link.heap import with_subclasses
+from hotswap.commit import MISSING, Call, Swap, Write
+from hotswap.link.heap import hidden_objects, with_subclasses
+from hotswap.plugin.values import Field
 
 _NOTHING: Call = (bool,)  # the side of a write that has nothing to do
 
@@ -28,17 +33,20 @@ class Census:
     """The instances of all classes that one swap asks for: one pass over the heap, inside the commit.
 
     Attributes:
-        classes: whose instances are listed, with all subclasses.
+        classes: whose instances are listed, exactly these.
         found: holds the listed objects (and other referrers of the classes) while the commit runs, else empty.
+        first: writes to be made before all others, while the classes are still what they were.
     """
 
     classes: set[type] = attrs.Factory(set)
     found: list[Any] = attrs.Factory(list)
+    first: list[Write] = attrs.Factory(list)
+    _lists: list[list[Any]] = attrs.field(factory=list, init=False)
 
     def pick(self, classes: Iterable[type]) -> Iterator[Any]:
-        """The instances of some classes and of their subclasses; to be consumed inside the commit, once."""
-        exact = {sub for cls in classes for sub in with_subclasses(cls)}
-        self.classes |= exact
+        """The instances of some classes, not of their subclasses; to be consumed inside the commit, once."""
+        exact = list(classes)
+        self.classes.update(exact)
         ids = {id(cls) for cls in exact}  # by id: a metaclass may have an __eq__ of its own
         return compress(self.found, map(ids.__contains__, map(id, map(type, self.found))))
 
@@ -46,35 +54,83 @@ class Census:
         """Put the listing before all writes of a swap, and the letting go after them; in reverse for the way back."""
         if not self.classes:
             return
-        thaw = [Write((gc.unfreeze,), (gc.freeze,)), Write((gc.freeze,), (gc.unfreeze,))] if gc.get_freeze_count() else []
-        swap.writes[:0] = [*thaw[:1], Write(self._listing(), (list.clear, self.found), "list instances")]
+        thaw = [Write((gc.unfreeze,), (gc.freeze,)), Write((gc.freeze,), (gc.unfreeze,))] if hidden_objects() else []
+        swap.writes[:0] = [*thaw[:1], Write(self._listing(), (list.clear, self.found), "list instances"), *self.first]
         swap.add(Write((list.clear, self.found), self._listing()), *thaw[1:])
+        swap.add(*(Write((list.clear, item), _NOTHING) for item in self._lists))
 
     def _listing(self) -> Call:
         one_each = [[cls] for cls in self.classes]
         return (self.found.extend, chain.from_iterable(map(gc.get_referrers, *one_each)))
 
+    def _new_list(self, items: Iterable[Any] = ()) -> list[Any]:
+        """A list of objects that is emptied by the commit, so that the history of swaps keeps nothing alive."""
+        self._lists.append(list(items))
+        return self._lists[-1]
+
     # ---- what is done with them ----
 
     def drop_attribute(self, cls: type, name: str) -> list[Write]:
         """Remove an attribute from all instances of a class that have it; the way back removes it again."""
+        exact = with_subclasses(cls)
+        what = f"{cls.__qualname__}.{name} of all objects"
+        if isinstance(cls.__dict__.get(name), MemberDescriptorType):
+            return [Write(self._empty_slots(exact, name), self._empty_slots(exact, name), what)]
         if not cls.__dictoffset__:
             return []
+        return [Write(self._pop(exact, name), self._pop(exact, name), what)]
 
-        def drop() -> Call:
-            states = map(object.__getattribute__, self.pick([cls]), repeat("__dict__"))
-            return batch(map(dict.pop, states, repeat(name), repeat(None)))
+    def _pop(self, exact: list[type], name: str) -> Call:
+        states = map(object.__getattribute__, self.pick(exact), repeat("__dict__"))
+        return batch(map(dict.pop, states, repeat(name), repeat(None)))
 
-        return [Write(drop(), drop(), f"{cls.__qualname__}.{name} of all objects")]
+    def _empty_slots(self, exact: list[type], name: str) -> Call:
+        # Set before deleted: deleting an empty slot raises.
+        return batch(chain(
+            map(object.__setattr__, self.pick(exact), repeat(name), repeat(None)),
+            map(object.__delattr__, self.pick(exact), repeat(name)),
+        ))  # fmt: skip
 
-    def demand_none(self, classes: Collection[type]) -> Write:
-        """A write that fails, and with it the commit, if there is an instance of one of the classes.
-
-        Raises:
-            KeyError: (by the write) an object was made after the linker had found none.
-        """
+    def demand_none(self, exact: Collection[type]) -> None:
+        """Let the commit fail if there is an instance of one of the classes: the linker has found none."""
         nobody: dict[int, None] = {}
-        return Write(batch(map(nobody.__getitem__, map(id, self.pick(classes)))), _NOTHING, "no instances")
+        self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), _NOTHING, "no instances"))
+
+    def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None) -> None:
+        """Give all instances of exactly one class a field that they lack; the way back takes it from them.
+
+        Args:
+            owners: objects that have the field already, where that cannot be asked of the object in C; None where
+                reading the attribute runs no code of the program.
+        """
+        candidates, lacking = self._new_list(), self._new_list()
+        if owners is None:
+            lacks = map(operator.is_, map(getattr, candidates, repeat(name), repeat(MISSING)), repeat(MISSING))
+        else:
+            kept = self._new_list(owners)  # an id is only good while its object lives
+            lacks = map(operator.not_, map({id(item) for item in kept}.__contains__, map(id, candidates)))
+        values = repeat(field.default) if field.factory is None else map(operator.call, repeat(field.factory))
+        self.first += [
+            Write((candidates.extend, self.pick([cls])), _NOTHING),
+            Write((lacking.extend, compress(candidates, lacks)), _NOTHING),
+            *self._take_back(cls, name, lacking),
+            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, f"{cls.__qualname__}.{name} of all objects"),
+        ]
+
+    def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
+        """The way back, made ready before the way there. It holds the objects weakly; without weak references there is
+        none, and the objects keep a field that the old code does not know."""
+        if not cls.__weakrefoffset__:
+            return []
+        refs: list[Any] = []
+        return [
+            Write((refs.extend, map(weakref.ref, lacking)), batch(map(object.__delattr__, _alive(refs), repeat(name)))),
+            Write(_NOTHING, batch(map(object.__setattr__, _alive(refs), repeat(name), repeat(None)))),
+        ]
+
+
+def _alive(refs: list[Any]) -> Iterator[Any]:
+    return filterfalse(functools.partial(operator.is_, None), map(operator.call, refs))
 
 
 def batch(calls: Iterable[Any]) -> Call:

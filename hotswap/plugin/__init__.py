@@ -7,7 +7,11 @@ Must not: import a stage, or let an exception of a plugin through.
 A plugin imports all that it needs from here: ``from hotswap.plugin import hookimpl, Refusal, ...``.
 """
 
+from hotswap.plugin.defaults import copies_of, field_of_factory, field_of_value
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, hookimpl
 from hotswap.plugin.values import ClassPair, Field, Refusal, Shape, Stale
 
-__all__ = ["ENTRY_POINTS", "ClassPair", "EngineView", "Field", "Refusal", "Shape", "Stale", "hookimpl"]
+__all__ = [
+    "ENTRY_POINTS", "ClassPair", "EngineView", "Field", "Refusal", "Shape", "Stale", "copies_of", "field_of_factory",
+    "field_of_value", "hookimpl",
+]  # fmt: skip

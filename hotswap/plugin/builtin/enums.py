@@ -25,8 +25,12 @@ from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import ClassPair, Refusal
 
 #: Bookkeeping of EnumType in a class, in all versions; functions in it are moved like any method.
-_MAPS = ("_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_unhashable_values_map_", "_hashable_values_")
-_FACTS = ("_member_type_", "_use_args_", "_value_repr_", "_flag_mask_", "_all_bits_", "_singles_mask_", "_boundary_", "_inverted_")
+_MAPS = (
+    "_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_unhashable_values_map_", "_hashable_values_",
+)  # fmt: skip
+_FACTS = (
+    "_member_type_", "_use_args_", "_value_repr_", "_flag_mask_", "_all_bits_", "_singles_mask_", "_boundary_", "_inverted_",
+)  # fmt: skip
 _HEAP_TYPE = 1 << 9
 
 

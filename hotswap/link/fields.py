@@ -1,0 +1,350 @@
+"""What the text of a plain class says about its objects: which fields they get when they are made, and their hash.
+
+    read                                       what
+    __init__, __post_init__, __new__, ...      ``self.x = expression``, also over ``setattr`` and tuples
+    methods that these call on self            the same
+    super().__init__(), Base.__init__(self)    whether the fields of the next class come too
+
+Only what is set without a condition, once, to a value that needs nothing from the caller has a default.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections
+import enum
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING
+from hotswap.plan.units import bound_names, dotted
+from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
+from hotswap.plugin.values import Field
+
+#: Run for every new object, or by what ``@dataclass`` and attrs write for ``__init__``.
+MAKERS = ("__new__", "__init__", "__post_init__", "__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
+#: Gives what a dotted name means in the module, MISSING where it means nothing yet.
+Lookup = Callable[[str], Any]
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_CONTAINERS = frozenset(
+    {"list", "dict", "set", "tuple", "deque", "defaultdict", "OrderedDict", "Counter", "bytearray", "frozenset"}
+)
+
+
+@attrs.define(eq=False)
+class TextField:
+    """A field that a class's text sets on new objects.
+
+    Attributes:
+        line: of its first assignment.
+        expression: the one that is assigned; None where there are several, or a condition.
+        arguments: names that the expression may take from the caller or from before.
+        annotation: of the parameter that is assigned.
+        is_used: read again while the object is made, so a container may not stay as it begins.
+        is_shared: assigned together with another name, so a container may be filled through that.
+    """
+
+    line: int
+    expression: ast.expr | None
+    arguments: frozenset[str]
+    annotation: str = ""
+    is_used: bool = False
+    is_shared: bool = False
+
+    def evaluate(self, lookup: Lookup) -> Field:
+        """The field with its default, where that can be known from the text."""
+        if self.expression is None:
+            return Field(kind=self.annotation, why="it is set in several places, or under a condition")
+        field = _evaluate(self.expression, self.arguments, lookup)
+        if field.factory is not None and (self.is_used or self.is_shared):
+            return Field(kind=field.kind, why="it is filled while an object is made")
+        return field if field.kind else attrs.evolve(field, kind=self.annotation)
+
+    def container(self) -> str:
+        """The kind of container that it begins as; ``None`` as a word for None, empty for anything else."""
+        match self.expression:
+            case ast.Constant(value=None):
+                return "NoneType"
+            case ast.List() | ast.ListComp():
+                return "list"
+            case ast.Dict() | ast.DictComp():
+                return "dict"
+            case ast.Set() | ast.SetComp():
+                return "set"
+            case ast.Tuple():
+                return "tuple"
+            case ast.Call(func=function) if (name := (dotted(function) or "").rpartition(".")[2]) in _CONTAINERS:
+                return name
+        return ""
+
+
+@attrs.define(eq=False)
+class TextClass:
+    """What a class statement says about its objects.
+
+    Attributes:
+        fields: by name.
+        has_init: True where it defines ``__init__``.
+        goes_on: True where making an object also runs what the next class in the row says.
+        hashing: the text of what ``__hash__`` and ``__eq__`` do, for comparison.
+    """
+
+    fields: dict[str, TextField]
+    has_init: bool
+    goes_on: bool
+    hashing: str
+
+
+def read_class(node: ast.ClassDef) -> TextClass:
+    """Read a class statement; executes nothing."""
+    methods = {child.name: child for child in node.body if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    reader = _Reader(methods)
+    for name in MAKERS:
+        if name in methods:
+            reader.read(methods[name], is_certain=True)
+    init = methods.get("__init__")
+    return TextClass(
+        fields=reader.finish(),
+        has_init=init is not None,
+        goes_on=init is None or _calls_next(init),
+        hashing="".join(ast.dump(methods[name]) for name in sorted(_hash_methods(methods))),
+    )
+
+
+def class_nodes(tree: ast.AST) -> dict[str, ast.ClassDef]:
+    """All class statements in a tree, by qualified name, those in functions too."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def search(node: ast.AST, path: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                found[f"{path}{child.name}"] = child
+                search(child, f"{path}{child.name}.")
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                search(child, f"{path}{child.name}.<locals>.")
+            else:
+                search(child, path)
+
+    search(tree, "")
+    return found
+
+
+# ---- fields ----
+
+
+@attrs.frozen(kw_only=True)
+class _Scope:
+    """Where a statement stands.
+
+    Attributes:
+        me: names of the object that is made.
+        local: parameters and other local names.
+        annotations: of the parameters.
+        certain: it is executed for every object.
+    """
+
+    me: frozenset[str]
+    local: frozenset[str]
+    annotations: dict[str, str]
+    certain: bool
+
+
+class _Reader:
+    """Collects what functions set on the object that they make."""
+
+    def __init__(self, methods: dict[str, _Function]) -> None:
+        self.methods = methods
+        self.fields: dict[str, TextField] = {}
+        self.loads: set[str] = set()
+        self.seen: set[str] = set()
+
+    def finish(self) -> dict[str, TextField]:
+        for name in self.loads & self.fields.keys():
+            self.fields[name].is_used = True
+        return self.fields
+
+    def read(self, function: _Function, *, is_certain: bool) -> None:
+        if function.name in self.seen:
+            return
+        self.seen.add(function.name)
+        scope = _Scope(
+            me=frozenset(_names_of_self(function)),
+            local=frozenset({*bound_names(function.body), *(arg.arg for arg in _all_args(function.args))}),
+            annotations={a.arg: ast.unparse(a.annotation) for a in _all_args(function.args) if a.annotation is not None},
+            certain=is_certain,
+        )
+        self._block(function.body, scope)
+
+    def _block(self, body: list[ast.stmt], scope: _Scope) -> None:
+        for statement in body:
+            self._statement(statement, scope)
+
+    def _statement(self, node: ast.stmt, scope: _Scope) -> None:
+        doubtful = attrs.evolve(scope, certain=False)
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._target(target, value, scope, shared=len(targets) > 1)
+                self._expressions([*targets, value], scope)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self._target(target, value, scope)
+                self._expressions([value], scope)
+            case ast.Expr(value=value):
+                self._expressions([value], scope)
+            case ast.AugAssign(target=target, value=value):
+                self._target(target, None, doubtful)
+                self._expressions([value], doubtful)
+            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+                for item in items:
+                    if item.optional_vars is not None:
+                        self._target(item.optional_vars, None, scope)
+                self._expressions([item.context_expr for item in items], scope)
+                self._block(body, scope)
+            case _:
+                self._compound(node, doubtful)
+
+    def _compound(self, node: ast.AST, scope: _Scope) -> None:
+        """A statement whose parts may or may not be executed."""
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            self._target(node.target, None, scope)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                self._statement(child, scope)
+            elif isinstance(child, ast.expr):
+                self._expressions([child], scope)
+            else:  # handlers and cases
+                self._compound(child, scope)
+
+    def _target(self, target: ast.expr, value: ast.expr | None, scope: _Scope, shared: bool = False) -> None:
+        match target:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in scope.me:
+                self._note(attr, value, target.lineno, scope, shared)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                same = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(parts)
+                row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]
+                for part, item in zip(parts, row, strict=True):
+                    self._target(part, item, scope)
+            case ast.Starred(value=inner):
+                self._target(inner, None, scope)
+
+    def _note(self, name: str, value: ast.expr | None, line: int, scope: _Scope, shared: bool = False) -> None:
+        if name in self.fields:
+            self.fields[name].expression = None
+            return
+        kind = scope.annotations.get(value.id, "") if isinstance(value, ast.Name) else ""
+        self.fields[name] = TextField(line, value if scope.certain else None, scope.local, kind, is_shared=shared)
+
+    def _expressions(self, nodes: list[ast.expr], scope: _Scope) -> None:
+        """Reads of fields, calls of own methods and of setattr, anywhere in some expressions."""
+        for node in nodes:
+            for child in ast.walk(node):
+                match child:
+                    case ast.Attribute(value=ast.Name(id=name), attr=attr, ctx=ast.Load()) if name in scope.me:
+                        self.loads.add(attr)
+                        if attr in self.methods and attr not in MAKERS:
+                            self.read(self.methods[attr], is_certain=scope.certain and _is_call_of(node, child))
+                    case ast.Call(func=function, args=[*_, ast.Constant(value=str(attr)), value]):
+                        if _is_setattr(function, child, scope.me):
+                            self._note(attr, value, child.lineno, scope)
+
+
+def _is_call_of(statement: ast.expr, method: ast.expr) -> bool:
+    """True for ``self.method(...)`` that stands by itself: it is called whatever happens."""
+    return isinstance(statement, ast.Call) and statement.func is method
+
+
+def _is_setattr(function: ast.expr, call: ast.Call, me: frozenset[str]) -> bool:
+    if isinstance(function, ast.Name) and function.id == "setattr":
+        return len(call.args) == 3 and isinstance(call.args[0], ast.Name) and call.args[0].id in me
+    if isinstance(function, ast.Attribute) and function.attr == "__setattr__":
+        first = call.args[0]
+        return len(call.args) == 2 or (isinstance(first, ast.Name) and first.id in me)
+    return False
+
+
+def _names_of_self(function: _Function) -> set[str]:
+    if function.name == "__new__":  # the object is what it returns
+        returned = {n.value.id for n in ast.walk(function) if isinstance(n, ast.Return) and isinstance(n.value, ast.Name)}
+        return returned - {"cls"}
+    args = [*function.args.posonlyargs, *function.args.args]
+    return {args[0].arg} if args else set()
+
+
+def _all_args(args: ast.arguments) -> Iterator[ast.arg]:
+    yield from (*args.posonlyargs, *args.args, *args.kwonlyargs)
+    yield from (arg for arg in (args.vararg, args.kwarg) if arg is not None)
+
+
+def _calls_next(init: _Function) -> bool:
+    """True where ``__init__`` runs another one: ``super().__init__(...)`` or ``Base.__init__(self, ...)``."""
+    return any(isinstance(n, ast.Attribute) and n.attr == "__init__" for n in ast.walk(init)) or any(
+        isinstance(n, ast.Name) and n.id == "super" for n in ast.walk(init)
+    )
+
+
+def _hash_methods(methods: dict[str, _Function]) -> set[str]:
+    """``__hash__``, ``__eq__`` by its presence, and the methods that hashing calls on the object."""
+    found: set[str] = set()
+    pending = ["__hash__"] if "__hash__" in methods else []
+    while pending:
+        name = pending.pop()
+        if name in methods and name not in found:
+            found.add(name)
+            pending += [n.attr for n in ast.walk(methods[name]) if isinstance(n, ast.Attribute) and n.attr != "__hash__"]
+    return found
+
+
+# ---- values of expressions ----
+
+
+def _evaluate(node: ast.expr, arguments: frozenset[str], lookup: Lookup) -> Field:
+    """The default that an expression gives, where it is the same at any time and for any object."""
+    if (value := _constant(node)) is not MISSING:
+        return field_of_value(value)
+    used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    if used & arguments:
+        return Field(why=f"it comes from {', '.join(sorted(used & arguments))}")
+    if isinstance(node, ast.Call) and not node.args and not node.keywords and (chain := dotted(node.func)):
+        return field_of_factory(lookup(chain), why=f"{chain}() has to be called")
+    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and (chain := dotted(node.func)):
+        return _default_dict(lookup(chain), node.args[0], lookup, chain)
+    if (chain := dotted(node)) is not None and (value := lookup(chain)) is not MISSING and _is_settled(value):
+        return Field(default=value, kind=type(value).__name__)
+    return Field(why=f"{ast.unparse(node)} has to be evaluated")
+
+
+def _default_dict(factory: Any, argument: ast.expr, lookup: Lookup, chain: str) -> Field:
+    inner = lookup(chain_) if (chain_ := dotted(argument)) is not None else MISSING
+    if factory is collections.defaultdict and any(inner is known for known in (list, dict, set, int, float, str, tuple)):
+        return Field(factory=functools.partial(collections.defaultdict, inner), kind="defaultdict")
+    return Field(why=f"{chain}() has to be called")
+
+
+def _is_settled(value: Any) -> bool:
+    """True for what a name can mean at any time: constants, enum members, definitions."""
+    return is_immutable(value) or isinstance(value, (enum.Enum, type, types.FunctionType, types.BuiltinFunctionType))
+
+
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.UAdd, ast.USub, ast.Not, ast.Invert)
+_PLAIN_NODES = (
+    ast.Constant, ast.UnaryOp, ast.BinOp, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Load, ast.expr_context, *_ARITHMETIC,
+)  # fmt: skip
+
+
+def _constant(node: ast.expr) -> Any:
+    """The value of an expression of literals and arithmetic alone, else MISSING."""
+    nodes = list(ast.walk(node))
+    if len(nodes) > 2000 or not all(isinstance(n, _PLAIN_NODES) for n in nodes):
+        return MISSING
+    if any(isinstance(n, ast.Dict) and None in n.keys for n in nodes):
+        return MISSING
+    try:
+        return eval(compile(ast.Expression(node), "<default>", "eval"), {"__builtins__": {}})
+    except Exception:  # noqa: BLE001 - border to program text: 1 / 0 raises when an object is made, too
+        return MISSING

@@ -1,0 +1,68 @@
+"""What objects hold and who holds them, read past all code of the program."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from types import MemberDescriptorType
+from typing import Any
+
+from hotswap.commit import MISSING
+from hotswap.fingerprint import getattr_static_dict
+from hotswap.link.heap import nothing_hidden
+
+
+def class_attribute(cls: type, name: str) -> Any:
+    """An attribute along the row of classes, as it stands there; MISSING where there is none."""
+    return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), MISSING)
+
+
+def own_attribute(item: Any, name: str) -> Any:
+    """An attribute of the object itself, from its dict or a slot; MISSING where there is none."""
+    state = getattr_static_dict(item)
+    if state is not None and name in state:
+        return state[name]
+    slot = class_attribute(type(item), name)
+    if not isinstance(slot, MemberDescriptorType):
+        return MISSING
+    try:
+        return slot.__get__(item, type(item))
+    except AttributeError:
+        return MISSING
+
+
+def reads_bare(cls: type, name: str) -> bool:
+    """True where reading an attribute that an object lacks runs no code and finds nothing in the class."""
+    reader: Any = cls.__getattribute__
+    return reader is object.__getattribute__ and not hasattr(cls, "__getattr__") and class_attribute(cls, name) is MISSING
+
+
+def without(items: list[Any], others: list[Any]) -> list[Any]:
+    """Items that are not among others, by identity."""
+    ids = {id(item) for item in others}
+    return [item for item in items if id(item) not in ids]
+
+
+def in_hash_containers(items: list[Any]) -> list[Any]:
+    """Those objects that are keys or members of something: by themselves, in tuples, or as weak keys."""
+    by_id = {id(item): item for item in items}
+    seekers: list[Any] = [*items, *(ref for item in items for ref in weakref.getweakrefs(item))]
+    with nothing_hidden():
+        rows = [holder for holder in gc.get_referrers(*seekers) if type(holder) in (tuple, frozenset)]
+        holders = gc.get_referrers(*seekers, *rows)
+    wanted = {id(item) for item in (*seekers, *rows)}
+    found: dict[int, Any] = {}
+    for holder in holders:
+        for key in _keys(holder):
+            if id(key) in wanted:
+                inside = list(key) if isinstance(key, (tuple, frozenset)) else [key() if isinstance(key, weakref.ref) else key]
+                found.update({id(item): item for item in inside if id(item) in by_id})
+    return list(found.values())
+
+
+def _keys(holder: Any) -> list[Any]:
+    if isinstance(holder, dict):
+        return list(dict.keys(holder))
+    if isinstance(holder, (set, frozenset)):
+        return list(set.__iter__(holder) if isinstance(holder, set) else frozenset.__iter__(holder))
+    return []

@@ -1,0 +1,233 @@
+"""Live objects of classes that change shape: which fields they lack, and whether these can be given to them.
+
+    a class gains a field                          objects that lack it
+    literal, empty container, settled constant     get it inside the commit, a fresh container each
+    from an argument, or code has to run           HS301: a person is asked; nothing is applied
+    while one of like kind goes                    HS303: it may have been renamed
+    and its objects cannot grow (tuples)           HS302
+    a container of another kind than before        HS301: the new methods cannot work on what they hold
+    a literal other than before                    keep theirs, which is named (HS401)
+    another hash, objects are in a dict or set     HS302: they would not be found again
+
+Fields that a class loses stay on its objects. Without live objects nothing is asked; the commit fails, and is tried
+again, if one is made until then.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from types import MemberDescriptorType
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING
+from hotswap.link.fields import class_nodes
+from hotswap.link.heap import list_instances, with_subclasses
+from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
+from hotswap.link.instances import Census
+from hotswap.link.views import Texts, View, Views
+from hotswap.model import Finding, Severity
+from hotswap.plan.build import Draft
+from hotswap.plan.units import Summary
+from hotswap.plugin.defaults import is_immutable
+from hotswap.plugin.manager import Plugins
+from hotswap.plugin.values import Field
+from hotswap.world import World
+
+_HEAP_TYPE = 1 << 9
+
+
+def prepare_shapes(
+    draft: Draft, world: World, plugins: Plugins, census: Census, classes: list[tuple[type, type]],
+    resolve: Callable[[Any], Any], lookup: Callable[[str, str], Any],
+) -> list[Finding]:  # fmt: skip
+    """Compare what objects hold by the old text and by the new one, and prepare the writes that they need.
+
+    Args:
+        census: takes the writes.
+        classes: staged class, live class.
+        resolve: the live twin of a staged object.
+        lookup: what a dotted name means in a module after the swap, MISSING for nothing.
+
+    Returns:
+        Findings; held ones stop the swap.
+    """
+    views = Views(
+        old=Texts(lambda module: _old_summary(draft, module)),
+        new=Texts(draft.summaries.get),
+        names={record.module.__name__: name for name, record in world.records.items()},
+        staged={id(live): staged for staged, live in classes},
+        resolve=resolve,
+        shape_of=plugins.class_shape,
+        lookup=lookup,
+    )
+    return _Shapes(draft, world, census, views, [live for _, live in classes]).prepare()
+
+
+def _old_summary(draft: Draft, module: str) -> Summary | None:
+    edited = draft.edited.get(module)
+    return edited.old_summary if edited is not None else draft.summaries.get(module)
+
+
+@attrs.define(eq=False)
+class _Change:
+    """A class whose objects hold something else, with the objects that there are."""
+
+    cls: type
+    old: View
+    new: View
+    objects: list[Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.cls.__module__}.{self.cls.__qualname__}"
+
+    @property
+    def gone(self) -> dict[str, Field]:
+        return {name: field for name, field in self.old.fields.items() if name not in self.new.fields}
+
+    @property
+    def asks(self) -> bool:
+        """True where an object that appears until the commit would have to be asked about."""
+        if self.old.fixed != self.new.fixed or self.new.foreign.keys() - self.old.foreign.keys():
+            return True
+        return any(not self.new.fields[name].is_safe for name in self.new.added(self.old))
+
+
+@attrs.define(eq=False)
+class _Shapes:
+    draft: Draft
+    world: World
+    census: Census
+    views: Views
+    rebuilt: list[type]
+    findings: list[Finding] = attrs.Factory(list)
+
+    def prepare(self) -> list[Finding]:
+        concerned = {id(sub): sub for cls in self._edited_classes() for sub in with_subclasses(cls)}
+        changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
+        changes = [change for change in changes if change.new.differs(change.old)]
+        if changes:
+            found = list_instances([change.cls for change in changes])
+            for change in changes:
+                change.objects = found.get(change.cls, [])
+                self._judge(change)
+            if nobody := [change.cls for change in changes if change.asks and not change.objects]:
+                self.census.demand_none(nobody)
+        return self.findings
+
+    def _edited_classes(self) -> Iterator[type]:
+        """Live classes that were built anew, or whose methods were edited; those made in functions too."""
+        yield from self.rebuilt
+        known = {id(cls) for cls in self.rebuilt}
+        local: set[tuple[str, str]] = set()
+        for module, diff in self.draft.diffs.items():
+            space = self.world.records[module].module.__dict__
+            for old in [old for old, new in diff.pairs if old.text != new.text and b"class" in old.text]:
+                for qualname in class_nodes(ast.Module([old.node], [])):
+                    if "<locals>" in qualname:
+                        local.add((space.get("__name__", ""), qualname))
+                    elif isinstance(cls := _find(space, qualname), type) and id(cls) not in known:
+                        yield cls
+        if local:
+            yield from (o for o in gc.get_objects() if isinstance(o, type) and (o.__module__, o.__qualname__) in local)
+
+    # ---- one class ----
+
+    def _judge(self, change: _Change) -> None:
+        objects, count = change.objects, _count(change.objects)
+        if change.old.fixed != change.new.fixed:
+            if objects:
+                self._hold("HS302", change, "", f"{count} of {change.name} exist, which cannot get other fields")
+            return
+        if change.new.fixed is not None:
+            return
+        if objects and change.old.hashing != change.new.hashing and (held := in_hash_containers(objects)):
+            self._hold("HS302", change, "", f"{_count(held)} of {change.name} are in a dict or a set, and would get another hash")
+        for base in change.new.foreign.keys() - change.old.foreign.keys() if objects else ():
+            self._hold("HS301", change, "", f"{count} of {change.name} exist that have not run {base}.__init__")
+        for name in change.new.added(change.old):
+            self._add_field(change, name)
+        for name in change.new.texts.keys() & change.old.texts.keys():
+            self._keep_field(change, name)
+
+    def _add_field(self, change: _Change, name: str) -> None:
+        cls, field = change.cls, change.new.fields[name]
+        if not cls.__dictoffset__ and not isinstance(class_attribute(cls, name), MemberDescriptorType):
+            return  # the new __init__ raises for new objects too, or the layout is refused
+        owners = None if reads_bare(cls, name) else [o for o in change.objects if own_attribute(o, name) is not MISSING]
+        if owners is None:
+            lacking = [o for o in change.objects if getattr(o, name, MISSING) is MISSING]
+        else:
+            lacking = without(change.objects, owners)
+        why = self._why_not(cls, name, field)
+        if lacking and why:
+            self._hold("HS301", change, name, f"{_count(lacking)} of {change.name} exist without {name}: {why}",
+                       f"give {name} a literal default, or restart")  # fmt: skip
+        elif lacking and (twin := _renamed(field, change.gone, lacking)):
+            message = f"{_count(lacking)} of {change.name} have {twin}, which goes, and lack {name}, which comes; is it the same?"
+            self._hold("HS303", change, name, message, "if not, save the removal first and the addition after; or restart")
+        elif not why:
+            default = self.views.resolve(field.default)
+            self.census.fill(cls, name, attrs.evolve(field, default=default), owners)
+
+    def _why_not(self, cls: type, name: str, field: Field) -> str:
+        """Why objects cannot be given a field without asking; empty where they can."""
+        if not field.is_safe:
+            return field.why or "it has no default that is safe"
+        static: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+        if issubclass(cls, type) or static.__setattr__ is not object.__setattr__:
+            return "its objects cannot be written to past their class"
+        for owner in (cls, self.views.staged.get(id(cls), cls)):
+            value = class_attribute(owner, name)
+            if hasattr(type(value), "__set__") and not isinstance(value, MemberDescriptorType):
+                return "it is a property, whose code would have to run"
+        return ""
+
+    def _keep_field(self, change: _Change, name: str) -> None:
+        """A field that stays: what objects hold is theirs, but it has to be of a kind that the new code can use."""
+        was, will = change.old.texts[name].container(), change.new.texts[name].container()
+        if was != will and was and will and will != "NoneType":
+            stuck = [item for item in change.objects if type(own_attribute(item, name)).__name__ == was]
+            if stuck:
+                message = f"{_count(stuck)} of {change.name} hold a {was} as {name}, and a new one begins with a {will}"
+                self._hold("HS301", change, name, message, "restart, or give it another name")
+            return
+        before, after = change.old.fields[name].default, change.new.fields[name].default
+        if change.objects and is_immutable(before) and is_immutable(after) and repr(before) != repr(after):
+            message = f"{_count(change.objects)} of {change.name} keep their {name}; a new one begins with {after!r}"
+            self._find("HS401", Severity.KEPT, change, name, message, "assign it by hand if it is wanted there too")
+
+    # ---- words ----
+
+    def _hold(self, code: str, change: _Change, name: str, message: str, step: str = "restart") -> None:
+        self._find(code, Severity.HELD, change, name, message, step)
+
+    def _find(self, code: str, severity: Severity, change: _Change, name: str, message: str, step: str) -> None:
+        owner, line = change.new.origin.get(name, (change.cls, self.views.line(change.cls)))
+        file = self.world.file_of(self.views.names.get(owner.__module__, ""))
+        self.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line, next_step=step))
+
+
+def _renamed(field: Field, gone: Mapping[str, Field], lacking: list[Any]) -> str:
+    """The field that goes and may be the one that comes: of like kind, as far as that is known."""
+    for name, was in gone.items():
+        held = [value for item in lacking[:100] if (value := own_attribute(item, name)) is not MISSING]
+        kind = type(held[0]).__name__ if held else ""
+        if held and (field.kind in ("", was.kind, kind) or "NoneType" in (field.kind, kind)):
+            return name
+    return ""
+
+
+def _find(namespace: Mapping[str, Any], qualname: str) -> Any:
+    value: Any = None
+    for index, part in enumerate(qualname.split(".")):
+        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+    return value
+
+
+def _count(items: list[Any]) -> str:
+    return f"{len(items):,} object{'s' if len(items) != 1 else ''}"

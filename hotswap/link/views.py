@@ -1,0 +1,173 @@
+"""What an object of a class holds, by the old text and by the new one, without making an object.
+
+Along the row of its classes (the MRO), as far as each ``__init__`` runs the next one: what the text of a class sets,
+what a plugin says about classes that something generates (dataclass, attrs, named tuple), and which classes outside
+of the managed modules take part.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any
+
+import attrs
+
+from hotswap.link.fields import TextClass, TextField, class_nodes, read_class
+from hotswap.link.rows import class_row
+from hotswap.plan.units import Summary
+from hotswap.plugin.values import Field, Shape
+
+
+@attrs.define(eq=False)
+class View:
+    """What an object of one class holds, by one of the two texts.
+
+    Attributes:
+        fields: by name.
+        origin: class and line by which a field comes, for messages.
+        foreign: classes outside of the managed modules whose ``__init__`` takes part.
+        fixed: the fields in order, for objects that cannot change; None for others.
+        texts: fields that come from the text alone.
+        hashing: what ``__hash__`` does, as text.
+    """
+
+    fields: dict[str, Field] = attrs.Factory(dict)
+    origin: dict[str, tuple[type, int]] = attrs.Factory(dict)
+    foreign: dict[str, type] = attrs.Factory(dict)
+    fixed: tuple[str, ...] | None = None
+    texts: dict[str, TextField] = attrs.Factory(dict)
+    hashing: str = ""
+
+    def added(self, old: View) -> list[str]:
+        return [name for name in self.fields if name not in old.fields]
+
+    def differs(self, old: View) -> bool:
+        """True where live objects may be concerned."""
+        same = (
+            self.fields.keys() == old.fields.keys()
+            and self.fixed == old.fixed
+            and self.foreign.keys() == old.foreign.keys()
+            and self.hashing == old.hashing
+        )
+        return not same or any(ast.dump(self.begin(n)) != ast.dump(old.begin(n)) for n in self.texts.keys() & old.texts.keys())
+
+    def begin(self, name: str) -> ast.expr:
+        return self.texts[name].expression or ast.Constant(...)
+
+
+class Texts:
+    """The class statements of the loaded texts or of the new ones."""
+
+    def __init__(self, summary_of: Callable[[str], Summary | None]) -> None:
+        self.summary_of = summary_of
+        self._nodes: dict[str, dict[str, ast.ClassDef]] = {}
+        self._read: dict[tuple[str, str], TextClass] = {}
+
+    def node(self, module: str, qualname: str) -> ast.ClassDef | None:
+        if module not in self._nodes:
+            summary = self.summary_of(module)
+            found = self._nodes[module] = {}
+            for unit in summary.units if summary is not None else ():
+                if b"class" in unit.text:
+                    found.update(class_nodes(ast.Module([unit.node], [])))
+        return self._nodes[module].get(qualname)
+
+    def read(self, module: str, qualname: str) -> TextClass | None:
+        node, key = self.node(module, qualname), (module, qualname)
+        if node is None:
+            return None
+        if key not in self._read:
+            self._read[key] = read_class(node)
+        return self._read[key]
+
+
+@attrs.define(eq=False)
+class Views:
+    """Makes the views of live classes before and after a swap.
+
+    Attributes:
+        old, new: the class statements of both texts.
+        names: of the managed modules, by their ``__name__``.
+        staged: by id of the live class: the one that was built aside from the new text.
+        resolve: the live twin of a staged object.
+        shape_of: asks plugins.
+        lookup: what a dotted name means in a module after the swap.
+    """
+
+    old: Texts
+    new: Texts
+    names: dict[str, str]
+    staged: dict[int, type]
+    resolve: Callable[[Any], Any]
+    shape_of: Callable[[type], Shape | None]
+    lookup: Callable[[str, str], Any]
+
+    def before(self, cls: type) -> View:
+        return self._view(cls.__mro__, lambda each: each, self.old)
+
+    def after(self, cls: type) -> View:
+        return self._view(class_row(cls, self.new_bases), lambda each: self.staged.get(id(each), each), self.new)
+
+    def new_bases(self, cls: type) -> tuple[type, ...]:
+        staged = self.staged.get(id(cls))
+        return cls.__bases__ if staged is None else tuple(self.resolve(base) for base in staged.__bases__)
+
+    def line(self, cls: type) -> int:
+        """Where the class statement stands, in the new text if it is there; 0 where it is unknown."""
+        module = self.names.get(cls.__module__)
+        node = None if module is None else self.new.node(module, cls.__qualname__) or self.old.node(module, cls.__qualname__)
+        return node.lineno if node is not None else 0
+
+    def _view(self, row: Iterable[type], twin_of: Callable[[type], type], texts: Texts) -> View:
+        view = View()
+        goes_on = True
+        for cls in row:
+            if cls is object:
+                break
+            twin = twin_of(cls)
+            module = self.names.get(twin.__module__)
+            text = texts.read(module, twin.__qualname__) if module is not None else None
+            shape = self.shape_of(twin)
+            if shape is not None and shape.is_fixed and view.fixed is None:
+                view.fixed = tuple(shape.fields)
+            view.hashing += _hashing(twin, text, shape)
+            if goes_on:
+                self._add_fields(view, cls, module, text, shape)
+                goes_on = self._goes_on(view, twin, module, text, shape)
+        return view
+
+    def _add_fields(self, view: View, cls: type, module: str | None, text: TextClass | None, shape: Shape | None) -> None:
+        for name, field in shape.fields.items() if shape is not None else ():
+            view.fields.setdefault(name, field)
+            view.origin.setdefault(name, (cls, self.line(cls)))
+        if text is None or module is None:
+            return
+        for name, written in text.fields.items():
+            if name not in view.fields or (name not in view.texts and not view.fields[name].is_safe):
+                view.fields[name] = written.evaluate(functools.partial(self.lookup, module))
+                view.origin[name] = (cls, written.line)
+                view.texts[name] = written
+
+    def _goes_on(self, view: View, twin: type, module: str | None, text: TextClass | None, shape: Shape | None) -> bool:
+        """True where making an object also runs what the next class in the row says."""
+        init = twin.__dict__.get("__init__")
+        if text is not None:
+            return text.goes_on if text.has_init or shape is None else False
+        if not isinstance(init, FunctionType):
+            return shape is None
+        if module is None:
+            view.foreign[f"{twin.__module__}.{twin.__qualname__}"] = twin
+        return "__init__" in init.__code__.co_names
+
+
+def _hashing(cls: type, text: TextClass | None, shape: Shape | None) -> str:
+    """What a class contributes to the hash of its objects."""
+    if "__hash__" not in cls.__dict__:
+        return ""
+    if cls.__dict__["__hash__"] is None:
+        return f"{cls.__qualname__} has none;"
+    written = text.hashing if text is not None else ""
+    return f"{cls.__qualname__}:{written or (sorted(shape.fields) if shape is not None else '')};"

@@ -1,0 +1,50 @@
+"""attrs classes: what their objects hold, by ``attrs.fields``.
+
+attrs keeps no defaults in the class, so objects that exist are given each new field. With slots, attrs' default, a
+change of the fields changes ``__slots__`` and is refused with the layout (HS201).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MemberDescriptorType
+from typing import Any
+
+import attrs
+
+from hotswap.commit import Write
+from hotswap.plugin.defaults import field_of_factory
+from hotswap.plugin.specs import hookimpl
+from hotswap.plugin.values import Field, Shape, Stale
+
+
+@hookimpl
+def hotswap_class_shape(cls: type) -> Shape | None:
+    if "__attrs_attrs__" not in cls.__dict__:
+        return None
+    return Shape(fields={field.name: _field(field) for field in cls.__dict__["__attrs_attrs__"]})
+
+
+def _field(field: Any) -> Field:
+    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", repr(field.type)) if field.type else ""
+    if field.default is attrs.NOTHING:
+        return Field(kind=kind, why="it has no default")
+    if field.converter is not None:
+        return Field(kind=kind, why="its converter has to be called")
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+        if field.default.takes_self:
+            return Field(kind=kind, why="its default is made from the object")
+        return field_of_factory(field.default.factory, kind)
+    return Field(default=field.default, kind=kind)
+
+
+@hookimpl
+def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
+    """With slots, attrs keeps the result of a ``cached_property`` in a slot of its name."""
+    for module, qualname in sorted(stale.functions):
+        owner, _, name = qualname.rpartition(".")
+        cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
+        if not isinstance(cls, type) or "__attrs_attrs__" not in cls.__dict__:
+            continue
+        if isinstance(cls.__dict__.get(name), MemberDescriptorType):
+            yield from stale.drop_attribute(cls, name)
