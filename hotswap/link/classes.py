@@ -23,8 +23,9 @@ from typing import Any
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import fingerprint
 from hotswap.link.data import Merger
-from hotswap.link.heap import LRU
+from hotswap.link.heap import LRU, with_subclasses
 from hotswap.link.redirect import redirect
+from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plugin.values import ClassPair, Refusal
@@ -33,11 +34,14 @@ from hotswap.plugin.values import ClassPair, Refusal
 _OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__hotswap__"})
 #: Written by the interpreter, dataclasses and attrs from the class body: the new ones always win.
 _GENERATED = frozenset(
-    "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __doc__ __firstlineno__ __static_attributes__ "
-    "__match_args__ __dataclass_fields__ __dataclass_params__ __attrs_attrs__ __attrs_props__ __attrs_own_setattr__ "
-    "__orig_bases__ __parameters__ __type_params__ __abstractmethods__ __classcell__ __protocol_attrs__ "
-    "__non_callable_proto_members__ _is_protocol _is_runtime_protocol __callable_proto_members_only__ _fields _field_defaults".split()
-)
+    {
+        "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__doc__", "__firstlineno__",
+        "__static_attributes__", "__match_args__", "__dataclass_fields__", "__dataclass_params__", "__attrs_attrs__",
+        "__attrs_props__", "__attrs_own_setattr__", "__orig_bases__", "__parameters__", "__type_params__",
+        "__abstractmethods__", "__classcell__", "__protocol_attrs__", "__non_callable_proto_members__", "_is_protocol",
+        "_is_runtime_protocol", "__callable_proto_members_only__", "_fields", "_field_defaults",
+    }
+)  # fmt: skip
 
 
 #: Asks plugins to take part; gives the names that they have taken care of.
@@ -61,9 +65,9 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        if name in pair.old_body or loaded or name in _GENERATED or (name.startswith("__") and isinstance(value, FunctionType)):
-            if name != "__abstractmethods__":
-                swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+        written = name.startswith("__") and isinstance(value, FunctionType)
+        if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
+            swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
@@ -121,9 +125,11 @@ def _inner_function(value: Any) -> FunctionType | None:
 
 
 def _is_wrapper(value: Any) -> bool:
-    return isinstance(
-        value, (staticmethod, classmethod, property, functools.cached_property, functools.partialmethod, functools.singledispatchmethod, LRU)
-    ) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
+    kinds = (
+        staticmethod, classmethod, property, functools.cached_property, functools.partialmethod,
+        functools.singledispatchmethod, LRU,
+    )  # fmt: skip
+    return isinstance(value, kinds) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
 
 
 def _same_wrapper(old: Any, new: Any) -> bool:
@@ -165,17 +171,34 @@ def _same_slots(live: type, staged: type) -> bool:
 
 def _exchange_bases(swap: Swap, pair: ClassPair, twins: Twins) -> None:
     live = pair.live
-    bases = tuple(twins.resolve(base) for base in pair.staged.__bases__)
+    staged_of = {id(mine): theirs for theirs, mine in twins.classes}
+
+    def bases_of(cls: type) -> tuple[type, ...]:
+        staged = staged_of.get(id(cls))
+        return cls.__bases__ if staged is None else tuple(twins.resolve(base) for base in staged.__bases__)
+
+    bases = bases_of(live)
     if bases == live.__bases__:
         return
     try:
-        # Tried on a class of the same kind first: an assignment that fails must not be met inside the commit.
-        trial = type.__new__(type(live), live.__name__, live.__bases__, {"__slots__": ()} if not live.__dictoffset__ else {})
-        trial.__bases__ = bases
-        del trial
-    except TypeError as error:
+        _try_bases(pair)
+        for cls in with_subclasses(live):
+            class_row(cls, bases_of)
+    except (TypeError, NoRow) as error:
         raise _refused(pair, "HS202", f"the bases of {pair.module}.{pair.path} cannot be exchanged: {error}") from None
     swap.add(Write((type.__setattr__, live, "__bases__", bases), (type.__setattr__, live, "__bases__", live.__bases__)))
+
+
+def _try_bases(pair: ClassPair) -> None:
+    """Exchange the other way round first, on the class that nobody sees: an assignment that fails must not be met
+    inside the commit. (A class made for the trial would run ``__init_subclass__`` of the program.)
+
+    Raises:
+        TypeError: CPython does not exchange these bases.
+    """
+    bases = pair.staged.__bases__
+    pair.staged.__bases__ = pair.live.__bases__
+    pair.staged.__bases__ = bases
 
 
 def _set_abstract(swap: Swap, live: type, staged: type) -> None:

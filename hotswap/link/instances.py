@@ -114,7 +114,7 @@ class Census:
             Write((candidates.extend, self.pick([cls])), _NOTHING),
             Write((lacking.extend, compress(candidates, lacks)), _NOTHING),
             *self._take_back(cls, name, lacking),
-            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, f"{cls.__qualname__}.{name} of all objects"),
+            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, f"{cls.__qualname__}.{name} of objects"),
         ]
 
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
