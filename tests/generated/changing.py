@@ -1,0 +1,77 @@
+"""What a running program does to its data between the start and a swap, and what has to become of it.
+
+The three-way rule: what the program changed is kept, what it did not change is as on a fresh start. Both processes get
+the same change by the same text, so the fresh one shows the rule, with one exception: a value computed from the old one
+(a counter) is written down as what it was on version 1, whatever the new text starts with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from tests.generated.program import Class, Data, Function, Lit, Program
+from tests.generated.scope import container
+
+
+@attrs.frozen
+class Changes:
+    """The statements to run after the start, and the names that they change."""
+
+    text: str
+    names: frozenset[str]
+
+
+def _holds(kind: str) -> Callable[[object], bool]:
+    return lambda statement: container(statement) == kind
+
+
+def _is_literal(statement: object) -> bool:
+    return isinstance(statement, Data) and statement.form == "plain" and isinstance(statement.value, Lit)
+
+
+def _is_class(statement: object) -> bool:
+    return isinstance(statement, Class) and not statement.decorators
+
+
+def _is_plain_function(statement: object) -> bool:
+    return isinstance(statement, Function) and not statement.decorators and statement.flavour != "cm"
+
+
+#: name: what it fits, the statement (``n``: the name with its module, ``was``: the text of its value on version 1)
+KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "append": (_holds("list"), "{n}.append('p')"),
+    "key": (_holds("dict"), "{n}['p'] = 'p'"),
+    "overwrite": (_holds("dict"), "{n}['k0' if 'k0' in {n} else 0] = 'p'"),
+    "delete": (_holds("dict"), "{n}.pop('k0' if 'k0' in {n} else 0, None)"),
+    "pop": (_holds("list"), "{n}[:1] = []"),
+    "clear": (_holds("list"), "{n}.clear()"),
+    "bind": (_is_literal, "{n} = 'p'"),
+    "count": (_is_literal, "{n} = ({was}, 'p')"),
+    "attribute": (_is_class, "{n}.p = 'p'"),
+    "new attribute": (_is_class, "{n}.other = 'p'"),
+    "mark": (_is_plain_function, "{n}.mark = 'p'"),
+}
+
+
+def make_changes(programs: tuple[Program, ...], drawn: Iterable[tuple[str, int]]) -> Changes:
+    """Changes of names that are there, and of one kind, in all versions.
+
+    Args:
+        programs: the versions.
+        drawn: kind of change, and a number that chooses the name.
+    """
+    lines, names = [], set()
+    for kind, pick in drawn:
+        fits, text = KINDS[kind]
+        found = [
+            (module.name, s) for module, _, s in programs[0].statements()
+            if fits(s) and all(fits(program.find(s.name)) and program.owner(s.name) == module.name for program in programs)
+        ]  # fmt: skip
+        if found:
+            module, statement = found[pick % len(found)]
+            was = statement.value.text if _is_literal(statement) else ""
+            lines.append(text.format(n=f"{module}.{statement.name}", was=was))
+            names.add(statement.name)
+    return Changes("\n".join([*lines, ""]), frozenset(names))

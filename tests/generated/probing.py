@@ -1,0 +1,222 @@
+"""What is taken before a swap and asked after it, as texts for the processes that the judge starts.
+
+``look`` calls whatever can be called and gives values without addresses; ``say`` prints one line about an expression;
+``hold`` keeps a reference; ``gone`` allows a reference to what was removed only to say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.generated.program import Class, Data, Effect, Function, Program, Registry
+from tests.generated.scope import container, fields_of
+
+HELPERS = '''
+import dataclasses, functools, inspect, re, sys, traceback, types, warnings
+warnings.simplefilter("ignore")  # coroutines that nobody awaits
+held = {}
+
+def run(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+
+async def gather(source):
+    return [item async for item in source]
+
+def attempt(f, *args):
+    try:
+        return f(*args)
+    except Exception as error:
+        frames = [(frame.f_code.co_name, line) for frame, line in traceback.walk_tb(error.__traceback__)
+                  if frame.f_code.co_filename.startswith(directory)]
+        return f"{type(error).__name__}: {error}", frames
+
+def facts(f):
+    code = getattr(inspect.unwrap(f), "__code__", None)
+    signature = attempt(lambda: re.sub(" at 0x[0-9a-f]+", "", str(inspect.signature(f))))
+    named = [getattr(f, name, None) for name in ("__qualname__", "__module__", "__doc__")]
+    marks = {k: look(v, 0) for k, v in vars(f).items() if k in ("tag", "mark")} if hasattr(f, "__dict__") else {}
+    return (*named, signature, code and code.co_firstlineno, marks)
+
+def members(obj, cls, deep):
+    return {name: look(attempt(getattr, obj, name), deep) for name in sorted(dir(cls)) if name[0] != "_"}
+
+def look(value, deep=3):
+    if isinstance(value, (list, tuple)):
+        return type(value)(look(item, deep) for item in value)
+    if isinstance(value, dict):
+        return {key: look(item, deep) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(repr, value))
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    if deep < 0:
+        return type(value).__name__ if type(value).__module__ in PROGRAM else repr(value)
+    if isinstance(value, types.GeneratorType):
+        return attempt(lambda: [look(item, deep - 1) for item in value])
+    if isinstance(value, types.CoroutineType):
+        return look(attempt(run, value), deep - 1)
+    if isinstance(value, types.AsyncGeneratorType):
+        return look(attempt(run, gather(value)), deep - 1)
+    if hasattr(value, "__enter__"):
+        with value as inside:
+            return look(inside, deep - 1)
+    if isinstance(value, type):
+        own = sorted(name for name in vars(value) if name[0] != "_")
+        if value.__module__ not in PROGRAM:
+            return repr(value)
+        doc = value.__doc__ and re.sub(" at 0x[0-9a-f]+", "", value.__doc__)
+        shape = ([base.__qualname__ for base in value.__mro__], value.__module__, doc, own)
+        notes = sorted(getattr(value, "__annotations__", {}))
+        return (*shape, notes, members(value, value, 0), look(attempt(value, "i"), deep - 1))
+    if type(value).__module__ in PROGRAM and not callable(value):
+        kind = type(value)
+        cached = [name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), functools.cached_property)]
+        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in cached}
+        shown = re.sub(" at 0x[0-9a-f]+", "", repr(value)) if dataclasses.is_dataclass(value) else ""
+        return (kind.__name__, state if not shown else shown, members(value, kind, deep - 1))
+    if callable(value):
+        boom = attempt(value, "boom")
+        return (facts(value), look(attempt(value), deep - 1), boom if "ValueError" in str(boom) else "")
+    return value
+
+def call(value):
+    return look(attempt(value), 2) if callable(value) else look(value)
+
+def say(text):
+    try:
+        value = repr(look(eval(text)))
+    except Exception as error:
+        value = f"{type(error).__name__}: {error}"
+    print(text, "=", re.sub(" at 0x[0-9a-f]+", "", value))
+
+def hold(text, key=""):
+    try:
+        held[key or text] = eval(text)
+    except Exception as error:
+        held[key or text] = str(error)
+
+def gone(text):
+    if text not in held:
+        return
+    try:
+        eval(text)
+    except Exception:
+        answer = attempt(held[text])
+        if "RemovedError" not in str(answer):
+            say(f"held[{text!r}]")
+'''
+
+
+def take(program: Program, first: Program, *, warm: bool = True) -> str:
+    """Import the program, call everything once where ``warm``, and keep references.
+
+    Args:
+        program: the version that is started.
+        first: version 1; objects are made with the fields that they have there.
+        warm: fill all caches.
+    """
+    modules = tuple(module.name for module in program.modules)
+    start = f"PROGRAM = {modules!r}\nimport {', '.join(modules)}"
+    lines = [f'hold("{text}", "{key}")' for key, text in references(program, first).items()]
+    early = [f"look({module.name}.{s.name})" for module, _, s in program.statements() if warm and _is_looked_at(s)]
+    return "\n".join([HELPERS, start, *early, *lines]) + "\n"
+
+
+def references(program: Program, first: Program) -> dict[str, str]:
+    """References to hold: by key, the expression to evaluate."""
+    found: dict[str, str] = {}
+    classes = {statement.name: statement for _, _, statement in program.statements() if isinstance(statement, Class)}
+    old = {statement.name: statement for _, _, statement in first.statements() if isinstance(statement, Class)}
+    for module in program.modules:
+        for node in (*module.statements, *filter(None, map(program.find, module.kept))):
+            full = f"{module.name}.{node.name}"
+            if isinstance(node, Class):
+                both = set(fields_of(node, classes)) & (set(fields_of(old[node.name], old)) if node.name in old else set())
+                found.update(_of_class(node, full, ", ".join(["'h'", *(f"{name}='{name}'" for name in sorted(both))])))
+            elif isinstance(node, Function):
+                found.update(_of_function(node, full))
+            elif container(node) in ("list", "dict") and not isinstance(node, Effect):
+                found[full] = full
+    return found
+
+
+def _of_function(node: Function, full: str) -> Iterator[tuple[str, str]]:
+    yield full, full
+    if node.flavour == "factory":
+        given = ", ".join(["'z'", *(f"{param.name}='{param.name}'" for param in node.params)])
+        yield f"{full}()", f"{full}({given})"
+
+
+def _of_class(node: Class, full: str, given: str) -> Iterator[tuple[str, str]]:
+    yield full, full
+    yield f"{full}()", f"{full}({given})"
+    for method in node.methods:
+        if method.flavour in ("func", "class", "static", "gen"):
+            yield f"{full}().{method.name}", f"{full}({given}).{method.name}"
+
+
+def _is_looked_at(node: object) -> bool:
+    return isinstance(node, (Function, Class, Data, Registry))
+
+
+def probe(programs: list[Program]) -> str:
+    """One text for all versions: what every name of any version is now, and what held references answer."""
+    names: dict[str, None] = {}
+    for program in programs:
+        for module, _, statement in program.statements():
+            if _is_looked_at(statement):
+                names.setdefault(f"{module.name}.{statement.name}")
+        for module in program.modules:
+            names.update(dict.fromkeys(f"{module.name}.{name}" for name in module.kept))
+    lines = [f'say("{name}")' for name in names]
+    lines += [f"say(\"{_asked(key, programs)}\")" for key in references(programs[0], programs[0]) if _is_asked(key, programs)]
+    for name in references(programs[0], programs[0]):
+        if all(_identical(name, program) for program in programs):
+            lines.append(f'say("held[\'{name}\'] is {name}")')
+        if _may_go(name, programs):
+            lines.append(f'gone("{name}")')
+    for module in programs[0].modules:
+        if all(program.module(module.name).statements for program in programs):
+            lines.append(f'print(sorted(n for n in vars({module.name}) if n[0] != "_"))')
+    return "\n".join(lines) + "\n"
+
+
+def _is_asked(key: str, programs: list[Program]) -> bool:
+    """Left out is what holds a result of old code: a cached generator, which the first probe empties, and a closure over
+    a value that its factory has computed."""
+    name, call, _ = key.partition("(")
+    found = [program.find(name.split(".")[1]) for program in programs]
+    emptied = any(d.library for s in found for d in getattr(s, "decorators", ())) and len({getattr(s, "flavour", "") for s in found}) > 1
+    computed = bool(call) and any(isinstance(s, Function) and {step.kind for step in s.steps} - {"guard", "import"} for s in found)
+    return not emptied and not computed and all(key in references(program, programs[0]) for program in programs)
+
+
+def _asked(key: str, programs: list[Program]) -> str:
+    """Only calls are compared where the held object cannot become the new one: a function that was moved (its globals
+    are another module's), an ``lru_cache`` object (made by C code, its ``__wrapped__`` is what it was made with)."""
+    name = key.partition("(")[0].split(".")[1]
+    moved = len({program.owner(name) for program in programs}) > 1
+    cached = any(d.library for program in programs for d in getattr(program.find(name), "decorators", ()))
+    return f"call(held['{key}'])" if moved or cached else f"held['{key}']"
+
+
+def _identical(name: str, program: Program) -> bool:
+    """Functions and classes keep their identity, except where a decorator makes another object of them."""
+    statement = program.find(name.split(".")[1]) if name.count(".") == 1 and "(" not in name else None
+    if not isinstance(statement, (Function, Class)) or name not in references(program, program):
+        return False
+    moved = any(statement.name in module.kept for module in program.modules)
+    return not moved and not statement.decorators and getattr(statement, "flavour", "") != "cm"
+
+
+def _may_go(name: str, programs: list[Program]) -> bool:
+    """True for functions that are removed; a renamed one may follow to its successor."""
+    statement = programs[0].find(name.split(".")[1]) if name.count(".") == 1 and "(" not in name else None
+    if not isinstance(statement, Function) or statement.decorators or statement.flavour == "cm":
+        return False
+    everywhere = [other.name for program in programs for _, _, other in program.statements()]
+    renamed = any(other.startswith(f"{statement.name}_n") for other in everywhere)
+    return not renamed and any(not program.owner(statement.name) for program in programs)

@@ -1,0 +1,105 @@
+"""Generated programs and edits before the judge: a swapped process answers as a fresh one, or the swap was refused.
+
+In the suite this takes about a minute, always with the same examples as far as it gets. Longer, with other examples
+each time:
+
+    HOTSWAP_GENERATE_SECONDS=600 pytest tests/generated
+
+A failure is made as small as possible and printed as a scenario; put it in ``tests/scenarios`` when it is mended.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.generated.changing import KINDS
+from tests.generated.edits import apply_save, saves
+from tests.generated.judging import Court, Example, Judgement
+from tests.generated.shrinking import shrink
+from tests.generated.strategies import programs
+from tests.generated.telling import tell
+
+BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
+SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "60"))
+TESTS = 3  # that share the time
+BATCH = 50
+pytestmark = pytest.mark.timeout(SECONDS + 900)  # making a failure small takes its time
+
+LIMITS = settings(
+    max_examples=BATCH, deadline=None, database=None, phases=[Phase.generate], report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+chains = st.lists(saves, min_size=2, max_size=3)
+changes = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(0, 9)), min_size=1, max_size=3)
+
+
+@pytest.fixture(scope="module")
+def court(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONHASHSEED", "0")  # the order of sets is no difference
+        with Court(tmp_path_factory.mktemp("generated")) as one:
+            yield one
+
+
+class Found(Exception):
+    """Ends the search: an example that fails."""
+
+    def __init__(self, example: Example, judgement: Judgement) -> None:
+        super().__init__(judgement.problem)
+        self.example, self.judgement = example, judgement
+
+
+@pytest.fixture
+def explore(court: Court, record_property: Callable[[str, object], None]) -> Iterator[Callable[..., None]]:
+    """Judges batches of examples until this test's share of the time is spent; counts what became of the swaps."""
+    counts: Counter[str] = Counter()
+
+    def check(example: Example) -> None:
+        judgement = court.judge(example)
+        counts.update({"examples": 1, "swaps": judgement.swaps, "cannot start": judgement.broken, **Counter(judgement.refused)})
+        if judgement.problem:
+            raise Found(example, judgement)
+
+    def run(make: Callable[..., Example], *strategies: st.SearchStrategy[Any]) -> None:
+        end = time.monotonic() + SECONDS / TESTS
+        for number in itertools.count(random.randrange(10**9) if BY_HAND else 0):
+            seed(number)(LIMITS(given(*strategies)(lambda *drawn: check(make(*drawn)))))()
+            if time.monotonic() > end:
+                return
+
+    def run_and_tell(make: Callable[..., Example], *strategies: st.SearchStrategy[Any]) -> None:
+        try:
+            run(make, *strategies)
+        except Found as found:
+            small = shrink(court.judge, found.example, found.judgement)
+        else:
+            return
+        pytest.fail(tell(*small), pytrace=False)
+
+    yield run_and_tell
+    record_property("generated", dict(counts))
+
+
+def test_swapped_process_answers_as_fresh_one(explore: Callable[..., None]) -> None:
+    """One save, then the way back."""
+    explore(lambda program, save, warm: Example.of([program, apply_save(program, save)], warm=warm), programs, saves, st.booleans())
+
+
+def test_several_saves_and_the_way_back(explore: Callable[..., None]) -> None:
+    """Version 1 to 2 to 3, and taken back step by step: each time all is as on a fresh start of that version."""
+    explore(lambda program, chain: Example.of(list(itertools.accumulate(chain, apply_save, initial=program))), programs, chains)
+
+
+def test_what_the_program_changed_is_kept(explore: Callable[..., None]) -> None:
+    """The program changes some of its data before the swap: that is kept, the rest is as on a fresh start."""
+    explore(lambda program, save, drawn: Example.of([program, apply_save(program, save)], drawn=drawn), programs, saves, changes)
