@@ -15,6 +15,7 @@ import logging
 import operator
 import pathlib
 import re
+import struct
 import types
 import typing
 import uuid
@@ -33,7 +34,7 @@ _ATOMS: frozenset[type] = frozenset(
 )
 _IMMUTABLE: tuple[type, ...] = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
-    pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace,
+    pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace, struct.Struct,
 )  # fmt: skip
 #: Bound by name only, so a new one can take its place.
 _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)
@@ -53,12 +54,14 @@ class Print:
     Attributes:
         whole: one number for all of it; None when it was too large.
         parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
+        origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
     """
 
     whole: int | None
     parts: dict[int, int] | None = None
     opaque: bool = False
+    origin: int = 0
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
@@ -108,6 +111,8 @@ class _Printer:
             return hash(("partial", id(value.func), self.number(value.args), self.number(value.keywords)))
         if isinstance(value, enum.Enum):
             return hash((kind.__qualname__, value.name))
+        if isinstance(value, struct.Struct):
+            return hash(("Struct", value.format))
         if isinstance(value, _IMMUTABLE):
             return hash((kind.__name__, repr(value)))
         if isinstance(value, FunctionType) and value.__closure__ and "<locals>" in value.__qualname__:
@@ -183,7 +188,8 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool]) -> Print:
     printer = _Printer(is_managed)
     try:
         whole = printer.number(value)
-        return Print(whole, _parts(value, printer), printer.opaque)
+        origin = hash((value.__code__.co_filename, value.__qualname__)) if isinstance(value, FunctionType) else 0
+        return Print(whole, _parts(value, printer), printer.opaque, origin)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read

@@ -74,6 +74,7 @@ class _Linker:
         }
         self.rebound: dict[int, tuple[Any, Any, str]] = {}  # objects whose name got another one, with the new one
         self.bound: set[tuple[str, str]] = set()
+        self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
         self.stale_references = False  # young objects refer to new containers whose contents went into live ones
 
@@ -283,7 +284,7 @@ class _Linker:
                         self._bind_name(module, name, unit)
                 for binding in unit.imports:
                     if binding.local == "*":
-                        self._bind_star(module, binding.module, {name for u in units for name in u.names})
+                        self._bind_star(module, binding.module, {name for u in units for name in u.names}, unit)
             self._bind_annotations(module)
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
@@ -364,6 +365,9 @@ class _Linker:
             return self._repoint_partial(module, name, live, new)
         if isinstance(live, type) and not isinstance(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
+        if live is not MISSING and callable(live) and self.world.is_managed(type(live)) and callable(new) and type(new) is not type(live):
+            self._note("HS409", f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
+                       *where, severity=Severity.KEPT)  # fmt: skip
         if live is MISSING or isinstance(new, type) or callable(new) and not self.world.is_managed(type(new)):
             return new
         if unit.kind is UnitKind.IMPORT:
@@ -377,17 +381,18 @@ class _Linker:
 
     def _was_replaced(self, module: str, name: str, live: Any) -> bool:
         """True for a function that the program put in the place of the one that the text defines."""
-        base = self._base(module).get(name)
-        return base is not None and not fingerprint(live, self.world.is_managed).same(base)
+        base = (self.world.records[module].base or {}).get(name)
+        return base is not None and base.origin != fingerprint(live, self.world.is_managed).origin
 
     def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self.world.records[module].base
-        if base is None or name not in base or fingerprint(live, self.world.is_managed).same(base[name]):
+        if base is not None and (name not in base or fingerprint(live, self.world.is_managed).same(base[name])):
             return new
         for binding in unit.imports:
             origin = self.world.records.get(binding.module)
-            if binding.local == name and origin is not None and origin.module.__dict__.get(binding.attr or "") is live:
+            attr = name if binding.attr == "*" else binding.attr or ""
+            if binding.local in (name, "*") and (origin is None or origin.module.__dict__.get(attr, live) is live):
                 return new
         self.merger._kept(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
         return live
@@ -506,7 +511,7 @@ class _Linker:
 
     # ---- the rest ----
 
-    def _bind_star(self, module: str, source: str, own: set[str]) -> None:
+    def _bind_star(self, module: str, source: str, own: set[str], unit: Unit) -> None:
         live = self.world.records[module].module.__dict__
         if source in self.staging.modules:
             origin = self.world.records[source].module.__dict__
@@ -518,9 +523,8 @@ class _Linker:
         for name, staged in self.staging.modules[module].__dict__.items():
             if name.startswith("__") or name in own:
                 continue
-            new = self.twins.resolve(staged)
-            if live.get(name, MISSING) is not new:
-                self.swap.add(set_item(live, name, new))
+            self.starred.add((module, name))
+            self._bind_name(module, name, unit)
 
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
@@ -540,8 +544,23 @@ class _Linker:
             record = self.world.records[plan.module]
             diff = self.draft.diffs.get(plan.module)
             for name in plan.removed:
+                if (plan.module, name) in self.starred:
+                    continue
                 self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
+            for unit in diff.removed if diff is not None else ():
+                for binding in unit.imports:
+                    if binding.local == "*":
+                        self._drop_star(plan.module, binding.module)
         self._lead_removed()
+
+    def _drop_star(self, module: str, source: str) -> None:
+        """Names that a star import bound go with it."""
+        live = self.world.records[module].module.__dict__
+        origin = getattr(sys.modules.get(source), "__dict__", {})
+        own = {name for unit in self.draft.summaries[module].units for name in unit.names}
+        for name in exported(origin):
+            if name in live and live[name] is origin.get(name) and name not in own and (module, name) not in self.starred:
+                self.swap.add(del_item(live, name))
 
     def _remove_modules(self) -> None:
         """A module whose file is gone leaves ``sys.modules`` and its package."""

@@ -101,6 +101,8 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
         old, value = function.__dict__.get(key, MISSING), new.__dict__.get(key, MISSING)
         if value is not MISSING and old is not value:
             swap.add(_dict_write(function, key, value, old))
+        elif value is MISSING and key == "__wrapped__" and target_of(function) is None:  # functools.wraps was taken away
+            swap.add(Write((function.__dict__.pop, key, None), (dict.__setitem__, function.__dict__, key, old)))
 
 
 def _dict_write(function: FunctionType, key: str, value: Any, old: Any) -> Write:

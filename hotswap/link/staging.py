@@ -83,6 +83,11 @@ class Staging:
             parent, _, child = name.rpartition(".")
             if parent in self.modules:
                 self.modules[parent].__dict__[child] = module
+        staged = {id(self.world.records[name].module): module for name, module in self.modules.items()}
+        for module in self.modules.values():  # other names of a module
+            for key, value in list(module.__dict__.items()):
+                if id(value) in staged:
+                    module.__dict__[key] = staged[id(value)]
 
     def _make_module(self, name: str, record: ModuleRecord) -> ModuleType:
         module = ModuleType(name)
@@ -250,7 +255,8 @@ def _note_young(staging: Staging) -> Iterator[None]:
         collected.append(info.get("generation", 0))
 
     gc.collect(0)
-    known = {id(o) for o in gc.get_objects(generation=0)}
+    earlier = gc.get_objects(generation=0)  # held until the end: the id of an object that died would be given again
+    known = set(map(id, earlier))
     enabled = gc.isenabled()
     gc.disable()
     gc.callbacks.append(note)

@@ -110,7 +110,7 @@ class _Builder:
         while True:
             self._make_graphs(modules)
             dirt = self._follow(modules)
-            wider = self._universe([*modules, *self._registries(dirt)])
+            wider = self._universe([*modules, *self._registries(dirt), *self._old_registries()])
             if set(wider) == set(modules):
                 break
             modules = wider
@@ -158,6 +158,15 @@ class _Builder:
             found |= {symbol[0] for symbol in self.graph.mutated(module, self.graph.summaries[module].units[index])}
         return found
 
+    def _old_registries(self) -> set[str]:
+        """Modules whose data the old texts contributed to, though the new ones may not even import them."""
+        return {
+            symbol[0]
+            for name, diff in self.diffs.items()
+            for unit in [old for old, _ in diff.changed] + diff.removed
+            for symbol in self.before.mutated(name, unit)
+        }
+
     def _make_graphs(self, modules: list[str]) -> None:
         wide = self._with_imported(modules)
         summaries = {module: self._summary(module) for module in wide}
@@ -169,7 +178,8 @@ class _Builder:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
         seen = list(modules)
         for module in seen:
-            for target in imported_modules(self._summary(module)):
+            before = imported_modules(self.edited[module].old_summary) if module in self.edited else set()
+            for target in imported_modules(self._summary(module)) | before:
                 if target not in seen and self.around.file_of(target):
                     seen.append(target)
         return seen

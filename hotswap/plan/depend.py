@@ -223,8 +223,8 @@ class Follower:
         """Evaluate again, or keep and name: see the table in DESIGN of derived values."""
         key = (module, unit.index)
         kinds = {self.graph.kind_of((module, name)) for name in unit.names}
-        if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
-            self.dirt.kept[key] = cause  # the staged classes would be among the subclasses
+        if unit.analysis.now.imports or any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
+            self.dirt.kept[key] = cause  # staged classes would be among the subclasses, and import_module gives the live module
         elif unit.kind is UnitKind.EFFECT or (unit.kind is UnitKind.BLOCK and self.graph.foreign_effects(module, unit)):
             if self._is_contribution(module, unit):
                 self.dirt.derived[key] = cause
@@ -308,6 +308,7 @@ class Follower:
                 unit = self.graph.summaries[module].units[index]
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
                     self._support(symbol)
+                    self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
                     self._support_instance(symbol)

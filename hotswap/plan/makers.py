@@ -1,0 +1,173 @@
+"""Classes that a library takes part in making: a metaclass, an ``__init_subclass__`` or a decorator that is not managed.
+
+Their statements are not executed a second time, because that may register them twice.
+
+    the class's own text changed         only its members: these are evaluated (HS206 for anything else)
+    a member reads what changed          that member is evaluated
+    something else in it does            kept and named (HS402)
+    its base changed                     nothing: it inherits
+    it is part of a registry's recipe    HS206: the registry cannot be made again without it
+
+While statements are evaluated aside, such a class is still the live one, with its old members. So what reads a member
+that changes is kept and named too, or refused (HS206) where its own text changed.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from hotswap.plan.diff import UnitDiff
+from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.members import MemberEdit, compare_members, take_members
+from hotswap.plan.units import PURE_DECORATORS, Unit, UnitKind, dotted
+
+if TYPE_CHECKING:
+    from hotswap.plan.depend import Dirt
+
+_PURE_MODULES = frozenset({"functools", "dataclasses", "enum", "typing", "typing_extensions", "attr", "attrs", "abc", "warnings"})
+
+
+def maker_of(graph: Graph, module: str, unit: Unit) -> str:
+    """The foreign code that runs when a class statement is executed, by name; empty for none."""
+    if not isinstance(unit.node, ast.ClassDef):
+        return ""
+    return graph.builder_of((module, unit.node.name)) or _foreign_head(graph, module, unit.node) or _foreign_decorator(graph, module, unit)
+
+
+def _foreign_head(graph: Graph, module: str, node: ast.ClassDef) -> str:
+    """For a class that is to get a foreign base or metaclass and has none yet."""
+    heads = [*node.bases, *(keyword.value for keyword in node.keywords if keyword.arg == "metaclass")]
+    for chain in filter(None, map(dotted, heads)):
+        symbol = graph.resolve(module, chain)
+        owner, _, name = graph.foreign(module, chain).rpartition(".") if symbol is None else (symbol[0], "", symbol[1])
+        if found := graph.builder_of_bases((owner, name)):
+            return found
+    return ""
+
+
+def _foreign_decorator(graph: Graph, module: str, unit: Unit) -> str:
+    assert isinstance(unit.node, ast.ClassDef)
+    for decorator in unit.node.decorator_list:
+        chain = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if chain is None or graph.resolve(module, chain) is not None:
+            continue
+        name = graph.foreign(module, chain)
+        harmless = name.partition(".")[0] in _PURE_MODULES and not name.endswith(".register")
+        if chain not in PURE_DECORATORS and name not in PURE_DECORATORS and not harmless:
+            return f"@{name}"
+    opaque = sorted(s for s in graph.mutated(module, unit) if graph.kind_of(s) == "opaque")
+    return f"{opaque[0][0]}.{opaque[0][1]}" if opaque else ""
+
+
+def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> None:
+    """Let changed classes with a foreign maker be evaluated by their members only, or refuse them."""
+    for old, new in diff.changed:
+        key = (diff.module, new.index)
+        if not (isinstance(old.node, ast.ClassDef) and isinstance(new.node, ast.ClassDef)):
+            continue
+        maker = maker_of(before, diff.module, old) or maker_of(graph, diff.module, new)
+        if not maker or graph.kind_of((diff.module, new.node.name)) != "class":
+            continue
+        edit = compare_members(old.node, new.node)
+        if isinstance(edit, MemberEdit):
+            dirt.changed.add(key)
+            dirt.reduced[key] = edit
+        else:
+            dirt.changed.discard(key)
+            dirt.refused[key] = f"{maker} takes part in making {diff.module}.{new.label}, and this changed: {edit}"
+
+
+def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: Symbol) -> bool:
+    """Decide about an unchanged class that reads something that changed; False where no foreign code makes it."""
+    if unit.kind is not UnitKind.CLASS or not maker_of(graph, module, unit):
+        return False
+    key = (module, unit.index)
+    edit = _members_concerned(graph, dirt, module, unit, cause)
+    if edit is None:
+        dirt.kept[key] = cause
+    elif edit.names:
+        dirt.derived[key] = cause
+        dirt.reduced[key] = edit
+    return True
+
+
+def _members_concerned(graph: Graph, dirt: Dirt, module: str, unit: Unit, *causes: Symbol) -> MemberEdit | None:
+    """The members that read what changed; None where more than members does."""
+    assert isinstance(unit.node, ast.ClassDef)
+    dirty = dirt.values | dirt.classes | dirt.shallow | set(causes)
+    now = unit.analysis.now
+    reading = {
+        chain.partition(".")[0]
+        for chain in now.reads | now.calls
+        if not chain.endswith(".__init_subclass__")
+        and (symbol := graph.resolve(module, chain)) is not None
+        and (symbol in dirty or (symbol[0], symbol[1].partition(".")[0]) in dirty)
+    }
+    bases = {(dotted(base) or "").partition(".")[0] for base in unit.node.bases}
+    edit = take_members(unit.node, reading - bases)
+    return edit if isinstance(edit, MemberEdit) else None
+
+
+def spread_members(graph: Graph, dirt: Dirt, module: str, unit: Unit, edit: MemberEdit) -> None:
+    """Members that change, of the class and of those that inherit from it, are all that changes of the class."""
+    symbol = (module, unit.names[0])
+    names = edit.names | edit.removed
+    dirt.affected |= {(module, q) for q in unit.analysis.functions if q.split(".")[1:2] and q.split(".")[1] in names}
+    for owner, summary in graph.summaries.items():
+        for each in summary.units:
+            if each.kind is UnitKind.CLASS and symbol in graph.ancestors((owner, each.names[0])):
+                dirt.values |= {(owner, f"{each.names[0]}.{name}") for name in names}
+
+
+def shield(graph: Graph, dirt: Dirt) -> None:
+    """Take classes with a foreign maker out of what is to be executed as a whole, once all is known."""
+    for module, index in sorted(dirt.evaluated() - dirt.reduced.keys()):
+        key, unit = (module, index), graph.summaries[module].units[index]
+        if key in dirt.changed or unit.kind is not UnitKind.CLASS or graph.kind_of((module, unit.names[0])) != "class":
+            continue
+        if maker := maker_of(graph, module, unit):
+            _shield_class(graph, dirt, module, unit, maker)
+    for key in [key for key in dirt.reduced if key in dirt.derived]:
+        edit = _members_concerned(graph, dirt, key[0], graph.summaries[key[0]].units[key[1]], dirt.derived[key])
+        if edit is None:
+            dirt.kept[key] = dirt.derived.pop(key)
+            del dirt.reduced[key]
+        else:
+            dirt.reduced[key] = edit
+    _shield_readers(graph, dirt)
+
+
+def _shield_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, maker: str) -> None:
+    key = (module, unit.index)
+    dirt.support.discard(key)
+    cause = dirt.derived.pop(key, None)
+    registries = [s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("data", "instance") and s in dirt.values]
+    if registries:
+        dirt.refused[key] = f"{maker} takes part in making {module}.{unit.label}, which is in {registries[0][1]}, and that changed"
+    elif cause is not None:
+        follow_into_class(graph, dirt, module, unit, cause)
+
+
+def _shield_readers(graph: Graph, dirt: Dirt) -> None:
+    """Statements that would read, aside, a member that changes of a class that is still the old one."""
+    heads = {(module, graph.summaries[module].units[index].names[0]) for module, index in dirt.reduced}
+    for key in sorted(dirt.evaluated() - dirt.reduced.keys()) if heads else ():
+        unit = graph.summaries[key[0]].units[key[1]]
+        used = graph.uses_symbols(key[0], unit.analysis.now)
+        stale = next((s for s in sorted(used) if _is_stale_member(dirt, heads, s)), None)
+        if stale is None:
+            continue
+        dirt.support.discard(key)
+        if key in dirt.changed:
+            dirt.refused[key] = f"{key[0]}.{unit.label} uses {stale[1]}, which changes with it; save one after the other"
+        elif key in dirt.derived:
+            del dirt.derived[key]
+            dirt.kept[key] = stale
+
+
+def _is_stale_member(dirt: Dirt, heads: set[Symbol], symbol: Symbol) -> bool:
+    module, name = symbol
+    if symbol in heads:  # it may be called
+        return any((module, f"{name}.{maker}") in dirt.affected for maker in ("__init__", "__new__"))
+    return (module, name.partition(".")[0]) in heads and (symbol in dirt.values or symbol in dirt.affected)
