@@ -54,6 +54,9 @@ class Engine:
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
     _number: int = attrs.field(default=0, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.world.ask_kind = self.plugins.value_kind
+
     # ---- the pipeline ----
 
     def swap(self, changes: ChangeSet) -> Report:
@@ -180,6 +183,8 @@ class Engine:
             type_of=world.type_of,
             module_of=world.module_of,
             file_of=world.file_of,
+            builder_of=lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed),
+            builder_of_bases=lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed),
         )
 
     def _source(self, record: ModuleRecord) -> Source:

@@ -128,6 +128,8 @@ class World:
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
+    # What plugins say about a value of a module: "data", "opaque", or None.
+    ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
 
     # ---- modules ----
@@ -206,7 +208,17 @@ class World:
         record = self.records.get(symbol[0])
         if record is None or symbol[1] not in record.module.__dict__:
             return "missing"
-        return kind_of_value(record.module.__dict__[symbol[1]], self.is_managed)
+        value = record.module.__dict__[symbol[1]]
+        kind = kind_of_value(value, self.is_managed)
+        return self.ask_kind(value) or kind if kind in ("data", "instance", "holder", "opaque") else kind
+
+    def look_up(self, symbol: Symbol) -> Any:
+        """What a symbol is bound to in a loaded module, managed or not; None where it is bound to nothing."""
+        record = self.records.get(symbol[0])
+        value: Any = record.module if record is not None else sys.modules.get(symbol[0])
+        for part in symbol[1].split("."):
+            value = value.__dict__.get(part) if isinstance(value, (ModuleType, type)) else None
+        return value
 
     def type_of(self, symbol: Symbol) -> Symbol | None:
         record = self.records.get(symbol[0])

@@ -15,7 +15,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
 from hotswap.fingerprint import CONTAINERS, Print, fingerprint
-from hotswap.link.classes import transplant
+from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import LRU, Heap, scan_heap
@@ -93,6 +93,7 @@ class _Linker:
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
             self._link_functions()
             self._bind_names()
+            self._move_members()
             self._transplant_moved()
             self._rebind_importers()
             self._remove_names()
@@ -489,6 +490,16 @@ class _Linker:
                                  members=self.twins.members.get(id(theirs), ()))  # fmt: skip
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
 
+    def _move_members(self) -> None:
+        """Members of classes that a library takes part in making."""
+        for staged, live, edit in self.staging.reduced:
+            module = staged.__module__
+            old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, frozenset())
+            new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, frozenset())
+            pair = ClassPair(module=module, path=live.__qualname__, file=self.world.file_of(module), line=_line_of(staged), live=live,
+                             staged=staged, old_body=old, new_body=new, base=self._base(module))  # fmt: skip
+            move_members(self.swap, pair, self.twins, self.merger, edit)
+
     def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
         """Names that class statements bind in their bodies, by qualified name of the class."""
         edited = self.draft.edited.get(module)
@@ -626,6 +637,12 @@ def _find(namespace: dict[str, Any], qualname: str) -> Any:
     for index, part in enumerate(qualname.split(".")):
         value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
     return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+
+
+def _line_of(cls: type) -> int:
+    """The line of the first function in a class body; 0 where there is none."""
+    lines = [value.__code__.co_firstlineno for value in cls.__dict__.values() if isinstance(value, FunctionType)]
+    return min(lines, default=0)
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

@@ -14,6 +14,7 @@ isinstance, except clauses, registries and pickles depend on the identity of the
 
 from __future__ import annotations
 
+import abc
 import functools
 import types
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
+from hotswap.plan.members import MemberEdit
 from hotswap.plugin.values import ClassPair, Refusal
 
 #: Made by the interpreter for each class, never moved.
@@ -72,6 +74,61 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit: MemberEdit) -> None:
+    """Add the writes that exchange some members of a class that a library takes part in making.
+
+    Args:
+        pair: the staged class is a plain one with these members and nothing else.
+
+    Raises:
+        Refusal: HS206, the live class does not hold its members as the text says.
+    """
+    live, staged = pair.live, pair.staged
+    for name in sorted(edit.methods):
+        held = live.__dict__.get(name)
+        if not isinstance(held, FunctionType) or held.__globals__.get("__name__") != live.__module__:
+            raise _refused(pair, "HS206", f"{pair.path}.{name} is not the function of its text: the class's maker wraps methods")
+    for name in sorted(edit.names & staged.__dict__.keys()):
+        if name in pair.old_body and name not in live.__dict__:
+            raise _refused(pair, "HS206", f"{pair.path}.{name} is not in the class: what makes the class has taken it")
+        _move(swap, pair, twins, merger, name, twins.resolve(staged.__dict__[name]))
+        if name in edit.values:
+            swap.findings.append(_maybe_read(pair, name))
+    for name in sorted(edit.removed & live.__dict__.keys()):
+        swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    if edit.docstring:
+        swap.add(set_class(live, "__doc__", staged.__doc__))
+    if isinstance(live, abc.ABCMeta):
+        _write_abstract(swap, live, _abstract_after(live, staged, edit))
+    swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def _maybe_read(pair: ClassPair, name: str) -> Finding:
+    return Finding(
+        code="HS402",
+        severity=Severity.KEPT,
+        message=f"{pair.module}.{pair.path}.{name} is set, but what made the class may have read the old value",
+        file=pair.file,
+        line=pair.line,
+        next_step="restart if it is used when the class is made",
+    )
+
+
+def _abstract_after(live: type, staged: type, edit: MemberEdit) -> frozenset[str]:
+    """The names that are abstract once the members are moved."""
+    own = {**live.__dict__, **{name: staged.__dict__[name] for name in edit.names & staged.__dict__.keys()}}
+    inherited = {name for base in live.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}
+    found = set()
+    for name in inherited | own.keys():
+        if name in own and name not in edit.removed:
+            value = own[name]
+        else:
+            value = next((base.__dict__[name] for base in live.__mro__[1:] if name in base.__dict__), None)
+        if getattr(value, "__isabstractmethod__", False):
+            found.add(name)
+    return frozenset(found)
 
 
 def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, new: Any) -> None:
@@ -202,8 +259,12 @@ def _try_bases(pair: ClassPair) -> None:
 
 
 def _set_abstract(swap: Swap, live: type, staged: type) -> None:
-    old, new = getattr(live, "__abstractmethods__", None), getattr(staged, "__abstractmethods__", None)
-    if new is not None and old != new:
+    if (new := getattr(staged, "__abstractmethods__", None)) is not None:
+        _write_abstract(swap, live, new)
+
+
+def _write_abstract(swap: Swap, live: type, new: frozenset[str]) -> None:
+    if (old := getattr(live, "__abstractmethods__", None)) != new:
         undo = (setattr, live, "__abstractmethods__", old if old is not None else frozenset())
         swap.add(Write((setattr, live, "__abstractmethods__", new), undo))
 

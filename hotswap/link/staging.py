@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
+from hotswap.plan.members import MemberEdit, reduce_class
 from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.world import ModuleRecord, World
 
@@ -41,6 +42,7 @@ class Staging:
         modules: staging module by name.
         young: objects that the collector tracks and that were made meanwhile.
         imported: modules that evaluated imports have really loaded.
+        reduced: plain classes with members of classes that a library takes part in making, with the live class.
     """
 
     draft: Draft
@@ -48,6 +50,7 @@ class Staging:
     modules: dict[str, ModuleType] = attrs.Factory(dict)
     young: list[Any] = attrs.Factory(list)
     imported: list[str] = attrs.Factory(list)
+    reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
 
     def run(self) -> None:
@@ -134,7 +137,10 @@ class Staging:
                 for target in self._late_imports(name, unit):
                     self._evaluate(target)
                 later = self._hide_later(name, summary, unit)
-                self._execute(name, summary, unit.node)
+                if (edit := self.draft.dirt.reduced.get((name, unit.index))) is not None:
+                    self._execute_members(name, summary, unit, edit)
+                else:
+                    self._execute(name, summary, unit.node)
                 for key, value in later.items():
                     module.__dict__.setdefault(key, value)
 
@@ -189,6 +195,14 @@ class Staging:
             for name in unit.names:
                 if name not in bound:
                     module.__dict__.pop(name, None)
+
+    def _execute_members(self, name: str, summary: Summary, unit: Unit, edit: MemberEdit) -> None:
+        """Evaluate members of a class in a plain class of its name; what else is evaluated goes on with the live one."""
+        assert isinstance(unit.node, ast.ClassDef)
+        space = self.modules[name].__dict__
+        self._execute(name, summary, reduce_class(unit.node, edit))
+        self.reduced.append((space[unit.node.name], self.world.records[name].module.__dict__[unit.node.name], edit))
+        space[unit.node.name] = self.reduced[-1][1]
 
     def _execute(self, name: str, summary: Summary, node: ast.stmt) -> None:
         file = self.world.records[name].file

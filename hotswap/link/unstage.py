@@ -80,6 +80,8 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
     for name, module in staging.modules.items():
         twins.put(module, staging.world.records[name].module)
     _pair_classes(staging, twins)
+    for staged, live, _ in staging.reduced:
+        twins.put(staged, live)
     for staged, live in twins.classes:
         twins.members[id(live)] = tuple(pair_members(live, staged))
         for mine, theirs in twins.members[id(live)]:

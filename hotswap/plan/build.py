@@ -10,6 +10,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
+from hotswap.plan.makers import reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind
@@ -61,7 +62,7 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text imports a module.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of: see :class:`hotswap.plan.graph.Graph`.
+        kind_of, type_of, module_of, builder_of, builder_of_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
     """
 
@@ -71,6 +72,8 @@ class Surroundings:
     type_of: Callable[[Symbol], Symbol | None]
     module_of: Callable[[Symbol], str | None]
     file_of: Callable[[str], str]
+    builder_of: Callable[[Symbol], str] = lambda symbol: ""
+    builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
 
 
 def build_plan(
@@ -171,8 +174,9 @@ class _Builder:
         wide = self._with_imported(modules)
         summaries = {module: self._summary(module) for module in wide}
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
-        self.graph = Graph(summaries, self.around.kind_of, self.around.type_of, self.around.module_of)
-        self.before = Graph(before, self.around.kind_of, self.around.type_of, self.around.module_of)
+        around = self.around
+        live = (around.kind_of, around.type_of, around.module_of, around.builder_of, around.builder_of_bases)
+        self.graph, self.before = Graph(summaries, *live), Graph(before, *live)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
@@ -197,6 +201,7 @@ class _Builder:
                 dirt.affected.add((name, qualname))
                 if own:
                     dirt.shallow.add((name, qualname))
+            reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)
             before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
             dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
@@ -255,7 +260,10 @@ class _Builder:
             for unit in diff.removed:
                 self._judge_removed(name, unit)
             for old, new in diff.changed:
-                self._judge_changed(name, old, new)
+                if (name, new.index) not in dirt.reduced:
+                    self._judge_changed(name, old, new)
+        for (module, index), why in dirt.refused.items():
+            self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
         for (module, index), cause in dirt.kept.items():
             self._stale(module, index, cause)
         for (module, index), cause in dirt.skipped.items():

@@ -19,6 +19,8 @@ from collections.abc import Mapping
 import attrs
 
 from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.makers import follow_into_class, shield, spread_members
+from hotswap.plan.members import MemberEdit
 from hotswap.plan.units import Unit, UnitKind, Uses
 
 Key = tuple[str, int]  # module, index of the unit in the new text
@@ -39,6 +41,8 @@ class Dirt:
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
         kept: derived units that are not evaluated, because their live value is opaque.
         skipped: effect statements that are not repeated.
+        reduced: classes that a library takes part in making, of which only members are evaluated.
+        refused: such classes where that is not enough, with the reason.
     """
 
     changed: set[Key] = attrs.Factory(set)
@@ -51,6 +55,8 @@ class Dirt:
     shallow: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
     skipped: dict[Key, Symbol] = attrs.Factory(dict)
+    reduced: dict[Key, MemberEdit] = attrs.Factory(dict)
+    refused: dict[Key, str] = attrs.Factory(dict)
 
     def evaluated(self) -> set[Key]:
         return self.changed | set(self.derived) | self.support
@@ -77,6 +83,7 @@ class Follower:
                         self._follow_unit(module, unit)
             self._follow_recipes()
         self._find_support()
+        shield(self.graph, self.dirt)
 
     def _size(self) -> int:
         d = self.dirt
@@ -137,6 +144,8 @@ class Follower:
                 return (top[0], "__getattr__")
             if top in d.values and top != (module, unit.names[0] if unit.names else ""):
                 return top
+            if symbol in d.values:
+                return symbol
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
                 return top
         if not now.calls and not now.calls_unknown:
@@ -222,6 +231,8 @@ class Follower:
     def _decide(self, module: str, unit: Unit, cause: Symbol) -> None:
         """Evaluate again, or keep and name: see the table in DESIGN of derived values."""
         key = (module, unit.index)
+        if follow_into_class(self.graph, self.dirt, module, unit, cause):
+            return
         kinds = {self.graph.kind_of((module, name)) for name in unit.names}
         if unit.analysis.now.imports or any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
             self.dirt.kept[key] = cause  # staged classes would be among the subclasses, and import_module gives the live module
@@ -250,6 +261,9 @@ class Follower:
     def _spread(self, module: str, unit: Unit) -> None:
         """A unit that is evaluated again changes the names that it binds and the data that it contributes to."""
         d = self.dirt
+        if (edit := d.reduced.get((module, unit.index))) is not None:
+            spread_members(self.graph, d, module, unit, edit)
+            return
         for name in unit.names:
             symbol = (module, name)
             kind = self.graph.kind_of(symbol)

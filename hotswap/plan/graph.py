@@ -43,12 +43,16 @@ class Graph:
         kind_of: what a symbol is bound to in the live program: data, function, class, module, instance, opaque, missing.
         type_of: the symbol of the class of a live instance, if that class is managed.
         module_of: the name of the module that a symbol is bound to, if it is managed.
+        builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
+        builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
     """
 
     summaries: Mapping[str, Summary]
     kind_of: Callable[[Symbol], str]
     type_of: Callable[[Symbol], Symbol | None]
     module_of: Callable[[Symbol], str | None] = lambda symbol: None
+    builder_of: Callable[[Symbol], str] = lambda symbol: ""
+    builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
     _stars: dict[str, list[str]] = attrs.field(factory=dict, init=False)

@@ -32,7 +32,8 @@ def maker_of(graph: Graph, module: str, unit: Unit) -> str:
     """The foreign code that runs when a class statement is executed, by name; empty for none."""
     if not isinstance(unit.node, ast.ClassDef):
         return ""
-    return graph.builder_of((module, unit.node.name)) or _foreign_head(graph, module, unit.node) or _foreign_decorator(graph, module, unit)
+    live = graph.builder_of((module, unit.node.name))
+    return live or _foreign_head(graph, module, unit.node) or _foreign_decorator(graph, module, unit)
 
 
 def _foreign_head(graph: Graph, module: str, node: ast.ClassDef) -> str:
@@ -144,7 +145,7 @@ def _shield_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, maker: str)
     cause = dirt.derived.pop(key, None)
     registries = [s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("data", "instance") and s in dirt.values]
     if registries:
-        dirt.refused[key] = f"{maker} takes part in making {module}.{unit.label}, which is in {registries[0][1]}, and that changed"
+        dirt.refused[key] = f"{maker} takes part in making {module}.{unit.label}, which is in {registries[0][1]}"
     elif cause is not None:
         follow_into_class(graph, dirt, module, unit, cause)
 

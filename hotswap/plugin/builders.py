@@ -29,11 +29,25 @@ def foreign_builder(cls: type, is_managed: Callable[[type], bool]) -> str:
         cls: a live class.
         is_managed: True for classes whose module is managed.
     """
-    maker: type = type(cls)
+    return _foreign_metaclass(type(cls), is_managed) or _foreign_hook(cls.__mro__[1:], is_managed)
+
+
+def foreign_builder_below(base: type, is_managed: Callable[[type], bool]) -> str:
+    """The same for a class that would have ``base`` as a base, or as its metaclass."""
+    if issubclass(base, type):
+        return _foreign_metaclass(base, is_managed)
+    return _foreign_metaclass(type(base), is_managed) or _foreign_hook(base.__mro__, is_managed)
+
+
+def _foreign_metaclass(maker: type, is_managed: Callable[[type], bool]) -> str:
     for meta in maker.__mro__:
         if meta not in _HARMLESS_METACLASSES and not is_managed(meta):
             return _name(meta)
-    for base in cls.__mro__[1:]:
+    return ""
+
+
+def _foreign_hook(row: tuple[type, ...], is_managed: Callable[[type], bool]) -> str:
+    for base in row:
         if "__init_subclass__" in base.__dict__ and base.__module__ not in _HARMLESS_MODULES and not is_managed(base):
             return f"{_name(base)}.__init_subclass__"
     return ""

@@ -17,7 +17,7 @@ import pluggy
 
 from hotswap.commit import Swap, Write
 from hotswap.model import Finding, Plan, Report, Severity, Verdict
-from hotswap.plugin.builders import foreign_builder
+from hotswap.plugin.builders import foreign_builder, foreign_builder_below
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
 from hotswap.plugin.values import ClassPair, Refusal, Shape, Stale
 
@@ -152,7 +152,16 @@ class Plugins:
         """The foreign code that would run if the statement of a live class were executed again; empty for none."""
         if not isinstance(cls, type) or not (builder := foreign_builder(cls, is_managed)):
             return ""
-        return "" if any(answer is True for _, answer in self._ask("hotswap_can_rebuild", cls=cls)) else builder
+        return "" if self._can_rebuild(cls) else builder
+
+    def builder_of_bases(self, base: object, is_managed: Callable[[type], bool]) -> str:
+        """The same for a class that is to get a base, or a metaclass."""
+        if not isinstance(base, type) or not (builder := foreign_builder_below(base, is_managed)):
+            return ""
+        return "" if self._can_rebuild(base) else builder
+
+    def _can_rebuild(self, cls: type) -> bool:
+        return any(answer is True for _, answer in self._ask("hotswap_can_rebuild", cls=cls))
 
     def check_plan(self, plan: Plan) -> Plan:
         """The plan with the plugins' findings; held ones stop it."""

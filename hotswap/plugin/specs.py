@@ -76,7 +76,7 @@ class Specs:
         and simple attributes of such a class are exchanged, which runs none of them; other changes ask for a restart.
 
         Args:
-            cls: the live class.
+            cls: the live class, or one that it is to get as a base.
 
         Returns:
             True: making the class again leaves nothing behind, and what it makes can be moved; else None.
