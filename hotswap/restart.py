@@ -161,12 +161,21 @@ class Restarter:
     def _replace(self) -> None:
         with self._lock:
             self._before()
+            _end_daemon_children()
             _flush_streams()
             try:
                 self._image.execute()
             except OSError as exc:
                 self._is_asked = False
                 self._on_failure(f"cannot start the program again: {exc}")
+
+
+def _end_daemon_children() -> None:
+    """What multiprocessing does at exit, for a program that is replaced where it stands; the next one has the same pid."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    for child in multiprocessing.active_children() if multiprocessing is not None else ():
+        if child.daemon:
+            child.terminate()
 
 
 def _interrupt_main() -> bool:

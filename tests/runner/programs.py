@@ -59,7 +59,7 @@ class Running:
         self.env = environment(runtime, **more)
         self.process = subprocess.Popen(
             [*launcher, "run", *args], cwd=folder, env=self.env, text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )
         self.out: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.err: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -77,8 +77,10 @@ class Running:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # with its children: they hold the pipes open
+        except ProcessLookupError:
+            pass
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             stream.close()

@@ -176,6 +176,17 @@ def test_safe_path_is_respected(folder: Path, runtime: Path) -> None:
     assert "''" not in compare(folder, runtime, {"x.py": SHOW}, ["x.py"], PYTHONSAFEPATH="1").out
 
 
+@pytest.mark.parametrize(
+    "options", [["-X", "dev", "-W", "error"], ["-OO"], ["-bb"], ["-X", "frozen_modules=off"], ["-X", "utf8"]], ids=" ".join
+)
+def test_options_of_the_interpreter_are_the_programs(folder: Path, runtime: Path, options: list[str]) -> None:
+    """python -X dev -m hotswap run: no warning of ours among its own, asserts and docstrings as asked for."""
+    library = "def f():\n    'doc'\n    assert 0\n"
+    write_files(folder, {"x.py": "import sys, y\nprint(sys.flags, y.f.__doc__)\ny.f()\n", "y.py": library})
+    expected = run(folder, runtime, [sys.executable, *options, "x.py"])
+    assert run(folder, runtime, [sys.executable, *options, *HOTSWAP[1:], "run", "x.py"]) == expected
+
+
 def test_an_error_of_hotswap_in_the_program_is_the_programs(folder: Path, runtime: Path) -> None:
     """A program that uses the API wrongly gets its own traceback, not the usage of the command."""
     write_files(folder, {"x.py": "import hotswap\n\nhotswap.start(['nowhere'])\n"})

@@ -352,6 +352,21 @@ STUBBORN = {
 }
 
 
+def test_daemon_children_end_with_the_program_that_is_replaced(folder: Path, runtime: Path) -> None:
+    """Also where atexit does not run: the next program has the same pid and would never wait for them."""
+    text = "import multiprocessing, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" \
+           "child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,), daemon=True)\n" \
+           "child.start()\nprint('child', child.pid, flush=True)\n" + LOOP  # fmt: skip
+    write_files(folder, {"app.py": text, "lib.py": PLAIN})
+    with Running(folder, runtime, "app.py") as running:
+        child = int(running.wait_out("child .*").split()[1])
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(META)
+        wait_word(running, "two")
+        status = Path(f"/proc/{child}/status")
+        assert not status.exists() or "(zombie)" in status.read_text()
+
+
 @pytest.mark.parametrize("kind", STUBBORN)
 def test_a_stubborn_program_is_restarted_too(folder: Path, runtime: Path, kind: str) -> None:
     """Whatever the main thread does, the process becomes the new program."""
