@@ -141,7 +141,8 @@ class Shop(Visitor):
 
     def story(self) -> str:
         """The output without the lines that Django prints for each request."""
-        return re.sub(r'^(\[[^]]*\] "[A-Z]+ |Not Found: |Bad Request: ).*\n', "", self.output(), flags=re.MULTILINE)
+        requests = r'^(\[[^]]*\] "[A-Z]+ |Not Found: |Bad Request: |Method Not Allowed ).*\n'
+        return re.sub(requests, "", self.output(), flags=re.MULTILINE)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
