@@ -22,7 +22,7 @@ from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
 from hotswap.plugin.values import ClassPair, Refusal, Shape, Stale
 
 #: The built-in handling, written as plugins. Of several answers the last one registered counts first.
-BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples")
+BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples", "django_guard")
 
 
 @attrs.define(eq=False)
