@@ -61,7 +61,7 @@ class Nursery:
 
 
 class Judge:
-    """Holds two nurseries, one with and one without hotswap; use it as a context manager."""
+    """Compares processes; use it as a context manager, which ends the nurseries that it started."""
 
     def __init__(self, directory: Path) -> None:
         """Take a directory for the programs' files; each process gets a folder in it, for as long as it lives."""
@@ -69,15 +69,15 @@ class Judge:
         self._numbers = itertools.count()
         # What fresh processes answered: a scenario is judged in several ways, and a fresh start is always the same.
         self._fresh: dict[tuple[Files, str, str], list[Result]] = {}
+        # One each for processes that are swapped, taken back, fresh: they run at the same time. Started when needed.
+        self._nurseries: dict[str, Nursery] = {}
 
     def __enter__(self) -> Self:
-        self._swapping = Nursery.start(with_hotswap=True)
-        self._plain = Nursery.start(with_hotswap=False)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._swapping.stop()
-        self._plain.stop()
+        for nursery in self._nurseries.values():
+            nursery.stop()
 
     def judge(self, scenario: Scenario, *, late: bool = False) -> Verdict:
         """Judge one scenario.
@@ -87,14 +87,13 @@ class Judge:
             late: attach hotswap after the program was imported, and leave out the rollback.
         """
         back = not late and not scenario.no_rollback and not any(scenario.must_refuse)
-        self._swapping.ask(self._folder(), swapped_steps(scenario, late=late))
-        if back:
-            self._swapping.ask(self._folder(), taken_back_steps(scenario))
+        swapping = self._ask("swapped", swapped_steps(scenario, late=late))
+        returning = self._ask("taken back", taken_back_steps(scenario)) if back else None
         # A text that must be refused may be broken; nothing is started on it.
         startable = [version for version, codes in enumerate(scenario.must_refuse) if not codes]
         fresh = {version: self._start_fresh(scenario, version) for version in startable}
-        swapped = self._swapping.answer()
-        taken_back = self._swapping.answer() if back else None
+        swapped = swapping.answer()
+        taken_back = returning.answer() if returning else None
         return decide(scenario, fresh=fresh, swapped=swapped, taken_back=taken_back, late=late)
 
     def check_expectations(self, scenario: Scenario) -> Verdict:
@@ -110,12 +109,14 @@ class Judge:
     def _start_fresh(self, scenario: Scenario, version: int) -> list[Result]:
         key = (scenario.versions[version], scenario.takes[version], scenario.probe)
         if key not in self._fresh:
-            self._plain.ask(self._folder(), fresh_steps(scenario, version))
-            self._fresh[key] = self._plain.answer()
+            self._fresh[key] = self._ask("fresh", fresh_steps(scenario, version)).answer()
         return self._fresh[key]
 
-    def _folder(self) -> Path:
-        return self._directory / f"process{next(self._numbers)}"
+    def _ask(self, role: str, steps: list[Step]) -> Nursery:
+        if role not in self._nurseries:
+            self._nurseries[role] = Nursery.start(with_hotswap=role != "fresh")
+        self._nurseries[role].ask(self._directory / f"process{next(self._numbers)}", steps)
+        return self._nurseries[role]
 
 
 # -- the decision -----------------------------------------------------------------------------------------------
