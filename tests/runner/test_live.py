@@ -398,9 +398,19 @@ os.umask(0o77)
 
 def test_structlog_events_reach_a_program_that_has_configured_it(folder: Path, runtime: Path) -> None:
     """hotswap.swap and hotswap.held, through the program's own processors."""
-    configure = ("import structlog\nstructlog.configure(processors=[structlog.processors.JSONRenderer()], "
-                 "logger_factory=structlog.PrintLoggerFactory())\n")  # fmt: skip
-    write_files(folder, {"app.py": configure + LOOP})
+    configure = """
+import structlog
+
+events = []
+
+def keep(logger, name, event):
+    events.append(event)
+    raise structlog.DropEvent
+
+structlog.configure(processors=[structlog.processors.JSONRenderer(), keep])
+"""
+    show = "    while events:\n        print(events.pop(0), flush=True)\n"
+    write_files(folder, {"app.py": configure + LOOP + show})
     with Running(folder, runtime, "app.py") as running:
         wait_word(running, "one")
         (folder / "lib.py").write_text(word("two"))
