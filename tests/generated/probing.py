@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tests.generated.program import Class, Data, Effect, Function, Program, Registry
 from tests.generated.scope import container, fields_of
@@ -73,8 +74,7 @@ def look(value, deep=3):
         return (*shape, notes, members(value, value, 0), look(attempt(value, "i"), deep - 1))
     if type(value).__module__ in PROGRAM and not callable(value):
         kind = type(value)
-        cached = [name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), functools.cached_property)]
-        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in cached}
+        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abc"}  # without cached ones
         shown = re.sub(" at 0x[0-9a-f]+", "", repr(value)) if dataclasses.is_dataclass(value) else ""
         return (kind.__name__, state if not shown else shown, members(value, kind, deep - 1))
     if callable(value):
@@ -185,22 +185,35 @@ def probe(programs: list[Program]) -> str:
 
 
 def _is_asked(key: str, programs: list[Program]) -> bool:
-    """Left out is what holds a result of old code: a cached generator, which the first probe empties, and a closure over
-    a value that its factory has computed."""
-    name, call, _ = key.partition("(")
+    """Left out is what holds a result of old code: a cached generator, which the first probe empties, a closure over a
+    value that its factory has computed, and a method that was bound in another way (static, class) than now."""
+    name, called, member = key.partition("(")
     found = [program.find(name.split(".")[1]) for program in programs]
-    emptied = any(d.library for s in found for d in getattr(s, "decorators", ())) and len({getattr(s, "flavour", "") for s in found}) > 1
-    computed = bool(call) and any(isinstance(s, Function) and {step.kind for step in s.steps} - {"guard", "import"} for s in found)
-    return not emptied and not computed and all(key in references(program, programs[0]) for program in programs)
+    if not all(key in references(program, programs[0]) for program in programs):
+        return False
+    if member.startswith(")."):
+        return len({_flavour_of(cls, member[2:]) for cls in found}) == 1
+    if called:
+        return not any(isinstance(s, Function) and {step.kind for step in s.steps} - {"guard", "import"} for s in found)
+    return not any(map(_caches, found)) or len({getattr(s, "flavour", "") for s in found}) == 1
+
+
+def _flavour_of(cls: Any, member: str) -> str:
+    return next((method.flavour for method in cls.methods if method.name == member), "")
+
+
+def _caches(statement: Any) -> bool:
+    return any(decorator.library for decorator in getattr(statement, "decorators", ()))
 
 
 def _asked(key: str, programs: list[Program]) -> str:
     """Only calls are compared where the held object cannot become the new one: a function that was moved (its globals
-    are another module's), an ``lru_cache`` object (made by C code, its ``__wrapped__`` is what it was made with)."""
+    are another module's) or got other decorators, an ``lru_cache`` object (its ``__wrapped__`` is made with it)."""
     name = key.partition("(")[0].split(".")[1]
+    found = [program.find(name) for program in programs]
     moved = len({program.owner(name) for program in programs}) > 1
-    cached = any(d.library for program in programs for d in getattr(program.find(name), "decorators", ()))
-    return f"call(held['{key}'])" if moved or cached else f"held['{key}']"
+    wrapped = len({tuple(d.target for d in getattr(s, "decorators", ())) for s in found}) > 1
+    return f"call(held['{key}'])" if moved or wrapped or any(map(_caches, found)) else f"held['{key}']"
 
 
 def _identical(name: str, program: Program) -> bool:

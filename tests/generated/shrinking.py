@@ -33,6 +33,9 @@ from tests.generated.scope import EXPRESSIONS, settle
 
 Programs = list[Program]
 ZERO = Lit("0")
+PLAIN: dict[type, dict[str, Any]] = {
+    Function: {"doc": "", "flavour": "func"}, Class: {"doc": "", "style": "plain", "base": None}, Data: {"form": "plain"},
+}  # fmt: skip
 
 
 def signature(judgement: Judgement) -> tuple[str, ...]:
@@ -42,9 +45,16 @@ def signature(judgement: Judgement) -> tuple[str, ...]:
     if " differs " not in problem:
         raised = re.findall(r"^\s*(\w+Error\b.*)$", "\n".join([judgement.report, *judgement.difference]), re.MULTILINE)
         return problem, re.sub(r"\d+", "#", raised[-1] if raised else "")[:60]
-    error = re.search(r"\w+Error: [^'\"]*", " ".join(line for line in judgement.difference if line[0] == "+"))
     asked = re.sub(r"([a-zA-Z]+)\d+(_n)*", r"\1", first.partition(" = ")[0])
-    return problem, asked, re.sub(r"\d+", "#", error[0])[:40] if error else ""
+    if asked.startswith("- ["):
+        return problem, "names of a module", ""
+    errors = _errors(judgement, "+") - _errors(judgement, "-")
+    return problem, asked, min(errors, default="")
+
+
+def _errors(judgement: Judgement, sign: str) -> set[str]:
+    lines = " ".join(line for line in judgement.difference if line[0] == sign)
+    return {re.sub(r"\d+(_n)*", "#", error)[:40] for error in re.findall(r"\w+Error: [^'\"]*", lines)}
 
 
 def shrink(
@@ -128,7 +138,6 @@ def _simpler(node: Any) -> Iterator[Any]:
             yield attrs.evolve(node, items=items)
     if isinstance(node, Lit) and node.text not in "01789":
         yield Lit("1")
-    plain = {Function: {"doc": "", "flavour": "func"}, Class: {"doc": "", "style": "plain", "base": None}, Data: {"form": "plain"}}
-    for field, value in plain.get(type(node), {}).items():
+    for field, value in PLAIN.get(type(node), {}).items():
         if getattr(node, field) != value:
             yield attrs.evolve(node, **{field: value})
