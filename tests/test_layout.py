@@ -128,11 +128,13 @@ def test_top_level_of_the_checkout_is_the_agreed_one() -> None:
 
 
 def test_every_code_in_use_is_explained() -> None:
-    """``hotswap explain`` knows every code that any message can carry."""
+    """``hotswap explain`` knows every code that any message can carry; docstrings may speak of ranges."""
     used: dict[str, str] = {}
     for path in source_files():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 for code in re.findall(r"\bHS\d{3}\b", node.value):
                     used.setdefault(code, str(path.relative_to(ROOT)))
     assert used, "no code was found at all"
