@@ -1,0 +1,49 @@
+"""A small program in this process: modules from text, an engine that manages them, edits."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from hotswap.engine import Engine
+from hotswap.model import ChangeSet, Report, SourceFile
+
+
+class Program:
+    """Modules of a test; use it as a context manager, which takes them out of ``sys.modules`` again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.engine = Engine(scope=None)
+        self.names: list[str] = []
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        for name in self.names:
+            sys.modules.pop(name, None)
+
+    def load(self, name: str, text: str) -> ModuleType:
+        """Execute a module from text and let the engine manage it."""
+        path, data = self._write(name, text)
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module
+        self.names.append(name)
+        exec(compile(data, str(path), "exec", dont_inherit=True), module.__dict__)
+        self.engine.world.adopt(module, str(path), data, name=name)
+        return module
+
+    def edit(self, name: str, text: str) -> Report:
+        """Save another text and swap."""
+        path, data = self._write(name, text)
+        return self.engine.swap(ChangeSet(files=(SourceFile(path=str(path), data=data),)))
+
+    def _write(self, name: str, text: str) -> tuple[Path, bytes]:
+        path = self.directory / f"{name}.py"
+        data = textwrap.dedent(text).encode()
+        path.write_bytes(data)
+        return path, data
