@@ -130,9 +130,10 @@ class Shop(Visitor):
     def wait_until_served(self) -> None:
         self.wait_until(self.answers, "the server answers")
 
-    def answers(self) -> bool:
+    def answers(self, path: str = "/status/") -> bool:
+        """Whether a page is there; no while the server starts, ends or starts again."""
         try:
-            return self.get("/status/").status == 200
+            return self.get(path).status == 200
         except (OSError, http.client.HTTPException):
             return False
 

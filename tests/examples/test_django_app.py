@@ -276,7 +276,7 @@ def test_new_url_is_served_after_a_restart_that_says_why(fresh_copy: FreshCopy) 
         assert shop.get("/about/").status == 404
         shown = len(shop.output())
         add_view_and_url(shop)
-        shop.wait_until(lambda: shop.answers() and shop.get("/about/").status == 200, "the new address is served")
+        shop.wait_until(lambda: shop.answers("/about/"), "the new address is served")
         block = shop.output()[shown:]
         assert "restart" in block
         assert re.search(r"HS2\d\d", block)
