@@ -74,4 +74,4 @@ def make_changes(programs: tuple[Program, ...], drawn: Iterable[tuple[str, int]]
             was = statement.value.text if _is_literal(statement) else ""
             lines.append(text.format(n=f"{module}.{statement.name}", was=was))
             names.add(statement.name)
-    return Changes("\n".join([*lines, ""]), frozenset(names))
+    return Changes("\n".join(["CHANGED = True", *lines, ""] if lines else []), frozenset(names))

@@ -16,6 +16,7 @@ HELPERS = '''
 import dataclasses, functools, inspect, re, sys, traceback, types, warnings
 warnings.simplefilter("ignore")  # coroutines that nobody awaits
 held = {}
+CHANGED = False  # what the program has added to a dict may stand before or behind what is new in the text
 
 def run(coroutine):
     try:
@@ -48,7 +49,8 @@ def look(value, deep=3):
     if isinstance(value, (list, tuple)):
         return type(value)(look(item, deep) for item in value)
     if isinstance(value, dict):
-        return {key: look(item, deep) for key, item in value.items()}
+        order = sorted(value.items(), key=repr) if CHANGED else value.items()
+        return {key: look(item, deep) for key, item in order}
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
     if isinstance(value, types.ModuleType):
