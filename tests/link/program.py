@@ -28,14 +28,22 @@ class Program:
 
     def load(self, name: str, text: str) -> ModuleType:
         """Execute a module from text and let the engine manage it."""
+        module, path, data = self._execute(name, text)
+        self.engine.world.adopt(module, str(path), data, name=name)
+        return module
+
+    def library(self, name: str, text: str) -> ModuleType:
+        """Execute a module that the engine does not manage."""
+        return self._execute(name, text)[0]
+
+    def _execute(self, name: str, text: str) -> tuple[ModuleType, Path, bytes]:
         path, data = self._write(name, text)
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module
         self.names.append(name)
         exec(compile(data, str(path), "exec", dont_inherit=True), module.__dict__)
-        self.engine.world.adopt(module, str(path), data, name=name)
-        return module
+        return module, path, data
 
     def edit(self, name: str, text: str) -> Report:
         """Save another text and swap."""

@@ -6,11 +6,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from hotswap.model import Verdict
 from hotswap.plugin import hookimpl
@@ -34,12 +30,6 @@ class Thing:
         self.name = name
         self.port = port
 """
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with Program(tmp_path) as one:
-        yield one
 
 
 class Late:

@@ -3,19 +3,10 @@ change is held with a question."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from hotswap.testing import Judge, Outcome, Scenario
 from tests.link.judged import require, scenario
-
-
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    with Judge(tmp_path_factory.mktemp("judge")) as one:
-        yield one
-
 
 TAKE = "import lib\nlib.thing = lib.Thing('old')"
 SHOW = "print([sorted(vars(t).items()) for t in (lib.thing, lib.Thing('new'))])"
@@ -68,7 +59,7 @@ class Thing:
         self.rate = RATE
         self.kind = Thing
         self.state = State.NEW
-""", probe="t = lib.thing\nprint(t.rate, t.kind is lib.Thing, t.state is lib.State.NEW, sorted(vars(t)), sorted(vars(lib.Thing('x'))))"),
+""", probe="for t in (lib.thing, lib.Thing('x')): print(t.rate, t.kind is lib.Thing, t.state is lib.State.NEW, sorted(vars(t)))"),
     gains("set_by_a_method_that_init_calls", """
 class Thing:
     def __init__(self, name):
@@ -332,7 +323,11 @@ class Thing(typing.NamedTuple):
 import typing
 class Thing(typing.NamedTuple):
     name: str
-""", take="import lib\nThing = lib.Thing", probe="t = Thing('a')\nprint(t, t._fields, t._asdict(), Thing._make('a' * len(t)), isinstance(t, lib.Thing))\nt = None"),
+""", take="import lib\nThing = lib.Thing", probe="""
+t = Thing('a')
+print(t, t._fields, t._asdict(), Thing._make('a' * len(t)), isinstance(t, lib.Thing))
+t = None
+"""),
     gains("named_tuple_with_methods_changed", """
 import typing
 class Thing(typing.NamedTuple):

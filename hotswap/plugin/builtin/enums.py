@@ -18,7 +18,7 @@ import enum
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hotswap.commit import MISSING, Swap, del_class, del_item, set_class, set_contents, set_item
+from hotswap.commit import MISSING, Swap, Write, del_class, set_class, set_contents, set_item
 from hotswap.fingerprint import CONTAINERS
 from hotswap.model import Finding, Severity
 from hotswap.plugin.specs import hookimpl
@@ -61,13 +61,17 @@ def hotswap_rebuild_class(pair: ClassPair, swap: Swap, resolve: Callable[[Any], 
     _note_removed(pair, swap)
     for member, twin in pair.members:
         _update_member(pair, swap, member, twin, resolve)
+    if issubclass(live, enum.Flag):
+        for member in live._value2member_map_.values():  # computed on first use, from all members
+            forget = (dict.pop, member.__dict__, "_inverted_", None)
+            swap.add(Write(forget, forget))
     for name in _members(staged):
         if live.__dict__.get(name, MISSING) is not (new := resolve(staged.__dict__[name])):
             swap.add(set_class(live, name, new))
     for name in _members(live).keys() - staged.__dict__.keys():
         swap.add(del_class(live, name))
     _move_maps(pair, swap, resolve)
-    return {*_MAPS, *_FACTS, *_members(live), *_members(staged)}
+    return {*_MAPS, *_FACTS, *_members(staged), *(_members(live).keys() - staged.__dict__.keys())}
 
 
 # ---- members ----
@@ -100,15 +104,15 @@ def _update_member(pair: ClassPair, swap: Swap, member: Any, twin: Any, resolve:
     state = twin.__dict__
     for name, value in member.__dict__.items():
         old, new = state.get(name, MISSING), resolve(value)
-        if name == "__objclass__" or old is new or (type(old) is type(new) and isinstance(old, (int, str)) and old == new):
+        if name in ("__objclass__", "_inverted_") or old is new:
+            continue
+        if type(old) is type(new) and isinstance(old, (int, str)) and old == new:
             continue
         if isinstance(old, CONTAINERS) and name != "_value_":
             if old != new:
                 swap.findings.append(_kept(pair, f"{twin._name_}.{name}"))
             continue
         swap.add(set_item(state, name, new, f"{pair.path}.{twin._name_}.{name}"))
-    if "_inverted_" in state:  # computed on first use, from all members
-        swap.add(set_item(state, "_inverted_", None))
 
 
 def _note_removed(pair: ClassPair, swap: Swap) -> None:
@@ -151,8 +155,6 @@ def _kept_combinations(pair: ClassPair, swap: Swap) -> Iterator[tuple[Any, Any]]
         names = "|".join(part._name_ for part in staged._iter_member_(value)) or None
         if member.__dict__.get("_name_") != names:
             swap.add(set_item(member.__dict__, "_name_", names))
-        if "_inverted_" in member.__dict__:
-            swap.add(del_item(member.__dict__, "_inverted_"))
         yield value, member
 
 
