@@ -53,6 +53,7 @@ class Swap:
         findings: what linking found.
         led: ids of functions that are led on to something else than their own new code.
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
+        targets: live handles of trampolines, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
     """
 
@@ -61,6 +62,7 @@ class Swap:
     findings: list[Finding] = attrs.Factory(list)
     led: set[int] = attrs.Factory(set)
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
+    targets: list[Any] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
 
     def add(self, *writes: Write) -> None:

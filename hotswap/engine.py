@@ -221,7 +221,7 @@ class Engine:
     def _set_texts(self, draft: Draft) -> dict[str, Before]:
         with self.world.lock:
             touched = [self.world.records[name] for name in draft.order]
-            before = {r.name: Before(r.data, r.source, r.summary, None if r.base is None else dict(r.base)) for r in touched}
+            before = {r.name: Before(r.data, None if r.base is None else dict(r.base)) for r in touched}
             for name, item in draft.edited.items():
                 record = self.world.records[name]
                 record.set_text(item.new.data, item.new, draft.summaries[name])
@@ -246,7 +246,7 @@ class Engine:
             self.world.records.update({record.name: record for record in gone})
             for name, was in before.items():
                 if name in self.world.records:
-                    self.world.records[name].set_text(was.data, was.source, was.summary)
+                    self.world.records[name].set_text(was.data, None, None)
                     self.world.records[name].base = was.base
         refresh_lines(self.world.file_of(name) for name in before)
 

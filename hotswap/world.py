@@ -94,9 +94,8 @@ def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
 class Before:
     """What a record was before a swap."""
 
+    # The bytes only: a syntax tree is tens of thousands of objects, which every pass over the heap would walk.
     data: bytes = attrs.field(repr=False)
-    source: Any = attrs.field(repr=False)
-    summary: Any = attrs.field(repr=False)
     base: dict[str, Print] | None = attrs.field(repr=False)
 
 

@@ -21,6 +21,7 @@ from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import LRU, Heap, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
+from hotswap.link.limbo import collect_staged
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.staging import Staging, StagingError
@@ -52,7 +53,14 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
     Raises:
         LinkRefused: a statement raised, or live objects do not allow it.
     """
-    return _Linker(draft, world, plugins).link()
+    linker = _Linker(draft, world, plugins)
+    try:
+        return linker.link()
+    finally:
+        linker.dispose()
+        if draft.dirt.evaluated():
+            del linker
+            collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
 
 
 class _Linker:
@@ -76,20 +84,21 @@ class _Linker:
         self.bound: set[tuple[str, str]] = set()
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
+        self.staging: Any = None
+        self.twins: Any = None
         self.stale_references = False  # young objects refer to new containers whose contents went into live ones
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
         self.heap = scan_heap(files)
-        self.swap.suspended = self.heap.suspended
+        self.swap.suspended, self.swap.targets = self.heap.suspended, self.heap.targets
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self._check_attached_late()
-        staging = Staging(self.draft, self.world)
         self.bases = evaluate_bases(self.draft, self.world, self.heap)
+        self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
-            self.staging = staging
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
             self._link_functions()
             self._bind_names()
@@ -106,6 +115,14 @@ class _Linker:
         self._ask_before_commit()
         self.census.frame(self.swap)
         return self.swap
+
+    def dispose(self) -> None:
+        """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
+        self.swap.targets = []
+        if self.staging is not None:
+            self.staging.dispose()
+        if self.twins is not None:
+            self.twins.dispose()
 
     def _prepare_shapes(self) -> None:
         """Live objects of classes that change shape get what they lack, or the swap is held."""
@@ -161,6 +178,7 @@ class _Linker:
     def _link_functions(self) -> None:
         """Every function of an edited file gets its new code, the unchanged ones too: their line numbers moved."""
         paired = {id(live): staged for staged, live in self.twins.functions}
+        rebound = self._find_rebound()
         for name, pairing in self.draft.pairings.items():
             record = self.world.records[name]
             changed = self._changed_names(name)
@@ -169,9 +187,25 @@ class _Linker:
                 if new is None:
                     continue
                 for function in functions:
+                    if id(function) in rebound:
+                        continue  # it is led to another object when its name is bound
                     if function.__globals__ is record.module.__dict__ or not self._belongs_elsewhere(function):
                         self._jump(record, function, new, paired.get(id(function)), changed)
         self._take_over_derived(paired)
+
+    def _find_rebound(self) -> set[int]:
+        """Live functions whose name gets another callable, because a decorator made it anew."""
+        found = set()
+        for module, index in self.draft.dirt.changed | set(self.draft.dirt.derived):
+            if module not in self.staging.modules:
+                continue
+            space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
+            for name in self.draft.summaries[module].units[index].names:
+                held = live.get(name)
+                if isinstance(held, FunctionType) and callable(space.get(name)) and self.twins.resolve(space[name]) is not held:
+                    if not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held):
+                        found.add(id(held))
+        return found
 
     def _belongs_elsewhere(self, function: FunctionType) -> bool:
         """A file that is loaded twice (as main and by name) has functions of the same code in two namespaces."""
@@ -496,7 +530,8 @@ class _Linker:
             module = staged.__module__
             old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, frozenset())
             new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, frozenset())
-            pair = ClassPair(module=module, path=live.__qualname__, file=self.world.file_of(module), line=_line_of(staged), live=live,
+            unit = next(u for u in self.draft.summaries[module].units if live.__qualname__ in u.names)
+            pair = ClassPair(module=module, path=live.__qualname__, file=self.world.file_of(module), line=unit.line, live=live,
                              staged=staged, old_body=old, new_body=new, base=self._base(module))  # fmt: skip
             move_members(self.swap, pair, self.twins, self.merger, edit)
 
@@ -637,12 +672,6 @@ def _find(namespace: dict[str, Any], qualname: str) -> Any:
     for index, part in enumerate(qualname.split(".")):
         value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
     return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-
-
-def _line_of(cls: type) -> int:
-    """The line of the first function in a class body; 0 where there is none."""
-    lines = [value.__code__.co_firstlineno for value in cls.__dict__.values() if isinstance(value, FunctionType)]
-    return min(lines, default=0)
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

@@ -110,11 +110,12 @@ class Census:
             kept = self._new_list(owners)  # an id is only good while its object lives
             lacks = map(operator.not_, map({id(item) for item in kept}.__contains__, map(id, candidates)))
         values = repeat(field.default) if field.factory is None else map(operator.call, repeat(field.factory))
+        what = f"{cls.__qualname__}.{name} of objects"
         self.first += [
             Write((candidates.extend, self.pick([cls])), _NOTHING),
             Write((lacking.extend, compress(candidates, lacks)), _NOTHING),
             *self._take_back(cls, name, lacking),
-            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, f"{cls.__qualname__}.{name} of objects"),
+            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, what),
         ]
 
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:

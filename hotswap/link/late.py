@@ -37,7 +37,10 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
         twins = lead_over(staging, heap)
     except (StagingError, EscapeError):
         return {name: {} for name in late}
-    return {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
+    found = {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
+    staging.dispose()
+    twins.dispose()
+    return found
 
 
 def _names(draft: Draft, module: str) -> set[str]:

@@ -15,7 +15,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
-from hotswap.link.trampoline import target_of, trampoline_code
+from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
 
@@ -174,8 +174,11 @@ def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str)
         previous = handle.__wrapped__
         swap.add(Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", previous)))
     else:
-        code, _ = trampoline_code(old, target)
-        swap.add(set_function(old, "__code__", code))
+        for held in swap.targets:  # who was led to this function is led on directly: a chain would grow with each swap
+            if held.__wrapped__ is old:
+                swap.add(Write((setattr, held, "__wrapped__", target), (setattr, held, "__wrapped__", old)))
+        code, handle = trampoline_code(old, target)
+        swap.add(set_function(old, "__code__", code), set_function(old, "__kwdefaults__", {PARAMETER: handle}))
     if callable(target):
         swap.add(_dict_write(old, "__wrapped__", target, old.__dict__.get("__wrapped__", MISSING)))
     swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.TRAMPOLINE))

@@ -74,6 +74,13 @@ class Staging:
             finally:
                 self.imported = sorted(set(sys.modules) - before)
 
+    def dispose(self) -> None:
+        """Empty the staging modules; functions that went into the program were copied over the live namespaces."""
+        self.young.clear()
+        for module in self.modules.values():
+            module.__dict__.clear()
+        self.modules.clear()
+
     # ---- staging modules ----
 
     def _make_modules(self) -> None:

@@ -1,7 +1,8 @@
 """Code that leads a call of an old function on to another callable, keeping the old function's kind.
 
-The target sits in a wrapt proxy among the constants of the code, so that a later swap can re-point it. Coroutine
-functions stay coroutine functions, generator functions generator functions: ``inspect`` and schedulers ask.
+The target sits in a wrapt proxy, the default of a keyword-only parameter, so that a later swap can re-point it; among
+the constants of the code the collector would not see it, and a cycle through it would never be freed. Coroutine functions
+stay coroutine functions, generator functions generator functions: ``inspect`` and schedulers ask.
 """
 
 from __future__ import annotations
@@ -14,35 +15,32 @@ import wrapt
 
 from hotswap.errors import RemovedError
 
-_SENTINEL = "hotswap target"
+#: The keyword-only parameter that holds the target.
+PARAMETER = "__hotswap_target__"
 
 
 class Target(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported]
     """The stable handle between a trampoline and what it leads to."""
 
 
-def _plain(*args: Any, **kwargs: Any) -> Any:
-    target: Any = "hotswap target"
-    return target(*args, **kwargs)
+def _plain(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
+    return __hotswap_target__(*args, **kwargs)
 
 
-async def _coroutine(*args: Any, **kwargs: Any) -> Any:
-    target: Any = "hotswap target"
-    found = target(*args, **kwargs)
+async def _coroutine(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
+    found = __hotswap_target__(*args, **kwargs)
     return await found if hasattr(found, "__await__") else found
 
 
-def _generator(*args: Any, **kwargs: Any) -> Any:
-    target: Any = "hotswap target"
-    found = target(*args, **kwargs)
+def _generator(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
+    found = __hotswap_target__(*args, **kwargs)
     if hasattr(found, "__iter__"):
         return (yield from found)
     return found
 
 
-async def _async_generator(*args: Any, **kwargs: Any) -> Any:
-    target: Any = "hotswap target"
-    found = target(*args, **kwargs)
+async def _async_generator(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
+    found = __hotswap_target__(*args, **kwargs)
     try:
         sent = None
         while True:
@@ -73,7 +71,6 @@ def trampoline_code(function: FunctionType, target: Any) -> tuple[CodeType, Targ
     code = template.__code__
     return (
         code.replace(
-            co_consts=tuple(handle if const == _SENTINEL and type(const) is str else const for const in code.co_consts),
             co_freevars=function.__code__.co_freevars,
             co_name=function.__code__.co_name,
             co_qualname=function.__code__.co_qualname,
@@ -84,10 +81,8 @@ def trampoline_code(function: FunctionType, target: Any) -> tuple[CodeType, Targ
 
 def target_of(function: FunctionType) -> Target | None:
     """The handle of a function that is a trampoline, else None."""
-    for const in function.__code__.co_consts:
-        if type(const) is Target:
-            return const
-    return None
+    found = (function.__kwdefaults__ or {}).get(PARAMETER)
+    return found if type(found) is Target else None
 
 
 def removed_stub(module: str, qualname: str) -> FunctionType:

@@ -54,6 +54,11 @@ class Twins:
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
+    def dispose(self) -> None:
+        for table in (self.keep, self.functions, self.classes, self.copies):
+            table.clear()
+        self.of.clear()
+
     def put(self, staged: Any, live: Any) -> None:
         self.of[id(staged)] = live
         self.keep.append(staged)  # an id is only good while its object lives
