@@ -80,7 +80,8 @@ RESTART = [
     ("shopsite/settings.py", '    "shop",\n]', '    "shop",\n    "django.contrib.humanize",\n]'),
     ("shop/urls.py", "urlpatterns = [", 'urlpatterns = [\n    path("new/", views.status, name="new"),'),
     ("shopsite/urls.py", 'path("admin/"', 'path("back/"'),
-    ("shop/admin.py", "@admin.register(Order)", "@admin.register(OrderLine)\nclass LineAdmin(admin.ModelAdmin):\n    pass\n\n\n@admin.register(Order)"),
+    ("shop/admin.py", "@admin.register(Order)",
+     "@admin.register(OrderLine)\nclass LineAdmin(admin.ModelAdmin):\n    pass\n\n\n@admin.register(Order)"),
 ]
 
 
@@ -106,13 +107,15 @@ def test_model_field_asks_for_a_restart(shop: Shop) -> None:
 
 
 LIVE = [
-    ("shop/models.py", "    def label(self):", "    def shout(self, n=2):\n        return self.name.upper() * n\n\n    def label(self):",
-     "product.shout()", "'APPLEAPPLE'"),
-    ("shop/models.py", "def label(self):", "def label(self, mark='!'):", "(product.label.__defaults__, type(product) is models.Product)",
+    ("shop/models.py", "    def label(self):", "    def shout(self, n=2):\n        return self.name.upper()\n\n    def label(self):",
+     "product.shout()", "'APPLE'"),
+    ("shop/models.py", "def label(self):", "def label(self, mark='!'):",
+     "(product.label.__defaults__, type(product) is models.Product)",
      "(('!',), True)"),
-    ("shop/models.py", "    def label(self):", "    @property\n    def size(self):\n        return len(self.name)\n\n    def label(self):",
+    ("shop/models.py", "    def label(self):",
+     "    @property\n    def size(self):\n        return len(self.name)\n\n    def label(self):",
      "(product.size, apps.get_model('shop', 'Product') is models.Product)", "(5, True)"),
-    ("shop/models.py", "    class Meta:\n        ordering = (\"name\",)\n\n", "    LIMIT = 5\n\n    class Meta:\n        ordering = (\"name\",)\n\n",
+    ("shop/models.py", "    slug = ", "    LIMIT = 5\n    slug = ",
      "product.LIMIT", "5"),
     ("shop/forms.py", "max_value=9", "max_value=7", "forms.AddToCartForm({'quantity': '8'}).is_valid()", "False"),
     ("shop/forms.py", "    def clean_quantity", "    note = forms.CharField(required=False)\n\n    def clean_quantity",
@@ -120,7 +123,8 @@ LIVE = [
     ("shop/admin.py", '("name", "kind", "price")', '("name", "price")',
      "(site_admin.site._registry[models.Product].list_display, len(site_admin.site._registry))", "(('name', 'price'), 4)"),
     ("shop/views.py", 'template_name = "shop/product_list.html"', 'template_name = "shop/other.html"',
-     "(views.ProductList.template_name, urls.urlpatterns[0].callback.view_class is views.ProductList)", "('shop/other.html', True)"),
+     "(views.ProductList.template_name, urls.urlpatterns[0].callback.view_class is views.ProductList)",
+     "('shop/other.html', True)"),
     ("shop/views.py", 'title="Everything we have"', 'title="All"', "len(urls.urlpatterns)", "6"),
 ]  # fmt: skip
 
