@@ -266,49 +266,49 @@ def change_effect(program: Program, pick: int, piece: Any) -> Program:
 
 
 nothing = st.none()
-#: name: what it does, what it brings. Those that come first are tried first when a failure is made smaller.
-EDITS: dict[str, tuple[Callable[[Program, int, Any], Program], st.SearchStrategy[Any]]] = {
-    "literal": (change_literal, draw.literals),
-    "expression": (change_expression, draw.values),
-    "add": (add_statement, draw.statements),
-    "remove": (remove_statement, nothing),
-    "comment": (add_comment, st.sampled_from(["# one line", "# two\n# lines", "import math", '"""A docstring."""', ""])),
-    "param": (add_param, draw.params),
-    "no param": (remove_param, nothing),
-    "doc": (change_doc, draw.docs),
-    "flavour": (change_flavour, st.sampled_from((*draw.FLAVOURS, *draw.METHOD_FLAVOURS))),
-    "decorate": (add_decorator, st.one_of(draw.own_decorators, draw.library_decorators)),
-    "undecorate": (remove_decorator, nothing),
-    "key": (change_key, draw.keys),
-    "step": (add_step, draw.steps),
-    "no step": (remove_step, nothing),
-    "wrapper": (change_wrapper, st.sampled_from(["wraps", "plain", "args", "class", "attribute"])),
-    "member": (add_member, st.one_of(draw.methods, draw.attributes)),
-    "no member": (remove_member, nothing),
-    "field": (add_field, draw.fields),
-    "base": (change_base, st.none() | draw.refs),
-    "form": (change_form, st.sampled_from(draw.FORMS)),
-    "effect": (change_effect, draw.values),
-    "swap": (swap_statements, nothing),
-    "rename": (rename, nothing),
-    "move": (move, nothing),
-    "style": (change_style, st.sampled_from(draw.STYLES)),
+always: Callable[[Any], bool] = _is(object)
+in_class = _is(Class)
+own_decorator = _is(Decorator)
+#: name: what it does, what it brings, what it needs. What comes first is tried first when a failure is made smaller.
+EDITS: dict[str, tuple[Callable[[Program, int, Any], Program], st.SearchStrategy[Any], Callable[[Any], bool]]] = {
+    "literal": (change_literal, draw.literals, _is(Lit)),
+    "expression": (change_expression, draw.values, _is(*EXPRESSIONS)),
+    "add": (add_statement, draw.statements, always),
+    "remove": (remove_statement, nothing, always),
+    "comment": (add_comment, st.sampled_from(["# one line", "# two\n# lines", "import math", '"""A docstring."""', ""]), always),
+    "param": (add_param, draw.params, _is(Function)),
+    "no param": (remove_param, nothing, _has("params")),
+    "doc": (change_doc, draw.docs, _is(Function, Class)),
+    "flavour": (change_flavour, st.sampled_from((*draw.FLAVOURS, *draw.METHOD_FLAVOURS)), _is(Function)),
+    "decorate": (add_decorator, st.one_of(draw.own_decorators, draw.library_decorators), _is(Function)),
+    "undecorate": (remove_decorator, nothing, _has("decorators")),
+    "key": (change_key, draw.keys, _is(Decorator)),
+    "step": (add_step, draw.steps, _is(Function)),
+    "no step": (remove_step, nothing, _has("steps")),
+    "wrapper": (change_wrapper, st.sampled_from(["wraps", "plain", "args", "class", "attribute"]), _is(Wrapper)),
+    "member": (add_member, st.one_of(draw.methods, draw.attributes), in_class),
+    "no member": (remove_member, nothing, in_class),
+    "field": (add_field, draw.fields, in_class),
+    "base": (change_base, st.none() | draw.refs, in_class),
+    "form": (change_form, st.sampled_from(draw.FORMS), _is(Data)),
+    "effect": (change_effect, draw.values, _is(Effect)),
+    "swap": (swap_statements, nothing, always),
+    "rename": (rename, nothing, always),
+    "move": (move, nothing, _is(Function, Class)),
+    "style": (change_style, st.sampled_from(draw.STYLES), always),
 }
 
 
-def _edit(kind: str) -> st.SearchStrategy[Edit]:
-    return st.builds(Edit, st.just(kind), st.integers(0, 30), EDITS[kind][1])
-
-
-edits = st.sampled_from(list(EDITS)).flatmap(_edit)
-saves = st.lists(edits, min_size=1, max_size=3)
-
-
-def apply_save(program: Program, save: list[Edit]) -> Program:
-    """All edits of one save, one after the other; where none of them changes anything, something is added."""
-    edited = program
-    for edit in save:
-        edited = apply_edit(edited, edit)
-    if edited == program:
-        return apply_edit(program, Edit("add", save[0].pick, Data("", Lit("7"))))
-    return edited
+@st.composite
+def chains(drawn: st.DrawFn, min_size: int, max_size: int) -> list[Program]:
+    """A program and the versions that follow it, each by a save of one to three edits that fit."""
+    versions = [drawn(draw.programs)]
+    for _ in range(drawn(st.integers(min_size, max_size))):
+        program = versions[-1]
+        for _ in range(drawn(st.integers(1, 3))):
+            nodes = [node for _, _, statement in program.statements() for node in walk(statement)]
+            fitting = [kind for kind, (_, _, fits) in EDITS.items() if any(map(fits, nodes))]
+            kind = drawn(st.sampled_from(fitting or ["add"]))
+            program = apply_edit(program, Edit(kind, drawn(st.integers(0, 30)), drawn(EDITS[kind][1])))
+        versions.append(program if program != versions[-1] else apply_edit(program, Edit("add", 0, Data("", Lit("7")))))
+    return versions

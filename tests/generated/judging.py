@@ -8,7 +8,8 @@ the version before live. The legitimate differences, all of them:
 
     a closure that never captured what its new code needs    named by HS404; lines about its factory may differ
     an object made by a class used as a decorator            named by HS409; lines about the held object may differ
-    data that the program changed (only where it did)        named by HS401; lines that depend on it may differ
+    data that the program changed, with a new initialiser    named by HS401; lines about it and what reads it may differ
+    what reads data that the program changed                 evaluated again, it may see the value of now or of the start
     a version on which a fresh process cannot start          has to be refused
 """
 
@@ -194,7 +195,7 @@ class _Course:
         for code, message in _KEPT.findall(self.report):
             names = {name for name in re.findall(r"\w+", message) if any(p.find(name) for p in self.example.programs)}
             self.kept_codes.append(code)
-            if code == "HS404" or (code == "HS401" and names & self.example.changed):
+            if code == "HS404" or (code == "HS401" and names & (self.example.changed | self.dependents())):
                 self.kept |= names
             elif code == "HS409":
                 self.objects |= names
@@ -226,14 +227,14 @@ class _Course:
         return bool(words & excused) or ("held" in words and bool(words & self.objects))
 
     def dependents(self) -> set[str]:
-        """Names whose value may depend on what was kept."""
-        found = set(self.kept)
+        """Names whose value may depend on what was kept, or on what the program changed."""
+        found = set(self.kept | self.example.changed)
         for _ in range(10 * bool(found)):
             for program in self.example.programs:
                 for _, _, statement in program.statements():
                     if names_in(statement) & found:
                         found.add(statement.name)
-        return found
+        return found - (self.example.changed - self.kept)
 
 
 def decide(example: Example, fresh: list[Result], swapped: list[Result]) -> Judgement:

@@ -76,7 +76,7 @@ def look(value, deep=3):
         return (*shape, notes, members(value, value, 0), look(attempt(value, "i"), deep - 1))
     if type(value).__module__ in PROGRAM and not callable(value):
         kind = type(value)
-        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abc"}  # without cached ones
+        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abcrs"}  # nor cached, nor fields
         shown = re.sub(" at 0x[0-9a-f]+", "", repr(value)) if dataclasses.is_dataclass(value) else ""
         return (kind.__name__, state if not shown else shown, members(value, kind, deep - 1))
     if callable(value):
@@ -211,8 +211,11 @@ def _caches(statement: Any) -> bool:
 def _asked(key: str, programs: list[Program]) -> str:
     """Only calls are compared where the held object cannot become the new one: a function that was moved (its globals
     are another module's) or got other decorators, an ``lru_cache`` object (its ``__wrapped__`` is made with it)."""
-    name = key.partition("(")[0].split(".")[1]
+    name, _, member = key.partition("(")
+    name = name.split(".")[1]
     found = [program.find(name) for program in programs]
+    if member.startswith(")."):
+        found = [next(method for method in cls.methods if method.name == member[2:]) for cls in found]
     moved = len({program.owner(name) for program in programs}) > 1
     wrapped = len({tuple(d.target for d in getattr(s, "decorators", ())) for s in found}) > 1
     return f"call(held['{key}'])" if moved or wrapped or any(map(_caches, found)) else f"held['{key}']"

@@ -80,14 +80,18 @@ FLAVOURS = ("func", "gen", "coro", "agen", "cm", "factory")
 METHOD_FLAVOURS = ("func", "static", "class", "property", "cached", "gen", "coro", "factory")
 
 
-def functions(name: st.SearchStrategy[str], flavours: tuple[str, ...]) -> st.SearchStrategy[Function]:
+def functions(
+    name: st.SearchStrategy[str], flavours: tuple[str, ...], results: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Function]:
     return st.builds(
         Function, name, st.lists(params, max_size=2).map(tuple), st.sampled_from(flavours), st.one_of(st.just(()), decorators),
-        st.lists(steps, max_size=2).map(tuple), values, docs,
+        st.lists(steps, max_size=2).map(tuple), results, docs,
     )  # fmt: skip
 
 
-methods = functions(st.sampled_from(["a", "b", "c"]), METHOD_FLAVOURS)
+results = st.one_of(values, uses)
+own = st.builds(Own, member_numbers, st.booleans())
+methods = functions(st.sampled_from(["a", "b", "c"]), METHOD_FLAVOURS, st.one_of(values, own, own, uses))
 attributes = st.builds(Field, st.sampled_from(["p", "q"]), values)
 fields = st.builds(Field, st.sampled_from(["r", "s"]), hashable)
 
@@ -98,21 +102,24 @@ def _unique(found: list[Any]) -> tuple[Any, ...]:
 
 no_name = st.just("")
 FORMS = ("plain", "annotated", "unpack", "if", "loop", "fill", "try", "augment")
+classes = st.builds(
+    Class, no_name, st.sampled_from(["plain", "dataclass", "hook"]), st.none() | refs, st.none() | keys,
+    st.lists(attributes, max_size=2).map(_unique), st.lists(fields, max_size=2).map(_unique),
+    st.lists(methods, max_size=3).map(_unique), st.lists(own_decorators, max_size=1).map(tuple), docs,
+)  # fmt: skip
 statements = st.one_of(
     st.builds(Data, no_name, literals),
-    functions(no_name, ("func",)),
+    functions(no_name, ("func",), results),
     st.builds(Data, no_name, values, st.sampled_from(FORMS), values),
     st.builds(Data, no_name, uses),
-    functions(no_name, FLAVOURS),
-    st.builds(
-        Class, no_name, st.sampled_from(["plain", "dataclass", "hook"]), st.none() | refs, st.none() | keys,
-        st.lists(attributes, max_size=2).map(_unique), st.lists(fields, max_size=2).map(_unique),
-        st.lists(methods, max_size=3).map(_unique), st.lists(own_decorators, max_size=1).map(tuple), docs,
-    ),
+    st.builds(Data, no_name, expressions),
+    functions(no_name, FLAVOURS, results),
+    classes,
+    classes,
     st.builds(Wrapper, no_name, st.sampled_from(["wraps", "plain", "args", "class", "attribute"]), values),
     st.builds(Registry, no_name, st.sampled_from(["dict", "list", "nested"])),
     st.builds(Effect, no_name, st.sampled_from(["append", "item", "attribute"]), refs, values),
-)  # fmt: skip
+)
 PREFIXES = {Data: "D", Function: "f", Class: "K", Wrapper: "w", Registry: "R", Effect: "e", Comment: "c"}
 
 
@@ -141,5 +148,6 @@ def _assemble(found: list[tuple[int, Any]], styles: tuple[str, ...]) -> Program:
 
 
 programs = st.builds(
-    _assemble, st.lists(placed, min_size=1, max_size=12), st.tuples(*[st.sampled_from(STYLES)] * 3)
-)
+    _assemble, st.lists(placed, min_size=1, max_size=6) | st.lists(placed, min_size=5, max_size=14),
+    st.tuples(*[st.sampled_from(STYLES)] * 3),
+)  # fmt: skip

@@ -22,12 +22,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.generated.changing import KINDS
-from tests.generated.edits import Edit, apply_save, saves
+from tests.generated.edits import chains
 from tests.generated.judging import Court, Example, Judgement
 from tests.generated.known import DEFECTS
-from tests.generated.program import Program
 from tests.generated.shrinking import shrink
-from tests.generated.strategies import programs
 from tests.generated.telling import tell
 
 BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
@@ -43,7 +41,6 @@ LIMITS = settings(
     max_examples=BATCH, deadline=None, database=None, phases=[Phase.generate], report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-chains = st.lists(saves, min_size=2, max_size=3)
 changes = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(0, 9)), min_size=1, max_size=3)
 
 
@@ -96,26 +93,14 @@ def explore(court: Court, record_property: Callable[[str, object], None]) -> Ite
 
 def test_swapped_process_answers_as_fresh_one(explore: Callable[..., None]) -> None:
     """One save, then the way back."""
-
-    def make(program: Program, save: list[Edit], warm: bool) -> Example:
-        return Example.of([program, apply_save(program, save)], warm=warm)
-
-    explore(st.builds(make, programs, saves, st.booleans()))
+    explore(st.builds(lambda versions, warm: Example.of(versions, warm=warm), chains(1, 1), st.booleans()))
 
 
 def test_several_saves_and_the_way_back(explore: Callable[..., None]) -> None:
     """Version 1 to 2 to 3, and taken back step by step: each time all is as on a fresh start of that version."""
-
-    def make(program: Program, chain: list[list[Edit]]) -> Example:
-        return Example.of(list(itertools.accumulate(chain, apply_save, initial=program)))
-
-    explore(st.builds(make, programs, chains))
+    explore(st.builds(Example.of, chains(2, 3)))
 
 
 def test_what_the_program_changed_is_kept(explore: Callable[..., None]) -> None:
     """The program changes some of its data before the swap: that is kept, the rest is as on a fresh start."""
-
-    def make(program: Program, save: list[Edit], drawn: list[tuple[str, int]]) -> Example:
-        return Example.of([program, apply_save(program, save)], drawn=drawn)
-
-    explore(st.builds(make, programs, saves, changes))
+    explore(st.builds(lambda versions, drawn: Example.of(versions, drawn=drawn), chains(1, 1), changes))
