@@ -11,24 +11,16 @@ Only what is set without a condition, once, to a value that needs nothing from t
 from __future__ import annotations
 
 import ast
-import collections
-import enum
-import functools
-import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import attrs
 
-from hotswap.commit import MISSING
+from hotswap.link.literals import Lookup, evaluate
 from hotswap.plan.units import bound_names, dotted
-from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
 from hotswap.plugin.values import Field
 
 #: Run for every new object, or by what ``@dataclass`` and attrs write for ``__init__``.
 MAKERS = ("__new__", "__init__", "__post_init__", "__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
-#: Gives what a dotted name means in the module, MISSING where it means nothing yet.
-Lookup = Callable[[str], Any]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CONTAINERS = frozenset(
     {"list", "dict", "set", "tuple", "deque", "defaultdict", "OrderedDict", "Counter", "bytearray", "frozenset"}
@@ -59,7 +51,7 @@ class TextField:
         """The field with its default, where that can be known from the text."""
         if self.expression is None:
             return Field(kind=self.annotation, why="it is set in several places, or under a condition")
-        field = _evaluate(self.expression, self.arguments, lookup)
+        field = evaluate(self.expression, self.arguments, lookup)
         if field.factory is not None and (self.is_used or self.is_shared):
             return Field(kind=field.kind, why="it is filled while an object is made")
         return field if field.kind else attrs.evolve(field, kind=self.annotation)
@@ -298,53 +290,3 @@ def _hash_methods(methods: dict[str, _Function]) -> set[str]:
             found.add(name)
             pending += [n.attr for n in ast.walk(methods[name]) if isinstance(n, ast.Attribute) and n.attr != "__hash__"]
     return found
-
-
-# ---- values of expressions ----
-
-
-def _evaluate(node: ast.expr, arguments: frozenset[str], lookup: Lookup) -> Field:
-    """The default that an expression gives, where it is the same at any time and for any object."""
-    if (value := _constant(node)) is not MISSING:
-        return field_of_value(value)
-    used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    if used & arguments:
-        return Field(why=f"it comes from {', '.join(sorted(used & arguments))}")
-    if isinstance(node, ast.Call) and not node.args and not node.keywords and (chain := dotted(node.func)):
-        return field_of_factory(lookup(chain), why=f"{chain}() has to be called")
-    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and (chain := dotted(node.func)):
-        return _default_dict(lookup(chain), node.args[0], lookup, chain)
-    if (chain := dotted(node)) is not None and (value := lookup(chain)) is not MISSING and _is_settled(value):
-        return Field(default=value, kind=type(value).__name__)
-    return Field(why=f"{ast.unparse(node)} has to be evaluated")
-
-
-def _default_dict(factory: Any, argument: ast.expr, lookup: Lookup, chain: str) -> Field:
-    inner = lookup(chain_) if (chain_ := dotted(argument)) is not None else MISSING
-    if factory is collections.defaultdict and any(inner is known for known in (list, dict, set, int, float, str, tuple)):
-        return Field(factory=functools.partial(collections.defaultdict, inner), kind="defaultdict")
-    return Field(why=f"{chain}() has to be called")
-
-
-def _is_settled(value: Any) -> bool:
-    """True for what a name can mean at any time: constants, enum members, definitions."""
-    return is_immutable(value) or isinstance(value, (enum.Enum, type, types.FunctionType, types.BuiltinFunctionType))
-
-
-_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.UAdd, ast.USub, ast.Not, ast.Invert)
-_PLAIN_NODES = (
-    ast.Constant, ast.UnaryOp, ast.BinOp, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Load, ast.expr_context, *_ARITHMETIC,
-)  # fmt: skip
-
-
-def _constant(node: ast.expr) -> Any:
-    """The value of an expression of literals and arithmetic alone, else MISSING."""
-    nodes = list(ast.walk(node))
-    if len(nodes) > 2000 or not all(isinstance(n, _PLAIN_NODES) for n in nodes):
-        return MISSING
-    if any(isinstance(n, ast.Dict) and None in n.keys for n in nodes):
-        return MISSING
-    try:
-        return eval(compile(ast.Expression(node), "<default>", "eval"), {"__builtins__": {}})
-    except Exception:  # noqa: BLE001 - border to program text: 1 / 0 raises when an object is made, too
-        return MISSING

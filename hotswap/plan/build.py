@@ -10,7 +10,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
-from hotswap.plan.makers import reduce_changed
+from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind
@@ -298,6 +298,8 @@ class _Builder:
             self._refuse("HS204", module, unit, f"{module} line {unit.line} ({', '.join(effects) or _name(opaque[0])}) was removed, but has run")
         elif opaque:
             self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but is registered with {_name(opaque[0])}")
+        elif maker := maker_of(self.before, module, unit):
+            self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but {maker} took part in making it and may still know it")
 
     def _judge_changed(self, module: str, old: Unit, new: Unit) -> None:
         effects = sorted({*self.before.foreign_effects(module, old), *self.graph.foreign_effects(module, new)})

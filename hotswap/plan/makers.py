@@ -30,10 +30,18 @@ _PURE_MODULES = frozenset({"functools", "dataclasses", "enum", "typing", "typing
 
 def maker_of(graph: Graph, module: str, unit: Unit) -> str:
     """The foreign code that runs when a class statement is executed, by name; empty for none."""
+    if unit.kind is UnitKind.BLOCK:
+        return _maker_in_block(graph, module, unit)
     if not isinstance(unit.node, ast.ClassDef):
         return ""
     live = graph.builder_of((module, unit.node.name))
     return live or _foreign_head(graph, module, unit.node) or _foreign_decorator(graph, module, unit)
+
+
+def _maker_in_block(graph: Graph, module: str, unit: Unit) -> str:
+    """For class statements under an ``if`` or in a ``try``; a block is executed as a whole."""
+    names = {node.name for node in ast.walk(unit.node) if isinstance(node, ast.ClassDef)} & set(unit.names)
+    return next((maker for name in sorted(names) if (maker := graph.builder_of((module, name)))), "")
 
 
 def _foreign_head(graph: Graph, module: str, node: ast.ClassDef) -> str:
@@ -65,12 +73,12 @@ def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> N
     """Let changed classes with a foreign maker be evaluated by their members only, or refuse them."""
     for old, new in diff.changed:
         key = (diff.module, new.index)
-        if not (isinstance(old.node, ast.ClassDef) and isinstance(new.node, ast.ClassDef)):
-            continue
         maker = maker_of(before, diff.module, old) or maker_of(graph, diff.module, new)
-        if not maker or graph.kind_of((diff.module, new.node.name)) != "class":
+        if not maker or not any(graph.kind_of((diff.module, name)) == "class" for name in old.names):
             continue
-        edit = compare_members(old.node, new.node)
+        edit: MemberEdit | str = f"its statement (line {new.line})"
+        if isinstance(old.node, ast.ClassDef) and isinstance(new.node, ast.ClassDef):
+            edit = compare_members(old.node, new.node)
         if isinstance(edit, MemberEdit):
             dirt.changed.add(key)
             dirt.reduced[key] = edit
@@ -81,10 +89,10 @@ def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> N
 
 def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: Symbol) -> bool:
     """Decide about an unchanged class that reads something that changed; False where no foreign code makes it."""
-    if unit.kind is not UnitKind.CLASS or not maker_of(graph, module, unit):
+    if unit.kind not in (UnitKind.CLASS, UnitKind.BLOCK) or not maker_of(graph, module, unit):
         return False
     key = (module, unit.index)
-    edit = _members_concerned(graph, dirt, module, unit, cause)
+    edit = _members_concerned(graph, dirt, module, unit, cause) if unit.kind is UnitKind.CLASS else None
     if edit is None:
         dirt.kept[key] = cause
     elif edit.names:
@@ -125,7 +133,7 @@ def shield(graph: Graph, dirt: Dirt) -> None:
     """Take classes with a foreign maker out of what is to be executed as a whole, once all is known."""
     for module, index in sorted(dirt.evaluated() - dirt.reduced.keys()):
         key, unit = (module, index), graph.summaries[module].units[index]
-        if key in dirt.changed or unit.kind is not UnitKind.CLASS or graph.kind_of((module, unit.names[0])) != "class":
+        if key in dirt.changed or not any(graph.kind_of((module, name)) == "class" for name in unit.names):
             continue
         if maker := maker_of(graph, module, unit):
             _shield_class(graph, dirt, module, unit, maker)

@@ -2,6 +2,7 @@
 
     made by                                                       foreign
     type, and what only computes (ABCMeta, EnumType, typing)      no
+    an __init_subclass__ of the standard library                  no
     a metaclass or __init_subclass__ in managed code              no: the plan follows its registries
     a metaclass or __init_subclass__ of a library                 yes: executing the statement again may register twice
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import abc
 import enum
+import sys
 import typing
 from collections.abc import Callable
 
@@ -19,7 +21,6 @@ from collections.abc import Callable
 _HARMLESS_METACLASSES: frozenset[type] = frozenset(
     {type, object, abc.ABCMeta, enum.EnumType, type(typing.Protocol), type(typing.TypedDict("_Table", {}))}  # type: ignore[operator]
 )
-_HARMLESS_MODULES = frozenset({"builtins", "typing", "typing_extensions", "abc", "enum", "collections.abc", "_collections_abc"})
 
 
 def foreign_builder(cls: type, is_managed: Callable[[type], bool]) -> str:
@@ -48,7 +49,8 @@ def _foreign_metaclass(maker: type, is_managed: Callable[[type], bool]) -> str:
 
 def _foreign_hook(row: tuple[type, ...], is_managed: Callable[[type], bool]) -> str:
     for base in row:
-        if "__init_subclass__" in base.__dict__ and base.__module__ not in _HARMLESS_MODULES and not is_managed(base):
+        harmless = base.__module__.partition(".")[0] in sys.stdlib_module_names or base.__module__ == "typing_extensions"
+        if "__init_subclass__" in base.__dict__ and not harmless and not is_managed(base):
             return f"{_name(base)}.__init_subclass__"
     return ""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 import pytest
 
+from hotswap.plugin import hookimpl
 from hotswap.testing import Judge, Outcome, Scenario
 from tests.link.judged import require, scenario
 from tests.link.program import Program
@@ -323,8 +325,6 @@ def shop(program: Program) -> Program:
 
 
 def made(program: Program) -> list[str]:
-    import sys
-
     return list(sys.modules["library"].__dict__["made"])
 
 
@@ -347,8 +347,6 @@ def made(program: Program) -> list[str]:
 ])  # fmt: skip
 def test_members_change_without_the_class_statement(shop: Program, old: str, new: str, question: str, answer: object) -> None:
     """Methods and simple attributes are exchanged; what makes the class does not run again."""
-    import sys
-
     module = sys.modules["shop"]
     order, before = module.Order(), made(shop)
     report = shop.edit("shop", MODEL.replace(old, new, 1))
@@ -365,8 +363,6 @@ def test_members_change_without_the_class_statement(shop: Program, old: str, new
 @pytest.mark.parametrize("name", ["Quiet", "Noted"])
 def test_hook_and_decorator_of_a_library_do_not_run_again(shop: Program, name: str) -> None:
     """The same for ``__init_subclass__`` of a library and for its class decorators."""
-    import sys
-
     thing, before = vars(sys.modules["shop"])[name](), made(shop)
     head, _, tail = MODEL.partition(f"class {name}")
     report = shop.edit("shop", f"{head}class {name}{tail.replace('def show(self)', 'def show(self, mark=1)', 1)}")
@@ -465,3 +461,45 @@ def test_abstract_methods_of_a_class_made_by_a_library(program: Program) -> None
     program.engine.rollback()
     with pytest.raises(TypeError):
         lib.Order()
+
+
+@pytest.mark.parametrize("text", [
+    MODEL.replace("class Quiet(Hooked):\n    def show(self):\n        return \"old\"\n", ""),
+    MODEL.replace("class Quiet", "class Silent"),
+])  # fmt: skip
+def test_removed_class_that_a_library_may_still_know_asks_for_a_restart(shop: Program, text: str) -> None:
+    """Removed or renamed: what took part in making it may hold it by its name."""
+    report = shop.edit("shop", text)
+    assert [finding.code for finding in report.held] == ["HS206"]
+
+
+def test_class_under_a_condition_is_not_made_again(program: Program) -> None:
+    """A block is executed as a whole, so a changed class in it is refused where a library takes part in making it."""
+    program.library("library", LIBRARY)
+    text = "from library import Model\nif True:\n    class Order(Model):\n        limit = 1\n"
+    lib = program.load("lib", text)
+    report = program.edit("lib", text.replace("limit = 1", "limit = 2"))
+    assert [finding.code for finding in report.held] == ["HS206"]
+    assert lib.Order.limit == 1
+    assert made(program) == ["Model", "Order"]
+
+
+class Claims:
+    """Knows the library: its metaclass may run again."""
+
+    @hookimpl
+    def hotswap_can_rebuild(self, cls: type) -> bool | None:
+        return True if type(cls).__name__ == "Meta" else None
+
+
+def test_plugin_may_claim_a_metaclass(shop: Program) -> None:
+    """Then the class statement is executed aside, and all that it makes is moved into the live class."""
+    module = sys.modules["shop"]
+    order = module.Order()
+    shop.engine.plugins.register(Claims(), "claims")
+    report = shop.edit("shop", MODEL.replace("number = Column()", "number = Column((1,))\n    second = Column()"))
+    assert report.applied, str(report)
+    assert module.Order.columns == ["number", "second"]
+    assert order.number.choices == (1,)
+    assert type(order) is module.Order
+    assert made(shop).count("Order") == 2
