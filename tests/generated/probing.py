@@ -76,7 +76,8 @@ def look(value, deep=3):
         return (*shape, notes, members(value, value, 0), look(attempt(value, "i"), deep - 1))
     if type(value).__module__ in PROGRAM and not callable(value):
         kind = type(value)
-        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abcrs"}  # nor cached, nor fields
+        # without cached values and fields, which stay in an object when its class has them no more
+        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abcrs"}
         shown = re.sub(" at 0x[0-9a-f]+", "", repr(value)) if dataclasses.is_dataclass(value) else ""
         return (kind.__name__, state if not shown else shown, members(value, kind, deep - 1))
     if callable(value):
@@ -93,6 +94,19 @@ def say(text):
     except Exception as error:
         value = f"{type(error).__name__}: {error}"
     print(text, "=", re.sub(" at 0x[0-9a-f]+", "", value))
+
+def names(module):
+    return sorted(name for name in vars(module) if name[0] != "_")
+
+def shared():
+    """Names of the program that are bound to one object."""
+    found = {}
+    for module in PROGRAM:
+        for name, value in vars(sys.modules[module]).items():
+            kinds = (list, dict, set, type, types.FunctionType)
+            if name[0] != "_" and (isinstance(value, kinds) or type(value).__module__ in PROGRAM):
+                found.setdefault(id(value), []).append(f"{module}.{name}")
+    return sorted(group for group in map(sorted, found.values()) if len(group) > 1)
 
 def hold(text, key=""):
     try:
@@ -182,7 +196,8 @@ def probe(programs: list[Program]) -> str:
             lines.append(f'gone("{name}")')
     for module in programs[0].modules:
         if all(program.module(module.name).statements for program in programs):
-            lines.append(f'print(sorted(n for n in vars({module.name}) if n[0] != "_"))')
+            lines.append(f'say("names({module.name})")')
+    lines.append('say("shared()")')
     return "\n".join(lines) + "\n"
 
 

@@ -46,8 +46,6 @@ def signature(judgement: Judgement) -> tuple[str, ...]:
         raised = re.findall(r"^\s*(\w+Error\b.*)$", "\n".join([judgement.report, *judgement.difference]), re.MULTILINE)
         return problem, re.sub(r"\d+", "#", raised[-1] if raised else "")[:60]
     asked = re.sub(r"([a-zA-Z]+)\d+(_n)*", r"\1", first.partition(" = ")[0])
-    if asked.startswith("- ["):
-        return problem, "names of a module", ""
     errors = _errors(judgement, "+") - _errors(judgement, "-")
     return problem, asked, min(errors, default="")
 
