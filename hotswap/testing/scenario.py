@@ -114,6 +114,7 @@ class Scenario:
             expects=(self.expects[1], None),
             may_refuse=(frozenset(), self.may_refuse[1] | self.may_refuse_reversed),
             says=(frozenset(), frozenset()),
+            no_rollback="tried in the direction in which the scenario is written",
         )
 
 
