@@ -16,6 +16,7 @@ again, if one is made until then.
 from __future__ import annotations
 
 import ast
+import enum
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from types import MemberDescriptorType
@@ -108,6 +109,8 @@ class _Shapes:
 
     def prepare(self) -> list[Finding]:
         concerned = {id(sub): sub for cls in self._edited_classes() for sub in with_subclasses(cls)}
+        # Members of an enum are made by its class statement, which is executed whenever what makes them changes.
+        concerned = {number: cls for number, cls in concerned.items() if not isinstance(cls, enum.EnumType)}
         changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
         changes = [change for change in changes if change.new.differs(change.old)]
         if changes:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import attrs
 
 from hotswap.plan.graph import Graph, Symbol
-from hotswap.plan.makers import follow_into_class, shield, spread_members
+from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
 from hotswap.plan.units import Unit, UnitKind, Uses
 
@@ -136,6 +136,8 @@ class Follower:
         now = unit.analysis.now
         if key not in self._reads:
             self._reads[key] = self._reads_of(module, unit)
+        if (maker := calls_own_maker(self.graph, d, module, unit)) is not None:
+            return maker
         if (whole := self._cause_by_namespace(module, unit)) is not None:
             return whole
         for symbol in self._reads[key]:

@@ -87,6 +87,26 @@ def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> N
             dirt.refused[key] = f"{maker} takes part in making {diff.module}.{new.label}, and this changed: {edit}"
 
 
+def calls_own_maker(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> Symbol | None:
+    """The function of an enum that its class statement calls for each member, if it behaves differently."""
+    if not isinstance(unit.node, ast.ClassDef):
+        return None
+    for name in ("__init__", "__new__", "_generate_next_value_"):
+        symbol = (module, f"{unit.node.name}.{name}")
+        if symbol in dirt.affected and _is_enum(graph, (module, unit.node.name)):
+            return symbol
+    return None
+
+
+def _is_enum(graph: Graph, symbol: Symbol) -> bool:
+    for owner, name in graph.ancestors(symbol):
+        for binder in graph.binders(owner).get(name, ()):
+            bases = map(dotted, binder.node.bases) if isinstance(binder.node, ast.ClassDef) else ()
+            if any(graph.foreign(owner, chain).startswith("enum.") for chain in bases if chain):
+                return True
+    return False
+
+
 def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: Symbol) -> bool:
     """Decide about an unchanged class that reads something that changed; False where no foreign code makes it."""
     if unit.kind not in (UnitKind.CLASS, UnitKind.BLOCK) or not maker_of(graph, module, unit):

@@ -72,6 +72,39 @@ class Color(enum.Enum):
     def show(self):
         return self.word
 """, probe=SHOW + "print(red.show(), green.word, [m.show() for m in C])"),
+    enum_case("what_makes_the_members_changes", """
+import enum
+class Named(enum.Enum):
+    def __init__(self, number):
+        self.word = f"new {number}"
+        self.more = number * 2
+class Color(Named):
+    RED = 1
+    GREEN = 2
+""", """
+import enum
+class Named(enum.Enum):
+    def __init__(self, number):
+        self.word = f"old {number}"
+class Color(Named):
+    RED = 1
+    GREEN = 2
+""", probe=SHOW + "print([m.word for m in C], [getattr(m, 'more', 0) for m in (red, green)])"),
+    enum_case("auto_counts_otherwise", """
+import enum
+class Color(enum.Enum):
+    def _generate_next_value_(name, start, count, last):
+        return name.lower()
+    RED = enum.auto()
+    GREEN = enum.auto()
+""", """
+import enum
+class Color(enum.Enum):
+    def _generate_next_value_(name, start, count, last):
+        return name
+    RED = enum.auto()
+    GREEN = enum.auto()
+"""),
     enum_case("unhashable_values", """
 import enum
 class Color(enum.Enum):
