@@ -239,8 +239,9 @@ def read_changes(engine: Engine, files: Iterable[str | os.PathLike[str]] | None)
         return ChangeSet(files=tuple(SourceFile(path=path, data=_read(path)) for path in sorted(set(paths))))
     with engine.world.lock:
         live = {record.file: record.data for record in engine.world.records.values()}
+        held = set(engine.world.held)  # a file that was put back to its live text heals what was held
     found = [SourceFile(path=path, data=_read(path)) for path in sorted(live)]
-    return ChangeSet(files=tuple(item for item in found if item.data != live[item.path]))
+    return ChangeSet(files=tuple(item for item in found if item.data != live[item.path] or item.path in held))
 
 
 def _read(path: str) -> bytes | None:
