@@ -22,6 +22,7 @@ from tests.generated.program import (
     Program,
     Ref,
     Registry,
+    Special,
     Wrapper,
     names_in,
     rewrite,
@@ -208,7 +209,7 @@ def swap_statements(program: Program, pick: int, piece: None) -> Program:
 
 
 def rename(program: Program, pick: int, piece: None) -> Program:
-    found = [s for _, _, s in program.statements() if isinstance(s, (Function, Class, Data, Registry, Wrapper))]
+    found = [s for _, _, s in program.statements() if isinstance(s, (Function, Class, Data, Registry, Special, Wrapper))]
     if not found:
         return program
     old = found[pick % len(found)].name
@@ -265,6 +266,11 @@ def change_effect(program: Program, pick: int, piece: Any) -> Program:
     return _change(program, pick, _is(Effect), lambda node: attrs.evolve(node, value=piece))
 
 
+def change_special(program: Program, pick: int, piece: Any) -> Program:
+    """Another second value: of an enum's member, a field's default, an implementation."""
+    return _change(program, pick, _is(Special), lambda node: attrs.evolve(node, extra=piece))
+
+
 nothing = st.none()
 always: Callable[[Any], bool] = _is(object)
 in_class = _is(Class)
@@ -292,6 +298,7 @@ EDITS: dict[str, tuple[Callable[[Program, int, Any], Program], st.SearchStrategy
     "base": (change_base, st.none() | draw.refs, in_class),
     "form": (change_form, st.sampled_from(draw.FORMS), _is(Data)),
     "effect": (change_effect, draw.values, _is(Effect)),
+    "special": (change_special, draw.values, _is(Special)),
     "swap": (swap_statements, nothing, always),
     "rename": (rename, nothing, always),
     "move": (move, nothing, _is(Function, Class)),

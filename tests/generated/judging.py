@@ -240,7 +240,7 @@ class _Course:
 def decide(example: Example, fresh: list[Result], swapped: list[Result]) -> Judgement:
     """Read the answers of all processes."""
     if "error" in fresh[0]:
-        return Judgement(broken=1)  # the first version does not start; nothing can be learned
+        return Judgement(broken=1, fresh=(fresh[0]["error"],))  # version 1 does not start; nothing can be learned
     course = _Course(example, fresh, iter(swapped))
     problem, difference = "", ()
     try:

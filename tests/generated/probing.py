@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.generated.program import Class, Data, Effect, Function, Program, Registry
+from tests.generated.program import Class, Data, Effect, Function, Program, Registry, Special
 from tests.generated.scope import container, fields_of
 
 HELPERS = '''
-import dataclasses, functools, inspect, re, sys, traceback, types, warnings
+import dataclasses, enum, functools, inspect, re, sys, traceback, types, warnings
 warnings.simplefilter("ignore")  # coroutines that nobody awaits
 held = {}
 CHANGED = False  # what the program has added to a dict may stand before or behind what is new in the text
@@ -43,11 +43,12 @@ def facts(f):
     return (*named, signature, code and code.co_firstlineno, marks)
 
 def members(obj, cls, deep):
-    return {name: look(attempt(getattr, obj, name), deep) for name in sorted(dir(cls)) if name[0] != "_"}
+    own = {name for base in cls.__mro__ if base.__module__ in PROGRAM for name in vars(base) if name[0] != "_"}
+    return {name: look(attempt(getattr, obj, name), deep) for name in sorted(own)}
 
 def look(value, deep=3):
     if isinstance(value, (list, tuple)):
-        return type(value)(look(item, deep) for item in value)
+        return tuple(look(item, deep) for item in value) if isinstance(value, tuple) else [look(item, deep) for item in value]
     if isinstance(value, dict):
         order = sorted(value.items(), key=repr) if CHANGED else value.items()
         return {key: look(item, deep) for key, item in order}
@@ -55,6 +56,10 @@ def look(value, deep=3):
         return sorted(map(repr, value))
     if isinstance(value, types.ModuleType):
         return value.__name__
+    if isinstance(value, re.Pattern):
+        return value.pattern
+    if isinstance(value, enum.Enum):
+        return (str(value), look(value.value, deep), look(attempt(value.more), deep - 1))
     if deep < 0:
         return type(value).__name__ if type(value).__module__ in PROGRAM else repr(value)
     if isinstance(value, types.GeneratorType):
@@ -154,6 +159,8 @@ def references(program: Program, first: Program) -> dict[str, str]:
                 found.update(_of_class(node, full, ", ".join(["'h'", *(f"{name}='{name}'" for name in sorted(both))])))
             elif isinstance(node, Function):
                 found.update(_of_function(node, full))
+            elif isinstance(node, Special):
+                found.update(_of_special(node, full))
             elif container(node) in ("list", "dict") and not isinstance(node, Effect):
                 found[full] = full
     return found
@@ -166,6 +173,14 @@ def _of_function(node: Function, full: str) -> Iterator[tuple[str, str]]:
         yield f"{full}()", f"{full}({given})"
 
 
+def _of_special(node: Special, full: str) -> Iterator[tuple[str, str]]:
+    if node.kind != "pattern":
+        yield full, full
+    held = {"enum": ".A", "error": "('h')", "nested": ".Inner", "slots": "('h')", "method": "()"}
+    if node.kind in held:
+        yield f"{full}()", full + held[node.kind]
+
+
 def _of_class(node: Class, full: str, given: str) -> Iterator[tuple[str, str]]:
     yield full, full
     yield f"{full}()", f"{full}({given})"
@@ -175,7 +190,7 @@ def _of_class(node: Class, full: str, given: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_looked_at(node: object) -> bool:
-    return isinstance(node, (Function, Class, Data, Registry))
+    return isinstance(node, (Function, Class, Data, Registry, Special))
 
 
 def probe(programs: list[Program]) -> str:

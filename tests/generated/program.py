@@ -223,6 +223,17 @@ class Effect:
 
 
 @frozen
+class Special:
+    """A definition of a kind of its own, with two values in it. ``kind``: enum, error, tuple (a NamedTuple), pattern,
+    dispatch (``singledispatch`` with one implementation), nested (a class in a class), slots, method (``partialmethod``)."""
+
+    name: str
+    kind: str
+    value: Any
+    extra: Any
+
+
+@frozen
 class Comment:
     """Lines that mean nothing, an import that is not used, or a docstring."""
 

@@ -24,6 +24,7 @@ from tests.generated.program import (
     Program,
     Ref,
     Registry,
+    Special,
     Use,
     Wrapper,
 )
@@ -33,8 +34,24 @@ LIBRARY = {
     "functools.": "import functools",
     "contextlib.": "import contextlib",
     "@dataclass": "from dataclasses import dataclass",
-    "re.": "import re",
+    "re.compile": "import re",
+    "(enum.": "import enum",
+    "(NamedTuple": "from typing import NamedTuple",
 }
+#: Text of a special definition (name, value, extra), and what is read of it where it is used.
+SPECIALS = {
+    "enum": "class {n}(enum.Enum):\n    A = {v}\n    B = ({e}, 'b')\n    def more(self):\n        return (self.value, {e})",
+    "error": "class {n}(Exception):\n    code = {v}\n    def __str__(self):\n        return repr({e})",
+    "tuple": "class {n}(NamedTuple):\n    x: object = {v}\n    y: object = {e}",
+    "pattern": "{n} = re.compile(str({v}))",
+    "dispatch": "@functools.singledispatch\ndef {n}(x='x'):\n    return {v}\n@{n}.register\ndef _(x: int):\n    return {e}",
+    "nested": "class {n}:\n    class Inner:\n        p = {v}\n        def a(self, x='x'):\n            return {e}",
+    "slots": "class {n}:\n    __slots__ = ('x',)\n    def __init__(self, x=0):\n        self.x = x\n"
+             "    def a(self, x={v}):\n        return ({e}, x)",
+    "method": "class {n}:\n    def a(self, x, y=0):\n        return (x, y, {e})\n    b = functools.partialmethod(a, {v})",
+}  # fmt: skip
+SPECIAL_USES = {"enum": ".A.value", "error": ".code", "tuple": "().x", "pattern": ".pattern", "dispatch": "({a})",
+                "nested": ".Inner.p", "slots": "(0).a()", "method": "().b()"}  # fmt: skip
 ASYNC = ("coro", "agen")
 
 
@@ -156,6 +173,8 @@ class _Renderer:
         name, arg = self.name(node.target), self.expr(node.arg)
         if isinstance(target, Function):
             return self.called(target, name, arg)
+        if isinstance(target, Special):
+            return name + SPECIAL_USES[target.kind].format(a=arg)
         return self.asked(target, name, arg, str(node.member)) if isinstance(target, Class) else name
 
     def called(self, function: Function, name: str, arg: str) -> str:
@@ -194,6 +213,9 @@ class _Renderer:
             "fill": "{n} = {{}}\nfor i in range(2):\n    {n}[i] = {v}",
             "try": "try:\n    {n} = {v}\nexcept ValueError:\n    {n} = {e}",
         }[node.form].format(n=name, v=value, e=extra)  # fmt: skip
+
+    def text_special(self, node: Special) -> str:
+        return SPECIALS[node.kind].format(n=node.name, v=self.expr(node.value), e=self.expr(node.extra))
 
     def text_effect(self, node: Effect) -> str:
         name, value = self.name(node.target), self.expr(node.value)

@@ -28,6 +28,7 @@ from tests.generated.program import (
     Program,
     Ref,
     Registry,
+    Special,
     Step,
     Use,
     Wrapper,
@@ -130,7 +131,9 @@ class _Settler:
             return None if target is None else attrs.evolve(node, target=target, value=self.fix(node.value, place))
         if isinstance(node, Wrapper):
             return attrs.evolve(node, tag=self.fix(node.tag, place))
-        if isinstance(node, Data):
+        if isinstance(node, Special) and node.kind == "pattern" and not isinstance(node.value, Lit):
+            node = attrs.evolve(node, value=NOTHING)
+        if isinstance(node, (Data, Special)):
             return attrs.evolve(node, value=self.fix(node.value, place), extra=self.fix(node.extra, place))
         return node
 
@@ -197,7 +200,7 @@ class _Settler:
         if isinstance(node, Local):
             return node if node.name in place.locals else NOTHING
         if isinstance(node, Ref):
-            return self.pick(node, Data, Function, Class, Registry) or NOTHING
+            return self.pick(node, Data, Function, Class, Registry, Special) or NOTHING
         if isinstance(node, Own):
             return self.own(node, place)
         if isinstance(node, (Use, New, Partial)):
@@ -218,7 +221,7 @@ class _Settler:
         elif isinstance(node, Partial):
             target = self.pick(node.target, Function, flavours=("func", "gen"))
         else:
-            target = self.pick(node.target, Data, Function, Class, Registry)
+            target = self.pick(node.target, Data, Function, Class, Registry, Special)
         if target is None:
             return NOTHING
         node = attrs.evolve(node, target=target, arg=self.fix(node.arg, place))

@@ -29,6 +29,7 @@ from tests.generated.program import (
     Program,
     Ref,
     Registry,
+    Special,
     Step,
     Use,
     Wrapper,
@@ -101,6 +102,7 @@ def _unique(found: list[Any]) -> tuple[Any, ...]:
 
 
 no_name = st.just("")
+SPECIAL_KINDS = ("enum", "error", "tuple", "pattern", "dispatch", "nested", "slots", "method")
 FORMS = ("plain", "annotated", "unpack", "if", "loop", "fill", "try", "augment")
 classes = st.builds(
     Class, no_name, st.sampled_from(["plain", "dataclass", "hook"]), st.none() | refs, st.none() | keys,
@@ -118,9 +120,10 @@ statements = st.one_of(
     classes,
     st.builds(Wrapper, no_name, st.sampled_from(["wraps", "plain", "args", "class", "attribute"]), values),
     st.builds(Registry, no_name, st.sampled_from(["dict", "list", "nested"])),
+    st.builds(Special, no_name, st.sampled_from(SPECIAL_KINDS), values, values),
     st.builds(Effect, no_name, st.sampled_from(["append", "item", "attribute"]), refs, values),
 )
-PREFIXES = {Data: "D", Function: "f", Class: "K", Wrapper: "w", Registry: "R", Effect: "e", Comment: "c"}
+PREFIXES = {Data: "D", Function: "f", Class: "K", Wrapper: "w", Registry: "R", Effect: "e", Special: "S", Comment: "c"}
 
 
 def named(program: Program, statement: Any) -> tuple[Program, Any]:
