@@ -86,7 +86,7 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
-        self.stale_references = False  # young objects refer to new containers whose contents went into live ones
+        self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
@@ -94,6 +94,7 @@ class _Linker:
         self.swap.suspended, self.swap.targets = self.heap.suspended, self.heap.targets
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
+        self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_attached_late()
         self.bases = evaluate_bases(self.draft, self.world, self.heap)
         self.staging = staging = Staging(self.draft, self.world)
@@ -107,6 +108,7 @@ class _Linker:
             self._rebind_importers()
             self._remove_names()
             self._remove_modules()
+            self._note_imported()
             self._prepare_shapes()
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
@@ -307,6 +309,7 @@ class _Linker:
 
     def _bind_names(self) -> None:
         kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
+        self._pair_containers(kept)
         for module in self.draft.order:
             if module not in self.staging.modules:
                 continue
@@ -324,6 +327,29 @@ class _Linker:
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
 
+    def _pair_containers(self, kept: set[tuple[str, int]]) -> None:
+        """New containers whose contents will go into live ones: whatever refers to the new one means the live one."""
+        for module, index in kept:
+            unit = self.draft.summaries[module].units[index]
+            if module not in self.staging.modules or unit.kind is UnitKind.IMPORT or self._is_alias(module, unit):
+                continue
+            space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
+            for name in unit.names:
+                new, held = space.get(name), live.get(name)
+                if isinstance(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
+                    self.twins.put(new, held)
+                    self.fresh[module, name] = new
+        if self.fresh:
+            exchange(self.staging, self.twins)
+
+    def _is_alias(self, module: str, unit: Unit) -> bool:
+        """True for ``D = other.R`` in the old or the new text: what is bound is another name's object."""
+        edited = self.draft.edited.get(module)
+        old = [u for u in edited.old_summary.units if set(u.names) & set(unit.names)] if edited else []
+        return any(
+            isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute)) for u in (unit, *old)
+        )
+
     def _bind_name(self, module: str, name: str, unit: Unit) -> None:
         space = self.staging.modules[module].__dict__
         record = self.world.records[module]
@@ -336,14 +362,8 @@ class _Linker:
         new = self.twins.resolve(staged)
         live = live_space.get(name, MISSING)
         where = (record.file, unit.line)
-        if self.stale_references and isinstance(new, (*CONTAINERS, tuple)):
-            exchange(self.staging, self.twins)
-            self.stale_references = False
-            new = self.twins.resolve(new)
+        new = self.fresh.get((module, name), new)
         bound = self._choose(module, name, live, staged, new, where, unit)
-        if bound is not new and isinstance(new, CONTAINERS) and type(bound) is type(new):
-            self.twins.put(new, bound)
-            self.stale_references = True
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
             if live is not MISSING and not isinstance(live, _ATOMS):
@@ -390,7 +410,7 @@ class _Linker:
             return self._into_handle(module, name, live, new)
         if isinstance(live, FunctionType):
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
-                self.merger._kept(f"{module}.{name}", where, "the program replaced it since it was loaded")
+                self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
             return self._redirect(module, name, live, new, where)
         if type(live) is LRU and type(new) is LRU:
@@ -404,6 +424,8 @@ class _Linker:
             self._note("HS409", f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
                        *where, severity=Severity.KEPT)  # fmt: skip
         if live is MISSING or isinstance(new, type) or callable(new) and not self.world.is_managed(type(new)):
+            return new
+        if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
             return new
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
@@ -421,15 +443,16 @@ class _Linker:
 
     def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """An imported value follows unless the program has bound the name to something else since."""
-        base = self.world.records[module].base
-        if base is not None and (name not in base or fingerprint(live, self.world.is_managed).same(base[name])):
+        base = self._base(module)
+        unknown = name not in base and self.world.records[module].base is not None
+        if unknown or name in base and fingerprint(live, self.world.is_managed).same(base[name]):
             return new
         for binding in unit.imports:
             origin = self.world.records.get(binding.module)
             attr = name if binding.attr == "*" else binding.attr or ""
             if binding.local in (name, "*") and (origin is None or origin.module.__dict__.get(attr, live) is live):
                 return new
-        self.merger._kept(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
+        self.merger.keep(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
         return live
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
@@ -437,6 +460,9 @@ class _Linker:
             return new
         if not callable(new):
             lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
+            return new
+        if id(new) in self.live_functions:  # its own jump is prepared, not done: its code is still the old one
+            lead(self.swap, live, new, module, live.__qualname__)
             return new
         if redirect(self.swap, live, new, module, live.__qualname__):
             return live
@@ -452,7 +478,7 @@ class _Linker:
             return function.__closure__ is None
         at_home = _find(owner.module.__dict__, function.__qualname__) is function
         if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
-            return False
+            return function.__qualname__ != name
         return at_home and (owner.name, function.__qualname__) != (module, name)
 
     def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
@@ -607,6 +633,18 @@ class _Linker:
         for name in exported(origin):
             if name in live and live[name] is origin.get(name) and name not in own and (module, name) not in self.starred:
                 self.swap.add(del_item(live, name))
+
+    def _note_imported(self) -> None:
+        """Modules that evaluated imports have loaded: they are there already, and leave again with a rollback."""
+        for name in self.staging.imported:
+            module = sys.modules.get(name)
+            parent, _, child = name.rpartition(".")
+            package = sys.modules.get(parent) if parent else None
+            if module is None or name not in self.world.records:
+                continue
+            self.swap.add(Write((dict.__setitem__, sys.modules, name, module), (dict.pop, sys.modules, name, None), f"module {name}"))
+            if package is not None and package.__dict__.get(child) is module:
+                self.swap.add(Write((dict.__setitem__, package.__dict__, child, module), (dict.pop, package.__dict__, child, None)))
 
     def _remove_modules(self) -> None:
         """A module whose file is gone leaves ``sys.modules`` and its package."""

@@ -140,8 +140,16 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
+    elif isinstance(old, FunctionType) and _was_replaced(pair, name, old, merger):
+        merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
+    elif isinstance(old, FunctionType) and isinstance(new, staticmethod):
+        _lead_past_object(swap, pair, name, old, new)
+        swap.add(set_class(live, name, new))
     elif _same_wrapper(old, new):
         return
+    elif isinstance(old, staticmethod) and isinstance(new, FunctionType):
+        message = f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
+        raise _refused(pair, "HS208", message)
     elif isinstance(old, FunctionType) and callable(new):
         if not isinstance(new, FunctionType) or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
             if not isinstance(new, FunctionType):
@@ -157,6 +165,22 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
+
+
+def _was_replaced(pair: ClassPair, name: str, old: FunctionType, merger: Merger) -> bool:
+    """True for a method that the program put in the place of the one that the text defines."""
+    base = (pair.base or {}).get(f"{pair.path}.{name}")
+    return base is not None and base.origin != fingerprint(old, merger.is_managed).origin
+
+
+def _lead_past_object(swap: Swap, pair: ClassPair, name: str, old: FunctionType, new: Any) -> None:
+    """A method became static: bound methods taken before go on passing their object, which the new one does not take."""
+    cls, target = pair.live, new.__func__
+
+    def without_object(*args: Any, **kwargs: Any) -> Any:
+        return target(*(args[1:] if args and isinstance(args[0], cls) else args), **kwargs)
+
+    redirect(swap, old, functools.wraps(target)(without_object), pair.module, f"{pair.path}.{name}")
 
 
 def _unbound(new: Any) -> Any:

@@ -47,7 +47,7 @@ class Merger:
         if now.same(then):
             return live
         if base is None:
-            self._kept(name, where, "it is not known whether the program changed it (hotswap was attached later)")
+            self.keep(name, where, "it is not known whether the program changed it (hotswap was attached later)")
             return live
         if then.same(base):
             return live
@@ -84,7 +84,7 @@ class Merger:
 
     def _merge_parts(self, name: str, live: Any, base: Print, now: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
-            self._kept(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, "the program changed it since it was loaded")
             return live
         if isinstance(live, dict):
             return self._merge_dict(name, live, base.parts, new, where)
@@ -114,7 +114,7 @@ class Merger:
             if number not in base or number_of(value, self.is_managed) != base[number or 0]:
                 merged[key] = value
         if conflicts:
-            self._kept(f"{name}[{', '.join(conflicts[:3])}]", where, "the program changed it since it was loaded")
+            self.keep(f"{name}[{', '.join(conflicts[:3])}]", where, "the program changed it since it was loaded")
         self.swap.add(*set_contents(live, merged))
         return live
 
@@ -134,13 +134,13 @@ class Merger:
         if len(live) >= length and head == list(base.parts.values()):
             self.swap.add(*set_contents(live, [*new, *list(live)[length:]]))
         else:
-            self._kept(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, "the program changed it since it was loaded")
         return live
 
     def _merge_state(self, name: str, live: Any, base: dict[int, int], new: Any, where: tuple[str, int]) -> Any:
         mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
         if mine is None or theirs is None:
-            self._kept(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, "the program changed it since it was loaded")
             return live
         for key, value in theirs.items():
             old = base.get(hash(("str", key)))
@@ -150,10 +150,10 @@ class Merger:
             if current is MISSING and old is None or number_of(current, self.is_managed) == old:
                 self.swap.add(set_attribute(live, key, self._inner(current, value)))
             elif number_of(current, self.is_managed) != number_of(value, self.is_managed):
-                self._kept(f"{name}.{key}", where, "the program changed it since it was loaded")
+                self.keep(f"{name}.{key}", where, "the program changed it since it was loaded")
         return live
 
-    def _kept(self, name: str, where: tuple[str, int], why: str) -> None:
+    def keep(self, name: str, where: tuple[str, int], why: str) -> None:
         self.swap.findings.append(
             Finding(
                 code="HS401",

@@ -109,11 +109,18 @@ class Staging:
             namespace["__annotations__"] = dict(live["__annotations__"])
         clones: dict[int, FunctionType] = {}  # an alias of a function becomes an alias of its clone
         for key, value in live.items():
-            if type(value) is FunctionType and value.__globals__ is live and (name, value.__qualname__) in self.draft.dirt.affected:
+            if type(value) is FunctionType and value.__globals__ is live and self._needs_clone(name, value):
                 if id(value) not in clones:
                     clones[id(value)] = self._clone(name, value, namespace)
                 namespace[key] = clones[id(value)]
         return module
+
+    def _needs_clone(self, name: str, function: FunctionType) -> bool:
+        """True for a function that behaves differently, or whose lines moved: what it makes carries its new code."""
+        if (name, function.__qualname__) in self.draft.dirt.affected:
+            return True
+        pairing = self.draft.pairings.get(name)
+        return pairing is not None and pairing.new_of.get(function.__code__, function.__code__) != function.__code__
 
     def _clone(self, name: str, function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
         pairing = self.draft.pairings.get(name)

@@ -189,7 +189,7 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
     qualname = staged.__code__.co_qualname
     live = _lookup(staging.world.records[name].module.__dict__, qualname)
     new = _lookup(staging.modules[name].__dict__, qualname)
-    return type(live) is FunctionType and type(new) is not staticmethod and new is not staged and live.__code__.co_qualname == qualname and not (
+    return type(live) is FunctionType and new is not staged and live.__code__.co_qualname == qualname and not (
         isinstance(new, (classmethod, property))
     )
 
@@ -242,7 +242,7 @@ def exchange(staging: Staging, twins: Twins) -> None:
     for _ in range(6):
         before = len(twins.of)
         for item in staging.young:
-            if id(item) in skip or (id(item) in twins.of and not isinstance(item, (FunctionType, type))):
+            if id(item) in skip or (id(item) in twins.of and type(item) in (tuple, frozenset, MethodType, LRU)):
                 continue
             if any(id(referent) in twins.of for referent in gc.get_referents(item)):
                 _exchange_in(item, twins)

@@ -152,6 +152,8 @@ class Follower:
                 return top
         if not now.calls and not now.calls_unknown:
             return None
+        if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in d.affected and self._is_inspected(module, unit):
+            return (module, unit.names[0])
         called = self.graph.uses_symbols(module, now, now.calls)
         called |= {member for symbol in called if (member := self.graph.member_of(symbol)) is not None}
         plain = self._keeps_data(module, unit)
@@ -205,6 +207,15 @@ class Follower:
     def _keeps_data(self, module: str, unit: Unit) -> bool:
         """True when the statement keeps plain data, so what it called may have gone into it."""
         return bool(unit.names) and any(self.graph.kind_of((module, name)) == "data" for name in unit.names)
+
+    def _is_inspected(self, module: str, unit: Unit) -> bool:
+        """True where a decorator calls the function at once, or keeps something of it."""
+        decorators = {chain for chain in unit.analysis.now.calls}
+        return any(
+            uses.inspects_parameter
+            for symbol in self.graph.uses_symbols(module, unit.analysis.now, decorators)
+            for _, uses in self.graph.functions(symbol)
+        )
 
     def _keeps_instance(self, module: str, unit: Unit) -> bool:
         """True for ``DEFAULT = Server()``: an object whose state can be compared, made without effects elsewhere."""

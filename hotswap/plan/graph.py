@@ -171,7 +171,7 @@ class Graph:
 
     def may_call_arguments(self, module: str, chain: str) -> bool:
         """False for calls that are known to keep what they are given without calling it."""
-        if chain.rpartition(".")[2] in MUTATORS or chain.endswith(".__init_subclass__"):
+        if chain.rpartition(".")[2] in MUTATORS or chain.endswith((".__init_subclass__", ".__iter__")):
             return False
         return self.foreign(module, chain) not in PASSIVE_CALLS
 

@@ -52,6 +52,7 @@ class Uses:
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
     effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
     calls_unknown: bool = False
+    inspects_parameter: bool = False  # calls what it is given, or reads its docstring and the like
 
     def merge(self, other: Uses) -> None:
         self.reads |= other.reads
@@ -61,6 +62,7 @@ class Uses:
         self.imports |= other.imports
         self.effects |= other.effects
         self.calls_unknown |= other.calls_unknown
+        self.inspects_parameter |= other.inspects_parameter
 
 
 @attrs.frozen(kw_only=True)
@@ -361,6 +363,8 @@ class _Walker:
             self._class(node, uses, local, path, deferred)
         elif isinstance(node, _COMPREHENSIONS):
             inner = local | {n for gen in node.generators for n in bound_names([gen.target])}
+            for gen in node.generators:
+                self._iteration(gen.iter, uses, local)
             self._children(node, uses, inner, path, deferred)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             if deferred is not None:
@@ -368,6 +372,9 @@ class _Walker:
                     uses.imports.add((binding.module, binding.attr or ""))
         elif isinstance(node, (ast.Subscript,)) and isinstance(node.ctx, (ast.Store, ast.Del)):
             self._mutation(node.value, uses, local)
+            self._children(node, uses, local, path, deferred)
+        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            self._iteration(node.iter, uses, local)
             self._children(node, uses, local, path, deferred)
         elif kind is ast.Expr:
             self._effect(cast(ast.Expr, node), uses, local)
@@ -417,6 +424,11 @@ class _Walker:
             self._mutation(node.args[0], uses, local)
         self._children(node, uses, local, path, deferred)
 
+    def _iteration(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
+        """Going through something asks it for its elements: an enum class gives its members."""
+        if (chain := dotted(node)) is not None and chain.partition(".")[0] not in local:
+            uses.calls.add(f"{chain}.__iter__")
+
     def _effect(self, node: ast.Expr, uses: Uses, local: frozenset[str]) -> None:
         value = node.value.value if isinstance(node.value, ast.Await) else node.value
         if isinstance(value, ast.Call):
@@ -426,6 +438,8 @@ class _Walker:
                 uses.effects.add(chain)
 
     def _mutation(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("globals", "vars", "locals"):
+            uses.effects.add(f"{node.func.id}.__setitem__")  # binds names that nobody can see in the text
         while isinstance(node, (ast.Subscript, ast.Call)):
             node = node.value if isinstance(node, ast.Subscript) else node.func
         chain = dotted(node)
@@ -475,10 +489,12 @@ class _Walker:
         if deferred is not None:  # a function in a function: noted with the outermost one
             for node in body:
                 self.visit(node, deferred, inner, "", deferred)
+            deferred.inspects_parameter |= inspects_parameter(body, args)
             return
         shallow, nested = Uses(), Uses()
         for node in body:
             self.visit(node, shallow, inner, "", nested)
+        shallow.inspects_parameter = inspects_parameter(body, args)
         nested.merge(shallow)
         self.found.functions.setdefault(name, Uses()).merge(nested)
         self.found.shallow.setdefault(name, Uses()).merge(shallow)
@@ -513,6 +529,28 @@ class _Walker:
         of_class = node.name == "__init_subclass__" or "classmethod" in decorators
         if (of_class or is_metaclass(owner)) and mutates_parameter(node):
             self.found.class_hooks.add(name)
+
+
+_FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
+
+
+def inspects_parameter(body: Iterable[ast.AST], args: ast.arguments) -> bool:
+    """True for a function that calls a parameter of its own while it runs, or looks at what a function is made of."""
+    names = {arg.arg for arg in (*args.posonlyargs, *args.args)}
+    pending = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in names:
+                return True
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in names and attr in _FACTS:
+                return True
+            case ast.Call(func=func, args=[ast.Name(id=name), *_]) if name in names and (dotted(func) or "").startswith("inspect."):
+                return True
+        pending += ast.iter_child_nodes(node)
+    return False
 
 
 def is_metaclass(node: ast.ClassDef) -> bool:
