@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import filterfalse, starmap
 from types import CellType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -90,7 +90,7 @@ def _run(writes: list[Write], *, forward: bool) -> None:
     gc.disable()
     try:
         # Each call is noted in C just before it is made, so a failure knows how far it came.
-        deque(starmap(operator.call, filterfalse(begun.append, calls)), maxlen=0)
+        deque(starmap(operator.call, filterfalse(cast(Any, begun.append), calls)), maxlen=0)
     except BaseException:
         # A write that fails is a bug of the link stage; what was made before it is taken back in order.
         made = len(begun) - 1
@@ -179,7 +179,10 @@ def set_contents(container: Any, new: Any) -> list[Write]:
     if isinstance(container, bytearray):
         everything = slice(None)
         return [
-            Write((bytearray.__setitem__, container, everything, bytes(new)), (bytearray.__setitem__, container, everything, bytes(container)))
+            Write(
+                (bytearray.__setitem__, container, everything, bytes(new)),
+                (bytearray.__setitem__, container, everything, bytes(container)),
+            )
         ]
     raise TypeError(f"no in-place write for {type(container).__name__}")
 

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import attrs
 
@@ -100,9 +101,14 @@ class Engine:
             return self._carry_out(draft, clock, seen_at)
         except _Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
-        except Exception:  # border: a bug of ours must not end the program
-            finding = Finding(code="HS599", severity=Severity.HELD, message="hotswap failed in itself; nothing was applied",
-                              next_step="please report this", excerpt=traceback.format_exc())  # fmt: skip
+        except Exception:  # noqa: BLE001 - border: a bug of ours must not end the program
+            finding = Finding(
+                code="HS599",
+                severity=Severity.HELD,
+                message="hotswap failed in itself; nothing was applied",
+                next_step="please report this",
+                excerpt=traceback.format_exc(),
+            )
             return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
 
     def _link(self, draft: Draft) -> commit.Swap:
@@ -168,8 +174,14 @@ class Engine:
             summary.module = record.name
             summaries[record.name] = summary
             edited.append(
-                EditedModule(module=record.name, file=record.file, is_package=record.is_package, old=self._source(record), new=source,
-                             old_summary=old)  # fmt: skip
+                EditedModule(
+                    module=record.name,
+                    file=record.file,
+                    is_package=record.is_package,
+                    old=self._source(record),
+                    new=source,
+                    old_summary=old,
+                )
             )
         draft = build_plan(edited, self._surroundings(), summaries, gone)
         return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
@@ -190,14 +202,14 @@ class Engine:
     def _source(self, record: ModuleRecord) -> Source:
         if record.source is None:
             record.source = parse_source(record.file, record.data)
-        return record.source
+        return cast(Source, record.source)
 
     def _summary(self, record: ModuleRecord) -> Summary:
         if record.summary is None:
             source = self._source(record)
             record.summary = summarise(record.package_name, source.tree, source.utf8, record.is_package)
             record.summary.module = record.name
-        return record.summary
+        return cast(Summary, record.summary)
 
     @staticmethod
     def _texts_differ(draft: Draft) -> bool:
@@ -311,9 +323,14 @@ class Engine:
                     self.world.held[item.path] = report.held
 
     def _report(
-        self, plan: Plan, verdict: Verdict, findings: Iterable[Finding], clock: _Clock, seen_at: float | None,
+        self,
+        plan: Plan,
+        verdict: Verdict,
+        findings: Iterable[Finding],
+        clock: _Clock,
+        seen_at: float | None,
         swap: commit.Swap | None = None,
-    ) -> Report:  # fmt: skip
+    ) -> Report:
         return Report(
             number=self._number if swap is not None else 0,
             applied=swap is not None,

@@ -99,7 +99,13 @@ class _Printer:
             return hash((kind.__name__, tuple([self.number(item) for item in value]), self._attributes(kind, value)))
         if isinstance(value, dict) and _is_plain(kind):
             self.left -= len(value)
-            return hash((kind.__name__, tuple([(self.number(k), self.number(v)) for k, v in dict.items(value)]), self._attributes(kind, value)))
+            return hash(
+                (
+                    kind.__name__,
+                    tuple([(self.number(k), self.number(v)) for k, v in dict.items(value)]),
+                    self._attributes(kind, value),
+                )
+            )
         if isinstance(value, (set, frozenset)) and _is_plain(kind):
             self.left -= len(value)
             return hash((kind.__name__, tuple(sorted([self.number(item) for item in value]))))
@@ -230,7 +236,7 @@ def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
         return "function"
     if isinstance(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
         return "data"
-    if isinstance(value, CONTAINERS) or isinstance(value, (tuple, frozenset)):
+    if isinstance(value, (*CONTAINERS, tuple, frozenset)):
         return "holder" if fingerprint(value, is_managed).opaque else "data"
     if type(value) in _ATOMS or isinstance(value, _IMMUTABLE):
         return "data"

@@ -16,8 +16,8 @@ from typing import Any
 
 import attrs
 
-from hotswap.contributions import Contributions
 from hotswap.config import load_settings, make_scope
+from hotswap.contributions import Contributions
 from hotswap.engine import Engine
 from hotswap.errors import NotStartedError, UnsupportedError
 from hotswap.link.handles import instrument, uninstrument
@@ -59,7 +59,9 @@ def check_interpreter() -> None:
         raise UnsupportedError("hotswap needs the GIL for its atomic commit; start Python with PYTHON_GIL=1")
 
 
-def open_session(scope: Any, on_report: Callable[[Report], None] | None = None, on_error: Callable[[str, BaseException], None] | None = None) -> Session:
+def open_session(
+    scope: Any, on_report: Callable[[Report], None] | None = None, on_error: Callable[[str, BaseException], None] | None = None
+) -> Session:
     """Make an engine, hook imports, and take loaded modules under management.
 
     Args:
@@ -102,7 +104,12 @@ def _adopt(engine: Engine, loaded: LoadedModule) -> None:
 def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> None:
     """Take a module under management that was loaded before; its text is what is on disk now."""
     file = getattr(module, "__file__", None)
-    if not isinstance(module, ModuleType) or not isinstance(file, str) or not file.endswith(".py") or name in session.engine.world.records:
+    if (
+        not isinstance(module, ModuleType)
+        or not isinstance(file, str)
+        or not file.endswith(".py")
+        or name in session.engine.world.records
+    ):
         return
     if name == "__mp_main__" or not session.scope.includes(file):
         return
@@ -119,9 +126,13 @@ def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> Non
 
 
 def start(
-    paths: Iterable[str | os.PathLike[str]] | None = None, *, watch: bool = True, poll: bool = False, ignore: Iterable[str] = (),
+    paths: Iterable[str | os.PathLike[str]] | None = None,
+    *,
+    watch: bool = True,
+    poll: bool = False,
+    ignore: Iterable[str] = (),
     on_report: Callable[[Report], None] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Take the program's modules under management, those loaded already and those to come.
 
     Args:

@@ -14,13 +14,16 @@ import weakref
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
+
 import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Print, fingerprint, kind_of_value
 from hotswap.model import Finding, Mechanism, Report
 
-_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE)
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
+)
 
 
 #: ``(module, dotted name)``.
@@ -133,7 +136,9 @@ class World:
 
     # ---- modules ----
 
-    def adopt(self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True) -> ModuleRecord:
+    def adopt(
+        self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True
+    ) -> ModuleRecord:
         """Take a module under management.
 
         Args:
@@ -277,5 +282,3 @@ def same_file(one: str, other: str) -> bool:
     import os
 
     return os.path.basename(one) == os.path.basename(other) and os.path.realpath(one) == os.path.realpath(other)
-
-

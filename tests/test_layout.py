@@ -35,8 +35,9 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 #   values      model <- errors <- scope <- config, log; fingerprint
 #   state       commit (writes and their inverses) <- world (what is loaded) <- contributions
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
-#   stages      each knows values and the world, never another stage; plan is pure and knows values only; link prepares
-#               the writes, and a plugin may add some, so these two know commit
+#   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
+#               plan is pure and knows values only; link binds a plan to live objects and asks plugins; transition looks
+#               at what a plan changes. link prepares the writes, and a plugin may add some, so these two know commit
 #   engine      the order of the stages
 #   ways in     everything
 MAY_IMPORT: dict[str, set[str]] = {
@@ -51,7 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contributions": VALUES | {"world"},
     **{part: VALUES | {"world"} for part in PROCESS | STAGES},
     "plan": VALUES,
-    "link": VALUES | {"world", "commit"},
+    "link": VALUES | {"world", "commit", "plan", "plugin"},
+    "transition": VALUES | {"world", "plan"},
     "plugin": VALUES | {"world", "commit"},
     "engine": VALUES | STATE | STAGES,
     **dict.fromkeys(WAYS_IN, EVERYTHING),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import gc
 import sys
 from types import CellType, FunctionType, ModuleType
 from typing import Any
@@ -18,7 +19,7 @@ from hotswap.fingerprint import CONTAINERS, Print, fingerprint
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
-from hotswap.link.heap import LRU, Heap, scan_heap
+from hotswap.link.heap import LRU, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
@@ -26,14 +27,13 @@ from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
-from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
+from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World
-
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
 _NO_SUMMARY = Summary("", [], 0)
@@ -54,10 +54,14 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
         LinkRefused: a statement raised, or live objects do not allow it.
     """
     linker = _Linker(draft, world, plugins)
+    enabled = gc.isenabled()
+    gc.disable()  # what is staged stays young until it is let go of, so that it can be collected at once
     try:
         return linker.link()
     finally:
         linker.dispose()
+        if enabled:
+            gc.enable()
         if draft.dirt.evaluated():
             del linker
             collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
@@ -170,9 +174,14 @@ class _Linker:
                     and function.__code__ not in known
                 ):
                     raise LinkRefused(
-                        Finding(code="HS210", severity=Severity.HELD, file=record.file, line=function.__code__.co_firstlineno,
-                                message=f"{name}.{unit.names[0]} runs code that the file did not have when hotswap was attached",
-                                next_step="restart")  # fmt: skip
+                        Finding(
+                            code="HS210",
+                            severity=Severity.HELD,
+                            file=record.file,
+                            line=function.__code__.co_firstlineno,
+                            message=f"{name}.{unit.names[0]} runs code that the file did not have when hotswap was attached",
+                            next_step="restart",
+                        )
                     )
 
     # ---- functions ----
@@ -204,22 +213,24 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if isinstance(held, FunctionType) and callable(space.get(name)) and self.twins.resolve(space[name]) is not held:
-                    if not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held):
-                        found.add(id(held))
+                if not isinstance(held, FunctionType) or not callable(space.get(name)):
+                    continue
+                own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
+                if own and self.twins.resolve(space[name]) is not held:
+                    found.add(id(held))
         return found
 
     def _belongs_elsewhere(self, function: FunctionType) -> bool:
         """A file that is loaded twice (as main and by name) has functions of the same code in two namespaces."""
-        return any(
-            function.__globals__ is record.module.__dict__ for record in self.world.records.values()
-        )
+        return any(function.__globals__ is record.module.__dict__ for record in self.world.records.values())
 
     def _changed_names(self, name: str) -> set[str]:
         diff = self.draft.diffs[name]
         return set(diff.bodies) | {unit.names[0] for _, unit in diff.changed if unit.kind is UnitKind.FUNCTION and unit.names}
 
-    def _jump(self, record: ModuleRecord, function: FunctionType, code: Any, staged: FunctionType | None, changed: set[str]) -> None:
+    def _jump(
+        self, record: ModuleRecord, function: FunctionType, code: Any, staged: FunctionType | None, changed: set[str]
+    ) -> None:
         qualname = function.__code__.co_qualname
         heir = function  # what runs the new code and so needs the new defaults
         if function.__code__ != code:
@@ -347,7 +358,8 @@ class _Linker:
         edited = self.draft.edited.get(module)
         old = [u for u in edited.old_summary.units if set(u.names) & set(unit.names)] if edited else []
         return any(
-            isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute)) for u in (unit, *old)
+            isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute))
+            for u in (unit, *old)
         )
 
     def _bind_name(self, module: str, name: str, unit: Unit) -> None:
@@ -403,8 +415,14 @@ class _Linker:
             return self._repoint(module, name, live, new)
         if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
             raise LinkRefused(
-                Finding(code="HS208", severity=Severity.HELD, file=where[0], line=where[1], next_step="restart",
-                        message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow")  # fmt: skip
+                Finding(
+                    code="HS208",
+                    severity=Severity.HELD,
+                    file=where[0],
+                    line=where[1],
+                    next_step="restart",
+                    message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow",
+                )
             )
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
@@ -420,10 +438,20 @@ class _Linker:
             return self._repoint_partial(module, name, live, new)
         if isinstance(live, type) and not isinstance(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
-        if live is not MISSING and callable(live) and self.world.is_managed(type(live)) and callable(new) and type(new) is not type(live):
-            self._note("HS409", f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
-                       *where, severity=Severity.KEPT)  # fmt: skip
-        if live is MISSING or isinstance(new, type) or callable(new) and not self.world.is_managed(type(new)):
+        if (
+            live is not MISSING
+            and callable(live)
+            and self.world.is_managed(type(live))
+            and callable(new)
+            and type(new) is not type(live)
+        ):
+            self._note(
+                "HS409",
+                f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
+                *where,
+                severity=Severity.KEPT,
+            )
+        if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
             return new
@@ -445,14 +473,16 @@ class _Linker:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self._base(module)
         unknown = name not in base and self.world.records[module].base is not None
-        if unknown or name in base and fingerprint(live, self.world.is_managed).same(base[name]):
+        if unknown or (name in base and fingerprint(live, self.world.is_managed).same(base[name])):
             return new
         for binding in unit.imports:
             origin = self.world.records.get(binding.module)
             attr = name if binding.attr == "*" else binding.attr or ""
             if binding.local in (name, "*") and (origin is None or origin.module.__dict__.get(attr, live) is live):
                 return new
-        self.merger.keep(f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded")
+        self.merger.keep(
+            f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded"
+        )
         return live
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
@@ -467,8 +497,12 @@ class _Linker:
         if redirect(self.swap, live, new, module, live.__qualname__):
             return live
         if isinstance(new, type):
-            self._note("HS409", f"{module}.{name} was a function and is a class now: calls of held references follow, isinstance with them does not",
-                       *where, severity=Severity.NOTE)  # fmt: skip
+            self._note(
+                "HS409",
+                f"{module}.{name} was a function and is a class now: calls follow, isinstance with held references does not",
+                *where,
+                severity=Severity.NOTE,
+            )
         return new
 
     def _is_foreign(self, module: str, name: str, function: FunctionType) -> bool:
@@ -516,8 +550,14 @@ class _Linker:
         """A class became a function: calls of the held class are led on by its ``__new__``."""
         if type(live) is not type:
             raise LinkRefused(
-                Finding(code="HS208", severity=Severity.HELD, message=f"{module}.{name} was a class with a metaclass", file=where[0],
-                        line=where[1], next_step="restart")  # fmt: skip
+                Finding(
+                    code="HS208",
+                    severity=Severity.HELD,
+                    message=f"{module}.{name} was a class with a metaclass",
+                    file=where[0],
+                    line=where[1],
+                    next_step="restart",
+                )
             )
 
         def led(cls: type, *args: Any, **kwargs: Any) -> Any:
@@ -531,7 +571,11 @@ class _Linker:
         before = live.__dict__.get("__new__") or staticmethod(plain)
         self.swap.add(Write((type.__setattr__, live, "__new__", staticmethod(led)), (type.__setattr__, live, "__new__", before)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
-        self._note("HS409", f"{module}.{name} was a class and is a function now: calls of the held class follow, isinstance with it does not", *where)
+        self._note(
+            "HS409",
+            f"{module}.{name} was a class and is a function now: calls of the held class follow, isinstance with it does not",
+            *where,
+        )
         return new
 
     # ---- classes ----
@@ -544,10 +588,18 @@ class _Linker:
         for mine, theirs in self.twins.classes:
             nested = theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__
             if theirs is live or nested:
-                pair = ClassPair(module=staged.__module__, path=theirs.__qualname__, file=where[0], line=where[1], live=theirs, staged=mine,
-                                 old_body=old_body.get(theirs.__qualname__, frozenset()),
-                                 new_body=new_body.get(mine.__qualname__, frozenset()), base=self._base(live.__module__),
-                                 members=self.twins.members.get(id(theirs), ()))  # fmt: skip
+                pair = ClassPair(
+                    module=staged.__module__,
+                    path=theirs.__qualname__,
+                    file=where[0],
+                    line=where[1],
+                    live=theirs,
+                    staged=mine,
+                    old_body=old_body.get(theirs.__qualname__, frozenset()),
+                    new_body=new_body.get(mine.__qualname__, frozenset()),
+                    base=self._base(live.__module__),
+                    members=self.twins.members.get(id(theirs), ()),
+                )
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
 
     def _move_members(self) -> None:
@@ -557,8 +609,17 @@ class _Linker:
             old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, frozenset())
             new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, frozenset())
             unit = next(u for u in self.draft.summaries[module].units if live.__qualname__ in u.names)
-            pair = ClassPair(module=module, path=live.__qualname__, file=self.world.file_of(module), line=unit.line, live=live,
-                             staged=staged, old_body=old, new_body=new, base=self._base(module))  # fmt: skip
+            pair = ClassPair(
+                module=module,
+                path=live.__qualname__,
+                file=self.world.file_of(module),
+                line=unit.line,
+                live=live,
+                staged=staged,
+                old_body=old,
+                new_body=new,
+                base=self._base(module),
+            )
             move_members(self.swap, pair, self.twins, self.merger, edit)
 
     def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
@@ -592,7 +653,7 @@ class _Linker:
                 if name in live and live[name] is origin.get(name):
                     self.swap.add(del_item(live, name))
                     self.staging.modules[module].__dict__.pop(name, None)
-        for name, staged in self.staging.modules[module].__dict__.items():
+        for name in list(self.staging.modules[module].__dict__):
             if name.startswith("__") or name in own:
                 continue
             self.starred.add((module, name))
@@ -600,7 +661,7 @@ class _Linker:
 
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
-        staged = self.staging.modules[module].__dict__.get("__annotations__")
+        staged = self.staging.modules[module].__dict__.get("__annotations__")  # noqa: RUF063 - of the module as it is
         if staged is not None and "__annotations__" in live and staged != live["__annotations__"]:
             self.swap.add(set_item(live, "__annotations__", {k: self.twins.resolve(v) for k, v in staged.items()}))
 
@@ -642,9 +703,13 @@ class _Linker:
             package = sys.modules.get(parent) if parent else None
             if module is None or name not in self.world.records:
                 continue
-            self.swap.add(Write((dict.__setitem__, sys.modules, name, module), (dict.pop, sys.modules, name, None), f"module {name}"))
+            self.swap.add(
+                Write((dict.__setitem__, sys.modules, name, module), (dict.pop, sys.modules, name, None), f"module {name}")
+            )
             if package is not None and package.__dict__.get(child) is module:
-                self.swap.add(Write((dict.__setitem__, package.__dict__, child, module), (dict.pop, package.__dict__, child, None)))
+                self.swap.add(
+                    Write((dict.__setitem__, package.__dict__, child, module), (dict.pop, package.__dict__, child, None))
+                )
 
     def _remove_modules(self) -> None:
         """A module whose file is gone leaves ``sys.modules`` and its package."""
@@ -714,5 +779,3 @@ def _find(namespace: dict[str, Any], qualname: str) -> Any:
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:
     return (module, qualname) in affected or (module, qualname.partition(".<locals>")[0]) in affected
-
-

@@ -37,13 +37,33 @@ _OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__sl
 #: Written by the interpreter, dataclasses and attrs from the class body: the new ones always win.
 _GENERATED = frozenset(
     {
-        "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__doc__", "__firstlineno__",
-        "__static_attributes__", "__match_args__", "__dataclass_fields__", "__dataclass_params__", "__attrs_attrs__",
-        "__attrs_props__", "__attrs_own_setattr__", "__orig_bases__", "__parameters__", "__type_params__",
-        "__abstractmethods__", "__classcell__", "__protocol_attrs__", "__non_callable_proto_members__", "_is_protocol",
-        "_is_runtime_protocol", "__callable_proto_members_only__", "_fields", "_field_defaults",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__doc__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__match_args__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__attrs_attrs__",
+        "__attrs_props__",
+        "__attrs_own_setattr__",
+        "__orig_bases__",
+        "__parameters__",
+        "__type_params__",
+        "__abstractmethods__",
+        "__classcell__",
+        "__protocol_attrs__",
+        "__non_callable_proto_members__",
+        "_is_protocol",
+        "_is_runtime_protocol",
+        "__callable_proto_members_only__",
+        "_fields",
+        "_field_defaults",
     }
-)  # fmt: skip
+)
 
 
 #: Asks plugins to take part; gives the names that they have taken care of.
@@ -148,7 +168,9 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif _same_wrapper(old, new):
         return
     elif isinstance(old, staticmethod) and isinstance(new, FunctionType):
-        message = f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
+        message = (
+            f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
+        )
         raise _refused(pair, "HS208", message)
     elif isinstance(old, FunctionType) and callable(new):
         if not isinstance(new, FunctionType) or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
@@ -207,9 +229,14 @@ def _inner_function(value: Any) -> FunctionType | None:
 
 def _is_wrapper(value: Any) -> bool:
     kinds = (
-        staticmethod, classmethod, property, functools.cached_property, functools.partialmethod,
-        functools.singledispatchmethod, LRU,
-    )  # fmt: skip
+        staticmethod,
+        classmethod,
+        property,
+        functools.cached_property,
+        functools.partialmethod,
+        functools.singledispatchmethod,
+        LRU,
+    )
     return isinstance(value, kinds) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
 
 
@@ -237,8 +264,11 @@ def _check_layout(pair: ClassPair) -> None:
     if live.__dict__.get("__slots__", ()) != staged.__dict__.get("__slots__", ()) and not _same_slots(live, staged):
         raise _refused(pair, "HS201", f"__slots__ of {pair.module}.{pair.path} changed")
     same = (live.__basicsize__, live.__itemsize__, live.__dictoffset__, live.__weakrefoffset__) == (
-        staged.__basicsize__, staged.__itemsize__, staged.__dictoffset__, staged.__weakrefoffset__
-    )  # fmt: skip
+        staged.__basicsize__,
+        staged.__itemsize__,
+        staged.__dictoffset__,
+        staged.__weakrefoffset__,
+    )
     if not same:
         raise _refused(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed")
 

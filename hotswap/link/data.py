@@ -94,7 +94,9 @@ class Merger:
             return self._merge_row(name, live, base, new, then, where)
         return self._merge_state(name, live, base.parts, new, where)
 
-    def _merge_dict(self, name: str, live: dict[Any, Any], base: dict[int, int], new: dict[Any, Any], where: tuple[str, int]) -> Any:
+    def _merge_dict(
+        self, name: str, live: dict[Any, Any], base: dict[int, int], new: dict[Any, Any], where: tuple[str, int]
+    ) -> Any:
         merged: dict[Any, Any] = {}
         conflicts = []
         new_by_number = {number_of(k, self.is_managed): (k, v) for k, v in new.items()}
@@ -106,7 +108,11 @@ class Merger:
             if fresh is not None:
                 same_as_base = number_of(fresh[1], self.is_managed) == old
                 merged[key] = fresh[1] if untouched and not same_as_base else value
-                if not untouched and not same_as_base and number_of(value, self.is_managed) != number_of(fresh[1], self.is_managed):
+                if (
+                    not untouched
+                    and not same_as_base
+                    and number_of(value, self.is_managed) != number_of(fresh[1], self.is_managed)
+                ):
                     conflicts.append(repr(key))
             elif not untouched:
                 merged[key] = value  # added or changed by the program
@@ -147,7 +153,7 @@ class Merger:
             if number_of(value, self.is_managed) == old:
                 continue
             current = mine.get(key, MISSING)
-            if current is MISSING and old is None or number_of(current, self.is_managed) == old:
+            if (current is MISSING and old is None) or number_of(current, self.is_managed) == old:
                 self.swap.add(set_attribute(live, key, self._inner(current, value)))
             elif number_of(current, self.is_managed) != number_of(value, self.is_managed):
                 self.keep(f"{name}.{key}", where, "the program changed it since it was loaded")

@@ -21,7 +21,7 @@ HOOK = "__hotswap_handle__"
 SNAPSHOT = "__hotswap_snapshot__"
 
 
-class Handle(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported]
+class Handle(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
     """A callable module attribute that can be re-pointed; otherwise like what it wraps.
 
     Pickles by its name in its module, as functions do, and needs no hotswap to be loaded again.
@@ -52,9 +52,13 @@ class Handle(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported
 
 
 _KINDS = (
-    types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType,
-    operator.itemgetter, operator.attrgetter, operator.methodcaller,
-)  # fmt: skip
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodWrapperType,
+    operator.itemgetter,
+    operator.attrgetter,
+    operator.methodcaller,
+)
 
 
 def needs_handle(value: Any) -> bool:
@@ -71,7 +75,9 @@ def bind_hook(module: str) -> Callable[[str, Any], Any]:
     return functools.partial(as_handle, module)
 
 
-def instrument(tree: ast.Module, module_name: str, namespace: dict[str, Any], on_ready: Callable[[], None] | None = None) -> ast.Module:
+def instrument(
+    tree: ast.Module, module_name: str, namespace: dict[str, Any], on_ready: Callable[[], None] | None = None
+) -> ast.Module:
     """Pass assignments of names, attributes and calls at the top level through :func:`as_handle`.
 
     Line numbers and all function bodies stay as they are, so the functions compile to the same code objects.

@@ -104,5 +104,6 @@ def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
 def with_subclasses(cls: type) -> list[type]:
     found = [cls]
     for sub in found:
-        found += [s for s in type.__subclasses__(sub) if s not in found]
+        subclasses: list[type] = type.__subclasses__(sub)
+        found += [s for s in subclasses if s not in found]
     return found

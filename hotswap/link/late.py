@@ -50,7 +50,9 @@ def _names(draft: Draft, module: str) -> set[str]:
 
 def _old_draft(draft: Draft, world: World) -> Draft:
     """The draft that would evaluate the same names from the old texts."""
-    summaries = {name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()}
+    summaries = {
+        name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()
+    }
     graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
     modules = list(draft.order)
     dirt = Dirt(changed=set(_old_units(draft, graph, modules)))

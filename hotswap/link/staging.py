@@ -127,9 +127,9 @@ class Staging:
         code = pairing.new_of.get(function.__code__, function.__code__) if pairing else function.__code__
         return _clone(function, code, namespace) if code.co_freevars == function.__code__.co_freevars else function
 
-    def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+    def _import(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """``__import__`` of staging code: as usual, but staged modules come first."""
-        found = builtins.__import__(name, globals, locals, fromlist, level)
+        found = builtins.__import__(name, *args, **kwargs)
         return self.modules.get(getattr(found, "__name__", ""), found)
 
     # ---- evaluating ----
@@ -193,7 +193,11 @@ class Staging:
                 for key, value in source.__dict__.items():
                     if key in live and not key.startswith("_") and live[key] is origin.get(key):
                         namespace[key] = value
-            elif binding.attr in source.__dict__ and binding.local in namespace and live.get(binding.local) is origin.get(binding.attr):
+            elif (
+                binding.attr in source.__dict__
+                and binding.local in namespace
+                and live.get(binding.local) is origin.get(binding.attr)
+            ):
                 namespace[binding.local] = source.__dict__[binding.attr]
 
     def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
@@ -235,7 +239,7 @@ def run_statement(record: ModuleRecord, summary: Summary, index: int) -> Finding
     code = compile(ast.Module([node], []), record.file, "exec", flags=summary.future_flags, dont_inherit=True)
     try:
         exec(code, record.module.__dict__)
-    except Exception as error:  # border to program code
+    except Exception as error:  # noqa: BLE001 - border to program code
         return describe_failure(record.name, record.file, node.lineno, error)
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 import wrapt
 
@@ -19,7 +19,7 @@ from hotswap.errors import RemovedError
 PARAMETER = "__hotswap_target__"
 
 
-class Target(wrapt.CallableObjectProxy):  # type: ignore[misc, no-any-unimported]
+class Target(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
     """The stable handle between a trampoline and what it leads to."""
 
 
@@ -52,7 +52,7 @@ async def _async_generator(*args: Any, __hotswap_target__: Any, **kwargs: Any) -
                 sent = yield item
             except GeneratorExit:
                 raise
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - thrown in, to be thrown on
                 item = await found.athrow(error)
                 sent = yield item
     finally:
@@ -91,7 +91,7 @@ def removed_stub(module: str, qualname: str) -> FunctionType:
     def removed(*args: Any, **kwargs: Any) -> Any:
         raise RemovedError(module, qualname)
 
-    return removed
+    return cast(FunctionType, removed)
 
 
 def _kind(function: Any) -> str:

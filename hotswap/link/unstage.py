@@ -116,7 +116,9 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
                 old = next((o for o, n in diff.renamed.items() if n == key), None)
                 live = record.module.__dict__.get(old) if old else None
             same_place = isinstance(live, type) and live.__module__ == value.__module__
-            file_gone = isinstance(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
+            file_gone = (
+                isinstance(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
+            )
             if isinstance(live, type) and live is not value and (same_place or file_gone or _has_moved(staging, live, value)):
                 _pair_class(twins, value, live)
 
@@ -189,8 +191,11 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
     qualname = staged.__code__.co_qualname
     live = _lookup(staging.world.records[name].module.__dict__, qualname)
     new = _lookup(staging.modules[name].__dict__, qualname)
-    return type(live) is FunctionType and new is not staged and live.__code__.co_qualname == qualname and not (
-        isinstance(new, (classmethod, property))
+    return (
+        type(live) is FunctionType
+        and new is not staged
+        and live.__code__.co_qualname == qualname
+        and not (isinstance(new, (classmethod, property)))
     )
 
 
@@ -333,9 +338,11 @@ def _exchange_class(item: type, twins: Twins) -> None:
         try:
             item.__bases__ = bases
         except TypeError as error:
-            raise EscapeError(_escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item)) from error
+            raise EscapeError(
+                _escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item)
+            ) from error
     if id(type(item)) in twins.of:
-        item.__class__ = twins.resolve(type(item))  # type: ignore[assignment]
+        item.__class__ = twins.resolve(type(item))
 
 
 def _exchange_instance(item: Any, twins: Twins) -> None:
@@ -352,7 +359,9 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
         try:
             object.__setattr__(item, "__class__", twins.resolve(type(item)))
         except TypeError as error:
-            raise EscapeError(_escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)) from error
+            raise EscapeError(
+                _escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)
+            ) from error
 
 
 def _slot(cls: type, name: str) -> Any:
@@ -404,7 +413,11 @@ def _check_escapes(staging: Staging, twins: Twins) -> None:
         for holder in gc.get_referrers(*part):
             if id(holder) in young or holder is part or holder is suspects or isinstance(holder, types.FrameType):
                 continue
-            if type(holder) in (dict, list, set, deque, CellType, FunctionType) or isinstance(holder, type) or hasattr(holder, "__dict__"):
+            if (
+                type(holder) in (dict, list, set, deque, CellType, FunctionType)
+                or isinstance(holder, type)
+                or hasattr(holder, "__dict__")
+            ):
                 item = next(r for r in gc.get_referents(holder) if id(r) in wanted)
                 raise EscapeError(_escape(f"{_describe(item)} was put into an existing {type(holder).__name__}", item))
 

@@ -251,8 +251,14 @@ class _Builder:
         for name in self.gone:
             users = [user for user in self.around.importers(name) if user not in self.gone and imports(self._summary(user), name)]
             if users:
-                self._find("HS103", Severity.HELD, name, 0, f"the source of {name} is gone, but {', '.join(sorted(users))} still imports it",
-                           "its code serves on; put the file back, or save the importers without it")
+                self._find(
+                    "HS103",
+                    Severity.HELD,
+                    name,
+                    0,
+                    f"the source of {name} is gone, but {', '.join(sorted(users))} still imports it",
+                    "its code serves on; put the file back, or save the importers without it",
+                )
 
     def _judge(self, dirt: Dirt) -> None:
         self._judge_gone()
@@ -268,24 +274,46 @@ class _Builder:
             self._stale(module, index, cause)
         for (module, index), cause in dirt.skipped.items():
             unit = self.graph.summaries[module].units[index]
-            self._find("HS405", Severity.KEPT, module, unit.line,
-                       f"{module} line {unit.line} is run for its effect and uses {_name(cause)}, which changed; it was not run again")
+            self._find(
+                "HS405",
+                Severity.KEPT,
+                module,
+                unit.line,
+                f"{module} line {unit.line} is run for its effect and uses {_name(cause)}, which changed; it was not run again",
+            )
         for name, diff in self.diffs.items():
             for unit in diff.added:
-                if unit.kind is UnitKind.EFFECT and (name, unit.index) in dirt.changed and unit.analysis.now.effects | unit.analysis.now.mutates:
+                if (
+                    unit.kind is UnitKind.EFFECT
+                    and (name, unit.index) in dirt.changed
+                    and unit.analysis.now.effects | unit.analysis.now.mutates
+                ):
                     self._find("HS407", Severity.NOTE, name, unit.line, f"{name}.{unit.label} is new and was run once")
         for module, index in self.after:
             unit = self.graph.summaries[module].units[index]
-            self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} is new and was run once, after the commit")
+            self._find(
+                "HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} is new and was run once, after the commit"
+            )
         for name, pairing in self.pairings.items():
             for code in pairing.ambiguous:
-                self._find("HS209", Severity.HELD, name, code.co_firstlineno, f"several definitions of {name}.{code.co_qualname} changed at once")
+                self._find(
+                    "HS209",
+                    Severity.HELD,
+                    name,
+                    code.co_firstlineno,
+                    f"several definitions of {name}.{code.co_qualname} changed at once",
+                )
 
     def _stale(self, module: str, index: int, cause: Symbol) -> None:
         unit = self.graph.summaries[module].units[index]
-        self._find("HS402", Severity.KEPT, module, unit.line,
-                   f"{module}.{unit.label} was made from {_name(cause)}, which changed; it is an opaque object and was kept",
-                   "make it again in the program, or restart")  # fmt: skip
+        self._find(
+            "HS402",
+            Severity.KEPT,
+            module,
+            unit.line,
+            f"{module}.{unit.label} was made from {_name(cause)}, which changed; it is an opaque object and was kept",
+            "make it again in the program, or restart",
+        )
 
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)
@@ -295,23 +323,45 @@ class _Builder:
         elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
             self._find("HS406", Severity.NOTE, module, unit.line, f"{module} line {unit.line} printed when the module was loaded")
         elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
-            self._refuse("HS204", module, unit, f"{module} line {unit.line} ({', '.join(effects) or _name(opaque[0])}) was removed, but has run")
+            self._refuse(
+                "HS204",
+                module,
+                unit,
+                f"{module} line {unit.line} ({', '.join(effects) or _name(opaque[0])}) was removed, but has run",
+            )
         elif opaque:
             self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but is registered with {_name(opaque[0])}")
         elif maker := maker_of(self.before, module, unit):
-            self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but {maker} took part in making it and may still know it")
+            self._refuse(
+                "HS206",
+                module,
+                unit,
+                f"{module}.{unit.label} was removed, but {maker} took part in making it and may still know it",
+            )
 
     def _judge_changed(self, module: str, old: Unit, new: Unit) -> None:
         effects = sorted({*self.before.foreign_effects(module, old), *self.graph.foreign_effects(module, new)})
-        opaque = [s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.kind_of(s) == "opaque"]
+        opaque = [
+            s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.kind_of(s) == "opaque"
+        ]
         if new.kind is UnitKind.GUARD:
             self._find("HS406", Severity.KEPT, module, new.line, f"the main block of {module} changed; it runs at the next start")
         elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
             self._find("HS406", Severity.NOTE, module, new.line, f"{module} line {new.line} prints when the module is loaded")
         elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
-            self._refuse("HS204", module, new, f"{module} line {new.line} ({', '.join(effects) or _name(opaque[0])}) changed, but its old text has run")
+            self._refuse(
+                "HS204",
+                module,
+                new,
+                f"{module} line {new.line} ({', '.join(effects) or _name(opaque[0])}) changed, but its old text has run",
+            )
         elif opaque:
-            self._refuse("HS206", module, new, f"{module}.{new.label} is registered with {_name(opaque[0])}; doing it again would register twice")
+            self._refuse(
+                "HS206",
+                module,
+                new,
+                f"{module}.{new.label} is registered with {_name(opaque[0])}; doing it again would register twice",
+            )
         elif new.kind is UnitKind.ASSIGN and any(self.graph.kind_of((module, name)) == "opaque" for name in new.names):
             self._refuse("HS205", module, new, f"{module}.{new.label} is an opaque object and its initialiser changed")
 
@@ -332,8 +382,11 @@ class _Builder:
         plans = tuple(self._module_plan(module, dirt) for module in order)
         held = any(f.severity is Severity.HELD for f in self.findings)
         plans += tuple(
-            ModulePlan(module=name, file=self.around.file_of(name),
-                       edits=(Edit(module=name, qualname="", kind=EditKind.REMOVED, line=0, detail="the file is gone"),))
+            ModulePlan(
+                module=name,
+                file=self.around.file_of(name),
+                edits=(Edit(module=name, qualname="", kind=EditKind.REMOVED, line=0, detail="the file is gone"),),
+            )
             for name in self.gone
         )
         nothing = not any(plan.edits or plan.execute for plan in plans)
@@ -356,8 +409,15 @@ class _Builder:
         edits = list(self.diffs[module].edits) if module in self.diffs else []
         for (owner, index), cause in sorted(dirt.derived.items()):
             if owner == module and not any(e.line == units[index].line for e in edits):
-                edits.append(Edit(module=module, qualname=units[index].label, kind=EditKind.DERIVED, line=units[index].line,
-                                  detail=f"computed from {_name(cause)}"))  # fmt: skip
+                edits.append(
+                    Edit(
+                        module=module,
+                        qualname=units[index].label,
+                        kind=EditKind.DERIVED,
+                        line=units[index].line,
+                        detail=f"computed from {_name(cause)}",
+                    )
+                )
         if module in self.edited and not edits and self.edited[module].old.data != self.edited[module].new.data:
             edits.append(Edit(module=module, qualname="", kind=EditKind.LINES, line=1, detail="lines and comments only"))
         execute = sorted(index for owner, index in dirt.evaluated() if owner == module)

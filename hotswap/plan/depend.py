@@ -109,7 +109,7 @@ class Follower:
             for marked in (self.dirt.affected, self.dirt.shallow):
                 for owner, name in list(marked):
                     if owner == base[0] and name.startswith(f"{base[1]}."):
-                        marked.add((module, f"{unit.names[0]}{name[len(base[1]):]}"))
+                        marked.add((module, f"{unit.names[0]}{name[len(base[1]) :]}"))
 
     def _touches(self, module: str, uses: Uses, marked: set[Symbol]) -> bool:
         return any(
@@ -159,7 +159,9 @@ class Follower:
         plain = self._keeps_data(module, unit)
         if not plain and self._keeps_instance(module, unit):
             for symbol in called:
-                if symbol in d.classes or any((symbol[0], f"{symbol[1]}.{m}") in d.affected for m in ("__init__", "__new__", "__post_init__")):
+                if symbol in d.classes or any(
+                    (symbol[0], f"{symbol[1]}.{m}") in d.affected for m in ("__init__", "__new__", "__post_init__")
+                ):
                     return symbol
         for symbol in called:
             if symbol in d.shallow or (plain and symbol in d.affected):
@@ -171,7 +173,11 @@ class Follower:
                 if symbol in d.affected or symbol in d.classes:
                     return symbol
             for name in unit.names:
-                if unit.kind is UnitKind.FUNCTION and (module, name) in d.affected and self.graph.kind_of((module, name)) == "data":
+                if (
+                    unit.kind is UnitKind.FUNCTION
+                    and (module, name) in d.affected
+                    and self.graph.kind_of((module, name)) == "data"
+                ):
                     return (module, name)
         return None
 
@@ -210,7 +216,7 @@ class Follower:
 
     def _is_inspected(self, module: str, unit: Unit) -> bool:
         """True where a decorator calls the function at once, or keeps something of it."""
-        decorators = {chain for chain in unit.analysis.now.calls}
+        decorators = set(unit.analysis.now.calls)
         return any(
             uses.inspects_parameter
             for symbol in self.graph.uses_symbols(module, unit.analysis.now, decorators)
@@ -254,9 +260,9 @@ class Follower:
                 self.dirt.derived[key] = cause
             else:
                 self.dirt.skipped[key] = cause
-        elif unit.kind is UnitKind.ASSIGN and "opaque" in kinds:
-            self.dirt.kept[key] = cause
-        elif unit.kind is UnitKind.FUNCTION and self._registers_opaquely(module, unit):
+        elif (unit.kind is UnitKind.ASSIGN and "opaque" in kinds) or (
+            unit.kind is UnitKind.FUNCTION and self._registers_opaquely(module, unit)
+        ):
             self.dirt.kept[key] = cause
         elif unit.kind is not UnitKind.DOCSTRING:
             self.dirt.derived[key] = cause
@@ -267,9 +273,11 @@ class Follower:
     def _is_contribution(self, module: str, unit: Unit) -> bool:
         """True for a statement whose whole effect lands in managed data, so it can be evaluated aside."""
         mutated = self.graph.mutated(module, unit)
-        return bool(mutated) and all(self.graph.kind_of(s) != "opaque" for s in mutated) and not [
-            name for name in self.graph.foreign_effects(module, unit)
-        ]
+        return (
+            bool(mutated)
+            and all(self.graph.kind_of(s) != "opaque" for s in mutated)
+            and not self.graph.foreign_effects(module, unit)
+        )
 
     def _spread(self, module: str, unit: Unit) -> None:
         """A unit that is evaluated again changes the names that it binds and the data that it contributes to."""
@@ -283,10 +291,9 @@ class Follower:
             if unit.kind is UnitKind.CLASS or kind == "class":
                 d.classes.add(symbol)
                 d.affected |= {(module, q) for q in unit.analysis.functions}
-            elif unit.kind is UnitKind.FUNCTION and kind in ("function", "missing"):
-                d.affected.add(symbol)
-                d.shallow.add(symbol)
-            elif unit.kind is UnitKind.IMPORT and kind in ("function", "class", "module"):
+            elif (unit.kind is UnitKind.FUNCTION and kind in ("function", "missing")) or (
+                unit.kind is UnitKind.IMPORT and kind in ("function", "class", "module")
+            ):
                 d.affected.add(symbol)
                 d.shallow.add(symbol)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 
@@ -60,7 +61,7 @@ def diff_units(old: Summary, new: Summary) -> UnitDiff:
 _SINGLE = (UnitKind.DOCSTRING, UnitKind.GUARD)
 
 
-def _pair_by(olds, news, key, diff):  # type: ignore[no-untyped-def]
+def _pair_by(olds: list[Unit], news: list[Unit], key: Callable[[Unit], object], diff: UnitDiff) -> tuple[list[Unit], list[Unit]]:
     waiting: dict[object, deque[Unit]] = {}
     for unit in olds:
         if (value := key(unit)) is not None:
@@ -136,7 +137,11 @@ def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
     mine, theirs = function_nodes(old.node), function_nodes(new.node)
     for key, body in new.bodies.items():
         qualname = key.partition("#")[0]
-        if key not in old.bodies or old.bodies[key] == body or "." in key and qualname not in theirs and "<lambda>" not in qualname:
+        if (
+            key not in old.bodies
+            or old.bodies[key] == body
+            or ("." in key and qualname not in theirs and "<lambda>" not in qualname)
+        ):
             continue
         one, two = mine.get(key), theirs.get(key)
         own = one is None or two is None or _shallow(one) != _shallow(two)

@@ -26,8 +26,11 @@ OUTPUT_CALLS = frozenset("print debug info warning error exception critical log 
 #: Calls that keep or look at their arguments and never call them.
 PASSIVE_CALLS = frozenset(
     {"functools.partial", "functools.partialmethod", "types.MappingProxyType", "types.SimpleNamespace", "weakref.ref"}
-    | {f"builtins.{n}" for n in "list dict tuple set frozenset len type isinstance issubclass zip enumerate id hash range "
-       "staticmethod classmethod property getattr hasattr callable bool".split()}
+    | {
+        f"builtins.{n}"
+        for n in "list dict tuple set frozenset len type isinstance issubclass zip enumerate id hash range "
+        "staticmethod classmethod property getattr hasattr callable bool".split()
+    }
     | {f"collections.{n}" for n in "deque defaultdict OrderedDict ChainMap Counter".split()}
 )
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
@@ -104,18 +107,14 @@ class Graph:
 
     @staticmethod
     def _is_import(units: Iterable[Unit]) -> bool:
-        last = None
-        for last in units:
-            pass
-        return last is None or bool(last.imports)
+        found = list(units)
+        return not found or bool(found[-1].imports)
 
     def _resolve_import(self, binding: ImportBinding, rest: str) -> Symbol | None:
         if binding.attr is None:
             return self._in_module(binding.module, rest)
         sub = f"{binding.module}.{binding.attr}"
-        if sub in self.summaries and (
-            binding.module not in self.summaries or binding.attr not in self.binders(binding.module)
-        ):
+        if sub in self.summaries and (binding.module not in self.summaries or binding.attr not in self.binders(binding.module)):
             return self._in_module(sub, rest)
         if binding.module not in self.summaries:
             return None
@@ -155,9 +154,11 @@ class Graph:
         found = []
         for unit in self.binders(module).get(head, ()):
             for qualname, uses in unit.analysis.functions.items():
-                if qualname == name or (not member and qualname.startswith(f"{head}.")) or qualname == head:
-                    found.append((module, uses))
-                elif not member and "<lambda>" in qualname:
+                if (
+                    qualname in (name, head)
+                    or (not member and qualname.startswith(f"{head}."))
+                    or (not member and "<lambda>" in qualname)
+                ):
                     found.append((module, uses))
         if not found and member and (kind := self.type_of((module, head))) is not None:
             return self.functions((kind[0], f"{kind[1]}.{member}"))
@@ -189,9 +190,7 @@ class Graph:
 
     def looks_around(self, module: str, unit: Unit) -> bool:
         """True for a statement that reads the module's namespace as a whole: ``globals()``, ``dir()``."""
-        return any(
-            chain in _NAMESPACE_CALLS and self.resolve(module, chain) is None for chain in unit.analysis.now.calls
-        )
+        return any(chain in _NAMESPACE_CALLS and self.resolve(module, chain) is None for chain in unit.analysis.now.calls)
 
     def whole_modules(self, module: str, unit: Unit) -> set[str]:
         """Managed modules that a statement reads as objects, so that it may read anything of them."""
@@ -321,7 +320,11 @@ class Graph:
                 name = self.foreign(module, chain)
                 head = chain.partition(".")[0]
                 held_by_module = head == chain and self.kind_of((module, head)) in ("module", "function", "class", "data")
-                if not held_by_module and name.partition(".")[0] != "builtins" and name.rpartition(".")[0] not in HARMLESS_MODULES:
+                if (
+                    not held_by_module
+                    and name.partition(".")[0] != "builtins"
+                    and name.rpartition(".")[0] not in HARMLESS_MODULES
+                ):
                     found.append(name)
         return found
 

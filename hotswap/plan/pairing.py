@@ -44,7 +44,9 @@ class Pairing:
 Roles = Mapping[tuple[str, int], list[str]]
 
 
-def pair_codes(old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({})) -> Pairing:
+def pair_codes(
+    old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({})
+) -> Pairing:
     """Pair the code objects nested in two module code objects."""
     role_of = {**_assign_roles(old, old_roles), **_assign_roles(new, new_roles)}
     new_of: dict[CodeType, CodeType] = {}
@@ -138,7 +140,7 @@ def _pair_children(
             others = groups_new.get(role, [])
             if len(group) == len(others):
                 pairs += zip(group, others, strict=True)
-            elif not others or name.startswith("<") and name != "<lambda>":
+            elif not others or (name.startswith("<") and name != "<lambda>"):
                 gone += group
             else:
                 unsure += group
@@ -192,9 +194,17 @@ def content(code: CodeType) -> bytes:
 
 def _feed(digest: hashlib.blake2b, code: CodeType) -> None:
     head = (
-        code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags,
-        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_exceptiontable,
-    )  # fmt: skip
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_flags,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_exceptiontable,
+    )
     digest.update(repr(head).encode("utf-8", "backslashreplace"))
     for const in code.co_consts:
         if type(const) is CodeType:

@@ -226,7 +226,9 @@ def kind_of(node: ast.stmt, index: int) -> UnitKind:
             return UnitKind.CLASS
         case ast.Assign(targets=targets) if any(isinstance(t, (ast.Subscript, ast.Attribute)) for t in targets):
             return UnitKind.EFFECT
-        case ast.AnnAssign(target=(ast.Subscript() | ast.Attribute())) | ast.AugAssign(target=(ast.Subscript() | ast.Attribute())):
+        case (
+            ast.AnnAssign(target=(ast.Subscript() | ast.Attribute())) | ast.AugAssign(target=(ast.Subscript() | ast.Attribute()))
+        ):
             return UnitKind.EFFECT
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             return UnitKind.ASSIGN
@@ -547,7 +549,9 @@ def inspects_parameter(body: Iterable[ast.AST], args: ast.arguments) -> bool:
                 return True
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in names and attr in _FACTS:
                 return True
-            case ast.Call(func=func, args=[ast.Name(id=name), *_]) if name in names and (dotted(func) or "").startswith("inspect."):
+            case ast.Call(func=func, args=[ast.Name(id=name), *_]) if name in names and (dotted(func) or "").startswith(
+                "inspect."
+            ):
                 return True
         pending += ast.iter_child_nodes(node)
     return False
@@ -625,7 +629,9 @@ def _dump(node: object, path: str, bodies: dict[str, str]) -> str:
                 number += 1
                 key = f"{own}#{number}"
             bodies[key] = ""  # keep the number while inner functions are dumped into their own part
-            bodies[key] = ast.dump(ast.Module(body=value if isinstance(value, list) else [ast.Expr(value=value)], type_ignores=[]))
+            bodies[key] = ast.dump(
+                ast.Module(body=value if isinstance(value, list) else [ast.Expr(value=cast(ast.expr, value))], type_ignores=[])
+            )
         else:
             parts.append(f"{name}={_dump(value, inner, bodies)}")
     return f"{type(node).__name__}({','.join(parts)})"

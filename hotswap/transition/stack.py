@@ -11,6 +11,7 @@ from typing import Any
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 
+
 def find_running(draft: Draft, suspended: Iterable[Any]) -> list[Finding]:
     """Changed functions that are on a stack or suspended: they are live at their next call (HS403).
 

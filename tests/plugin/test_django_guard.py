@@ -80,8 +80,11 @@ RESTART = [
     ("shopsite/settings.py", '    "shop",\n]', '    "shop",\n    "django.contrib.humanize",\n]'),
     ("shop/urls.py", "urlpatterns = [", 'urlpatterns = [\n    path("new/", views.status, name="new"),'),
     ("shopsite/urls.py", 'path("admin/"', 'path("back/"'),
-    ("shop/admin.py", "@admin.register(Order)",
-     "@admin.register(OrderLine)\nclass LineAdmin(admin.ModelAdmin):\n    pass\n\n\n@admin.register(Order)"),
+    (
+        "shop/admin.py",
+        "@admin.register(Order)",
+        "@admin.register(OrderLine)\nclass LineAdmin(admin.ModelAdmin):\n    pass\n\n\n@admin.register(Order)",
+    ),
 ]
 
 
@@ -107,7 +110,7 @@ def test_model_field_asks_for_a_restart(shop: Shop) -> None:
 
 
 LIVE = [
-    ("shop/models.py", "    def label(self):", "    def shout(self, n=2):\n        return self.name.upper()\n\n    def label(self):",
+    ("shop/models.py", "    def label(self):", "    def shout(self, n=2):\n        return self.name.upper()\n\n    def label(self):",  # noqa: E501
      "product.shout()", "'APPLE'"),
     ("shop/models.py", "def label(self):", "def label(self, mark='!'):",
      "(product.label.__defaults__, type(product) is models.Product)",
