@@ -16,6 +16,7 @@ HELPERS = '''
 import dataclasses, enum, functools, inspect, re, sys, traceback, types, warnings
 warnings.simplefilter("ignore")  # coroutines that nobody awaits
 held = {}
+inside = set()
 CHANGED = False  # what the program has added to a dict may stand before or behind what is new in the text
 
 def run(coroutine):
@@ -47,6 +48,15 @@ def members(obj, cls, deep):
     return {name: look(attempt(getattr, obj, name), deep) for name in sorted(own)}
 
 def look(value, deep=3):
+    if id(value) in inside:
+        return "..."  # something that contains itself
+    inside.add(id(value))
+    try:
+        return see(value, deep)
+    finally:
+        inside.discard(id(value))
+
+def see(value, deep):
     if isinstance(value, (list, tuple)):
         return tuple(look(item, deep) for item in value) if isinstance(value, tuple) else [look(item, deep) for item in value]
     if isinstance(value, dict):
@@ -69,8 +79,8 @@ def look(value, deep=3):
     if isinstance(value, types.AsyncGeneratorType):
         return look(attempt(run, gather(value)), deep - 1)
     if hasattr(value, "__enter__"):
-        with value as inside:
-            return look(inside, deep - 1)
+        with value as entered:
+            return look(entered, deep - 1)
     if isinstance(value, type):
         own = sorted(name for name in vars(value) if name[0] != "_")
         if value.__module__ not in PROGRAM:
@@ -82,7 +92,8 @@ def look(value, deep=3):
     if type(value).__module__ in PROGRAM and not callable(value):
         kind = type(value)
         # without cached values and fields, which stay in an object when its class has them no more
-        state = {name: look(item, deep - 1) for name, item in vars(value).items() if name not in "abcrs"}
+        state = vars(value) if hasattr(value, "__dict__") else {"x": value.x}
+        state = {name: look(item, deep - 1) for name, item in state.items() if name not in "abcrs"}
         shown = re.sub(" at 0x[0-9a-f]+", "", repr(value)) if dataclasses.is_dataclass(value) else ""
         return (kind.__name__, state if not shown else shown, members(value, kind, deep - 1))
     if callable(value):
