@@ -1,103 +1,384 @@
 """A broad program in parts of which each has several texts: any choice of texts is a version that runs.
 
-An empty text is a part that is not there. Parts use only what the parts before them bind in each of their texts.
+A part begins with its name in a line of ``####``; ``----`` divides its texts. An empty text is a part that is not
+there. Parts use only what the parts before them bind in each of their texts.
 """
 
 from __future__ import annotations
 
 import random
 
-SOIL: dict[str, tuple[str, ...]] = {
-    "rate": ("RATE = 2\n", "RATE = 3\n", "# the rate\n\nRATE = 2 + 5\n"),
-    "helper": (
-        "def helper(x=1):\n    return x\n",
-        "def helper(x=2, *, y=RATE):\n    '''Helps.'''\n    return x, y\n",
-        "async def helper(x: int = 3) -> int:\n    return x\n",
-        "class helper:\n    def __init__(self, x=0):\n        self.x = x\n",
-    ),
-    "names": ("NAMES = ['a', 'b']\n", "NAMES = ['a', 'b', 'c']\n", "NAMES = ('a',)\n"),
-    "extra": ("", "def extra():\n    return 'extra'\n", "extra = 5\n"),
-}
+SOIL_TEXT = """\
+#### rate
+RATE = 2
+----
+RATE = 3
+----
+# the rate
 
-GARDEN: dict[str, tuple[str, ...]] = {
-    "imports": (
-        "import functools\nimport enum\nimport dataclasses\nimport soil\nfrom soil import RATE, helper, NAMES\n",
-        "import math\nimport functools\nimport enum\nimport dataclasses\nimport soil\nfrom soil import RATE, helper, NAMES\nfrom math import floor\n",
-    ),
-    "doc": ("", "'''A comment in a string.'''\n"),
-    "data": (
-        "LIMIT: int = 10\nTABLE = {'a': RATE, 'b': [1, 2]}\nROW = [RATE, [1], {'k': 1}]\nBAG = {1, 2}\n",
-        "LIMIT: float = 20.5\nTABLE = {'a': RATE * 2, 'c': (3,)}\nROW = [RATE]\nBAG = {2, 3}\n",
-        "TABLE = {'z': 26}\nROW = [n * RATE for n in range(4)]\nBAG = frozenset({9})\n",
-    ),
-    "plain": (
-        "def plain(a, b=1, *, c=RATE):\n    '''One.'''\n    return a, b, c\nplain.mark = 1\n",
-        "def plain(a: int, b=(2, 3), *, c=RATE, d=None) -> tuple:\n    '''Two.'''\n    return a, b, c, d\nplain.mark = 2\nplain.other = []\n",
-        "\n\ndef plain(*args):\n    yield from args\n",
-        "plain = functools.partial(dict, one=1)\n",
-    ),
-    "decorated": (
-        "def shout(word):\n    def wrap(f):\n        @functools.wraps(f)\n        def wrapper(*a):\n            return word, f(*a)\n        return wrapper\n    return wrap\n"
-        "@shout('hey')\ndef decorated(x=1):\n    return x\n",
-        "def shout(word):\n    end = word + '!'\n    def wrap(f):\n        @functools.wraps(f)\n        def wrapper(*a):\n            return end, word, f(*a)\n        return wrapper\n    return wrap\n"
-        "@shout('hoo')\ndef decorated(x=2):\n    return x\n",
-        "def shout(word):\n    return lambda f: f\n@shout('')\ndef decorated(x=3):\n    return x\n",
-    ),
-    "counter": (
-        "def make_counter(start=0):\n    count = start\n    def step(by=1):\n        nonlocal count\n        count += by\n        return count\n    return step\nstep = make_counter()\n",
-        "def make_counter(start=0):\n    count = start\n    def step(by=2):\n        nonlocal count\n        count += by * 10\n        return count\n    return step\nstep = make_counter(5)\n",
-    ),
-    "base": (
-        "class Base:\n    kind = 'base'\n    def who(self):\n        return 'base'\n",
-        "class Base:\n    kind = 'basis'\n    rows = []\n    def who(self, loud=False):\n        return 'basis', loud\n    def more(self):\n        return 1\n",
-    ),
-    "mixin": ("class Mixin:\n    def mixed(self):\n        return 1\n", "class Mixin:\n    def mixed(self):\n        return 2\n    def again(self):\n        return 3\n"),
-    "plant": (
-        "class Plant(Base):\n    size = 1\n    def __init__(self):\n        self.leaves = []\n    def who(self):\n        return super().who()\n"
-        "    @property\n    def big(self):\n        return self.size > 1\n    @staticmethod\n    def s(x=1):\n        return x\n    @classmethod\n    def c(cls):\n        return cls\n"
-        "    @functools.cached_property\n    def shape(self):\n        return 'round'\n    class Leaf:\n        green = True\n",
-        "class Plant(Base, Mixin):\n    size = 2\n    colour = 'red'\n    def __init__(self):\n        self.leaves = []\n    def who(self, n=2):\n        return n\n"
-        "    @property\n    def big(self):\n        return True\n    @big.setter\n    def big(self, value):\n        self.size = value\n    @classmethod\n    def c(cls, y=1):\n        return y\n"
-        "    @functools.lru_cache\n    def shape(self):\n        return 'square'\n    class Leaf:\n        green = False\n        def fall(self):\n            return 1\n",
-        "class Plant(Base):\n    '''Plain.'''\n    size = 3\n    def __init__(self):\n        self.leaves = []\n    who = lambda self: 'lambda'\n    def grow(self):\n        return super().kind\n",
-    ),
-    "instance": ("rose = Plant()\n", "rose = Plant()\nrose.leaves.append(RATE)\n"),
-    "record": (
-        "@dataclasses.dataclass\nclass Record:\n    x: int = 1\n    y: int = 2\n    def total(self):\n        return self.x + self.y\n",
-        "@dataclasses.dataclass\nclass Record:\n    x: int = 1\n    y: int = RATE\n    def total(self):\n        return self.x * self.y\n",
-        "@dataclasses.dataclass(order=True)\nclass Record:\n    x: int = 7\n    y: int = 2\n",
-    ),
-    "colour": (
-        "class Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\n    def nice(self):\n        return self is Colour.RED\n",
-        "class Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\n    def nice(self):\n        return self is Colour.BLUE\n",
-    ),
-    "registry": (
-        "REGISTRY = {}\ndef register(name):\n    def note(f):\n        REGISTRY[name] = f\n        return f\n    return note\n"
-        "@register('one')\ndef first():\n    return 1\n@register('two')\ndef second():\n    return 2\n",
-        "REGISTRY = {}\ndef register(name):\n    def note(f):\n        REGISTRY[name] = f\n        return f\n    return note\n"
-        "@register('uno')\ndef first():\n    return 10\n@register('three')\ndef third():\n    return 3\n",
-    ),
-    "cached": (
-        "@functools.lru_cache\ndef cached(x):\n    return x, RATE\n",
-        "@functools.lru_cache(maxsize=5)\ndef cached(x):\n    return x\n",
-        "def cached(x):\n    return x\n",
-    ),
-    "shown": (
-        "@functools.singledispatch\ndef shown(x):\n    return 'any'\n@shown.register\ndef _(x: int):\n    return 'int'\n",
-        "@functools.singledispatch\ndef shown(x):\n    return 'all'\n@shown.register\ndef _(x: int):\n    return 'integer'\n@shown.register\ndef _(x: str):\n    return 'str'\n",
-    ),
-    "bound": ("size = len\njoin = ','.join\n", "size = sum\njoin = ','.join\n", "size = plain\n"),
-    "derived": ("SUMS = [RATE + n for n in range(3)]\nTEXT = f'{LIMITED}'\n".replace("LIMITED", "RATE"), "SUMS = list(TABLE)\nTEXT = str(NAMES)\n"),
-    "getattr": ("", "def __getattr__(name):\n    if name == 'late':\n        return 1\n    raise AttributeError(name)\n"),
-    "tail": ("__all__ = ['plain']\n", "__all__ = ['plain', 'rose']\nif RATE > 2:\n    BRANCH = 'big'\nelse:\n    BRANCH = 'small'\n", ""),
-}
+RATE = 2 + 5
+
+#### helper
+def helper(x=1):
+    return x
+----
+def helper(x=2, *, y=RATE):
+    '''Helps.'''
+    return x, y
+----
+async def helper(x: int = 3) -> int:
+    return x
+----
+class helper:
+    def __init__(self, x=0):
+        self.x = x
+
+#### names
+NAMES = ['a', 'b']
+----
+NAMES = ['a', 'b', 'c']
+----
+NAMES = ('a',)
+
+#### extra
+----
+def extra():
+    return 'extra'
+----
+extra = 5
+"""
+
+GARDEN_TEXT = """\
+#### imports
+import functools
+import enum
+import dataclasses
+import soil
+from soil import RATE, helper, NAMES
+----
+import math
+import functools
+import enum
+import dataclasses
+import soil
+from soil import RATE, helper, NAMES
+from math import floor
+
+#### doc
+----
+'''A comment in a string.'''
+
+#### data
+LIMIT: int = 10
+TABLE = {'a': RATE, 'b': [1, 2]}
+ROW = [RATE, [1], {'k': 1}]
+BAG = {1, 2}
+----
+LIMIT: float = 20.5
+TABLE = {'a': RATE * 2, 'c': (3,)}
+ROW = [RATE]
+BAG = {2, 3}
+----
+TABLE = {'z': 26}
+ROW = [n * RATE for n in range(4)]
+BAG = frozenset({9})
+
+#### plain
+def plain(a, b=1, *, c=RATE):
+    '''One.'''
+    return a, b, c
+plain.mark = 1
+----
+def plain(a: int, b=(2, 3), *, c=RATE, d=None) -> tuple:
+    '''Two.'''
+    return a, b, c, d
+plain.mark = 2
+plain.other = []
+----
+
+
+def plain(*args):
+    yield from args
+----
+plain = functools.partial(dict, one=1)
+
+#### decorated
+def shout(word):
+    def wrap(f):
+        @functools.wraps(f)
+        def wrapper(*a):
+            return word, f(*a)
+        return wrapper
+    return wrap
+@shout('hey')
+def decorated(x=1):
+    return x
+----
+def shout(word):
+    end = word + '!'
+    def wrap(f):
+        @functools.wraps(f)
+        def wrapper(*a):
+            return end, word, f(*a)
+        return wrapper
+    return wrap
+@shout('hoo')
+def decorated(x=2):
+    return x
+----
+def shout(word):
+    return lambda f: f
+@shout('')
+def decorated(x=3):
+    return x
+
+#### counter
+def make_counter(start=0):
+    count = start
+    def step(by=1):
+        nonlocal count
+        count += by
+        return count
+    return step
+step = make_counter()
+----
+def make_counter(start=0):
+    count = start
+    def step(by=2):
+        nonlocal count
+        count += by * 10
+        return count
+    return step
+step = make_counter(5)
+
+#### base
+class Base:
+    kind = 'base'
+    def who(self):
+        return 'base'
+----
+class Base:
+    kind = 'basis'
+    rows = []
+    def who(self, loud=False):
+        return 'basis', loud
+    def more(self):
+        return 1
+
+#### mixin
+class Mixin:
+    def mixed(self):
+        return 1
+----
+class Mixin:
+    def mixed(self):
+        return 2
+    def again(self):
+        return 3
+
+#### plant
+class Plant(Base):
+    size = 1
+    def __init__(self):
+        self.leaves = []
+    def who(self):
+        return super().who()
+    @property
+    def big(self):
+        return self.size > 1
+    @staticmethod
+    def s(x=1):
+        return x
+    @classmethod
+    def c(cls):
+        return cls
+    @functools.cached_property
+    def shape(self):
+        return 'round'
+    class Leaf:
+        green = True
+----
+class Plant(Base, Mixin):
+    size = 2
+    colour = 'red'
+    def __init__(self):
+        self.leaves = []
+    def who(self, n=2):
+        return n
+    @property
+    def big(self):
+        return True
+    @big.setter
+    def big(self, value):
+        self.size = value
+    @classmethod
+    def c(cls, y=1):
+        return y
+    @functools.lru_cache
+    def shape(self):
+        return 'square'
+    class Leaf:
+        green = False
+        def fall(self):
+            return 1
+----
+class Plant(Base):
+    '''Plain.'''
+    size = 3
+    def __init__(self):
+        self.leaves = []
+    who = lambda self: 'lambda'
+    def grow(self):
+        return super().kind
+
+#### instance
+rose = Plant()
+----
+rose = Plant()
+rose.leaves.append(RATE)
+
+#### record
+@dataclasses.dataclass
+class Record:
+    x: int = 1
+    y: int = 2
+    def total(self):
+        return self.x + self.y
+----
+@dataclasses.dataclass
+class Record:
+    x: int = 1
+    y: int = RATE
+    def total(self):
+        return self.x * self.y
+----
+@dataclasses.dataclass(order=True)
+class Record:
+    x: int = 7
+    y: int = 2
+
+#### colour
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+    def nice(self):
+        return self is Colour.RED
+----
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+    def nice(self):
+        return self is Colour.BLUE
+
+#### registry
+REGISTRY = {}
+def register(name):
+    def note(f):
+        REGISTRY[name] = f
+        return f
+    return note
+@register('one')
+def first():
+    return 1
+@register('two')
+def second():
+    return 2
+----
+REGISTRY = {}
+def register(name):
+    def note(f):
+        REGISTRY[name] = f
+        return f
+    return note
+@register('uno')
+def first():
+    return 10
+@register('three')
+def third():
+    return 3
+
+#### cached
+@functools.lru_cache
+def cached(x):
+    return x, RATE
+----
+@functools.lru_cache(maxsize=5)
+def cached(x):
+    return x
+----
+def cached(x):
+    return x
+
+#### shown
+@functools.singledispatch
+def shown(x):
+    return 'any'
+@shown.register
+def _(x: int):
+    return 'int'
+----
+@functools.singledispatch
+def shown(x):
+    return 'all'
+@shown.register
+def _(x: int):
+    return 'integer'
+@shown.register
+def _(x: str):
+    return 'str'
+
+#### bound
+size = len
+join = ','.join
+----
+size = sum
+join = ','.join
+----
+size = plain
+
+#### derived
+SUMS = [RATE + n for n in range(3)]
+TEXT = f'{RATE}'
+----
+SUMS = list(TABLE)
+TEXT = str(NAMES)
+
+#### getattr
+----
+def __getattr__(name):
+    if name == 'late':
+        return 1
+    raise AttributeError(name)
+
+#### tail
+__all__ = ['plain']
+----
+__all__ = ['plain', 'rose']
+if RATE > 2:
+    BRANCH = 'big'
+else:
+    BRANCH = 'small'
+----
+"""
+
+
+def _read_parts(text: str) -> dict[str, tuple[str, ...]]:
+    """The texts of each part, by its name."""
+    parts = {}
+    for block in text.split("#### ")[1:]:
+        name, _, texts = block.partition("\n")
+        parts[name] = tuple(f"{texts.strip()}\n".split("----\n"))
+    return parts
+
+
+SOIL, GARDEN = _read_parts(SOIL_TEXT), _read_parts(GARDEN_TEXT)
 
 Choice = dict[str, int]
 
 
 def choose_first() -> Choice:
     """The version in which each part has its first text."""
-    return {part: 0 for part in (*SOIL, *GARDEN)}
+    return dict.fromkeys((*SOIL, *GARDEN), 0)
 
 
 def edit(choice: Choice, chance: random.Random, parts: int) -> Choice:

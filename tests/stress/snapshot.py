@@ -9,9 +9,15 @@ from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
+import wrapt
+
 #: Kept by the interpreter for each class, or made anew whenever somebody asks.
 _NOT_STATE = frozenset({"__dict__", "__weakref__", "_abc_impl", "__builtins__"})
-_FIELDS = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__", "__dict__", "__type_params__")
+_FIELDS = (
+    "__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__", "__dict__",
+    "__type_params__",
+)  # fmt: skip
+_FOREIGN = ("_frozen_importlib_external", "_frozen_importlib", "importlib.machinery", "builtins")
 _WRAPPED = ("__func__", "fget", "fset", "fdel", "func", "args", "keywords", "__wrapped__", "__self__", "attrname")
 
 
@@ -63,20 +69,23 @@ class Snapshot:
 
     def _parts(self, value: Any) -> Iterator[tuple[str, Any]]:
         """What an object consists of, as far as it can belong to the program."""
-        if isinstance(value, ModuleType):
+        kind = type(value)  # a proxy's own answer to isinstance is that of what it wraps
+        if issubclass(kind, ModuleType):
             return
-        if isinstance(value, FunctionType):
+        if kind is FunctionType:
             yield from self._function(value)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             yield from self._class(value)
-        elif isinstance(value, dict):
+        elif issubclass(kind, dict):
             yield from self._dict(value)
-        elif isinstance(value, (list, tuple, deque)):
+        elif issubclass(kind, (list, tuple, deque)):
             yield from ((f"[{index}]", item) for index, item in enumerate(value))
-        elif isinstance(value, (set, frozenset)):
+        elif issubclass(kind, (set, frozenset)):
             yield "{}", Fact(sorted((type(item).__name__, repr(item)) for item in value))
-        elif isinstance(value, CellType):
+        elif kind is CellType:
             yield from _cell(value)
+        elif issubclass(kind, wrapt.ObjectProxy):
+            yield ".__wrapped__", value.__wrapped__
         else:
             yield from self._instance(value)
 
@@ -106,16 +115,16 @@ class Snapshot:
                 yield f"[{key!r}]" if not isinstance(key, str) else f".{key}", item
 
     def _instance(self, value: Any) -> Iterator[tuple[str, Any]]:
-        if type(value).__module__ in ("_frozen_importlib_external", "_frozen_importlib", "importlib.machinery", "builtins") and not isinstance(
-            value, (staticmethod, classmethod, property, types.MethodType)
-        ):
+        ours = issubclass(type(value), (staticmethod, classmethod, property, types.MethodType))
+        if type(value).__module__ in _FOREIGN and not ours:
             return
         yield ".__class__", type(value)
         for name in _WRAPPED:
             if (part := _read(value, name)) is not None:
                 yield f".{name}", part
         # A cached property is no state: its result is dropped whenever the code behind it changes.
-        cached = {name for cls in type(value).__mro__ for name, v in vars(cls).items() if isinstance(v, functools.cached_property)}
+        names = [item for cls in type(value).__mro__ for item in vars(cls).items()]
+        cached = {name for name, item in names if isinstance(item, functools.cached_property)}
         state = _read(value, "__dict__")
         for name, part in dict(state).items() if isinstance(state, dict) else ():
             if name not in cached:
@@ -137,6 +146,6 @@ def _read(value: Any, name: str) -> Any:
 
 
 def _label(value: Any) -> str:
-    if isinstance(value, types.CodeType):
+    if type(value) is types.CodeType:
         return f"{value.co_qualname} line {value.co_firstlineno}"
-    return str(getattr(value, "__qualname__", "") if isinstance(value, (FunctionType, type)) else "")
+    return str(value.__qualname__) if type(value) is FunctionType or issubclass(type(value), type) else ""
