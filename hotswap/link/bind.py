@@ -398,9 +398,10 @@ class _Linker:
         return not any(name in unit.names and unit.kind is not UnitKind.IMPORT for unit in summary.units)
 
     def _transplant_moved(self) -> None:
-        """Classes that came to another module by a star import, so that no statement names them."""
+        """Classes that have another name or module now, so that no name leads from the one to the other."""
         for staged, live in self.twins.classes:
-            if id(live) not in self.transplanted and staged.__module__ != live.__module__ and "." not in live.__qualname__:
+            moved = (staged.__module__, staged.__qualname__) != (live.__module__, live.__qualname__)
+            if moved and id(live) not in self.transplanted and "." not in live.__qualname__:
                 self._transplant(live, staged, (self.world.file_of(staged.__module__), 0))
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
@@ -582,6 +583,8 @@ class _Linker:
 
     def _transplant(self, live: type, staged: type, where: tuple[str, int]) -> None:
         """Move the contents of a class and of the classes nested in it, from the module where it is now."""
+        if id(live) in self.transplanted:
+            return  # importers bind the same class: its contents move once
         self.transplanted.add(id(live))
         old_body = self._body_names(live.__module__, live.__qualname__, old=True)
         new_body = self._body_names(staged.__module__, staged.__qualname__, old=False)

@@ -93,6 +93,10 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
+    for name in ("__name__", "__qualname__"):
+        old, new = getattr(live, name), getattr(staged, name)
+        if old != new:
+            swap.add(Write((type.__setattr__, live, name, new), (type.__setattr__, live, name, old)))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
 
 

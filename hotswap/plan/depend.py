@@ -87,7 +87,7 @@ class Follower:
 
     def _size(self) -> int:
         d = self.dirt
-        return sum(map(len, (d.changed, d.derived, d.values, d.classes, d.affected, d.shallow, d.kept, d.skipped)))
+        return sum(map(len, (d.changed, d.derived, d.values, d.classes, d.affected, d.shallow, d.kept, d.skipped, d.added)))
 
     # ---- functions that behave differently ----
 
@@ -140,6 +140,10 @@ class Follower:
             return maker
         if (whole := self._cause_by_namespace(module, unit)) is not None:
             return whole
+        for binding in unit.imports:
+            for symbol in (*d.added, *d.values) if binding.attr == "*" else ():
+                if symbol[0] == binding.module:
+                    return symbol
         for symbol in self._reads[key]:
             top = (symbol[0], symbol[1].partition(".")[0])
             if (top[0], "__getattr__") in d.affected and top[0] != module and top[1] not in self.graph.binders(top[0]):
@@ -298,6 +302,10 @@ class Follower:
                 d.shallow.add(symbol)
             else:
                 d.values.add(symbol)
+        for binding in unit.imports:
+            if binding.attr == "*":  # what a star import gains, those who import it from here gain too
+                d.added |= {(module, name) for owner, name in d.added if owner == binding.module}
+                d.values |= {(module, name) for owner, name in d.values if owner == binding.module}
         for symbol in self.graph.mutated(module, unit):
             if self.graph.kind_of(symbol) in ("data", "instance", "missing"):
                 d.values.add(symbol)

@@ -134,7 +134,8 @@ def _pair_children(
         if len(mine) == len(theirs) == 1 and name != "<lambda>":
             pairs.append((mine[0], theirs[0]))
             continue
-        rest_old, rest_new = _pair_by(mine, theirs, content, pairs)
+        rest_old, rest_new = _pair_by(mine, theirs, lambda code: content(code) + role_of.get(id(code), "").encode(), pairs)
+        rest_old, rest_new = _pair_by(rest_old, rest_new, content, pairs)
         groups_old, groups_new = _by_role(rest_old, role_of), _by_role(rest_new, role_of)
         for role, group in groups_old.items():
             others = groups_new.get(role, [])

@@ -53,6 +53,7 @@ class Performance:
 
     def play(self, steps: list[Step]) -> list[dict[str, Any]]:
         """Perform the steps; a step that raises ends the play, and its outcome says so."""
+        gc.disable()  # what a swap leaves behind for the collector must be found each time, not now and then
         sys.dont_write_bytecode = True  # two versions of one size in one tick of the clock would share a cache file
         sys.path.insert(0, str(self.directory))
         os.chdir(self.directory)  # the settings of the project that runs the tests are not the scenario's
