@@ -14,7 +14,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     total: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if isinstance(report, pytest.TestReport) and report.when == "call":
+            if isinstance(report, pytest.TestReport) and report.when == "teardown":
                 for name, value in report.user_properties:
                     if name == "generated":
                         total.update(dict(value))  # type: ignore[arg-type]

@@ -47,7 +47,13 @@ def signature(judgement: Judgement) -> tuple[str, ...]:
         return problem, re.sub(r"\d+", "#", raised[-1] if raised else "")[:60]
     asked = re.sub(r"([a-zA-Z]+)\d+(_n)*", r"\1", first.partition(" = ")[0])
     errors = _errors(judgement, "+") - _errors(judgement, "-")
-    return problem, asked, min(errors, default="")
+    return problem, asked, min(errors, default="") or _divergence(first, judgement.difference[1:2])
+
+
+def _divergence(wanted: str, found: tuple[str, ...]) -> str:
+    """The first words at which two answers to one question part."""
+    pair = [re.split(r"[,()]+", re.sub(r"\d+", "#", line[1:])) for line in (wanted, *found)]
+    return next((f"{a.strip()} / {b.strip()}"[:40] for a, b in zip(*pair, strict=False) if a != b), "") if found else ""
 
 
 def _errors(judgement: Judgement, sign: str) -> set[str]:
