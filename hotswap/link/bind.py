@@ -216,7 +216,7 @@ class _Linker:
                 if not isinstance(held, FunctionType) or not callable(space.get(name)):
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
-                if own and self.twins.resolve(space[name]) is not held:
+                if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
                     found.add(id(held))
         return found
 
@@ -284,7 +284,7 @@ class _Linker:
         twin.__annotations__ = {k: resolve(v) for k, v in staged.__annotations__.items()}
         twin.__dict__.update({k: resolve(v) for k, v in staged.__dict__.items()})
         if hasattr(staged, "__type_params__"):
-            twin.__type_params__ = staged.__type_params__
+            setattr(twin, "__type_params__", staged.__type_params__)  # noqa: B010 - 3.12 and newer
         return twin
 
     def _class_cell(self, record: ModuleRecord, function: FunctionType, code: Any) -> dict[str, CellType]:
@@ -407,6 +407,8 @@ class _Linker:
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
         if new is live and not isinstance(new, type):
+            if (wrapper := self.twins.wrappers.get((module, name))) is not None:
+                redirect(self.swap, live, wrapper, module, live.__qualname__)
             return live
         if isinstance(live, type) and isinstance(staged, type) and new is live:
             if staged is not live:

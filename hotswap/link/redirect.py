@@ -96,7 +96,7 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
     if function.__doc__ != new.__doc__:
         swap.add(set_function(function, "__doc__", new.__doc__))
     if getattr(function, "__type_params__", ()) != getattr(new, "__type_params__", ()):
-        swap.add(set_function(function, "__type_params__", new.__type_params__))
+        swap.add(set_function(function, "__type_params__", getattr(new, "__type_params__", ())))
     for key in function.__dict__.keys() | new.__dict__.keys():
         old, value = function.__dict__.get(key, MISSING), new.__dict__.get(key, MISSING)
         if value is not MISSING and old is not value:

@@ -45,6 +45,7 @@ class Twins:
     Attributes:
         functions: staged function, live function, for definitions that were there before.
         classes: staged class, live class.
+        wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
 
     of: dict[int, Any] = attrs.Factory(dict)
@@ -52,11 +53,13 @@ class Twins:
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+    wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
     def dispose(self) -> None:
         for table in (self.keep, self.functions, self.classes, self.copies):
             table.clear()
+        self.wrappers.clear()
         self.of.clear()
 
     def put(self, staged: Any, live: Any) -> None:
@@ -92,6 +95,7 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
         for mine, theirs in twins.members[id(live)]:
             twins.put(mine, theirs)
     _pair_functions(staging, heap, twins)
+    _pair_wrappers(staging, twins)
     _pair_methods(twins)
     exchange(staging, twins)
     _finish_copies(twins)
@@ -156,6 +160,38 @@ def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
             twins.functions.append((staged, live))
         else:
             _copy(staging, twins, name, staged)
+
+
+def _pair_wrappers(staging: Staging, twins: Twins) -> None:
+    """What a decorator made anew stands for the live wrapper, so that whoever refers to it means the live one.
+
+    A wrapper of a statement that was evaluated as support is dropped; one whose result counts is what the live one is
+    jumped to.
+    """
+    dirt = staging.draft.dirt
+    copies = {id(copy) for _, copy in twins.copies}
+    for module, index in dirt.evaluated():
+        unit = staging.draft.summaries[module].units[index]
+        if unit.kind is not UnitKind.FUNCTION or module not in staging.modules:
+            continue
+        name = unit.names[0]
+        staged, live = staging.modules[module].__dict__.get(name), staging.world.records[module].module.__dict__.get(name)
+        if type(staged) is not FunctionType or type(live) is not FunctionType or twins.resolve(staged) is live:
+            continue
+        made = twins.resolve(staged)
+        if (module, index) in dirt.support:
+            twins.put(staged, live)
+        elif (made is staged or id(made) in copies) and _fits(staging, module, name, live, made):
+            twins.wrappers[module, name] = made
+            twins.put(staged, live)
+
+
+def _fits(staging: Staging, module: str, name: str, live: FunctionType, made: FunctionType) -> bool:
+    """True where the live wrapper can be jumped to the new one, and is still what the text made."""
+    base = (staging.world.records[module].base or {}).get(name)
+    origin = hash((live.__code__.co_filename, live.__qualname__))
+    same_cells = live.__code__.co_freevars == made.__code__.co_freevars and bool(live.__closure__)
+    return live.__globals__ is made.__globals__ and same_cells and (base is None or base.origin == origin)
 
 
 def _copy(staging: Staging, twins: Twins, name: str, staged: FunctionType) -> None:

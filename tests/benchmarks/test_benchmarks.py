@@ -1,0 +1,26 @@
+"""The benchmark command runs and prints ratios; how fast anything is, is no test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_command_prints_ratios() -> None:
+    """``--quick --json`` gives a row for each thing that is measured, with a positive ratio where there is one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--quick", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    rows = json.loads(done.stdout)["rows"]
+    what = " ".join(row["what"] for row in rows)
+    assert all(word in what for word in ("call of a function", "commit of", "save to live", "memory added", "added on top"))
+    assert all(row["ratio"] is None or row["ratio"] > 0 for row in rows)
