@@ -17,6 +17,7 @@ import ast
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, MappingProxyType
+from typing import TypeVar
 
 import attrs
 
@@ -40,6 +41,9 @@ class Pairing:
     ambiguous: tuple[CodeType, ...]
 
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
 #: Roles by name and first line, in the order of the text.
 Roles = Mapping[tuple[str, int], list[str]]
 
@@ -48,7 +52,7 @@ def pair_codes(
     old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({})
 ) -> Pairing:
     """Pair the code objects nested in two module code objects."""
-    role_of = {**_assign_roles(old, old_roles), **_assign_roles(new, new_roles)}
+    role_of = _Lazy(lambda: {**_assign_roles(old, old_roles), **_assign_roles(new, new_roles)})
     new_of: dict[CodeType, CodeType] = {}
     removed: list[CodeType] = []
     renamed: list[tuple[CodeType, CodeType]] = []
@@ -94,8 +98,34 @@ def _assign_roles(code: CodeType, roles: Roles) -> dict[int, str]:
     return given
 
 
-def find_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
-    """What each function of a text is written for, by name and first line."""
+class _Lazy(Mapping[_Key, _Value]):
+    """A mapping that is made when it is first asked: only texts in which names repeat need their roles."""
+
+    def __init__(self, make: Callable[[], Mapping[_Key, _Value]]) -> None:
+        self._make = make
+        self._made: Mapping[_Key, _Value] | None = None
+
+    def _mapping(self) -> Mapping[_Key, _Value]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, key: _Key) -> _Value:
+        return self._mapping()[key]
+
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._mapping())
+
+    def __len__(self) -> int:
+        return len(self._mapping())
+
+
+def find_roles(tree: ast.Module) -> Roles:
+    """What each function of a text is written for, by name and first line; the tree is walked when somebody asks."""
+    return _Lazy(lambda: _read_roles(tree))
+
+
+def _read_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
     found: dict[tuple[str, int], list[str]] = {}
 
     def search(node: ast.AST, role: str) -> None:
