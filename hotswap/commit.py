@@ -22,6 +22,7 @@ from typing import Any, cast
 import attrs
 
 from hotswap.model import Finding, Redirect
+from hotswap.versions import renumber
 
 #: A call to be made: a function implemented in C and its arguments.
 Call = tuple[Any, ...]
@@ -53,7 +54,7 @@ class Swap:
         findings: what linking found.
         led: ids of functions that are led on to something else than their own new code.
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
-        targets: live handles of trampolines, during linking only.
+        trampolines: live functions that lead to another one, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
     """
 
@@ -62,7 +63,7 @@ class Swap:
     findings: list[Finding] = attrs.Factory(list)
     led: set[int] = attrs.Factory(set)
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
-    targets: list[Any] = attrs.Factory(list)
+    trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
 
     def add(self, *writes: Write) -> None:
@@ -85,6 +86,8 @@ def revert(swap: Swap) -> None:
 
 def _run(writes: list[Write], *, forward: bool) -> None:
     calls = [w.do for w in writes] if forward else [w.undo for w in reversed(writes)]
+    written = {id(call[1]): call[1] for call in calls if call[0] is setattr and type(call[1]) is FunctionType}
+    calls += renumber(written.values())
     begun: deque[Call] = deque()
     enabled = gc.isenabled()
     gc.disable()

@@ -27,6 +27,9 @@ from hotswap.plugin.manager import Plugins
 from hotswap.transition.stack import find_children, find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
+#: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
+HISTORY = 20
+
 
 class _Refused(Exception):
     """Ends a swap before the commit."""
@@ -140,7 +143,8 @@ class Engine:
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
-            self.world.history.append(AppliedSwap(report, swap, records, gone))
+            self.world.history.append(AppliedSwap(report, swap, records, gone, dict(self.world.mechanisms)))
+            del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         return report
 
@@ -289,6 +293,8 @@ class Engine:
             commit.revert(applied.swap)
             clock.mark("commit")
             self._restore_texts(applied.records, applied.gone)
+            with self.world.lock:
+                self.world.mechanisms = applied.mechanisms
             plan = applied.report.plan
             report = attrs.evolve(
                 self._report(plan, Verdict.SWAP, (), clock, None, applied.swap), number=applied.report.number, rolled_back=True

@@ -110,6 +110,7 @@ class AppliedSwap:
     swap: Swap
     records: dict[str, Before]
     gone: list[ModuleRecord] = attrs.Factory(list)
+    mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)  # of the world, before the swap
 
 
 @attrs.define(eq=False)

@@ -24,7 +24,7 @@ TOP_LEVEL = {"pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md", "hotswap"
 BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
-VALUES = {"model", "errors", "scope", "config", "log", "fingerprint"}
+VALUES = {"model", "errors", "scope", "config", "log", "fingerprint", "versions"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -43,6 +43,7 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "fingerprint": set(),
+    "versions": set(),
     "errors": {"model"},
     "scope": {"model", "errors"},
     "config": {"model", "errors", "scope"},

@@ -95,7 +95,7 @@ class _Linker:
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
         self.heap = scan_heap(files)
-        self.swap.suspended, self.swap.targets = self.heap.suspended, self.heap.targets
+        self.swap.suspended, self.swap.trampolines = self.heap.suspended, self.heap.trampolines
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
@@ -124,7 +124,7 @@ class _Linker:
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
-        self.swap.targets = []
+        self.swap.trampolines = []
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:

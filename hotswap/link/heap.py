@@ -15,11 +15,11 @@ from typing import Any
 
 import attrs
 
-from hotswap.link.trampoline import Target
+from hotswap.link.trampoline import target_of
 
 LRU: type = type(functools.lru_cache(lambda: None))
 _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
-_WANTED = frozenset({FunctionType, LRU, Target, GeneratorType, CoroutineType, AsyncGeneratorType})
+_WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
 
 
 @attrs.define(eq=False)
@@ -29,14 +29,14 @@ class Heap:
     Attributes:
         functions: live functions compiled from the files asked for, by their code object.
         caches: ``lru_cache`` wrappers of the whole program.
-        targets: handles of trampolines.
+        trampolines: functions that lead to another one.
         suspended: generators, coroutines and async generators.
         frozen: how many objects ``gc.freeze()`` had hidden; they were brought back for the pass.
     """
 
     functions: dict[CodeType, list[FunctionType]] = attrs.Factory(dict)
     caches: list[Any] = attrs.Factory(list)
-    targets: list[Any] = attrs.Factory(list)
+    trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     frozen: int = 0
 
@@ -79,8 +79,8 @@ def scan_heap(files: Collection[str]) -> Heap:
             code = item.__code__
             if code.co_filename in wanted:
                 heap.functions.setdefault(code, []).append(item)
-        elif type(item) is Target:
-            heap.targets.append(item)
+            elif item.__kwdefaults__ and target_of(item) is not None:
+                heap.trampolines.append(item)
         elif type(item) is LRU:
             heap.caches.append(item)
         else:

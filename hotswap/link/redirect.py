@@ -170,15 +170,26 @@ def drop_wrapped(function: FunctionType) -> list[Write]:
 def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str) -> None:
     """Put a trampoline into a function; one that is there already is re-pointed."""
     swap.led.add(id(old))
-    if (handle := target_of(old)) is not None:
-        previous = handle.__wrapped__
-        swap.add(Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", previous)))
+    if target_of(old) is not None:
+        _point(swap, old, target)
     else:
-        for held in swap.targets:  # who was led to this function is led on directly: a chain would grow with each swap
-            if held.__wrapped__ is old:
-                swap.add(Write((setattr, held, "__wrapped__", target), (setattr, held, "__wrapped__", old)))
+        for held in swap.trampolines:  # who was led to this function is led on directly: a chain would grow with each swap
+            if held is not old and target_of(held).__wrapped__ is old:  # type: ignore[union-attr]
+                _point(swap, held, target)
         code, handle = trampoline_code(old, target)
         swap.add(set_function(old, "__code__", code), set_function(old, "__kwdefaults__", {PARAMETER: handle}))
-    if callable(target):
-        swap.add(_dict_write(old, "__wrapped__", target, old.__dict__.get("__wrapped__", MISSING)))
+        _mark(swap, old, target)
     swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.TRAMPOLINE))
+
+
+def _point(swap: Swap, function: FunctionType, target: Any) -> None:
+    """Lead a trampoline elsewhere."""
+    handle: Any = target_of(function)
+    swap.add(Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", handle.__wrapped__)))
+    _mark(swap, function, target)
+
+
+def _mark(swap: Swap, function: FunctionType, target: Any) -> None:
+    """Let ``inspect.signature`` see what a trampoline leads to; kept up to date, or what was led to before could never die."""
+    if callable(target):
+        swap.add(_dict_write(function, "__wrapped__", target, function.__dict__.get("__wrapped__", MISSING)))

@@ -1,0 +1,66 @@
+"""Numbers of their own for functions that were written to, on the interpreter where the numbers given by itself collide.
+
+A call site of CPython remembers a function by its number and then calls it unchecked. CPython 3.12 counts numbers in two
+places: a code object's from one counter, taken over by each function that is made from it, and from another
+counter, which begins at 1 as well, those of functions whose code or defaults were assigned. Two functions of one
+number and of different signatures end in a segmentation fault (python/cpython gh-116916; 3.11 and 3.13 have one counter).
+So the commit gives each function that it wrote a number from the first counter: that of a fresh copy of a code object.
+
+The places of the numbers in memory are found by looking and not taken from a header file: the word of a function
+that becomes 0 when its code is assigned, and the word of a code object that equals it and counts up with each copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterable
+from itertools import pairwise
+from types import CodeType, FunctionType
+from typing import Any
+
+_WORD = 4
+
+
+def renumber(functions: Iterable[FunctionType]) -> list[tuple[Any, ...]]:
+    """Calls of C functions that give each function a number of its own; to be made after its other writes."""
+    if _PLACES is None:
+        return []
+    in_function, in_code = _PLACES
+    words = [
+        (ctypes.c_uint32.from_address(id(f) + in_function), _number_of(_blank.__code__.replace(), in_code)) for f in functions
+    ]
+    return [(setattr, word, "value", number) for word, number in words]
+
+
+def _blank() -> None: ...
+
+
+def _number_of(code: CodeType, place: int) -> int:
+    return ctypes.c_uint32.from_address(id(code) + place).value
+
+
+def _words(item: Any) -> list[int]:
+    return list((ctypes.c_uint32 * (type(item).__basicsize__ // _WORD)).from_address(id(item)))
+
+
+def find_places() -> tuple[int, int] | None:
+    """Where in a function and in a code object its number stands, in bytes; None where this is not certain."""
+    made: dict[str, Any] = {}
+    exec("def probe(): ...", made)
+    probe: FunctionType = made["probe"]
+    before, codes = _words(probe), [probe.__code__.replace() for _ in range(3)]
+    probe.__code__ = probe.__code__
+    numbers = [i for i, (one, other) in enumerate(zip(before, _words(probe), strict=True)) if one != other]
+    if len(numbers) != 1 or _words(probe)[numbers[0]]:
+        return None
+    copies = [_words(code) for code in codes]
+    counted = [
+        i
+        for i, word in enumerate(_words(probe.__code__))
+        if word == before[numbers[0]] and all(b[i] - a[i] == 1 for a, b in pairwise(copies))
+    ]
+    return (numbers[0] * _WORD, counted[0] * _WORD) if len(counted) == 1 else None
+
+
+_PLACES = find_places() if sys.version_info[:2] == (3, 12) else None
