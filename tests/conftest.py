@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     # Programs under test are read by the tests, not by a person: no colours, whatever the caller's terminal can do.
     os.environ.pop("FORCE_COLOR", None)
     os.environ["NO_COLOR"] = "1"
+    # A shell starts background jobs with Ctrl-C ignored, and what is ignored stays so in the programs under test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,9 +23,10 @@ import lib
 count = 0
 while True:
     count += 1
-    print(os.getpid(), lib.word(), count, flush=True)
+    sys.stdout.write(f"{os.getpid()} {lib.word()} {count}\\n")
     time.sleep(0.01)
 """
+# One write a line: a print() that Ctrl-C interrupts leaves half a line, which the next output continues.
 
 
 def word(text: str) -> str:
@@ -422,7 +423,7 @@ structlog.configure(processors=[structlog.processors.JSONRenderer(), keep])
 
 def test_an_unconfigured_structlog_is_left_alone(folder: Path, runtime: Path) -> None:
     """Unconfigured it would print to stdout, which is the program's."""
-    write_files(folder, {"app.py": "import structlog\n" + LOOP.replace("print(", "print(structlog.is_configured(), ")})
+    write_files(folder, {"app.py": "import structlog\n" + LOOP.replace('f"', 'f"{structlog.is_configured()} ')})
     with Running(folder, runtime, "app.py") as running:
         running.wait_out(r"False \d+ one \d+")
         (folder / "lib.py").write_text(word("two"))
