@@ -23,11 +23,13 @@ from hotswap.link.heap import LRU, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
+from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
+from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
@@ -117,6 +119,7 @@ class _Linker:
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
         self._drop_caches()
         self._ask_before_commit()
         self.census.frame(self.swap)
@@ -233,7 +236,7 @@ class _Linker:
     ) -> None:
         qualname = function.__code__.co_qualname
         heir = function  # what runs the new code and so needs the new defaults
-        if function.__code__ != code:
+        if function.__code__ != code or qualname != code.co_qualname:  # equal code may have another qualified name
             cells = self._class_cell(record, function, code)
             direct = jump_code(self.swap, function, code, cells, record.name)
             if direct is not function:
@@ -286,6 +289,10 @@ class _Linker:
         if hasattr(staged, "__type_params__"):
             setattr(twin, "__type_params__", staged.__type_params__)  # noqa: B010 - 3.12 and newer
         return twin
+
+    def _is_bare(self, function: FunctionType) -> bool:
+        """True for a function that its module or class holds itself, and not in a wrapper."""
+        return look_up(function.__globals__, function.__qualname__) is function
 
     def _class_cell(self, record: ModuleRecord, function: FunctionType, code: Any) -> dict[str, CellType]:
         """A method that gains ``super()`` needs the cell that holds its class."""
@@ -513,7 +520,7 @@ class _Linker:
         owner = next((r for r in self.world.records.values() if r.module.__dict__ is function.__globals__), None)
         if owner is None:
             return function.__closure__ is None
-        at_home = _find(owner.module.__dict__, function.__qualname__) is function
+        at_home = look_up_function(owner.module.__dict__, function.__qualname__) is function
         if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
             return function.__qualname__ != name
         return at_home and (owner.name, function.__qualname__) != (module, name)
@@ -753,7 +760,11 @@ class _Linker:
 
         def find(symbol: tuple[str, str]) -> Any:
             record = self.world.records.get(symbol[0])
-            return _find(record.module.__dict__, symbol[1]) if record is not None else None
+            return look_up_function(record.module.__dict__, symbol[1]) if record is not None else None
+
+        def find_new(symbol: tuple[str, str]) -> Any:
+            module = self.staging.modules.get(symbol[0])
+            return look_up(module.__dict__, symbol[1]) if module is not None else None
 
         pairs = self.twins.classes
         stale = Stale(
@@ -762,8 +773,10 @@ class _Linker:
             rebased=tuple(live for staged, live in pairs if tuple(map(self.twins.resolve, staged.__bases__)) != live.__bases__),
             lru_caches=tuple(self.heap.caches),
             find=find,
+            becomes=find_new,
             is_stale=lambda function: _is_affected(affected, names.get(function.__module__, ""), function.__qualname__),
             drop_attribute=self.census.drop_attribute,
+            drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
 
@@ -772,14 +785,6 @@ def exported(namespace: dict[str, Any]) -> list[str]:
     """The names that a star import takes."""
     names = namespace.get("__all__")
     return list(names) if names is not None else [name for name in namespace if not name.startswith("_")]
-
-
-def _find(namespace: dict[str, Any], qualname: str) -> Any:
-    """What a dotted name leads to, read past descriptors; the function itself for static and class methods."""
-    value: Any = None
-    for index, part in enumerate(qualname.split(".")):
-        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
-    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

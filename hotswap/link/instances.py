@@ -22,7 +22,8 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Call, Swap, Write
-from hotswap.link.heap import hidden_objects, with_subclasses
+from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
+from hotswap.link.holders import own_attribute
 from hotswap.plugin.values import Field
 
 _NOTHING: Call = (bool,)  # the side of a write that has nothing to do
@@ -79,6 +80,17 @@ class Census:
         if not cls.__dictoffset__:
             return []
         return [Write(self._pop(exact, name), self._pop(exact, name), what)]
+
+    def drop_attribute_on_rollback(self, cls: type, name: str) -> list[Write]:
+        """Remove an attribute that objects get while the swap is live, when it is taken back.
+
+        Where an object has the attribute already, by an assignment of the program, nothing is removed.
+        """
+        exact = with_subclasses(cls)
+        held = list_instances([cls]) if cls.__dictoffset__ else {}
+        if not cls.__dictoffset__ or any(own_attribute(item, name) is not MISSING for items in held.values() for item in items):
+            return []
+        return [Write(_NOTHING, self._pop(exact, name), f"{cls.__qualname__}.{name} of all objects")]
 
     def _pop(self, exact: list[type], name: str) -> Call:
         states = map(object.__getattribute__, self.pick(exact), repeat("__dict__"))

@@ -29,6 +29,7 @@ from hotswap.link.fields import class_nodes
 from hotswap.link.heap import list_instances, with_subclasses
 from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
 from hotswap.link.instances import Census
+from hotswap.link.names import look_up
 from hotswap.link.views import Texts, View, Views
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
@@ -133,7 +134,7 @@ class _Shapes:
                 for qualname in class_nodes(ast.Module([old.node], [])):
                     if "<locals>" in qualname:
                         local.add((space.get("__name__", ""), qualname))
-                    elif isinstance(cls := _find(space, qualname), type) and id(cls) not in known:
+                    elif isinstance(cls := look_up(space, qualname), type) and id(cls) not in known:
                         yield cls
         if local:
             yield from (o for o in gc.get_objects() if isinstance(o, type) and (o.__module__, o.__qualname__) in local)
@@ -223,13 +224,6 @@ def _renamed(field: Field, gone: Mapping[str, Field], lacking: list[Any]) -> str
         if held and (field.kind in ("", was.kind, kind) or "NoneType" in (field.kind, kind)):
             return name
     return ""
-
-
-def _find(namespace: Mapping[str, Any], qualname: str) -> Any:
-    value: Any = None
-    for index, part in enumerate(qualname.split(".")):
-        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
-    return value
 
 
 def _count(items: list[Any]) -> str:

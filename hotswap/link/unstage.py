@@ -25,6 +25,7 @@ from typing import Any
 import attrs
 
 from hotswap.link.heap import LRU, Heap
+from hotswap.link.names import look_up, look_up_function
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
 from hotswap.plan.units import UnitKind
@@ -217,7 +218,7 @@ def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType
         return None
     found = [f for f in heap.functions.get(old, ()) if f.__globals__ is live_globals]
     if len(found) > 1:  # the definition in its place counts; copies made of it elsewhere do not
-        found = [f for f in found if _in_place(f, live_globals) is f]
+        found = [f for f in found if look_up_function(live_globals, f.__qualname__) is f]
     return found[0] if len(found) == 1 else None
 
 
@@ -225,30 +226,12 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
     """A function that stood bare and now goes into a wrapper: the bare one has to lead to the wrapper, so another
     function must do the work inside, or it would call itself."""
     qualname = staged.__code__.co_qualname
-    live = _lookup(staging.world.records[name].module.__dict__, qualname)
-    new = _lookup(staging.modules[name].__dict__, qualname)
-    return (
-        type(live) is FunctionType
-        and new is not staged
-        and live.__code__.co_qualname == qualname
-        and not (isinstance(new, (classmethod, property)))
-    )
-
-
-def _lookup(namespace: dict[str, Any], qualname: str) -> Any:
-    value: Any = None
-    for index, part in enumerate(qualname.split(".")):
-        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
-    return value
-
-
-def _in_place(function: FunctionType, namespace: dict[str, Any]) -> Any:
-    value: Any = None
-    for index, part in enumerate(function.__qualname__.split(".")):
-        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
-    if isinstance(value, (staticmethod, classmethod)):
-        value = value.__func__
-    return value
+    old_space, new_space = staging.world.records[name].module.__dict__, staging.modules[name].__dict__
+    live, new = look_up_function(old_space, qualname), look_up_function(new_space, qualname)
+    if type(live) is not FunctionType or live.__code__.co_qualname != qualname or isinstance(new, property):
+        return False
+    becomes_static = look_up(old_space, qualname) is live and isinstance(look_up(new_space, qualname), staticmethod)
+    return new is not staged or becomes_static
 
 
 def _pair_methods(twins: Twins) -> None:

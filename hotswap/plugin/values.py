@@ -101,9 +101,11 @@ class Stale:
         rebased: those of them that get other bases.
         lru_caches: all ``functools.lru_cache`` wrappers of the program.
         find: gives the live object of a (module, qualified name), None where there is none.
+        becomes: gives what will stand there after the swap, as it was evaluated aside; None where nothing was.
         is_stale: True for a live function that behaves differently after the swap.
         drop_attribute: writes that remove an attribute from all instances of a class, those included that are made
             until the commit.
+        drop_attribute_on_rollback: the same, but only when the swap is taken back.
     """
 
     functions: frozenset[tuple[str, str]]
@@ -111,5 +113,7 @@ class Stale:
     rebased: tuple[type, ...]
     lru_caches: tuple[Any, ...]
     find: Callable[[tuple[str, str]], Any]
+    becomes: Callable[[tuple[str, str]], Any]
     is_stale: Callable[[FunctionType], bool]
     drop_attribute: Callable[[type, str], list[Write]]
+    drop_attribute_on_rollback: Callable[[type, str], list[Write]]

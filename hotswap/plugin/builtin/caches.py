@@ -39,8 +39,12 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
         cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if isinstance(cls, type) and isinstance(cls.__dict__.get(name), functools.cached_property):
+        if not isinstance(cls, type):
+            continue
+        if isinstance(cls.__dict__.get(name), functools.cached_property):
             yield from stale.drop_attribute(cls, name)
+        elif isinstance(stale.becomes((module, qualname)), functools.cached_property):
+            yield from stale.drop_attribute_on_rollback(cls, name)  # what was there before would be hidden by the results
 
 
 # ---- what ABCs remember ----

@@ -1,0 +1,19 @@
+"""What a dotted name leads to in a namespace, read past descriptors and without running code of the program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def look_up(namespace: dict[str, Any], qualname: str) -> Any:
+    """The object that stands under a dotted name; None where there is none."""
+    value: Any = None
+    for index, part in enumerate(qualname.split(".")):
+        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+    return value
+
+
+def look_up_function(namespace: dict[str, Any], qualname: str) -> Any:
+    """The same; for a static or class method the function in it."""
+    value = look_up(namespace, qualname)
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
