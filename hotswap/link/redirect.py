@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -63,12 +64,11 @@ def _set_doc(swap: Swap, function: FunctionType, code: CodeType) -> None:
 
 
 def doc_of(code: CodeType) -> str | None:
+    """The docstring of a function's code: its first constant, which is None where there is none (before 3.14)."""
+    if sys.version_info >= (3, 14) and not code.co_flags & 0x4000000:  # CO_HAS_DOCSTRING
+        return None
     first = code.co_consts[0] if code.co_consts else None
-    if code.co_flags & 0x4000000:  # CO_HAS_DOCSTRING, 3.13 on
-        return first if isinstance(first, str) else None
-    import sys
-
-    return first if isinstance(first, str) and sys.version_info < (3, 13) else None
+    return first if isinstance(first, str) else None
 
 
 def copy_function(function: FunctionType, code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
