@@ -485,7 +485,9 @@ class _Linker:
         unknown = name not in base and self.world.records[module].base is not None
         if unknown or (name in base and fingerprint(live, self.world.is_managed).same(base[name])):
             return new
-        for binding in unit.imports:
+        edited = self.draft.edited.get(module)
+        before = [old for u in edited.old_summary.units if name in u.names for old in u.imports] if edited else []
+        for binding in (*unit.imports, *before):
             origin = self.world.records.get(binding.module)
             attr = name if binding.attr == "*" else binding.attr or ""
             if binding.local in (name, "*") and (origin is None or origin.module.__dict__.get(attr, live) is live):

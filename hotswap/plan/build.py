@@ -10,8 +10,10 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
+from hotswap.plan.lambdas import has_changed_lambda, uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
+from hotswap.plan.rebound import find_rebound
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind
 
@@ -201,6 +203,9 @@ class _Builder:
                 dirt.affected.add((name, qualname))
                 if own:
                     dirt.shallow.add((name, qualname))
+            for _, unit in [pair for pair in diff.pairs if has_changed_lambda(*pair)]:
+                dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
+                dirt.shallow |= {(name, bound) for bound in unit.names}
             reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)
             before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
@@ -210,6 +215,10 @@ class _Builder:
                 if "<locals>" in old.co_qualname and old.co_freevars != new.co_freevars:
                     # Live closures cannot take the new code: who made them has to make them again.
                     dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
+        dirt.rebound = find_rebound(self.before, self.graph, self.diffs)
+        dirt.lambdas = {
+            (name, new.index) for name, diff in self.diffs.items() for old, new in diff.pairs if uses_changed_lambda(old, new)
+        }
         for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
                 follower = Follower(self.graph, dirt, modules)

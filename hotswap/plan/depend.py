@@ -21,6 +21,7 @@ import attrs
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
+from hotswap.plan.rebound import Hops
 from hotswap.plan.units import Unit, UnitKind, Uses
 
 Key = tuple[str, int]  # module, index of the unit in the new text
@@ -37,6 +38,8 @@ class Dirt:
         values: symbols whose value changes.
         classes: classes whose body changes.
         added: names that only the new text binds.
+        rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
+        lambdas: units that use a changed lambda of their own while they are evaluated.
         affected: functions (by qualified name) that behave differently, through any number of calls.
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
         kept: derived units that are not evaluated, because their live value is opaque.
@@ -51,6 +54,8 @@ class Dirt:
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
     added: set[Symbol] = attrs.Factory(set)
+    rebound: set[Symbol] = attrs.Factory(set)
+    lambdas: set[Key] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     shallow: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
@@ -70,6 +75,7 @@ class Follower:
         self.dirt = dirt
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
+        self._hops = Hops(graph)
         self._recipes: dict[Symbol, list[Key]] | None = None
 
     def follow(self) -> None:
@@ -87,14 +93,17 @@ class Follower:
 
     def _size(self) -> int:
         d = self.dirt
-        return sum(map(len, (d.changed, d.derived, d.values, d.classes, d.affected, d.shallow, d.kept, d.skipped, d.added)))
+        marks = (d.values, d.classes, d.affected, d.shallow, d.added, d.rebound)
+        return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
     # ---- functions that behave differently ----
 
     def _follow_functions(self, module: str, unit: Unit) -> None:
         for table, marked in ((unit.analysis.functions, self.dirt.affected), (unit.analysis.shallow, self.dirt.shallow)):
             for qualname, uses in table.items():
-                if (module, qualname) not in marked and self._touches(module, uses, marked):
+                if (module, qualname) not in marked and (
+                    self._touches(module, uses, marked) or self._reads_rebound(module, uses) is not None
+                ):
                     marked.add((module, qualname))
         self._inherit_affected(module, unit)
 
@@ -119,6 +128,12 @@ class Follower:
             for symbol in self.graph.uses_symbols(module, uses)
         )
 
+    def _reads_rebound(self, module: str, uses: Uses) -> Symbol | None:
+        """A name on the way to something that is read which means another object now."""
+        if not self.dirt.rebound:
+            return None
+        return min(self._hops.of(module, uses.reads | uses.calls) & self.dirt.rebound, default=None)
+
     # ---- statements ----
 
     def _follow_unit(self, module: str, unit: Unit) -> None:
@@ -140,6 +155,10 @@ class Follower:
             return maker
         if (whole := self._cause_by_namespace(module, unit)) is not None:
             return whole
+        if key in d.lambdas:
+            return (module, "<lambda>")
+        if (other := self._reads_rebound(module, now) or self._imports_rebound(unit)) is not None:
+            return other
         for binding in unit.imports:
             for symbol in (*d.added, *d.values) if binding.attr == "*" else ():
                 if symbol[0] == binding.module:
@@ -183,6 +202,15 @@ class Follower:
                     and self.graph.kind_of((module, name)) == "data"
                 ):
                     return (module, name)
+        return None
+
+    def _imports_rebound(self, unit: Unit) -> Symbol | None:
+        rebound = self.dirt.rebound
+        for binding in unit.imports if rebound else ():
+            if (binding.module, binding.attr) in rebound:
+                return (binding.module, binding.attr or "")
+            if binding.attr == "*" and (found := min((s for s in rebound if s[0] == binding.module), default=None)) is not None:
+                return found
         return None
 
     def _cause_by_namespace(self, module: str, unit: Unit) -> Symbol | None:
@@ -303,6 +331,8 @@ class Follower:
             else:
                 d.values.add(symbol)
         for binding in unit.imports:
+            if (binding.module, binding.attr) in d.rebound:
+                d.rebound.add((module, binding.local))
             if binding.attr == "*":  # what a star import gains, those who import it from here gain too
                 d.added |= {(module, name) for owner, name in d.added if owner == binding.module}
                 d.values |= {(module, name) for owner, name in d.values if owner == binding.module}

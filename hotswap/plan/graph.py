@@ -78,6 +78,11 @@ class Graph:
             self._imports[module], self._stars[module] = table, stars
         return self._binders[module]
 
+    def stars(self, module: str) -> list[str]:
+        """Modules from which a module imports by star."""
+        self.binders(module)
+        return self._stars[module]
+
     # ---- resolving names ----
 
     def resolve(self, module: str, chain: str) -> Symbol | None:
