@@ -14,7 +14,6 @@ from __future__ import annotations
 import gc
 import operator
 from collections import deque
-from collections.abc import Iterable
 from itertools import filterfalse, starmap
 from types import CellType, FunctionType
 from typing import Any, cast
@@ -188,7 +187,3 @@ def set_contents(container: Any, new: Any) -> list[Write]:
             )
         ]
     raise TypeError(f"no in-place write for {type(container).__name__}")
-
-
-def count_writes(swaps: Iterable[Swap]) -> int:
-    return sum(len(swap.writes) for swap in swaps)

@@ -7,6 +7,7 @@ the program runs while ``World.lock`` is held.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -49,10 +50,14 @@ class ModuleRecord:
     data: bytes = attrs.field(repr=False)
     base: dict[str, Print] | None = attrs.field(default=None, repr=False)
     has_run: bool = True
+    basename: str = attrs.field(init=False, repr=False)
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)
     summary: Any = attrs.field(default=None, repr=False)
     _imports: frozenset[str] | None = attrs.field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.basename = os.path.basename(self.file)
 
     @property
     def is_package(self) -> bool:
@@ -188,7 +193,9 @@ class World:
         """The records of a file; a file run as main and imported by name has two."""
         with self.lock:
             records = list(self.records.values())
-        return [record for record in records if same_file(record.file, path)]
+        name = os.path.basename(path)
+        real = os.path.realpath(path) if any(r.basename == name and r.file != path for r in records) else path
+        return [r for r in records if r.file == path or (r.basename == name and os.path.realpath(r.file) == real)]
 
     def forget_lost(self) -> None:
         """Drop records whose module was removed from or replaced in ``sys.modules``."""
@@ -275,11 +282,3 @@ def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
             if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
                 found.update(print_class(world, f"{path}.{name}", value))
     return found
-
-
-def same_file(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    import os
-
-    return os.path.basename(one) == os.path.basename(other) and os.path.realpath(one) == os.path.realpath(other)

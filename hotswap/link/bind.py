@@ -77,6 +77,7 @@ class _Linker:
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
         self.census = Census()
+        self.owners = {id(record.module.__dict__): name for name, record in reversed(list(world.records.items()))}
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
         # Definitions that their module loses: what stands elsewhere under their name is their successor.
         self.homeless = {(plan.module, name) for plan in draft.plan.modules for name in plan.removed}
@@ -196,11 +197,8 @@ class _Linker:
         for name, pairing in self.draft.pairings.items():
             record = self.world.records[name]
             changed = self._changed_names(name)
-            for old, functions in list(self.heap.functions.items()):
-                new = pairing.new_of.get(old)
-                if new is None:
-                    continue
-                for function in functions:
+            for old, new in pairing.new_of.items():
+                for function in self.heap.of(old):
                     if id(function) in rebound:
                         continue  # it is led to another object when its name is bound
                     if function.__globals__ is record.module.__dict__ or not self._belongs_elsewhere(function):
@@ -225,7 +223,7 @@ class _Linker:
 
     def _belongs_elsewhere(self, function: FunctionType) -> bool:
         """A file that is loaded twice (as main and by name) has functions of the same code in two namespaces."""
-        return any(function.__globals__ is record.module.__dict__ for record in self.world.records.values())
+        return id(function.__globals__) in self.owners
 
     def _changed_names(self, name: str) -> set[str]:
         diff = self.draft.diffs[name]
@@ -258,7 +256,7 @@ class _Linker:
             if live.__code__ != staged.__code__ and target_of(live) is not None:  # it was removed once and is back
                 self.swap.add(set_function(live, "__code__", staged.__code__), *drop_wrapped(live))
                 self.swap.led.add(id(live))
-            name = next((n for n, r in self.world.records.items() if r.module.__dict__ is live.__globals__), None)
+            name = self.owners.get(id(live.__globals__))
             if name is not None and self._is_committed(name, staged):
                 self.done.add(id(live))
                 take_over(self.swap, live, self._resolved(staged, self.world.records[name]))
@@ -519,9 +517,10 @@ class _Linker:
 
     def _is_foreign(self, module: str, name: str, function: FunctionType) -> bool:
         """A function that is merely bound here, of a library or under another name: its other users must not be led anywhere."""
-        owner = next((r for r in self.world.records.values() if r.module.__dict__ is function.__globals__), None)
-        if owner is None:
+        name_of_owner = self.owners.get(id(function.__globals__))
+        if name_of_owner is None:
             return function.__closure__ is None
+        owner = self.world.records[name_of_owner]
         at_home = look_up_function(owner.module.__dict__, function.__qualname__) is function
         if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
             return function.__qualname__ != name
@@ -750,7 +749,7 @@ class _Linker:
             for code in pairing.removed:
                 if "<locals>" in code.co_qualname:
                     continue
-                for function in self.heap.functions.get(code, ()):
+                for function in self.heap.of(code):
                     if function.__globals__ is record.module.__dict__ and id(function) not in self.swap.led:
                         self.world.note_removed(name, function)
                         lead(self.swap, function, removed_stub(name, code.co_qualname), name, code.co_qualname)

@@ -27,18 +27,23 @@ class Heap:
     """What a pass found.
 
     Attributes:
-        functions: live functions compiled from the files asked for, by their code object.
+        functions: live functions compiled from the files asked for, by file and code object: equal functions of
+            different files have equal code.
         caches: ``lru_cache`` wrappers of the whole program.
         trampolines: functions that lead to another one.
         suspended: generators, coroutines and async generators.
         frozen: how many objects ``gc.freeze()`` had hidden; they were brought back for the pass.
     """
 
-    functions: dict[CodeType, list[FunctionType]] = attrs.Factory(dict)
+    functions: dict[tuple[str, CodeType], list[FunctionType]] = attrs.Factory(dict)
     caches: list[Any] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     frozen: int = 0
+
+    def of(self, code: CodeType) -> list[FunctionType]:
+        """The live functions of a code object."""
+        return self.functions.get((code.co_filename, code), [])
 
 
 def hidden_objects() -> int:
@@ -78,7 +83,7 @@ def scan_heap(files: Collection[str]) -> Heap:
         if type(item) is FunctionType:
             code = item.__code__
             if code.co_filename in wanted:
-                heap.functions.setdefault(code, []).append(item)
+                heap.functions.setdefault((code.co_filename, code), []).append(item)
             elif item.__kwdefaults__ and target_of(item) is not None:
                 heap.trampolines.append(item)
         elif type(item) is LRU:

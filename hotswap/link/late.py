@@ -15,7 +15,7 @@ from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.unstage import EscapeError, Twins, lead_over
 from hotswap.plan.build import Draft
-from hotswap.plan.depend import Dirt, Follower, Key, recipe_of
+from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
 from hotswap.plan.graph import Graph
 from hotswap.plan.units import UnitKind
 from hotswap.world import World, print_class
@@ -62,10 +62,11 @@ def _old_draft(draft: Draft, world: World) -> Draft:
 
 
 def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
+    recipes = index_recipes(graph, modules)
     for module, index in draft.dirt.evaluated():
         unit = draft.summaries[module].units[index]
         for symbol in {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit)):
-            for key in recipe_of(graph, symbol, modules):
+            for key in recipes.get(symbol, ()):
                 if graph.summaries[key[0]].units[key[1]].kind is not UnitKind.IMPORT:
                     yield key
 

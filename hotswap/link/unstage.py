@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import sys
 import types
 import typing
@@ -89,12 +90,8 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
     for name, module in staging.modules.items():
         twins.put(module, staging.world.records[name].module)
     _pair_classes(staging, twins)
-    for staged, live, _ in staging.reduced:
-        twins.put(staged, live)
-    for staged, live in twins.classes:
-        twins.members[id(live)] = tuple(pair_members(live, staged))
-        for mine, theirs in twins.members[id(live)]:
-            twins.put(mine, theirs)
+    _pair_reduced(staging, twins)
+    _pair_members(twins, pair_members)
     _pair_functions(staging, heap, twins)
     _pair_wrappers(staging, twins)
     _pair_methods(twins)
@@ -147,6 +144,18 @@ def _pair_class(twins: Twins, staged: type, live: type) -> None:
         old = live.__dict__.get(name)
         if isinstance(value, type) and isinstance(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
             _pair_class(twins, value, old)
+
+
+def _pair_reduced(staging: Staging, twins: Twins) -> None:
+    for staged, live, _ in staging.reduced:
+        twins.put(staged, live)
+
+
+def _pair_members(twins: Twins, pair_members: PairMembers) -> None:
+    for staged, live in twins.classes:
+        twins.members[id(live)] = tuple(pair_members(live, staged))
+        for mine, theirs in twins.members[id(live)]:
+            twins.put(mine, theirs)
 
 
 def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
@@ -216,7 +225,7 @@ def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType
         return back if fits else None
     if _gets_wrapped(staging, name, staged):
         return None
-    found = [f for f in heap.functions.get(old, ()) if f.__globals__ is live_globals]
+    found = [f for f in heap.of(old) if f.__globals__ is live_globals]
     if len(found) > 1:  # the definition in its place counts; copies made of it elsewhere do not
         found = [f for f in found if look_up_function(live_globals, f.__qualname__) is f]
     return found[0] if len(found) == 1 else None
@@ -417,32 +426,45 @@ def _exchange_overloads(twins: Twins) -> None:
 def _check_escapes(staging: Staging, twins: Twins) -> None:
     """Find staged functions and classes that old objects of the program refer to.
 
-    Counting the young referents first keeps the search off the heap in the normal case.
+    Counting the references among the young ones first keeps the search off the heap in the normal case.
     """
     staged = [s for s, _ in (*twins.functions, *twins.classes, *twins.copies)]
     if not staged:
         return
-    young = {id(o) for o in staging.young}
-    young |= {id(module.__dict__) for module in staging.modules.values()} | {id(twins.keep), id(staged), id(staging.young)}
-    young |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
-    suspects = [s for s in staged if sys.getrefcount(s) > _young_references(s, staging, twins)]
-    for start in range(0, len(suspects), 50):
-        part = suspects[start : start + 50]
-        wanted = {id(s) for s in part}
-        for holder in gc.get_referrers(*part):
-            if id(holder) in young or holder is part or holder is suspects or isinstance(holder, types.FrameType):
-                continue
-            if (
-                type(holder) in (dict, list, set, deque, CellType, FunctionType)
-                or isinstance(holder, type)
-                or hasattr(holder, "__dict__")
-            ):
-                item = next(r for r in gc.get_referents(holder) if id(r) in wanted)
-                raise EscapeError(_escape(f"{_describe(item)} was put into an existing {type(holder).__name__}", item))
+    pairs = [*twins.functions, *twins.classes, *twins.copies]
+    spaces = [module.__dict__ for module in staging.modules.values()]
+    own = [staging.young, twins.keep, staged, *pairs]
+    suspects = _held_by_others(staged, [*staging.young, *own])
+    if not suspects:
+        return
+    young = {id(o) for o in (*staging.young, *own, *spaces)}
+    wanted = {id(s) for s in suspects}
+    for holder in gc.get_referrers(*suspects):
+        if id(holder) in young or holder is suspects or isinstance(holder, types.FrameType):
+            continue
+        if (
+            type(holder) in (dict, list, set, deque, CellType, FunctionType)
+            or isinstance(holder, type)
+            or hasattr(holder, "__dict__")
+        ):
+            item = next(r for r in gc.get_referents(holder) if id(r) in wanted)
+            raise EscapeError(_escape(f"{_describe(item)} was put into an existing {type(holder).__name__}", item))
 
 
-def _young_references(item: Any, staging: Staging, twins: Twins) -> int:
-    return 4 if isinstance(item, FunctionType) else 8
+def _held_by_others(items: list[Any], holders: list[Any]) -> list[Any]:
+    """The items to which something else than these holders refers; the holders include the list of the items."""
+    counted = dict.fromkeys(map(id, items), 0)
+    # By id: a variable of the loop would be one more reference to what it held last.
+    for key in map(id, itertools.chain.from_iterable(map(gc.get_referents, itertools.chain((holders,), holders)))):
+        if key in counted:
+            counted[key] += 1
+    probe = [object()]
+    beside = _count_references(probe)[0] - 1  # what counting itself adds
+    return [item for item, count in zip(items, _count_references(items), strict=True) if count - beside > counted[id(item)]]
+
+
+def _count_references(items: list[Any]) -> list[int]:
+    return [sys.getrefcount(item) for item in items]
 
 
 def _describe(item: Any) -> str:

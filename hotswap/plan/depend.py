@@ -82,9 +82,12 @@ class Follower:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
         before = -1
         while before != (before := self._size()):
+            names = self._dirty_names()
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
-                    self._follow_functions(module, unit)
+                    if unit.mentions(names):
+                        self._follow_functions(module, unit)
+                    self._inherit_affected(module, unit)
                     if unit.kind is not UnitKind.GUARD:
                         self._follow_unit(module, unit)
             self._follow_recipes()
@@ -96,6 +99,23 @@ class Follower:
         marks = (d.values, d.classes, d.affected, d.shallow, d.added, d.rebound)
         return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
+    def _dirty_names(self) -> frozenset[bytes]:
+        """Every word by which a text can name something that changed: its own name, or one that an import gives it."""
+        d = self.dirt
+        marks = (d.values, d.classes, d.affected, d.shallow, d.rebound)
+        names = {part for symbols in marks for _, name in symbols for part in name.split(".")}
+        renamed = [
+            (binding.attr, binding.local)
+            for module in self.modules
+            for unit in self.graph.summaries[module].units
+            for binding in unit.imports
+            if binding.attr is not None and binding.attr != binding.local
+        ]
+        before = -1
+        while before != (before := len(names)):
+            names |= {local for attr, local in renamed if attr in names}
+        return frozenset(name.encode() for name in names)
+
     # ---- functions that behave differently ----
 
     def _follow_functions(self, module: str, unit: Unit) -> None:
@@ -105,7 +125,6 @@ class Follower:
                     self._touches(module, uses, marked) or self._reads_rebound(module, uses) is not None
                 ):
                     marked.add((module, qualname))
-        self._inherit_affected(module, unit)
 
     def _inherit_affected(self, module: str, unit: Unit) -> None:
         """A class behaves differently where its base does."""
@@ -444,18 +463,6 @@ def index_recipes(graph: Graph, modules: list[str]) -> dict[Symbol, list[Key]]:
             if unit.kind is not UnitKind.GUARD:
                 for symbol in {(module, name) for name in unit.names} | graph.mutated(module, unit):
                     found.setdefault(symbol, []).append((module, unit.index))
-    return found
-
-
-def recipe_of(graph: Graph, symbol: Symbol, modules: list[str]) -> list[Key]:
-    """The statements that bind a symbol or contribute to it, in module order."""
-    found = []
-    for module in modules:
-        for unit in graph.summaries[module].units:
-            if unit.kind is UnitKind.GUARD:
-                continue
-            if (module == symbol[0] and symbol[1] in unit.names) or symbol in graph.mutated(module, unit):
-                found.append((module, unit.index))
     return found
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Iterable, Iterator
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 import attrs
+
+from hotswap.plan.trees import children, walk
 
 #: Methods of builtin containers that change them. A call of one of these on a global counts as a contribution to it.
 MUTATORS = frozenset(
@@ -26,6 +30,9 @@ PURE_DECORATORS = frozenset(
     "contextlib.asynccontextmanager abc.abstractmethod enum.unique attr.s attrs.define attrs.frozen attr.define "
     "attr.frozen attrs.mutable typing.final typing.overload typing.runtime_checkable types.coroutine".split()
 )
+
+
+_WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
 class UnitKind(enum.StrEnum):
@@ -76,20 +83,49 @@ class ImportBinding:
 
 @attrs.define(slots=True, eq=False)
 class Analysis:
-    """What a unit does, found by walking its tree once.
+    """What a unit does. What happens now is found at once, the bodies of functions are walked when they are asked for:
+    most statements of most swaps have nothing to do with what changed.
 
     Attributes:
         now: used while the statement itself is evaluated (decorators, defaults, class bodies, right-hand sides).
-        functions: used by each function that the statement defines and by what is nested in it, by qualified name.
-        shallow: the same without what is nested: used while the function itself runs.
-        class_hooks: class names whose ``__init_subclass__``, class methods or metaclass methods mutate class state.
+        later: walks that are still to be made, in the order of the text.
     """
 
     now: Uses = attrs.Factory(Uses)
-    functions: dict[str, Uses] = attrs.Factory(dict)
-    shallow: dict[str, Uses] = attrs.Factory(dict)
-    class_hooks: set[str] = attrs.Factory(set)
-    fields: dict[str, dict[str, ast.expr | None]] = attrs.Factory(dict)  # class -> names set on self in __init__
+    later: list[Callable[[], None]] = attrs.Factory(list)
+    _functions: dict[str, Uses] = attrs.Factory(dict)
+    _shallow: dict[str, Uses] = attrs.Factory(dict)
+    _class_hooks: set[str] = attrs.Factory(set)
+
+    @property
+    def functions(self) -> dict[str, Uses]:
+        """Used by each function that the statement defines and by what is nested in it, by qualified name."""
+        self._finish()
+        return self._functions
+
+    @property
+    def shallow(self) -> dict[str, Uses]:
+        """The same without what is nested: used while the function itself runs."""
+        self._finish()
+        return self._shallow
+
+    @property
+    def class_hooks(self) -> set[str]:
+        """Class names whose ``__init_subclass__``, class methods or metaclass methods mutate class state."""
+        self._finish()
+        return self._class_hooks
+
+    def note_function(self, name: str, shallow: Uses, nested: Uses) -> None:
+        nested.merge(shallow)
+        self._functions.setdefault(name, Uses()).merge(nested)
+        self._shallow.setdefault(name, Uses()).merge(shallow)
+
+    def note_class_hook(self, name: str) -> None:
+        self._class_hooks.add(name)
+
+    def _finish(self) -> None:
+        while self.later:
+            self.later.pop(0)()
 
 
 @attrs.define(slots=True, eq=False)
@@ -110,6 +146,7 @@ class Unit:
     names: tuple[str, ...]
     imports: tuple[ImportBinding, ...]
     _analysis: Analysis | None = None
+    _words: frozenset[bytes] | None = None
     _shape: tuple[str, dict[str, str]] | None = None
 
     @property
@@ -117,6 +154,14 @@ class Unit:
         if self._analysis is None:
             self._analysis = analyse(self.node)
         return self._analysis
+
+    def mentions(self, names: frozenset[bytes]) -> bool:
+        """False only where no code of the statement can read any of these names, as its text does not contain them."""
+        if not self.text.isascii():
+            return True  # Python normalises such names
+        if self._words is None:
+            self._words = frozenset(_WORD.findall(self.text))
+        return not self._words.isdisjoint(names)
 
     @property
     def skeleton(self) -> str:
@@ -184,7 +229,7 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
             tuple(import_bindings(node, module, is_package)),
         )
         if (same := earlier.get(text)) is not None:
-            unit._analysis, unit._shape = same._analysis, same._shape
+            unit._analysis, unit._shape, unit._words = same._analysis, same._shape, same._words
         units.append(unit)
     return Summary(module, units, future_flags(tree))
 
@@ -281,48 +326,48 @@ def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str
 
 # ---- names that a piece of code binds -------------------------------------------------------------------------
 
-
-def bound_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Names that these statements bind in their own scope."""
-    for node in nodes:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.name
-                yield from walrus_names(node)
-            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                yield from walrus_names(node)
-            case ast.Name(ctx=ast.Store()):
-                yield node.id
-            case ast.Import():
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-            case ast.ImportFrom():
-                yield from (alias.asname or alias.name for alias in node.names if alias.name != "*")
-            case ast.ExceptHandler():
-                # The name of a handler is unbound again when the handler ends: it is no global to care for.
-                yield from bound_names(ast.iter_child_nodes(node))
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-                yield from bound_names(ast.iter_child_nodes(node))
-            case ast.MatchMapping(rest=str(name)):
-                yield name
-                yield from bound_names(ast.iter_child_nodes(node))
-            case ast.Name() | ast.Constant():
-                pass
-            case _:
-                yield from bound_names(ast.iter_child_nodes(node))
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_CAPTURES = frozenset({ast.MatchAs, ast.MatchStar})
 
 
-def walrus_names(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-        for child in ast.walk(node):
-            if isinstance(child, ast.NamedExpr) and isinstance(child.target, ast.Name):
-                yield child.target.id
+def bound_names(nodes: Iterable[ast.AST]) -> list[str]:
+    """Names that these statements bind in their own scope, in the order of the text; one may stand there twice."""
+    found: list[str] = []
+    pending = [*nodes][::-1]
+    while pending:
+        node = pending.pop()
+        kind = type(node)
+        if kind is ast.Name:
+            if type(node.ctx) is ast.Store:  # type: ignore[attr-defined]  # a Name
+                found.append(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.Constant:
+            continue
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.append(node.name)
+        elif isinstance(node, _COMPREHENSIONS):
+            found += walrus_names(node)
+        elif isinstance(node, ast.Import):
+            found += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.asname or alias.name for alias in node.names if alias.name != "*"]
+        elif kind is not ast.Lambda:
+            # The name of an exception handler is unbound again when the handler ends: it is no global to care for.
+            name = node.rest if isinstance(node, ast.MatchMapping) else getattr(node, "name", None) if kind in _CAPTURES else None
+            if name is not None:
+                found.append(name)
+            pending += children(node)[::-1]
+    return found
+
+
+def walrus_names(comprehension: ast.AST) -> list[str]:
+    """What ``:=`` in a comprehension binds in the scope around it."""
+    walruses = [node for node in walk([comprehension]) if isinstance(node, ast.NamedExpr)]
+    return [node.target.id for node in walruses]
 
 
 # ---- what a piece of code uses --------------------------------------------------------------------------------
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def analyse(node: ast.stmt) -> Analysis:
@@ -360,7 +405,7 @@ class _Walker:
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
             self._arguments(node.args, uses, local, path, deferred)
-            self._body([node.body], node.args, uses, local, f"{path}<lambda>", deferred)
+            self._body([node.body], node.args, local, f"{path}<lambda>", deferred)
         elif isinstance(node, ast.ClassDef):
             self._class(node, uses, local, path, deferred)
         elif isinstance(node, _COMPREHENSIONS):
@@ -389,7 +434,7 @@ class _Walker:
             self._children(node, uses, local, path, deferred)
 
     def _children(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self.visit(child, uses, local, path, deferred)
 
     def _name(self, node: ast.Name, uses: Uses, local: frozenset[str]) -> None:
@@ -474,19 +519,28 @@ class _Walker:
         self._arguments(node.args, uses, local, path, deferred)
         if node.returns is not None:
             self.visit(node.returns, uses, local, path, deferred)
-        self._body(node.body, node.args, uses, local, path + node.name, deferred)
+        self._body(node.body, node.args, local, path + node.name, deferred)
 
     def _body(
-        self, body: Iterable[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
+        self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str, deferred: Uses | None
     ) -> None:
-        body = list(body)
+        if deferred is None:
+            self.found.later.append(lambda: self._walk_body(body, args, local, name, None))
+        else:
+            self._walk_body(body, args, local, name, deferred)
+
+    def _walk_body(
+        self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str, deferred: Uses | None
+    ) -> None:
         own = set(bound_names(body)) | {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
         own |= {a.arg for a in (args.vararg, args.kwarg) if a is not None}
-        own |= {h.name for n in body for h in ast.walk(n) if isinstance(h, ast.ExceptHandler) and h.name}
-        for node in body:
-            for child in ast.walk(node):
-                if isinstance(child, ast.Global):
-                    own.difference_update(child.names)
+        declared: set[str] = set()
+        for child in walk(body):
+            if isinstance(child, ast.ExceptHandler) and child.name:
+                own.add(child.name)
+            elif isinstance(child, ast.Global):
+                declared.update(child.names)
+        own -= declared
         inner = local | own
         if deferred is not None:  # a function in a function: noted with the outermost one
             for node in body:
@@ -497,9 +551,7 @@ class _Walker:
         for node in body:
             self.visit(node, shallow, inner, "", nested)
         shallow.inspects_parameter = inspects_parameter(body, args)
-        nested.merge(shallow)
-        self.found.functions.setdefault(name, Uses()).merge(nested)
-        self.found.shallow.setdefault(name, Uses()).merge(shallow)
+        self.found.note_function(name, shallow, nested)
 
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         for decorator in node.decorator_list:
@@ -518,19 +570,17 @@ class _Walker:
                 self._arguments(child.args, uses, own, inner, deferred)
                 if child.returns is not None:
                     self.visit(child.returns, uses, own, inner, deferred)
-                self._body(child.body, child.args, uses, local, inner + child.name, deferred)
+                self._body(child.body, child.args, local, inner + child.name, deferred)
                 if deferred is None:
-                    self._class_method(node, child, path + node.name)
+                    self.found.later.append(functools.partial(self._class_method, node, child, path + node.name))
             else:
                 self.visit(child, uses, own, inner, deferred)
 
     def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
-        if node.name == "__init__" and (node.args.posonlyargs or node.args.args):
-            self.found.fields[name] = self_fields(node)
         decorators = {dotted(d) for d in node.decorator_list}
         of_class = node.name == "__init_subclass__" or "classmethod" in decorators
         if (of_class or is_metaclass(owner)) and mutates_parameter(node):
-            self.found.class_hooks.add(name)
+            self.found.note_class_hook(name)
 
 
 _FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
@@ -553,7 +603,7 @@ def inspects_parameter(body: Iterable[ast.AST], args: ast.arguments) -> bool:
                 "inspect."
             ):
                 return True
-        pending += ast.iter_child_nodes(node)
+        pending += children(node)
     return False
 
 
@@ -566,24 +616,6 @@ def mutates_parameter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     uses = Uses()
     _Walker(Analysis()).visit(ast.Module(body=node.body, type_ignores=[]), uses, frozenset(), "", uses)
     return any(chain.partition(".")[0] in params for chain in uses.mutates)
-
-
-def self_fields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr | None]:
-    """Names that ``__init__`` sets on its first parameter, with the expression where it is one plain assignment."""
-    me = (*node.args.posonlyargs, *node.args.args)[0].arg
-    fields: dict[str, ast.expr | None] = {}
-    for child in ast.walk(node):
-        if isinstance(child, ast.Assign):
-            targets, value = child.targets, child.value
-        elif isinstance(child, ast.AnnAssign) and child.value is not None:
-            targets, value = [child.target], child.value
-        else:
-            continue
-        for target in targets:
-            match target:
-                case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == me:
-                    fields[attr] = value if attr not in fields else None
-    return fields
 
 
 def dotted(node: ast.AST) -> str | None:

@@ -1,0 +1,34 @@
+"""Walking syntax trees: as ``ast.walk`` does, but only through nodes that say something, and several times faster."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+#: Whether a name is read or written, and which operator stands there, is asked of the node above.
+_MUTE = frozenset({"ctx", "op", "ops"})
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The direct child nodes, in the order of the text."""
+    kind = type(node)
+    if (fields := _FIELDS.get(kind)) is None:
+        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _MUTE)
+    found: list[ast.AST] = []
+    for name in fields:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All nodes of some trees, in no particular order."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += children(node)
