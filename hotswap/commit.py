@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import gc
 import operator
+import time
 from collections import deque
-from itertools import filterfalse, starmap
+from itertools import starmap
 from types import CellType, FunctionType
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
@@ -69,39 +70,44 @@ class Swap:
         self.writes.extend(writes)
 
 
-def apply(swap: Swap) -> None:
+def apply(swap: Swap) -> float:
     """Make all writes in one instant.
+
+    Returns:
+        How long the instant took, in seconds: no other thread runs meanwhile.
 
     Raises:
         Exception: a write failed; those made before it have been taken back.
     """
-    _run(swap.writes, forward=True)
+    return _run(swap.writes, forward=True)
 
 
-def revert(swap: Swap) -> None:
-    """Take all writes back in one instant, the last one first."""
-    _run(swap.writes, forward=False)
+def revert(swap: Swap) -> float:
+    """Take all writes back in one instant, the last one first; gives how long it took, in seconds."""
+    return _run(swap.writes, forward=False)
 
 
-def _run(writes: list[Write], *, forward: bool) -> None:
+def _run(writes: list[Write], *, forward: bool) -> float:
     calls = [w.do for w in writes] if forward else [w.undo for w in reversed(writes)]
     written = {id(call[1]): call[1] for call in calls if call[0] is setattr and type(call[1]) is FunctionType}
     calls += renumber(written.values())
-    begun: deque[Call] = deque()
+    rest = iter(calls)  # knows how many are left, so a failure knows how far it came
     enabled = gc.isenabled()
     gc.disable()
+    start = time.perf_counter()
     try:
-        # Each call is noted in C just before it is made, so a failure knows how far it came.
-        deque(starmap(operator.call, filterfalse(cast(Any, begun.append), calls)), maxlen=0)
+        deque(starmap(operator.call, rest), maxlen=0)
     except BaseException:
         # A write that fails is a bug of the link stage; what was made before it is taken back in order.
-        made = len(begun) - 1
+        made = min(len(calls) - operator.length_hint(rest) - 1, len(writes))
         back = [w.undo for w in reversed(writes[:made])] if forward else [w.do for w in writes[len(writes) - made :]]
         deque(starmap(operator.call, back), maxlen=0)
         raise
     finally:
+        took = time.perf_counter() - start
         if enabled:
             gc.enable()
+    return took
 
 
 # ---- the kinds of writes, each beside its inverse ----

@@ -8,6 +8,7 @@ leaves the program as it was, and the text is kept as pending: it is tried again
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -93,7 +94,16 @@ class Engine:
         return attrs.evolve(report, findings=(*report.findings, *found)) if found else report
 
     def _attempt(self, files: Iterable[SourceFile], start: float, seen_at: float | None) -> Report:
-        clock = _Clock(start)
+        # Syntax trees are many objects at once: the collector would walk the heap again and again while they are made.
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return self._try_swap(files, _Clock(start), seen_at)
+        finally:
+            if enabled:
+                gc.enable()
+
+    def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
         try:
             draft = self._plan(*self._read(files))
             clock.mark("plan")
@@ -128,12 +138,11 @@ class Engine:
         swap.suspended.clear()
         clock.mark("link")
         try:
-            commit.apply(swap)
+            clock.note("commit", commit.apply(swap))
         except KeyError:  # an object was made of a class that had none when it was linked: look again
             if tries > 1:
                 return self._carry_out(draft, clock, seen_at, tries - 1)
             raise
-        clock.mark("commit")
         records = self._set_texts(draft)
         gone = [self.world.records.pop(name) for name in draft.gone]
         if (failure := self._run_after(draft)) is not None:
@@ -290,8 +299,7 @@ class Engine:
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
             applied = self.world.history.pop()
-            commit.revert(applied.swap)
-            clock.mark("commit")
+            clock.note("commit", commit.revert(applied.swap))
             self._restore_texts(applied.records, applied.gone)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
@@ -360,6 +368,9 @@ class _Clock:
         now = time.perf_counter()
         self.stages[stage] = (now - self.last) * 1e3
         self.last = now
+
+    def note(self, stage: str, seconds: float) -> None:
+        self.stages[stage] = seconds * 1e3
 
     def timing(self, seen_at: float | None) -> Timing:
         live = None if seen_at is None else (time.monotonic() - seen_at) * 1e3

@@ -195,7 +195,14 @@ class Redirect:
 
 @attrs.frozen(kw_only=True)
 class Timing:
-    """Milliseconds spent in each stage of one swap; ``live`` counts from the file event, None without a watcher."""
+    """Milliseconds of one swap.
+
+    Attributes:
+        plan, link: spent in these stages, while the program runs on.
+        commit: the instant in which no other thread runs.
+        total: from the start of the swap.
+        live: from the file event, None without a watcher.
+    """
 
     plan: float = 0.0
     link: float = 0.0

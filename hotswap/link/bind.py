@@ -104,6 +104,8 @@ class _Linker:
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_attached_late()
         self.bases = evaluate_bases(self.draft, self.world, self.heap)
+        if self.bases:
+            collect_staged()  # before the next staging makes all that is there old
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()

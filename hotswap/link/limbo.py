@@ -5,6 +5,21 @@ from __future__ import annotations
 import gc
 import typing
 
+from hotswap.link.heap import hidden_objects
+
+
+def make_all_old() -> None:
+    """Leave the younger generations empty, so that what is made aside can be told from all else, and collected alone.
+
+    Frozen and thawed, all objects are in the oldest generation, at the cost of linking two lists; collecting the young
+    would walk the syntax trees of the swap, a hundred thousand objects.
+    """
+    if hidden_objects():  # the program has frozen objects and wants them to stay so
+        gc.collect(1)
+    else:
+        gc.freeze()
+        gc.unfreeze()
+
 
 def collect_staged() -> None:
     """Free what was made aside. A class is in circles of references, so only the collector frees it; it is young.

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.link.limbo import make_all_old
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.members import MemberEdit, reduce_class
@@ -286,7 +287,7 @@ def _note_young(staging: Staging) -> Iterator[None]:
     def note(phase: str, info: dict[str, int]) -> None:
         collected.append(info.get("generation", 0))
 
-    gc.collect(0)
+    make_all_old()
     earlier = gc.get_objects(generation=0)  # held until the end: the id of an object that died would be given again
     known = set(map(id, earlier))
     enabled = gc.isenabled()

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import attrs
 
 from hotswap.model import Edit, EditKind
-from hotswap.plan.units import Summary, Unit, UnitKind, _dump
+from hotswap.plan.trees import walk
+from hotswap.plan.units import Summary, Unit, UnitKind, dump_shape
 
 
 @attrs.define(eq=False)
@@ -144,7 +145,7 @@ def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
         ):
             continue
         one, two = mine.get(key), theirs.get(key)
-        own = one is None or two is None or _shallow(one) != _shallow(two)
+        own = one is None or two is None or not (_has_nested(one) and _has_nested(two)) or _shallow(one) != _shallow(two)
         diff.bodies[qualname] = own or diff.bodies.get(qualname, False)
         line = two.body[0].lineno if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)) else new.line
         if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -177,5 +178,11 @@ def function_nodes(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFuncti
     return found
 
 
+def _has_nested(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    body = node.body if isinstance(node.body, list) else [node.body]
+    return any(isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for item in walk(body))
+
+
 def _shallow(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> str:
-    return _dump(node.body, "", {})
+    """What a function does while it runs itself: its body without the bodies of the functions in it."""
+    return "".join(dump_shape(item)[0] for item in (node.body if isinstance(node.body, list) else [node.body]))

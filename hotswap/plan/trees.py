@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 #: Whether a name is read or written, and which operator stands there, is asked of the node above.
 _MUTE = frozenset({"ctx", "op", "ops"})
 _FIELDS: dict[type, tuple[str, ...]] = {}
+_DUMPED: dict[type, tuple[str, ...]] = {}
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -32,3 +33,21 @@ def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         node = pending.pop()
         yield node
         pending += children(node)
+
+
+def node_fields(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node that say what it is; none for what is no node."""
+    if (fields := _DUMPED.get(kind)) is None:
+        all_fields = kind._fields if issubclass(kind, ast.AST) else ()
+        fields = _DUMPED[kind] = tuple(name for name in all_fields if name not in ("type_comment", "type_ignores"))
+    return fields
+
+
+def dump(node: object) -> str:
+    """A tree as text, without positions: two trees of equal text mean the same (``1``, ``True`` and ``1.0`` differ)."""
+    kind = node.__class__
+    if kind is list:
+        return "[" + ",".join([dump(item) for item in node]) + "]"  # type: ignore[attr-defined]  # a list
+    if isinstance(node, ast.AST):
+        return f"{kind.__name__}({','.join([dump(getattr(node, name, None)) for name in node_fields(kind)])})"
+    return repr(node)

@@ -15,7 +15,7 @@ from typing import cast
 
 import attrs
 
-from hotswap.plan.trees import children, walk
+from hotswap.plan.trees import children, dump, node_fields, walk
 
 #: Methods of builtin containers that change them. A call of one of these on a global counts as a contribution to it.
 MUTATORS = frozenset(
@@ -638,32 +638,28 @@ def dotted(node: ast.AST) -> str | None:
 def dump_shape(node: ast.AST) -> tuple[str, dict[str, str]]:
     """Dump a statement in two parts: all that is evaluated with it, and the bodies of its functions."""
     bodies: dict[str, str] = {}
-    return _dump(node, "", bodies), bodies
+    return _dump_head(node, "", bodies), bodies
 
 
-def _dump(node: object, path: str, bodies: dict[str, str]) -> str:
-    if isinstance(node, list):
-        return "[" + ",".join(_dump(item, path, bodies) for item in node) + "]"
-    if not isinstance(node, ast.AST):
-        return f"{type(node).__name__}:{node!r}"
+def _dump_head(node: object, path: str, bodies: dict[str, str]) -> str:
+    kind = node.__class__
+    if kind is list:
+        return "[" + ",".join([_dump_head(item, path, bodies) for item in cast(list[object], node)]) + "]"
+    if not isinstance(node, ast.AST) or kind is ast.Name or kind is ast.Constant:
+        return dump(node)
     inner = path
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         inner = f"{path}.{node.name}" if path else node.name
     parts = []
-    for name in node._fields:
+    for name in node_fields(kind):
         value = getattr(node, name, None)
-        if name in ("type_comment", "type_ignores"):
-            continue
         if name == "body" and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             own = inner if not isinstance(node, ast.Lambda) else f"{path}.<lambda>" if path else "<lambda>"
             key, number = own, 1
             while key in bodies:
                 number += 1
                 key = f"{own}#{number}"
-            bodies[key] = ""  # keep the number while inner functions are dumped into their own part
-            bodies[key] = ast.dump(
-                ast.Module(body=value if isinstance(value, list) else [ast.Expr(value=cast(ast.expr, value))], type_ignores=[])
-            )
+            bodies[key] = dump(value)
         else:
-            parts.append(f"{name}={_dump(value, inner, bodies)}")
-    return f"{type(node).__name__}({','.join(parts)})"
+            parts.append(_dump_head(value, inner, bodies))
+    return f"{kind.__name__}({','.join(parts)})"
