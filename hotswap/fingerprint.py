@@ -22,7 +22,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -81,7 +81,7 @@ class _Printer:
     def number(self, value: Any) -> int:
         kind = type(value)
         if kind in _ATOMS:
-            return hash((kind.__name__, repr(value) if kind in (float, complex, range, slice) else value))
+            return hash((kind.__name__, _text_of(kind, value)))
         self.left -= 1
         if self.left < 0:
             raise _TooLarge
@@ -119,8 +119,12 @@ class _Printer:
             return hash((kind.__qualname__, value.name))
         if isinstance(value, struct.Struct):
             return hash(("Struct", value.format))
-        if isinstance(value, _IMMUTABLE):
-            return hash((kind.__name__, repr(value)))
+        if isinstance(value, re.Pattern):
+            return hash(("Pattern", self.number(value.pattern), value.flags))
+        if (known := next((t for t in _IMMUTABLE if isinstance(value, t)), None)) is not None:
+            # The text that the library's own class gives, not a subclass of the program's.
+            text = cast(Callable[[Any], str], known.__repr__)
+            return hash((kind.__qualname__, text(value), self._attributes(kind, value)))
         if isinstance(value, FunctionType) and value.__closure__ and "<locals>" in value.__qualname__:
             # Made by a call: another run of the same call makes an equal one.
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
@@ -129,9 +133,23 @@ class _Printer:
         if isinstance(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
             return hash((kind.__name__, id(value)))
         if self.is_managed(kind):
-            return hash((kind.__qualname__, self._attributes(kind, value)))
+            return hash((kind.__qualname__, self._content(value), self._attributes(kind, value)))
         self.opaque = True
         return hash((kind.__qualname__, id(value)))
+
+    def _content(self, value: Any) -> int:
+        """What an object of a program's class is as a builtin: the text of a string, the items of a list."""
+        kind = builtin_kind(value)
+        if kind is None:
+            return 0
+        if kind in _ATOMS:
+            return hash((kind.__name__, _text_of(kind, value)))
+        if kind is BaseException:
+            return self.number(BaseException.args.__get__(value))  # type: ignore[attr-defined]  # a descriptor
+        if kind is dict:
+            return hash(tuple([(self.number(k), self.number(v)) for k, v in dict.items(value)]))
+        numbers = [self.number(item) for item in kind.__iter__(value)]  # type: ignore[attr-defined]  # a container
+        return hash(tuple(sorted(numbers) if kind in (set, frozenset) else numbers))
 
     def _cell(self, cell: types.CellType) -> int:
         try:
@@ -150,6 +168,44 @@ class _Printer:
         for name, item in slot_values(kind, value):
             found.append((name, self.number(item)))
         return hash(tuple(found))
+
+
+def _text_of(kind: type, value: Any) -> object:
+    """A text or number that differs where values of an exact builtin type differ: -1 and -2 have one hash."""
+    if kind is int or kind is bool:
+        return int.__format__(value, "x")
+    return kind.__repr__(value) if kind in (float, complex, range, slice) else value
+
+
+_BUILTINS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, deque, bytearray, BaseException)
+
+
+def builtin_kind(value: Any) -> type | None:
+    """The builtin type whose contents an object has besides its attributes; None for a plain object."""
+    return next((kind for kind in _BUILTINS if isinstance(value, kind)), None)
+
+
+def has_contents(value: Any) -> bool:
+    """True for an object that is more than its attributes, so that it cannot be made equal to another one by them."""
+    return builtin_kind(value) is not None or isinstance(value, _IMMUTABLE)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """True for values that nobody can tell apart, asking no code of the program: ``1``, ``True`` and ``1.0`` differ."""
+    if one is other:
+        return True
+    kind = type(one)
+    if type(other) is not kind:
+        return False
+    if kind in _ATOMS:
+        return _text_of(kind, one) == _text_of(kind, other)
+    if kind is tuple:
+        return len(one) == len(other) and all(map(alike, one, other))
+    if kind is dict:
+        return len(one) == len(other) and all(
+            alike(k, m) and alike(v, w) for (k, v), (m, w) in zip(one.items(), other.items(), strict=True)
+        )
+    return False
 
 
 def _is_plain(kind: type) -> bool:

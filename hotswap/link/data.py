@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, number_of
+from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, has_contents, number_of
 from hotswap.model import Finding, Severity
 
 
@@ -62,7 +62,7 @@ class Merger:
         if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
             self.swap.add(*set_contents(live, new))
             return live
-        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not isinstance(live, (*CONTAINERS, tuple)):
+        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not has_contents(live):
             self._take_state(live, new)
             return live
         return new
@@ -145,7 +145,7 @@ class Merger:
 
     def _merge_state(self, name: str, live: Any, base: dict[int, int], new: Any, where: tuple[str, int]) -> Any:
         mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, "the program changed it since it was loaded")
             return live
         for key, value in theirs.items():
