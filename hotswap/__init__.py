@@ -2,9 +2,9 @@
 
 from hotswap.errors import (
     ConfigError,
+    FileError,
     HotswapError,
     NotStartedError,
-    RefusedError,
     RemovedError,
     RollbackError,
     UnsupportedError,
@@ -14,11 +14,11 @@ from hotswap.session import preview, rollback, start, status, stop, swap
 
 __all__ = [
     "ConfigError",
+    "FileError",
     "Finding",
     "HotswapError",
     "NotStartedError",
     "Plan",
-    "RefusedError",
     "RemovedError",
     "Report",
     "RollbackError",

@@ -44,6 +44,18 @@ class Write:
     what: str = ""
 
 
+class WriteError(Exception):
+    """A write failed; the ones before it have been taken back. The cause is the write's own exception.
+
+    Attributes:
+        what: the write, for a person.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
 @attrs.define(eq=False)
 class Swap:
     """The plan bound to live objects.
@@ -56,6 +68,7 @@ class Swap:
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
         trampolines: live functions that lead to another one, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
+        removed: functions without a successor, with their module: known from the commit on, so that they can come back.
     """
 
     writes: list[Write] = attrs.Factory(list)
@@ -65,25 +78,33 @@ class Swap:
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
+    removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
 
     def add(self, *writes: Write) -> None:
         self.writes.extend(writes)
 
 
 def apply(swap: Swap) -> float:
-    """Make all writes in one instant.
+    """Make all writes in one instant. Caller holds ``Engine.lock``.
 
     Returns:
         How long the instant took, in seconds: no other thread runs meanwhile.
 
     Raises:
-        Exception: a write failed; those made before it have been taken back.
+        WriteError: a write failed; those made before it have been taken back.
     """
     return _run(swap.writes, forward=True)
 
 
 def revert(swap: Swap) -> float:
-    """Take all writes back in one instant, the last one first; gives how long it took, in seconds."""
+    """Take all writes back in one instant, the last one first. Caller holds ``Engine.lock``.
+
+    Returns:
+        How long the instant took, in seconds.
+
+    Raises:
+        WriteError: a write cannot be taken back, because the program has changed what it wrote; all is as it was.
+    """
     return _run(swap.writes, forward=False)
 
 
@@ -97,12 +118,13 @@ def _run(writes: list[Write], *, forward: bool) -> float:
     start = time.perf_counter()
     try:
         deque(starmap(operator.call, rest), maxlen=0)
-    except BaseException:
-        # A write that fails is a bug of the link stage; what was made before it is taken back in order.
+    except BaseException as error:
+        # What was made before the failure is taken back in order.
         made = min(len(calls) - operator.length_hint(rest) - 1, len(writes))
         back = [w.undo for w in reversed(writes[:made])] if forward else [w.do for w in writes[len(writes) - made :]]
         deque(starmap(operator.call, back), maxlen=0)
-        raise
+        failed = writes[min(made, len(writes) - 1) if forward else max(len(writes) - made - 1, 0)]
+        raise WriteError(failed.what or getattr(failed.do[0], "__qualname__", "a write")) from error
     finally:
         took = time.perf_counter() - start
         if enabled:

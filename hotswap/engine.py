@@ -9,17 +9,21 @@ leaves the program as it was, and the text is kept as pending: it is tried again
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import attrs
 
 from hotswap import commit
-from hotswap.errors import RollbackError
+from hotswap.errors import CODES, RollbackError
 from hotswap.link.bind import LinkRefused, link
+from hotswap.link.instances import NO_INSTANCES
+from hotswap.link.staging import run_statement
 from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
@@ -30,6 +34,8 @@ from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
 HISTORY = 20
+#: So often a swap is linked while the program makes objects meanwhile.
+TRIES = 3
 
 
 class _Refused(Exception):
@@ -58,6 +64,10 @@ class Engine:
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
     _number: int = attrs.field(default=0, init=False)
+    # Statements that were run for their effect by a swap that was taken back afterwards, as (module, text).
+    _ran: set[tuple[str, bytes]] = attrs.field(factory=set, init=False)
+    # The thread that swaps just now: program code that it runs must not start another swap inside of it.
+    _swapping: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.world.ask_kind = self.plugins.value_kind
@@ -74,7 +84,9 @@ class Engine:
             The report; never raises for what is in the files.
         """
         start = time.perf_counter()
-        with self.lock:
+        if self._swapping == threading.get_ident():
+            return self._refuse_nested(start)
+        with self.lock, self._mark_swapping():
             self.world.forget_lost()
             fresh = {f.path for f in changes.files}
             pending = [f for path, f in self._pending.items() if path not in fresh]
@@ -85,9 +97,29 @@ class Engine:
             if report.applied:
                 self.plugins.after_commit(report)
             report = self._with_broken_plugins(report)
-        if self.on_report is not None:
-            self.on_report(report)
+        self._tell(report)
         return report
+
+    @contextmanager
+    def _mark_swapping(self) -> Iterator[None]:
+        before, self._swapping = self._swapping, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._swapping = before
+
+    def _refuse_nested(self, start: float) -> Report:
+        message = "a swap was asked for by code that a swap is running"
+        finding = Finding(code="HS505", severity=Severity.HELD, message=message, next_step=CODES["HS505"].remedy)
+        return self._report(Plan(verdict=Verdict.ASK), Verdict.ASK, [finding], _Clock(start), None)
+
+    def _tell(self, report: Report) -> None:
+        """Hand a report on; no lock is held. What the receiver raises is shown as an uncaught exception is."""
+        if self.on_report is not None:
+            try:
+                self.on_report(report)
+            except Exception:  # noqa: BLE001 - border to program code: what is live stays live
+                sys.excepthook(*sys.exc_info())
 
     def _with_broken_plugins(self, report: Report) -> Report:
         found = self.plugins.take_findings()
@@ -132,30 +164,48 @@ class Engine:
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise _Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
 
-    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None, tries: int = 3) -> Report:
-        swap = self._link(draft)
+    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
+        swap = self._commit(draft, clock)
         findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
         swap.suspended.clear()
-        clock.mark("link")
+        before, gone = self._remember(draft)
         try:
-            clock.note("commit", commit.apply(swap))
-        except KeyError:  # an object was made of a class that had none when it was linked: look again
-            if tries > 1:
-                return self._carry_out(draft, clock, seen_at, tries - 1)
+            failure = self._follow_up(draft)
+        except BaseException:  # whatever it was, what is live and what is noted must agree
+            self._take_back(swap, before, gone)
             raise
-        records = self._set_texts(draft)
-        gone = [self.world.records.pop(name) for name in draft.gone]
-        if (failure := self._run_after(draft)) is not None:
-            commit.revert(swap)
-            self._restore_texts(records, gone)
+        if failure is not None:
+            self._take_back(swap, before, gone)
             raise _Refused(draft.plan, Verdict.ASK, (*findings, failure))
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
-            self.world.history.append(AppliedSwap(report, swap, records, gone, dict(self.world.mechanisms)))
+            self.world.history.append(AppliedSwap(report, swap, before, gone, dict(self.world.mechanisms)))
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
+        self.world.note_removed(swap.removed)
         return report
+
+    def _commit(self, draft: Draft, clock: _Clock) -> commit.Swap:
+        """Link and commit; again where the program has made an object meanwhile that linking has not seen."""
+        for _ in range(TRIES):
+            swap = self._link(draft)
+            clock.mark("link")
+            try:
+                clock.note("commit", commit.apply(swap))
+            except commit.WriteError as error:
+                if error.what != NO_INSTANCES:
+                    raise
+                last = swap
+            else:
+                return swap
+        message = "objects of a class that needs new fields were made faster than the swap could look at them"
+        finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
+        raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
+
+    def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
+        commit.revert(swap)
+        self._restore_texts(before, gone)
 
     # ---- reading ----
 
@@ -243,16 +293,24 @@ class Engine:
 
     # ---- after the commit ----
 
-    def _set_texts(self, draft: Draft) -> dict[str, Before]:
+    def _remember(self, draft: Draft) -> tuple[dict[str, Before], list[ModuleRecord]]:
+        """What the records are before their texts are set, and those that go."""
         with self.world.lock:
             touched = [self.world.records[name] for name in draft.order]
             before = {r.name: Before(r.data, None if r.base is None else dict(r.base)) for r in touched}
+            return before, [self.world.records[name] for name in dict.fromkeys(draft.gone)]
+
+    def _follow_up(self, draft: Draft) -> Finding | None:
+        """Note what is live now, and run what was added for its effect; gives why that failed."""
+        with self.world.lock:
             for name, item in draft.edited.items():
-                record = self.world.records[name]
-                record.set_text(item.new.data, item.new, draft.summaries[name])
+                self.world.records[name].set_text(item.new.data, item.new, draft.summaries[name])
         self._renew_base(draft)
         refresh_lines(item.file for item in draft.edited.values())
-        return before
+        with self.world.lock:
+            for name in draft.gone:
+                self.world.records.pop(name, None)
+        return self._run_after(draft)
 
     def _renew_base(self, draft: Draft) -> None:
         """What was evaluated anew has a new base; what the program changed keeps its old one."""
@@ -276,14 +334,24 @@ class Engine:
         refresh_lines(self.world.file_of(name) for name in before)
 
     def _run_after(self, draft: Draft) -> Finding | None:
-        """Run statements that were added for an effect outside of managed data; no lock of the world is held."""
-        from hotswap.link.staging import run_statement
+        """Run statements that were added for an effect outside of managed data; no lock of the world is held.
 
+        Where one fails the swap is taken back, but what has run has run: it is named, and not run again by the next save.
+        """
+        ran: list[str] = []
         for module, index in draft.after:
-            record = self.world.records[module]
+            record, unit = self.world.records[module], draft.summaries[module].units[index]
+            key = (module, unit.text)
+            if key in self._ran:
+                continue
             failure = run_statement(record, draft.summaries[module], index)
             if failure is not None:
-                return failure
+                done = f"; {', '.join(ran)} had run before and is not taken back" if ran else ""
+                return attrs.evolve(failure, message=f"{failure.message}{done}")
+            if not unit.names:
+                self._ran.add(key)
+            ran.append(f"{module} line {unit.line}")
+        self._ran.clear()
         return None
 
     # ---- the way back and the state ----
@@ -295,11 +363,21 @@ class Engine:
             RollbackError: there is nothing to take back.
         """
         clock = _Clock(time.perf_counter())
-        with self.lock:
+        if self._swapping == threading.get_ident():
+            raise RollbackError("a swap is running this code; ask for the rollback when it is over")
+        with self.lock, self._mark_swapping():
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
-            applied = self.world.history.pop()
-            clock.note("commit", commit.revert(applied.swap))
+            applied = self.world.history[-1]
+            try:
+                clock.note("commit", commit.revert(applied.swap))
+            except commit.WriteError as error:
+                raise RollbackError(
+                    f"swap {applied.report.number} cannot be taken back: the program has changed what it wrote "
+                    f"({error.what}: {error.__cause__!r}); nothing was changed, restart to leave it"
+                ) from error
+            self.world.history.pop()
+            self.world.forget_removed(applied.swap.removed)
             self._restore_texts(applied.records, applied.gone)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
@@ -309,8 +387,7 @@ class Engine:
             )
             self.plugins.after_rollback(report)
             report = self._with_broken_plugins(report)
-        if self.on_report is not None:
-            self.on_report(report)
+        self._tell(report)
         return report
 
     def status(self) -> Status:

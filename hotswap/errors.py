@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import attrs
 
-from hotswap.model import Report
-
 
 class HotswapError(Exception):
     """Base of all errors of hotswap; catching it catches nothing of the program's own."""
@@ -28,16 +26,9 @@ class ConfigError(HotswapError):
     """A setting is wrong; the message names the setting, its source and what it takes."""
 
 
-class RefusedError(HotswapError):
-    """A change was refused and nothing was applied.
-
-    Attributes:
-        report: the report, with the reasons in ``report.held``.
-    """
-
-    def __init__(self, report: Report) -> None:
-        super().__init__("; ".join(str(f) for f in report.held) or str(report.verdict))
-        self.report = report
+class FileError(HotswapError):
+    """A file was named that the program has not loaded or that hotswap does not manage, or a file cannot be read; the
+    message says which and why. Nothing was changed: name a managed file, or make it readable."""
 
 
 class RollbackError(HotswapError):
@@ -138,5 +129,7 @@ CODES: dict[str, Code] = _codes(
     ("HS503", "broken plugin", "A plugin raised; it was left out of this step.", "Mend or uninstall the plugin."),
     ("HS504", "frozen objects", "gc.freeze() hides objects from the collector; not all live functions can be listed.",
      "Call gc.unfreeze(), or restart."),
+    ("HS505", "swap inside of a swap", "Code that a swap evaluates, or a plugin's hook, asked for a swap itself; it was not "
+     "carried out.", "Ask for it when the swap is over, from another place."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),
 )

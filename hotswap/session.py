@@ -16,13 +16,14 @@ from typing import Any
 
 import attrs
 
+from hotswap.changes import read_changes
 from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
 from hotswap.engine import Engine
 from hotswap.errors import NotStartedError, UnsupportedError
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule
-from hotswap.model import ChangeSet, Plan, Report, SourceFile, Status
+from hotswap.model import Plan, Report, Status
 
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
@@ -202,10 +203,12 @@ def swap(files: Iterable[str | os.PathLike[str]] | None = None) -> Report:
         files: the edited files; by default all managed files that differ from what is live.
 
     Returns:
-        The report. ``report.applied`` says whether all of it is live; if not, ``report.held`` says why.
+        The report. ``report.applied`` says whether all of it is live; if not, ``report.held`` says why. Where nothing
+        differs from what is live, ``report.verdict`` is ``Verdict.NOTHING`` and ``report.applied`` is False.
 
     Raises:
         NotStartedError: call :func:`start` first.
+        FileError: a named file is not managed, or a file cannot be read.
     """
     session = current()
     return session.engine.swap(read_changes(session.engine, files))
@@ -219,6 +222,7 @@ def preview(*files: str | os.PathLike[str]) -> Plan:
 
     Raises:
         NotStartedError: call :func:`start` first.
+        FileError: a named file is not managed, or a file cannot be read.
     """
     session = current()
     return session.engine.preview(read_changes(session.engine, files or None))
@@ -241,23 +245,3 @@ def status() -> Status:
         NotStartedError: call :func:`start` first.
     """
     return current().engine.status()
-
-
-def read_changes(engine: Engine, files: Iterable[str | os.PathLike[str]] | None) -> ChangeSet:
-    """Read files into a change set; all managed files that differ where none are named."""
-    if files is not None:
-        paths = [os.path.abspath(os.fspath(file)) for file in files]
-        return ChangeSet(files=tuple(SourceFile(path=path, data=_read(path)) for path in sorted(set(paths))))
-    with engine.world.lock:
-        live = {record.file: record.data for record in engine.world.records.values()}
-        held = set(engine.world.held)  # a file that was put back to its live text heals what was held
-    found = [SourceFile(path=path, data=_read(path)) for path in sorted(live)]
-    return ChangeSet(files=tuple(item for item in found if item.data != live[item.path] or item.path in held))
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return None

@@ -180,9 +180,20 @@ class World:
                 if isinstance(value, type) and value.__module__ == record.module.__name__:
                     record.base.update(print_class(self, name, value))
 
-    def note_removed(self, module: str, function: FunctionType) -> None:
-        """Remember a function whose definition is gone: should it come back, references from before follow again."""
-        self.removed.setdefault((module, function.__qualname__), []).append(weakref.ref(function))
+    def note_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
+        """Remember functions that lost their definition, so that the definition can come back to them."""
+        with self.lock:
+            for module, function in removed:
+                refs = self.removed.setdefault((module, function.__qualname__), [])
+                refs[:] = [ref for ref in refs if ref() is not None and ref() is not function]
+                refs.append(weakref.ref(function))
+
+    def forget_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
+        """The inverse of :meth:`note_removed`."""
+        with self.lock:
+            for module, function in removed:
+                refs = self.removed.get((module, function.__qualname__), [])
+                refs[:] = [ref for ref in refs if ref() is not function]
 
     def removed_function(self, module: str, qualname: str) -> FunctionType | None:
         """The one live function that had this definition before it was removed."""

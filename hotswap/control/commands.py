@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
 
+from hotswap.changes import read_changes
 from hotswap.control.layout import Layout
-from hotswap.model import ChangeSet, Plan, Report, SourceFile, Status, Verdict, to_json
+from hotswap.model import ChangeSet, Plan, Report, Status, Verdict, to_json
 
-__all__ = ["COMMANDS", "Command", "CommandError", "ControlledEngine", "read_changes"]
+__all__ = ["COMMANDS", "Command", "CommandError", "ControlledEngine"]
 
 
 class CommandError(Exception):
@@ -50,47 +51,6 @@ class Command:
     takes_files: bool = False
 
 
-def read_changes(engine: ControlledEngine, files: Iterable[str] = ()) -> ChangeSet:
-    """What is on disk, for the named files or for every managed file that differs from what is live.
-
-    Raises:
-        CommandError: a named file is not managed, or cannot be read.
-    """
-    live = {record.file: record.data for record in list(engine.world.records.values())}
-    if not files:
-        found = {file: _read(file) for file in live}
-        return _change_set({file: data for file, data in found.items() if data != live[file]})
-    return _change_set({file: _read(file) for path in files for file in _spell(engine, path, live)})
-
-
-def _spell(engine: ControlledEngine, path: str, live: Mapping[str, bytes]) -> list[str]:
-    """The spellings under which a file is loaded."""
-    if path in live:
-        return [path]
-    real = os.path.realpath(path)
-    loaded = [file for file in live if os.path.realpath(file) == real]
-    if loaded:
-        return loaded
-    if not os.path.exists(path):
-        raise CommandError(f"{path}: there is no such file, and the program has not loaded it")
-    reason = engine.scope.exclusion(path) or "the program has not loaded it"
-    raise CommandError(f"{path} is not managed: {reason}")
-
-
-def _read(file: str) -> bytes | None:
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise CommandError(f"{file}: {exc.strerror or exc}") from exc
-
-
-def _change_set(found: Mapping[str, bytes | None]) -> ChangeSet:
-    return ChangeSet(files=tuple(SourceFile(path=file, data=data) for file, data in sorted(found.items())))
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The verbs
 # ---------------------------------------------------------------------------------------------------------------------
@@ -108,12 +68,12 @@ def _status(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _preview(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
-    plan = engine.preview(read_changes(engine, args.get("files", ())))
+    plan = engine.preview(read_changes(engine, args.get("files") or None))
     return {"plan": to_json(plan), "lines": _layout(args).plan(plan)}
 
 
 def _swap(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
-    return _reported(engine.swap(read_changes(engine, args.get("files", ()))), args)
+    return _reported(engine.swap(read_changes(engine, args.get("files") or None)), args)
 
 
 def _rollback(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:

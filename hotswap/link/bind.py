@@ -753,7 +753,7 @@ class _Linker:
                     continue
                 for function in self.heap.of(code):
                     if function.__globals__ is record.module.__dict__ and id(function) not in self.swap.led:
-                        self.world.note_removed(name, function)
+                        self.swap.removed.append((name, function))
                         lead(self.swap, function, removed_stub(name, code.co_qualname), name, code.co_qualname)
 
     def _drop_caches(self) -> None:

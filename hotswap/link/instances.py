@@ -26,6 +26,8 @@ from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.plugin.values import Field
 
+#: The write that fails where an object was made of a class that had none when it was linked.
+NO_INSTANCES = "no instances"
 _NOTHING: Call = (bool,)  # the side of a write that has nothing to do
 
 
@@ -106,7 +108,7 @@ class Census:
     def demand_none(self, exact: Collection[type]) -> None:
         """Let the commit fail if there is an instance of one of the classes: the linker has found none."""
         nobody: dict[int, None] = {}
-        self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), _NOTHING, "no instances"))
+        self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), _NOTHING, NO_INSTANCES))
 
     def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None) -> None:
         """Give all instances of exactly one class a field that they lack; the way back takes it from them.

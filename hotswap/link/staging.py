@@ -238,14 +238,23 @@ def run_statement(record: ModuleRecord, summary: Summary, index: int) -> Finding
     """Run one statement in the live module; its failure is a value."""
     node = summary.units[index].node
     code = compile(ast.Module([node], []), record.file, "exec", flags=summary.future_flags, dont_inherit=True)
+    space = record.module.__dict__
+    before = {name: space[name] for name in summary.units[index].names if name in space}
     try:
-        exec(code, record.module.__dict__)
-    except Exception as error:  # noqa: BLE001 - border to program code
-        return describe_failure(record.name, record.file, node.lineno, error)
+        exec(code, space)
+    except BaseException as error:  # border to program code
+        for name in summary.units[index].names:  # what it had bound before it failed
+            space.pop(name, None)
+        space.update(before)
+        if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            raise
+        return describe_failure(record.name, record.file, node.lineno, error, "was run after the commit, which was taken back")
     return None
 
 
-def describe_failure(module: str, file: str, line: int, error: BaseException) -> Finding:
+def describe_failure(
+    module: str, file: str, line: int, error: BaseException, when: str = "was evaluated aside"
+) -> Finding:
     """Program code raised: show it as Python does, without hotswap's own frames."""
     tb = error.__traceback__
     while tb is not None and tb.tb_frame.f_code.co_filename == __file__:
@@ -260,7 +269,7 @@ def describe_failure(module: str, file: str, line: int, error: BaseException) ->
     return Finding(
         code="HS110",
         severity=Severity.HELD,
-        message=f"{type(error).__name__}: {error} while {module} line {last} was evaluated aside",
+        message=f"{type(error).__name__}: {error} while {module} line {last} {when}",
         file=file,
         line=last,
         next_step="the old code serves on; mend it and save again",

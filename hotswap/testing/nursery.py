@@ -107,12 +107,9 @@ class Performance:
 
     def do_swap(self, step: Step) -> dict[str, Any]:
         import hotswap
-        from hotswap.errors import RefusedError
 
-        try:
-            report = hotswap.swap(self.changed)
-        except RefusedError as refused:
-            report = refused.report
+        loaded = {file for _, file in hotswap.status().modules}
+        report = hotswap.swap([file for file in self.changed if file in loaded])
         self.applied = report.applied
         return self.reported("swap", report)
 

@@ -1,0 +1,189 @@
+"""The public functions where something goes wrong: nothing is lost, nothing is half done, and the message says what."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRELUDE = """
+import pathlib, sys
+sys.path.insert(0, ".")
+import hotswap
+from hotswap import session
+
+def write(name, text):
+    pathlib.Path(name).write_text(text)
+
+def show(report):
+    print(report.applied, report.verdict, [f.code for f in report.held])
+    return report
+"""
+
+
+@pytest.fixture
+def play(tmp_path: Path):
+    """Runs a program in a directory of its own; gives the lines that it prints."""
+
+    def run(script: str, **files: str) -> list[str]:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-c", PRELUDE + script], cwd=tmp_path, text=True, capture_output=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return run
+
+
+def test_a_rollback_that_the_program_has_made_impossible_changes_nothing(play) -> None:
+    """RollbackError names the write, the swap stays live and can be taken back when the cause is gone."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+write("lib.py", "class C:\\n    a = 1\\n    b = 2\\n\\ndef f():\\n    return 'new'\\n")
+show(hotswap.swap())
+del lib.C.b
+try:
+    hotswap.rollback()
+except hotswap.RollbackError as error:
+    print("cannot be taken back" in str(error), "C.b" in str(error))
+print(lib.f(), lib.C.a, len(hotswap.status().swaps))
+lib.C.b = 3
+hotswap.rollback()
+print(lib.f(), hasattr(lib.C, "b"), len(hotswap.status().swaps))
+""",
+        lib="class C:\n    a = 1\n\ndef f():\n    return 'old'\n",
+    )
+    assert lines == ["True swap []", "True True", "new 1 1", "old False 0"]
+
+
+def test_a_statement_added_for_its_effect_that_exits_is_a_refusal(play) -> None:
+    """sys.exit() in it ends neither the swap nor the thread: the commit is taken back and the old code serves on."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+write("lib.py", "import sys\\n\\ndef f():\\n    return 'new'\\n\\nsys.exit(3)\\n")
+report = show(hotswap.swap())
+print("taken back" in report.held[0].message, lib.f(), len(hotswap.status().swaps))
+""",
+        lib="import sys\n\ndef f():\n    return 'old'\n",
+    )
+    assert lines == ["False ask ['HS110']", "True old 0"]
+
+
+def test_effects_that_ran_before_a_failure_are_named_and_not_repeated(play) -> None:
+    """The first of two added statements has run when the second fails; the next save runs only what is left."""
+    text = "import os\\n\\nos.environ['X'] = os.environ.get('X', '') + '1'\\nos.chdir({!r})\\n"
+    lines = play(
+        f"""
+import os
+hotswap.start(["."], watch=False)
+import lib
+write("lib.py", "{text.format("/nowhere/at/all")}")
+report = show(hotswap.swap())
+print("line 3 had run before" in report.held[0].message, os.environ["X"])
+write("lib.py", "{text.format(".")}")
+show(hotswap.swap())
+print(os.environ["X"])
+""",
+        lib="import os\n",
+    )
+    assert lines == ["False ask ['HS110']", "True 1", "True swap []", "1"]
+
+
+def test_definitions_come_back_after_removals_and_rollbacks(play) -> None:
+    """A held reference follows its definition however often that went and came."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+held = lib.f
+for _ in range(3):
+    write("lib.py", "")
+    hotswap.swap()
+    hotswap.rollback()
+    print(held())
+write("lib.py", "")
+hotswap.swap()
+write("lib.py", "def f():\\n    return 'back'\\n")
+hotswap.swap()
+print(held(), held is lib.f)
+""",
+        lib="def f():\n    return 'old'\n",
+    )
+    assert lines == ["old", "old", "old", "back True"]
+
+
+def test_a_swap_inside_of_a_swap_is_refused(play) -> None:
+    """HS505 for the inner one; the outer one goes on."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+write("lib.py", "import hotswap\\n\\nINNER = hotswap.swap().held[0].code\\n")
+show(hotswap.swap())
+print(lib.INNER)
+""",
+        lib="INNER = ''\n",
+    )
+    assert lines == ["True swap []", "HS505"]
+
+
+def test_a_report_callback_that_raises_is_shown_and_changes_nothing(play) -> None:
+    """What is live stays live, and the exception is shown as an uncaught one is."""
+    lines = play(
+        """
+sys.excepthook = lambda kind, error, trace: print("shown:", error)
+def complain(report):
+    raise ValueError("no")
+hotswap.start(["."], watch=False, on_report=complain)
+import lib
+write("lib.py", "x = 2\\n")
+print(hotswap.swap().applied, lib.x)
+""",
+        lib="x = 1\n",
+    )
+    assert lines == ["shown: no", "True 2"]
+
+
+def test_a_file_that_is_not_managed_or_not_there_is_named(play) -> None:
+    """FileError, whichever function was asked; a name that is mistyped is no empty swap."""
+    lines = play(
+        """
+import os
+hotswap.start(["."], watch=False)
+import lib
+for ask in (lambda: hotswap.swap(["typo.py"]), lambda: hotswap.preview(os.__file__)):
+    try:
+        ask()
+    except hotswap.FileError as error:
+        print(str(error).rpartition(": ")[2])
+""",
+        lib="x = 1\n",
+    )
+    assert lines == ["there is no such file, and the program has not loaded it", "not below a watched path"]
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_deleted(play) -> None:
+    """The module stays, and the message says why nothing was done."""
+    lines = play(
+        """
+import hotswap.changes as changes
+hotswap.start(["."], watch=False)
+import lib
+def refuse(*args):
+    raise PermissionError(13, "Permission denied")
+changes.open = refuse
+try:
+    hotswap.swap()
+except hotswap.FileError as error:
+    print("Permission denied" in str(error), "lib" in sys.modules)
+""",
+        lib="x = 1\n",
+    )
+    assert lines == ["True True"]
