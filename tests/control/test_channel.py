@@ -29,7 +29,8 @@ class FakeEngine:
     """Knows one file and remembers what it was asked."""
 
     def __init__(self, file: Path) -> None:
-        self.world = SimpleNamespace(records={"m": SimpleNamespace(name="m", file=str(file), data=file.read_bytes())})
+        record = SimpleNamespace(name="m", file=str(file), data=file.read_bytes())
+        self.world = SimpleNamespace(lock=threading.Lock(), records={"m": record}, held={})
         self.scope = SimpleNamespace(exclusion=lambda path: "an installed package" if "site-packages" in path else "")
         self.asked: list[Any] = []
         edit = Edit(module="m", qualname="f", kind=EditKind.BODY, line=3)
