@@ -32,6 +32,7 @@ LIMIT = 50_000
 _ATOMS: frozenset[type] = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), range, slice}
 )
+_HASHED: frozenset[type] = frozenset({str, bytes, bool})
 _IMMUTABLE: tuple[type, ...] = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
     pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace, struct.Struct,
@@ -81,7 +82,8 @@ class _Printer:
     def number(self, value: Any) -> int:
         kind = type(value)
         if kind in _ATOMS:
-            return hash((kind.__name__, repr(value) if kind in (float, complex, range, slice) else value))
+            # hash(-1) is hash(-2), and -0.0 equals 0.0: what Python takes for equal is not the same to us
+            return hash((kind.__name__, value if kind in _HASHED else hex(value) if kind is int else repr(value)))
         self.left -= 1
         if self.left < 0:
             raise _TooLarge
@@ -220,6 +222,17 @@ def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
         return _Printer(is_managed).number(value)
     except (_TooLarge, RecursionError, RuntimeError):
         return None
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """True for two values that a program cannot tell apart but by identity: ``1``, ``True`` and ``1.0`` are three.
+
+    No ``__eq__`` is called, so objects of classes are the same only where they are one object.
+    """
+    if one is other:
+        return True
+    number = number_of(one, lambda kind: False)
+    return number is not None and number == number_of(other, lambda kind: False)
 
 
 def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
