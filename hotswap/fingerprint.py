@@ -190,24 +190,6 @@ def has_contents(value: Any) -> bool:
     return builtin_kind(value) is not None or isinstance(value, _IMMUTABLE)
 
 
-def alike(one: Any, other: Any) -> bool:
-    """True for values that nobody can tell apart, asking no code of the program: ``1``, ``True`` and ``1.0`` differ."""
-    if one is other:
-        return True
-    kind = type(one)
-    if type(other) is not kind:
-        return False
-    if kind in _ATOMS:
-        return _text_of(kind, one) == _text_of(kind, other)
-    if kind is tuple:
-        return len(one) == len(other) and all(map(alike, one, other))
-    if kind is dict:
-        return len(one) == len(other) and all(
-            alike(k, m) and alike(v, w) for (k, v), (m, w) in zip(one.items(), other.items(), strict=True)
-        )
-    return False
-
-
 def _is_plain(kind: type) -> bool:
     """True for builtin containers and subclasses that do not change how they are iterated."""
     return kind.__iter__ in _PLAIN_ITERS  # type: ignore[attr-defined]
@@ -276,6 +258,17 @@ def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
         return _Printer(is_managed).number(value)
     except (_TooLarge, RecursionError, RuntimeError):
         return None
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """True for two values that a program cannot tell apart but by identity: ``1``, ``True`` and ``1.0`` are three.
+
+    No ``__eq__`` is called, so objects of classes are the same only where they are one object.
+    """
+    if one is other:
+        return True
+    number = number_of(one, lambda kind: False)
+    return number is not None and number == number_of(other, lambda kind: False)
 
 
 def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:

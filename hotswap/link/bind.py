@@ -15,7 +15,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS, Print, alike, fingerprint
+from hotswap.fingerprint import CONTAINERS, Print, fingerprint, same_value
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
@@ -546,7 +546,7 @@ class _Linker:
     def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
         state = (live.func, live.args, live.keywords, live.__dict__ or None)
         fresh = (new.func, new.args, new.keywords, new.__dict__ or None)
-        if state[0] is fresh[0] and alike(state[1:3], fresh[1:3]):
+        if state[0] is fresh[0] and same_value(state[1:3], fresh[1:3]):
             return live
         self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))

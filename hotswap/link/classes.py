@@ -22,7 +22,7 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import alike, fingerprint
+from hotswap.fingerprint import fingerprint, same_value
 from hotswap.link.data import Merger
 from hotswap.link.heap import LRU, with_subclasses
 from hotswap.link.redirect import redirect
@@ -251,11 +251,11 @@ def _same_wrapper(old: Any, new: Any) -> bool:
     if isinstance(old, (staticmethod, classmethod)):
         return old.__func__ is new.__func__
     if isinstance(old, property):
-        return alike((old.fget, old.fset, old.fdel), (new.fget, new.fset, new.fdel))
+        return same_value((old.fget, old.fset, old.fdel), (new.fget, new.fset, new.fdel))
     if isinstance(old, functools.cached_property):
         return old.func is new.func
     if isinstance(old, functools.partialmethod):
-        return alike((old.func, old.args, old.keywords), (new.func, new.args, new.keywords))
+        return same_value((old.func, old.args, old.keywords), (new.func, new.args, new.keywords))
     return False
 
 

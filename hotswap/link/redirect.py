@@ -16,7 +16,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
-from hotswap.fingerprint import alike
+from hotswap.fingerprint import same_value
 from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
@@ -90,9 +90,9 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
     Caller has made sure that the code was or will be jumped, and that ``new`` refers to live objects only.
     """
     for name in ("__defaults__", "__kwdefaults__"):
-        if not alike(getattr(function, name), getattr(new, name)):
+        if not same_value(getattr(function, name), getattr(new, name)):
             swap.add(set_function(function, name, getattr(new, name)))
-    if not alike(function.__annotations__, new.__annotations__):
+    if not same_value(function.__annotations__, new.__annotations__):
         swap.add(set_function(function, "__annotations__", new.__annotations__))
     if function.__doc__ != new.__doc__:
         swap.add(set_function(function, "__doc__", new.__doc__))

@@ -25,6 +25,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.fingerprint import same_value
 from hotswap.link.heap import LRU, Heap
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.staging import Staging
@@ -253,7 +254,7 @@ def _pair_methods(twins: Twins) -> None:
 
 
 def _pair_cache(twins: Twins, staged: Any, live: Any) -> None:
-    same = getattr(live, "cache_parameters", None) and live.cache_parameters() == staged.cache_parameters()
+    same = getattr(live, "cache_parameters", None) and same_value(live.cache_parameters(), staged.cache_parameters())
     if same and twins.resolve(staged.__wrapped__) is live.__wrapped__:
         twins.put(staged, live)
 

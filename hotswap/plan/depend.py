@@ -2,8 +2,8 @@
 
     what changed                    who has to be evaluated again
     a value                         every statement that reads it while it is evaluated
-    a function's own code           statements that call it and keep plain data
-    decoration-time code            statements that call it as a decorator
+    any code of a function          statements that call it and keep what it gives: data, class bodies, defaults
+    what runs at decoration time    statements that call it as a decorator
     a class (body, bases)           statements that read its attributes, subclasses that are decorated or registered
     a contribution to a registry    the whole recipe of the registry, aside, from its initialiser on
 
@@ -77,12 +77,14 @@ class Follower:
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
         self._recipes: dict[Symbol, list[Key]] | None = None
+        self._owners: set[Symbol] = set()  # classes of which some method behaves differently
 
     def follow(self) -> None:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
         before = -1
         while before != (before := self._size()):
             names = self._dirty_names()
+            self._owners = {(m, n[:i]) for m, n in self.dirt.affected for i in range(len(n)) if n[i] == "."}
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
                     if unit.mentions(names):
@@ -196,9 +198,9 @@ class Follower:
             return None
         if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in d.affected and self._is_inspected(module, unit):
             return (module, unit.names[0])
-        called = self.graph.uses_symbols(module, now, now.calls)
-        called |= {member for symbol in called if (member := self.graph.member_of(symbol)) is not None}
+        called = self._called(module, unit, now.calls)
         plain = self._keeps_data(module, unit)
+        kept = called if plain else self._called(module, unit, now.computes)
         if not plain and self._keeps_instance(module, unit):
             for symbol in called:
                 if symbol in d.classes or any(
@@ -206,9 +208,10 @@ class Follower:
                 ):
                     return symbol
         for symbol in called:
-            if symbol in d.shallow or (plain and symbol in d.affected):
+            if symbol in d.shallow:
                 return symbol
-            if plain and any(s[0] == symbol[0] and s[1].startswith(f"{symbol[1]}.") for s in d.affected):
+        for symbol in kept:
+            if symbol in d.classes or symbol in d.affected or symbol in self._owners:
                 return symbol
         if plain and (now.calls_unknown or any(self.graph.may_call_arguments(module, chain) for chain in now.calls)):
             for symbol in self._reads[key]:
@@ -231,6 +234,10 @@ class Follower:
             if binding.attr == "*" and (found := min((s for s in rebound if s[0] == binding.module), default=None)) is not None:
                 return found
         return None
+
+    def _called(self, module: str, unit: Unit, chains: set[str]) -> set[Symbol]:
+        called = self.graph.uses_symbols(module, unit.analysis.now, chains)
+        return called | {member for symbol in called if (member := self.graph.member_of(symbol)) is not None}
 
     def _cause_by_namespace(self, module: str, unit: Unit) -> Symbol | None:
         """For statements that read a namespace as a whole, or the subclasses of a class."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from hotswap.model import Edit, EditKind
+from hotswap.plan.nested import find_running
 from hotswap.plan.trees import walk
 from hotswap.plan.units import Summary, Unit, UnitKind, dump_shape
 
@@ -184,5 +185,6 @@ def _has_nested(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bo
 
 
 def _shallow(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> str:
-    """What a function does while it runs itself: its body without the bodies of the functions in it."""
-    return "".join(dump_shape(item)[0] for item in (node.body if isinstance(node.body, list) else [node.body]))
+    """What a function does while it runs itself: its body, and the bodies of those functions in it that run with it."""
+    body = node.body if isinstance(node.body, list) else [node.body]
+    return "".join([*(dump_shape(item)[0] for item in body), *map(_shallow, find_running(body))])

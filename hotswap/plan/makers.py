@@ -111,6 +111,8 @@ def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: 
     """Decide about an unchanged class that reads something that changed; False where no foreign code makes it."""
     if unit.kind not in (UnitKind.CLASS, UnitKind.BLOCK) or not maker_of(graph, module, unit):
         return False
+    if not _makes_otherwise(dirt, cause):
+        return True
     key = (module, unit.index)
     edit = _members_concerned(graph, dirt, module, unit, cause) if unit.kind is UnitKind.CLASS else None
     if edit is None:
@@ -119,6 +121,18 @@ def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: 
         dirt.derived[key] = cause
         dirt.reduced[key] = edit
     return True
+
+
+def _makes_otherwise(dirt: Dirt, cause: Symbol) -> bool:
+    """False for a class of which only methods changed that its objects run later: ``name = CharField()`` keeps its object."""
+    dirty = dirt.values | dirt.classes | dirt.affected | dirt.shallow | dirt.rebound
+    makers = ("__init__", "__new__", "__post_init__", "__set_name__")
+    own = any((cause[0], f"{cause[1]}.{name}") in dirt.affected for name in makers)
+    return own or cause in dirty or (cause[0], cause[1].partition(".")[0]) in dirty or not _has_methods(dirt, cause)
+
+
+def _has_methods(dirt: Dirt, symbol: Symbol) -> bool:
+    return any(module == symbol[0] and name.startswith(f"{symbol[1]}.") for module, name in dirt.affected)
 
 
 def _members_concerned(graph: Graph, dirt: Dirt, module: str, unit: Unit, *causes: Symbol) -> MemberEdit | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import enum
-import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import attrs
 
+from hotswap.plan.nested import find_running, first_node
 from hotswap.plan.trees import children, dump, node_fields, walk
 
 #: Methods of builtin containers that change them. A call of one of these on a global counts as a contribution to it.
@@ -54,6 +55,7 @@ class Uses:
 
     reads: set[str] = attrs.Factory(set)
     calls: set[str] = attrs.Factory(set)
+    computes: set[str] = attrs.Factory(set)  # those of the calls whose result may stay somewhere as it is, where nothing jumps
     mutates: set[str] = attrs.Factory(set)
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
@@ -64,6 +66,7 @@ class Uses:
     def merge(self, other: Uses) -> None:
         self.reads |= other.reads
         self.calls |= other.calls
+        self.computes |= other.computes
         self.mutates |= other.mutates
         self.writes |= other.writes
         self.imports |= other.imports
@@ -105,7 +108,7 @@ class Analysis:
 
     @property
     def shallow(self) -> dict[str, Uses]:
-        """The same without what is nested: used while the function itself runs."""
+        """The same without what it only makes: used while the function itself runs."""
         self._finish()
         return self._shallow
 
@@ -370,6 +373,21 @@ def walrus_names(comprehension: ast.AST) -> list[str]:
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@contextmanager
+def computed(uses: Uses) -> Iterator[Uses]:
+    """Where code is walked whose results stay somewhere as they are."""
+    made = Uses()
+    yield made
+    made.computes |= made.calls
+    uses.merge(made)
+
+
+def stores_inside(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> bool:
+    """True for ``TABLE[key] = value`` and ``f.mark = value``."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, (ast.Subscript, ast.Attribute)) for target in targets)
+
+
 def analyse(node: ast.stmt) -> Analysis:
     """Find what a top-level statement uses, now and in the functions that it defines."""
     found = Analysis()
@@ -383,6 +401,8 @@ class _Walker:
 
     def __init__(self, found: Analysis) -> None:
         self.found = found
+        self.me = ("", "")  # the first parameter of the method that is walked, and its class
+        self.running: set[int] = set()  # ids of the first nodes of nested functions that run with the one around them
 
     def visit(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         """Visit one node.
@@ -405,7 +425,7 @@ class _Walker:
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
             self._arguments(node.args, uses, local, path, deferred)
-            self._body([node.body], node.args, local, f"{path}<lambda>", deferred)
+            self._body([node.body], node.args, uses, local, f"{path}<lambda>", deferred)
         elif isinstance(node, ast.ClassDef):
             self._class(node, uses, local, path, deferred)
         elif isinstance(node, _COMPREHENSIONS):
@@ -420,9 +440,11 @@ class _Walker:
         elif isinstance(node, (ast.Subscript,)) and isinstance(node.ctx, (ast.Store, ast.Del)):
             self._mutation(node.value, uses, local)
             self._children(node, uses, local, path, deferred)
-        elif isinstance(node, (ast.For, ast.AsyncFor)):
-            self._iteration(node.iter, uses, local)
-            self._children(node, uses, local, path, deferred)
+        elif isinstance(node, (ast.If, ast.IfExp, ast.While, ast.For, ast.AsyncFor, ast.Match)):
+            self._branch(node, uses, local, path, deferred)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and stores_inside(node):
+            with computed(uses) as made:
+                self._children(node, made, local, path, deferred)
         elif kind is ast.Expr:
             self._effect(cast(ast.Expr, node), uses, local)
             self._children(node, uses, local, path, deferred)
@@ -437,6 +459,19 @@ class _Walker:
         for child in children(node):
             self.visit(child, uses, local, path, deferred)
 
+    def _branch(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        """What decides which way is taken is computed, not kept."""
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            self._iteration(node.iter, uses, local)
+        for name, value in ast.iter_fields(node):
+            if name in ("test", "iter", "subject"):
+                with computed(uses) as made:
+                    self.visit(value, made, local, path, deferred)
+            else:
+                for child in value if isinstance(value, list) else [value]:
+                    if isinstance(child, ast.AST):
+                        self.visit(child, uses, local, path, deferred)
+
     def _name(self, node: ast.Name, uses: Uses, local: frozenset[str]) -> None:
         if node.id in local:
             return
@@ -449,6 +484,9 @@ class _Walker:
         chain = dotted(node)
         if chain is None:
             self.visit(node.value, uses, local, path, deferred)
+        elif chain.partition(".")[0] == self.me[0]:
+            if type(node.ctx) is ast.Load:
+                uses.reads.add(f"{self.me[1]}.{chain.split('.')[1]}")  # another method of its own class
         elif chain.partition(".")[0] not in local:
             if type(node.ctx) is ast.Load:
                 uses.reads.add(chain)
@@ -457,6 +495,16 @@ class _Walker:
                 uses.reads.add(chain.rpartition(".")[0])
 
     def _call(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        self._called(node, uses, local)
+        if isinstance(node.func, ast.Call):  # what is made by a call and called at once
+            with computed(uses) as made:
+                self._call(node.func, made, local, path, deferred)
+            for child in (*node.args, *node.keywords):
+                self.visit(child, uses, local, path, deferred)
+        else:
+            self._children(node, uses, local, path, deferred)
+
+    def _called(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
         chain = dotted(node.func)
         if chain is None or chain.partition(".")[0] in local:
             uses.calls_unknown = True
@@ -469,7 +517,6 @@ class _Walker:
             self._mutation(node.func.value, uses, local)
         if isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr", "next") and node.args:
             self._mutation(node.args[0], uses, local)
-        self._children(node, uses, local, path, deferred)
 
     def _iteration(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
         """Going through something asks it for its elements: an enum class gives its members."""
@@ -495,7 +542,14 @@ class _Walker:
 
     def _decorator(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         """A decorator is called; one that is a method (``@app.route("/")``) may note the function in its object."""
-        self.visit(node, uses, local, path, deferred)
+        if isinstance(node, ast.Call):
+            self._called(node, uses, local)
+            self.visit(node.func, uses, local, path, deferred)
+            with computed(uses) as made:
+                for child in (*node.args, *node.keywords):
+                    self.visit(child, made, local, path, deferred)
+        else:
+            self.visit(node, uses, local, path, deferred)
         chain = dotted(node.func if isinstance(node, ast.Call) else node)
         if chain is None or chain.partition(".")[0] in local:
             return
@@ -504,9 +558,10 @@ class _Walker:
             uses.mutates.add(head)
 
     def _arguments(self, args: ast.arguments, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
-        for default in [*args.defaults, *args.kw_defaults]:
-            if default is not None:
-                self.visit(default, uses, local, path, deferred)
+        with computed(uses) as made:
+            for default in [*args.defaults, *args.kw_defaults]:
+                if default is not None:
+                    self.visit(default, made, local, path, deferred)
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None and arg.annotation is not None:
                 self.visit(arg.annotation, uses, local, path, deferred)
@@ -514,24 +569,35 @@ class _Walker:
     def _function(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
     ) -> None:
+        self._head(node, uses, local, path, deferred)
+        self._body(node.body, node.args, uses, local, path + node.name, deferred)
+
+    def _head(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
+    ) -> None:
         for decorator in node.decorator_list:
             self._decorator(decorator, uses, local, path, deferred)
         self._arguments(node.args, uses, local, path, deferred)
         if node.returns is not None:
             self.visit(node.returns, uses, local, path, deferred)
-        self._body(node.body, node.args, local, path + node.name, deferred)
 
     def _body(
-        self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str, deferred: Uses | None
+        self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
     ) -> None:
         if deferred is None:
-            self.found.later.append(lambda: self._walk_body(body, args, local, name, None))
-        else:
-            self._walk_body(body, args, local, name, deferred)
+            self.found.later.append(lambda: self._walk_outermost(body, args, local, name))
+        else:  # a function in a function: noted with the outermost one
+            self._walk_body(body, args, uses if id(body[0]) in self.running else deferred, local, deferred)
+
+    def _walk_outermost(self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str) -> None:
+        shallow, nested = Uses(), Uses()
+        self._walk_body(body, args, shallow, local, nested)
+        self.found.note_function(name, shallow, nested)
 
     def _walk_body(
-        self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str, deferred: Uses | None
+        self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], deferred: Uses
     ) -> None:
+        self.running |= {id(first_node(function)) for function in find_running(body)}
         own = set(bound_names(body)) | {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
         own |= {a.arg for a in (args.vararg, args.kwarg) if a is not None}
         declared: set[str] = set()
@@ -542,39 +608,50 @@ class _Walker:
                 declared.update(child.names)
         own -= declared
         inner = local | own
-        if deferred is not None:  # a function in a function: noted with the outermost one
-            for node in body:
-                self.visit(node, deferred, inner, "", deferred)
-            deferred.inspects_parameter |= inspects_parameter(body, args)
-            return
-        shallow, nested = Uses(), Uses()
         for node in body:
-            self.visit(node, shallow, inner, "", nested)
-        shallow.inspects_parameter = inspects_parameter(body, args)
-        self.found.note_function(name, shallow, nested)
+            self.visit(node, uses, inner, "", deferred)
+        uses.inspects_parameter |= inspects_parameter(body, args)
 
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         for decorator in node.decorator_list:
             self._decorator(decorator, uses, local, path, deferred)
-        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
-            self.visit(base, uses, local, path, deferred)
-            if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
-                uses.calls.add(f"{chain}.__init_subclass__")
         inner = f"{path}{node.name}."
         own = local | frozenset(bound_names(node.body))
-        for child in node.body:
-            # Functions in a class body do not see the names of the class.
-            if isinstance(child, _FUNCTIONS):
-                for decorator in child.decorator_list:
-                    self._decorator(decorator, uses, own, inner, deferred)
-                self._arguments(child.args, uses, own, inner, deferred)
-                if child.returns is not None:
-                    self.visit(child.returns, uses, own, inner, deferred)
-                self._body(child.body, child.args, local, inner + child.name, deferred)
-                if deferred is None:
-                    self.found.later.append(functools.partial(self._class_method, node, child, path + node.name))
-            else:
-                self.visit(child, uses, own, inner, deferred)
+        with computed(uses) as made:
+            for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+                self.visit(base, made, local, path, deferred)
+                if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
+                    uses.calls.add(f"{chain}.__init_subclass__")
+            for child in node.body:
+                if isinstance(child, _FUNCTIONS):
+                    self._head(child, uses, own, inner, deferred)
+                    # Functions in a class body do not see the names of the class.
+                    self._method(node, child, uses, local, path + node.name, deferred)
+                else:
+                    self.visit(child, made, own, inner, deferred)
+
+    def _method(
+        self,
+        owner: ast.ClassDef,
+        node: ast.FunctionDef | ast.AsyncFunctionDef,
+        uses: Uses,
+        local: frozenset[str],
+        path: str,
+        deferred: Uses | None,
+    ) -> None:
+        if deferred is not None:
+            self._body(node.body, node.args, uses, local, f"{path}.{node.name}", deferred)
+            return
+        first = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)][:1]
+        me = (first[0], path) if first and not any(dotted(d) == "staticmethod" for d in node.decorator_list) else ("", "")
+
+        def walk_method() -> None:
+            self.me = me
+            self._walk_outermost(node.body, node.args, local, f"{path}.{node.name}")
+            self.me = ("", "")
+            self._class_method(owner, node, path)
+
+        self.found.later.append(walk_method)
 
     def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
         decorators = {dotted(d) for d in node.decorator_list}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class, set_contents, set_item
-from hotswap.fingerprint import CONTAINERS
+from hotswap.fingerprint import CONTAINERS, same_value
 from hotswap.model import Finding, Severity
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import ClassPair, Refusal
@@ -46,9 +46,9 @@ def hotswap_pair_members(live: type, staged: type) -> list[tuple[object, object]
     for name in new.keys() & old.keys():
         if sum(twin is old[name] for twin in twin_of.values()) > 1:
             raise _refused(live, name, "was another name for a member and becomes one of its own")
-        if _is_builtin_inside(live) and old[name]._value_ != new[name]._value_:
+        if _is_builtin_inside(live) and not same_value(old[name]._value_, new[name]._value_):
             raise _refused(live, name, f"is a {live._member_type_.__name__}, whose value cannot change in the object")  # type: ignore[attr-defined]
-        if old[name]._value_ != new[name]._value_ and _combinations(live):
+        if not same_value(old[name]._value_, new[name]._value_) and _combinations(live):
             raise _refused(live, name, "is in combinations that exist, and has another value now")
     return [(member, twin_of[id(member)]) for member in _canonical(staged) if id(member) in twin_of]
 
@@ -109,7 +109,7 @@ def _update_member(pair: ClassPair, swap: Swap, member: Any, twin: Any, resolve:
         if type(old) is type(new) and isinstance(old, (int, str)) and old == new:
             continue
         if isinstance(old, CONTAINERS) and name != "_value_":
-            if old != new:
+            if not same_value(old, new):
                 swap.findings.append(_kept(pair, f"{twin._name_}.{name}"))
             continue
         swap.add(set_item(state, name, new, f"{pair.path}.{twin._name_}.{name}"))
