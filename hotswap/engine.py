@@ -25,6 +25,7 @@ from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, summarise
 from hotswap.plugin.manager import Plugins
+from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.stack import find_children, find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
@@ -58,6 +59,7 @@ class Engine:
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
     _number: int = attrs.field(default=0, init=False)
+    _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
         self.world.ask_kind = self.plugins.value_kind
@@ -135,6 +137,9 @@ class Engine:
     def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None, tries: int = 3) -> Report:
         swap = self._link(draft)
         findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
+        if not self._is_audit_named:
+            findings += (audited := find_audit_hook())
+            self._is_audit_named = bool(audited)
         swap.suspended.clear()
         clock.mark("link")
         try:
