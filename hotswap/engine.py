@@ -26,7 +26,8 @@ from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, summarise
 from hotswap.plugin.manager import Plugins
 from hotswap.transition.audit import find_audit_hook
-from hotswap.transition.stack import find_children, find_running
+from hotswap.transition.children import find_children
+from hotswap.transition.stack import find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
@@ -49,12 +50,14 @@ class Engine:
         scope: says which files are managed.
         on_report: called with each report, after the swap lock has been released.
         world: everything known about the program.
+        list_forks: gives the pids that forks of this process have had.
     """
 
     scope: object
     on_report: Callable[[Report], None] | None = None
     world: World = attrs.Factory(World)
     plugins: Plugins = attrs.Factory(Plugins)
+    list_forks: Callable[[], Iterable[int]] = tuple
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
@@ -136,7 +139,8 @@ class Engine:
 
     def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None, tries: int = 3) -> Report:
         swap = self._link(draft)
-        findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
+        findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended)]
+        findings += find_children(self.list_forks())
         if not self._is_audit_named:
             findings += (audited := find_audit_hook())
             self._is_audit_named = bool(audited)
