@@ -29,7 +29,9 @@ from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, summarise
 from hotswap.plugin.manager import Plugins
-from hotswap.transition.stack import find_children, find_running
+from hotswap.transition.audit import find_audit_hook
+from hotswap.transition.children import find_children
+from hotswap.transition.stack import find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
@@ -54,12 +56,14 @@ class Engine:
         scope: says which files are managed.
         on_report: called with each report, after the swap lock has been released.
         world: everything known about the program.
+        list_forks: gives the pids that forks of this process have had.
     """
 
     scope: object
     on_report: Callable[[Report], None] | None = None
     world: World = attrs.Factory(World)
     plugins: Plugins = attrs.Factory(Plugins)
+    list_forks: Callable[[], Iterable[int]] = tuple
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
@@ -68,6 +72,7 @@ class Engine:
     _ran: set[tuple[str, bytes]] = attrs.field(factory=set, init=False)
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
+    _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
         self.world.ask_kind = self.plugins.value_kind
@@ -166,10 +171,9 @@ class Engine:
 
     def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
         swap = self._commit(draft, clock)
-        findings = [*draft.plan.findings, *swap.findings, *find_running(draft, swap.suspended), *find_children()]
-        swap.suspended.clear()
         before, gone = self._remember(draft)
         try:
+            findings = [*draft.plan.findings, *swap.findings, *self._look_around(draft, swap)]
             failure = self._follow_up(draft)
         except BaseException:  # whatever it was, what is live and what is noted must agree
             self._take_back(swap, before, gone)
@@ -185,6 +189,15 @@ class Engine:
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)
         return report
+
+    def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
+        """Who runs old code still, in this process and in its children, and who listens to the commit."""
+        findings = [*find_running(draft, swap.suspended), *find_children(self.list_forks())]
+        swap.suspended.clear()
+        if not self._is_audit_named:
+            findings += (audited := find_audit_hook())
+            self._is_audit_named = bool(audited)
+        return findings
 
     def _commit(self, draft: Draft, clock: _Clock) -> commit.Swap:
         """Link and commit; again where the program has made an object meanwhile that linking has not seen."""

@@ -1,6 +1,7 @@
 """Every exception that hotswap raises, and every stable code with its meaning and its remedy.
 
-A code never changes its meaning; ``hotswap explain CODE`` prints what stands here.
+A code never changes its meaning, and the number of one that went (HS211, HS411) is not used again; ``hotswap explain CODE``
+prints what stands here.
 HS1xx: the text. HS2xx: cannot be done in place. HS3xx: a person has to decide. HS4xx: kept or stale, named.
 HS5xx: the environment.
 """
@@ -94,7 +95,6 @@ CODES: dict[str, Code] = _codes(
      "Save in smaller steps, or restart."),
     ("HS210", "running code differs from its source", "The live functions were not compiled from the text that was taken as "
      "the base; the file changed before hotswap was attached, or something patched them.", "Restart."),
-    ("HS211", "too much state to stage", "Evaluating the change aside would copy more objects than the limit.", "Restart."),
     ("HS212", "a plugin refused", "A plugin vetoed the change; its reason is in the message.", "Do what it says, or restart."),
     ("HS213", "settings only read at start", "The changed file or setting is read when the program starts.", "Restart."),
     ("HS301", "live objects need new fields", "Objects of a class exist which lack a field that the new code has, and no "
@@ -117,18 +117,17 @@ CODES: dict[str, Code] = _codes(
      "Restart when it is wanted now."),
     ("HS407", "new statement was run", "A statement that was added for its effect was run once, after the commit.", ""),
     ("HS408", "child processes", "Child processes started before this swap still run the old code.",
-     "Start them again, or run them under hotswap."),
+     "Start them again."),
     ("HS409", "old reference cannot follow", "A reference from before cannot be led to the new object for every use.",
      "Use the name in its module instead of the held object."),
     ("HS410", "removed definition", "A definition was removed; a held reference raises when it is called.", ""),
-    ("HS411", "new code was not compiled from a file", "The module has no source file or is not managed.", ""),
     ("HS501", "polling", "The system's limit of file watches is reached, or the file system sends no events; polling instead.",
      "Raise fs.inotify.max_user_watches, or run with --poll."),
-    ("HS502", "audit hook", "The program has a Python audit hook, which runs inside the commit; another thread may see the "
-     "commit in parts.", "Remove the hook while swapping, or accept it."),
+    ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "
+     "commit in parts. Said once, since a hook cannot be removed.", "Start without the hook while developing, or accept it."),
     ("HS503", "broken plugin", "A plugin raised; it was left out of this step.", "Mend or uninstall the plugin."),
-    ("HS504", "frozen objects", "gc.freeze() hides objects from the collector; not all live functions can be listed.",
-     "Call gc.unfreeze(), or restart."),
+    ("HS504", "frozen objects", "gc.freeze() hides objects from the collector; they were brought back to be listed, and frozen "
+     "again.", "Nothing; objects made between the two calls of gc.freeze() are frozen too."),
     ("HS505", "swap inside of a swap", "Code that a swap evaluates, or a plugin's hook, asked for a swap itself; it was not "
      "carried out.", "Ask for it when the swap is over, from another place."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),

@@ -4,17 +4,23 @@ Takes: the engine's locks. Gives: children that start with the locks free and th
 anything in a child. A forked child has the code that was live when it was forked; it does not watch, nor serve, nor
 swap by itself (a child that forks in the middle of a request would otherwise swap next to its parent, and print twice);
 the parent names its children with the next swap (HS408).
+
+What a fork gives to the caller is not told to anybody else, so each child notes its pid itself, in memory that it shares
+with its parent: no descriptor that the program could meet, and nothing to wait for.
 """
 
 from __future__ import annotations
 
+import itertools
+import mmap
 import os
+import struct
 import sys
 import threading
 import warnings
 from typing import Any, Protocol
 
-__all__ = ["guard_forks"]
+__all__ = ["guard_forks", "list_forks", "note_forks"]
 
 #: Seconds that a fork waits for a swap to end. A swap that evaluates a statement which waits for a lock of the forking
 #: thread would never end; the child then gets locks that are new, in a program that is half swapped in name only: the
@@ -56,6 +62,50 @@ def guard_forks(swap_lock: _Lock, inner_lock: Any) -> None:
     os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
     if sys.version_info >= (3, 12):
         _silence_own_warning()
+
+
+# ---- who was forked ----
+
+#: So many children are remembered; of more, the earliest are forgotten, which mostly have ended by then.
+MAX_FORKS = 1024
+_PID = struct.Struct("q")
+_pids: mmap.mmap | None = None  # where children note their pids; shared with all that descend from this process
+_owner = 0  # the process whose children these are
+
+
+def note_forks() -> None:
+    """Let the children of this process note their pids from now on; there is no way to undo it."""
+    global _pids, _owner
+    if _pids is not None or not hasattr(os, "register_at_fork"):
+        return
+    pids = _pids = mmap.mmap(-1, MAX_FORKS * _PID.size)
+    _owner = os.getpid()
+    numbers = itertools.count()
+    reserved: dict[int, int] = {}  # by thread: several may fork at once
+
+    def before() -> None:
+        reserved[threading.get_ident()] = next(numbers) % MAX_FORKS
+
+    def in_parent() -> None:
+        reserved.pop(threading.get_ident(), None)
+
+    def in_child() -> None:
+        # The first child notes itself; what it forks in turn is its own, and would write into the parent's places.
+        if os.getppid() == _owner:
+            _PID.pack_into(pids, reserved.get(threading.get_ident(), 0) * _PID.size, os.getpid())
+        reserved.clear()
+
+    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+
+
+def list_forks() -> list[int]:
+    """The pids that forks of this process have had, the living and the ended; empty in a child."""
+    if _pids is None or os.getpid() != _owner:
+        return []
+    return [pid for (pid,) in _PID.iter_unpack(_pids[:]) if pid]
+
+
+# ---- locks and warnings ----
 
 
 def _renew(lock: Any) -> None:

@@ -21,6 +21,7 @@ from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
 from hotswap.engine import Engine
 from hotswap.errors import NotStartedError, UnsupportedError
+from hotswap.fork import list_forks, note_forks
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule
 from hotswap.model import Plan, Report, Status
@@ -71,7 +72,8 @@ def open_session(
         on_error: told of a module that could not be taken under management.
     """
     check_interpreter()
-    engine = Engine(scope, on_report=on_report)
+    engine = Engine(scope, on_report=on_report, list_forks=list_forks)
+    note_forks()
     contributions = Contributions(engine.world)
 
     def prepare(tree: ast.Module, name: str, namespace: dict[str, Any]) -> ast.Module:

@@ -23,6 +23,7 @@ from hotswap.link.heap import LRU, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
+from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.shape import prepare_shapes
@@ -770,6 +771,7 @@ class _Linker:
             return look_up(module.__dict__, symbol[1]) if module is not None else None
 
         pairs = self.twins.classes
+        memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs)
         stale = Stale(
             functions=frozenset(affected),
             rebuilt=tuple(live for _, live in pairs),
@@ -778,6 +780,8 @@ class _Linker:
             find=find,
             becomes=find_new,
             is_stale=lambda function: _is_affected(affected, names.get(function.__module__, ""), function.__qualname__),
+            may_differ=memory.may_differ,
+            members=memory.members,
             drop_attribute=self.census.drop_attribute,
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )

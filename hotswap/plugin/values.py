@@ -103,6 +103,11 @@ class Stale:
         find: gives the live object of a (module, qualified name), None where there is none.
         becomes: gives what will stand there after the swap, as it was evaluated aside; None where nothing was.
         is_stale: True for a live function that behaves differently after the swap.
+        may_differ: True for a live callable that may give something else after the swap. It looks through methods,
+            partials and wrappers, and follows calls of what a function is given: the question for results that are
+            cheaper to drop than to keep wrongly.
+        members: the attributes of a kind (``functools.cached_property``) in the classes of the managed modules, as class
+            and name.
         drop_attribute: writes that remove an attribute from all instances of a class, those included that are made
             until the commit.
         drop_attribute_on_rollback: the same, but only when the swap is taken back.
@@ -115,5 +120,7 @@ class Stale:
     find: Callable[[tuple[str, str]], Any]
     becomes: Callable[[tuple[str, str]], Any]
     is_stale: Callable[[FunctionType], bool]
+    may_differ: Callable[[Any], bool]
+    members: Callable[[type], list[tuple[type, str]]]
     drop_attribute: Callable[[type, str], list[Write]]
     drop_attribute_on_rollback: Callable[[type, str], list[Write]]

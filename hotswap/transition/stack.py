@@ -1,4 +1,4 @@
-"""Names what still runs old code: functions on stacks, suspended coroutines and generators, child processes."""
+"""Names what still runs old code: functions on stacks, suspended coroutines and generators."""
 
 from __future__ import annotations
 
@@ -78,18 +78,3 @@ def _finding(who: str, module: str, code: CodeType, frame: FrameType) -> Finding
         file=code.co_filename,
         line=frame.f_lineno or code.co_firstlineno,
     )
-
-
-def find_children() -> list[Finding]:
-    """Processes that multiprocessing started before this swap: they run the code that they started with."""
-    multiprocessing = sys.modules.get("multiprocessing")
-    children = multiprocessing.active_children() if multiprocessing is not None else []
-    return [
-        Finding(
-            code="HS408",
-            severity=Severity.KEPT,
-            message=f"child process {child.name} (pid {child.pid}) runs the code that it started with",
-            next_step="start it again, or run it under hotswap",
-        )
-        for child in children
-    ]

@@ -41,10 +41,15 @@ def _field(field: Any) -> Field:
 @hookimpl
 def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
     """With slots, attrs keeps the result of a ``cached_property`` in a slot of its name."""
-    for module, qualname in sorted(stale.functions):
-        owner, _, name = qualname.rpartition(".")
-        cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not isinstance(cls, type) or "__attrs_attrs__" not in cls.__dict__:
-            continue
-        if isinstance(cls.__dict__.get(name), MemberDescriptorType):
+    for cls, name in stale.members(MemberDescriptorType):
+        function = _cached_properties(cls).get(name)
+        if function is not None and stale.may_differ(function):
             yield from stale.drop_attribute(cls, name)
+
+
+def _cached_properties(cls: type) -> dict[str, Any]:
+    """The functions behind them; attrs leaves them nowhere but in a default of the ``__getattr__`` that it writes."""
+    if "__attrs_attrs__" not in cls.__dict__:
+        return {}
+    found = getattr(cls.__dict__.get("__getattr__"), "__defaults__", None) or ()
+    return next((item for item in found if type(item) is dict), {})

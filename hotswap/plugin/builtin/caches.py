@@ -1,7 +1,7 @@
 """Drops results that old code computed: lru_cache, cached_property, and the answers that ABCs remember.
 
     cache                              dropped when
-    functools.lru_cache, cache         the function behind it behaves differently
+    functools.lru_cache, cache         what is behind it may give something else: a function, a bound method, a partial
     functools.cached_property          the same, on every instance
     isinstance answers of an ABC       a class that it has judged, or itself, was rebuilt
     the choices of a singledispatch    a class got other bases
@@ -31,20 +31,22 @@ def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
 def _drop_lru(stale: Stale) -> Iterator[Write]:
     for cache in stale.lru_caches:
         function = getattr(cache, "__wrapped__", None)
-        if isinstance(function, FunctionType) and stale.is_stale(function):
-            yield Write((cache.cache_clear,), (cache.cache_clear,), f"results of {function.__module__}.{function.__qualname__}")
+        if stale.may_differ(function):
+            name = getattr(function, "__qualname__", repr(type(function)))
+            yield Write((cache.cache_clear,), (cache.cache_clear,), f"results of {name}")
 
 
 def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
+    for cls, name in stale.members(functools.cached_property):
+        if stale.may_differ(cls.__dict__[name]):
+            yield from stale.drop_attribute(cls, name)
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
-        cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not isinstance(cls, type):
+        found = stale.find((module, owner)) if owner and "<locals>" not in owner else None
+        if not isinstance(found, type) or isinstance(found.__dict__.get(name), functools.cached_property):
             continue
-        if isinstance(cls.__dict__.get(name), functools.cached_property):
-            yield from stale.drop_attribute(cls, name)
-        elif isinstance(stale.becomes((module, qualname)), functools.cached_property):
-            yield from stale.drop_attribute_on_rollback(cls, name)  # what was there before would be hidden by the results
+        if isinstance(stale.becomes((module, qualname)), functools.cached_property):
+            yield from stale.drop_attribute_on_rollback(found, name)  # what was there before would be hidden by the results
 
 
 # ---- what ABCs remember ----

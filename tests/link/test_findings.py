@@ -1,0 +1,37 @@
+"""What only linking can see of the live program, and says or refuses."""
+
+from __future__ import annotations
+
+import sys
+
+from hotswap.model import Verdict
+from tests.link.program import Program
+
+V1 = "def f():\n    return 'old'\n"
+V2 = "def f():\n    return 'new'\n"
+
+
+def load_late(program: Program, name: str, live: str, text: str) -> None:
+    """A module that runs one text, while its file had another when hotswap came."""
+    module = program.library(name, live)
+    path = program.directory / f"{name}.py"
+    path.write_text(text)
+    program.engine.world.adopt(module, str(path), path.read_bytes(), name=name, fresh=False)
+
+
+def test_code_that_the_file_does_not_have_is_refused(program: Program) -> None:
+    """The file was edited after the import and before hotswap: nothing can be told from its text (HS210)."""
+    load_late(program, "early", "def f():\n    return 'older still'\n", V1)
+    report = program.edit("early", V2)
+    assert not report.applied
+    assert report.verdict is Verdict.RESTART
+    assert [finding.code for finding in report.held] == ["HS210"]
+    assert "early.f" in report.held[0].message
+    assert sys.modules["early"].f() == "older still"
+
+
+def test_code_that_the_file_has_is_swapped(program: Program) -> None:
+    """The same where the text is that of the running code."""
+    load_late(program, "late", V1, V1)
+    assert program.edit("late", V2).applied
+    assert sys.modules["late"].f() == "new"
