@@ -120,14 +120,17 @@ class _Linker:
             self._remove_modules()
             self._note_imported()
             self._prepare_shapes()
+            self._finish_functions()
+            self._drop_caches()
+            self._ask_before_commit()
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
-        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
-        follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
-        self._drop_caches()
-        self._ask_before_commit()
         self.census.frame(self.swap)
         return self.swap
+
+    def _finish_functions(self) -> None:
+        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
@@ -771,7 +774,7 @@ class _Linker:
             return look_up(module.__dict__, symbol[1]) if module is not None else None
 
         pairs = self.twins.classes
-        memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs)
+        memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs, {id(item) for item in self.staging.young})
         stale = Stale(
             functions=frozenset(affected),
             rebuilt=tuple(live for _, live in pairs),

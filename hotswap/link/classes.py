@@ -323,8 +323,9 @@ def _set_abstract(swap: Swap, live: type, staged: type) -> None:
 
 def _write_abstract(swap: Swap, live: type, new: frozenset[str]) -> None:
     if (old := getattr(live, "__abstractmethods__", None)) != new:
-        undo = (setattr, live, "__abstractmethods__", old if old is not None else frozenset())
-        swap.add(Write((setattr, live, "__abstractmethods__", new), undo))
+        # type's own: a metaclass may have a __setattr__, and no code of the program runs inside of the commit.
+        undo = (type.__setattr__, live, "__abstractmethods__", old if old is not None else frozenset())
+        swap.add(Write((type.__setattr__, live, "__abstractmethods__", new), undo))
 
 
 def _refused(pair: ClassPair, code: str, message: str) -> Refusal:
