@@ -15,6 +15,7 @@ import gc
 import operator
 import time
 from collections import deque
+from collections.abc import Callable
 from itertools import starmap
 from types import CellType, FunctionType
 from typing import Any
@@ -56,6 +57,7 @@ class Swap:
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
         trampolines: live functions that lead to another one, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
+        merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
     writes: list[Write] = attrs.Factory(list)
@@ -65,6 +67,7 @@ class Swap:
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
+    merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=lambda function, key, old, new: new, repr=False)
 
     def add(self, *writes: Write) -> None:
         self.writes.extend(writes)
