@@ -15,6 +15,7 @@ import gc
 import operator
 import time
 from collections import deque
+from collections.abc import Callable
 from itertools import starmap
 from types import CellType, FunctionType
 from typing import Any
@@ -69,6 +70,7 @@ class Swap:
         trampolines: live functions that lead to another one, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
+        merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
     writes: list[Write] = attrs.Factory(list)
@@ -79,6 +81,7 @@ class Swap:
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
+    merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=lambda function, key, old, new: new, repr=False)
 
     def add(self, *writes: Write) -> None:
         self.writes.extend(writes)

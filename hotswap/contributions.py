@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import getattr_static_dict
+from hotswap.fingerprint import LRU, getattr_static_dict
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
@@ -68,6 +69,8 @@ class Contributions:
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
         if isinstance(value, _CONTAINERS):
             return sign_container(value)
+        if isinstance(value, (FunctionType, LRU)):
+            return sign_container(value.__dict__) if value.__dict__ else None
         if isinstance(value, type):
             own = record is not None and value.__module__ == record.module.__name__
             return _sign_all(value.__dict__.values(), self._sign_inner) if own else None

@@ -38,11 +38,14 @@ _IMMUTABLE: tuple[type, ...] = (
 )  # fmt: skip
 #: Bound by name only, so a new one can take its place.
 _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)
+LRU: type = type(functools.lru_cache(lambda: None))
+#: What ``functools`` notes in a wrapper's dict.
+OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__type_params__", "__wrapped__", "cache_parameters"})
 CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
 _CALLABLES: tuple[type, ...] = (
     FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
-    type(functools.lru_cache(lambda: None)), staticmethod, classmethod, property, functools.cached_property,
+    LRU, staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 
@@ -258,6 +261,22 @@ def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
         return _Printer(is_managed).number(value)
     except (_TooLarge, RecursionError, RuntimeError):
         return None
+
+
+def function_data(value: Any, *, atoms: bool = False) -> dict[str, Any]:
+    """What a function or a cache carries beside its code: attributes as ``.name``, defaults as ``(parameter)``.
+
+    Args:
+        atoms: with defaults that are plain constants.
+    """
+    if not isinstance(value, (FunctionType, LRU)):
+        return {}
+    found = {f".{key}": item for key, item in value.__dict__.items() if key not in OF_WRAPPERS}
+    if isinstance(value, FunctionType):
+        names = value.__code__.co_varnames[: value.__code__.co_argcount]
+        defaults = dict(zip(reversed(names), reversed(value.__defaults__ or ()), strict=False)) | (value.__kwdefaults__ or {})
+        found |= {f"({name})": item for name, item in defaults.items() if atoms or type(item) not in _ATOMS}
+    return found
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -12,14 +12,14 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
 import attrs
 
 from hotswap.commit import Swap
-from hotswap.fingerprint import Print, fingerprint, kind_of_value
+from hotswap.fingerprint import Print, fingerprint, function_data, kind_of_value
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -39,8 +39,8 @@ class ModuleRecord:
         name: in ``sys.modules``.
         file: as its code carries it in ``co_filename``.
         data: the bytes that are live.
-        base: fingerprints of its data when the text had executed, by name (``Class.attr`` for class attributes);
-            None for a module that hotswap was attached to later.
+        base: fingerprints of its data when the text had executed, by name (also ``Class.attr``, ``function.attr`` and
+            ``function(default)``); None for a module that hotswap was attached to later.
         has_run: False for a main module that is still executing.
     """
 
@@ -172,13 +172,10 @@ class World:
         """Fingerprint some names anew, after their initialisers were evaluated again."""
         assert record.base is not None, f"{record.name} has no base to renew"
         for name in names:
-            for key in [k for k in record.base if k == name or k.startswith(f"{name}.")]:
+            for key in [k for k in record.base if k == name or k.startswith((f"{name}.", f"{name}("))]:
                 del record.base[key]
             if name in record.module.__dict__:
-                value = record.module.__dict__[name]
-                record.base[name] = fingerprint(value, self.is_managed)
-                if isinstance(value, type) and value.__module__ == record.module.__name__:
-                    record.base.update(print_class(self, name, value))
+                record.base.update(print_value(self, name, record.module.__dict__[name], record.module.__name__))
 
     def note_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
         """Remember functions that lost their definition, so that the definition can come back to them."""
@@ -279,17 +276,55 @@ def print_namespace(world: World, module: ModuleType) -> dict[str, Print]:
     for name, value in list(module.__dict__.items()):
         if name.startswith("__") and name.endswith("__") and name not in ("__all__", "__version__"):
             continue
-        found[name] = fingerprint(value, world.is_managed)
-        if isinstance(value, type) and value.__module__ == module.__name__:
-            found.update(print_class(world, name, value))
+        found.update(print_value(world, name, value, module.__name__))
+    return found
+
+
+def print_value(world: World, path: str, value: Any, module: str) -> dict[str, Print]:
+    """Fingerprints of a value and of what it carries: attributes of a class, attributes and defaults of a function."""
+    found = {path: fingerprint(value, world.is_managed)}
+    for key, item in function_data(bare(value)).items():
+        found[f"{path}{key}"] = fingerprint(item, world.is_managed)
+    if isinstance(value, type) and value.__module__ == module:
+        found.update(print_class(world, path, value))
     return found
 
 
 def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
-    found = {}
-    for name, value in list(cls.__dict__.items()):
-        if not (name.startswith("__") and name.endswith("__")):
-            found[f"{path}.{name}"] = fingerprint(value, world.is_managed)
-            if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
-                found.update(print_class(world, f"{path}.{name}", value))
+    found: dict[str, Print] = {}
+    for name, value in _own_members(cls):
+        printed = print_value(world, f"{path}.{name}", value, "")
+        if name.startswith("__") and name.endswith("__"):
+            del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
+        found.update(printed)
+        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            found.update(print_class(world, f"{path}.{name}", value))
     return found
+
+
+def walk_functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The functions and caches of a module and of its classes, under the names that their fingerprints have."""
+    for name, value in list(module.__dict__.items()):
+        yield name, bare(value)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            yield from _walk_class(name, value)
+
+
+def _walk_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
+    for name, value in _own_members(cls):
+        yield f"{path}.{name}", bare(value)
+        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            yield from _walk_class(f"{path}.{name}", value)
+
+
+def _own_members(cls: type) -> list[tuple[str, Any]]:
+    return [
+        (name, value)
+        for name, value in list(cls.__dict__.items())
+        if isinstance(value, FunctionType) or not (name.startswith("__") and name.endswith("__"))
+    ]
+
+
+def bare(value: Any) -> Any:
+    """The function in a static or class method."""
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value

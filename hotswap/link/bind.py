@@ -15,11 +15,12 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint, same_value
+from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, same_value
+from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
-from hotswap.link.heap import LRU, scan_heap
+from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
@@ -77,6 +78,8 @@ class _Linker:
         self.plugins = plugins
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
+        self.data = FunctionData(draft, world, self.merger, self._base)
+        self.swap.merge = self.data.merge
         self.census = Census()
         self.owners = {id(record.module.__dict__): name for name, record in reversed(list(world.records.items()))}
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
@@ -94,6 +97,7 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
+        self.bases: dict[str, dict[str, Print]] = {}
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
@@ -111,6 +115,7 @@ class _Linker:
         try:
             staging.run()
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
+            self._pair_containers(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
@@ -331,7 +336,6 @@ class _Linker:
 
     def _bind_names(self) -> None:
         kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
-        self._pair_containers(kept)
         for module in self.draft.order:
             if module not in self.staging.modules:
                 continue
@@ -387,11 +391,22 @@ class _Linker:
         where = (record.file, unit.line)
         new = self.fresh.get((module, name), new)
         bound = self._choose(module, name, live, staged, new, where, unit)
+        if unit.kind is UnitKind.FUNCTION and self._carries(live, staged, bound):
+            self.data.carry(self.swap, live, staged, bound, self.twins.resolve)
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
             if live is not MISSING and not isinstance(live, _ATOMS):
                 self.rebound[id(live)] = (live, bound, module)
         self.bound.add((module, name))
+
+    def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
+        """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
+        if not all(isinstance(value, (FunctionType, LRU)) for value in (live, staged, bound)):
+            return False
+        if bound is live:
+            return isinstance(live, LRU)
+        is_own = isinstance(bound, FunctionType) and bound.__code__.co_qualname == live.__qualname__
+        return id(bound) not in self.live_functions or is_own
 
     def _rebind_importers(self) -> None:
         """Other modules' imports of an object that could not be led on in place follow by name."""

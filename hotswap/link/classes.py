@@ -22,9 +22,9 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import fingerprint, same_value
+from hotswap.fingerprint import LRU, fingerprint, same_value
 from hotswap.link.data import Merger
-from hotswap.link.heap import LRU, with_subclasses
+from hotswap.link.heap import with_subclasses
 from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins

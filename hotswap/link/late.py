@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from hotswap.fingerprint import Print, fingerprint
+from hotswap.fingerprint import Print, fingerprint, function_data
 from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.unstage import EscapeError, Twins, lead_over
@@ -18,7 +18,7 @@ from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
 from hotswap.plan.graph import Graph
 from hotswap.plan.units import UnitKind
-from hotswap.world import World, print_class
+from hotswap.world import World, print_value
 
 
 def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str, Print]]:
@@ -76,8 +76,13 @@ def _print_names(staging: Staging, twins: Twins, world: World, name: str, names:
     for key, value in staging.modules[name].__dict__.items():
         if key not in names:
             continue
-        led = twins.resolve(value)
-        found[key] = fingerprint(led, world.is_managed)
-        if isinstance(value, type):
-            found.update(print_class(world, key, value))
+        found.update(print_value(world, key, value, value.__module__ if isinstance(value, type) else ""))
+        found[key] = fingerprint(twins.resolve(value), world.is_managed)
+    space = staging.modules[name].__dict__
+    for made, live in twins.functions:  # the dict of a class made aside refers to the live methods by now
+        if made.__globals__ is space and made.__qualname__ in found:
+            for key in function_data(live):
+                found.pop(f"{made.__qualname__}{key}", None)
+            for key, item in function_data(made).items():
+                found[f"{made.__qualname__}{key}"] = fingerprint(item, world.is_managed)
     return found

@@ -208,6 +208,8 @@ class _Builder:
                 dirt.shallow |= {(name, bound) for bound in unit.names}
             reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)
+            for unit in [old for old, _ in diff.changed] + diff.removed:
+                dirt.unset |= self.before.mutated(name, unit)
             before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
             dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
         for name, pairing in self.pairings.items():

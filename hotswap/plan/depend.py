@@ -39,6 +39,7 @@ class Dirt:
         classes: classes whose body changes.
         added: names that only the new text binds.
         rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
+        unset: symbols to which a statement contributed that is gone, or has another text.
         lambdas: units that use a changed lambda of their own while they are evaluated.
         affected: functions (by qualified name) that behave differently, through any number of calls.
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
@@ -56,6 +57,7 @@ class Dirt:
     added: set[Symbol] = attrs.Factory(set)
     rebound: set[Symbol] = attrs.Factory(set)
     lambdas: set[Key] = attrs.Factory(set)
+    unset: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     shallow: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
@@ -374,7 +376,10 @@ class Follower:
         evaluated = d.changed | set(d.derived)
         touched: set[Symbol] = set()
         for module, index in evaluated:
-            touched |= self.graph.mutated(module, self.graph.summaries[module].units[index])
+            unit = self.graph.summaries[module].units[index]
+            touched |= self.graph.mutated(module, unit)
+            if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):  # made anew without what other statements set on it
+                touched |= {(module, name) for name in unit.names}
         for symbol in touched:
             if self.graph.kind_of(symbol) == "opaque":
                 continue
