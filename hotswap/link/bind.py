@@ -14,7 +14,7 @@ import sys
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
-from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
+from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
 from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, same_value
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
@@ -139,7 +139,7 @@ class _Linker:
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
-        self.swap.trampolines = []
+        self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
