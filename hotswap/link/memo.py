@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 import wrapt
 
-from hotswap.link.heap import LRU
+from hotswap.fingerprint import LRU
 from hotswap.link.trampoline import target_of
 from hotswap.plan.depend import Dirt
 from hotswap.world import ModuleRecord, Symbol
