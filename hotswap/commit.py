@@ -28,6 +28,8 @@ from hotswap.versions import renumber
 #: A call to be made: a function implemented in C and its arguments.
 Call = tuple[Any, ...]
 
+#: The side of a write that has nothing to do.
+NOTHING: Call = (bool,)
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>", "__slots__": ()})()
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Swap, Write, set_item
+from hotswap.commit import MISSING, NOTHING, Swap, Write, set_item
 from hotswap.fingerprint import OF_WRAPPERS, Print, fingerprint, function_data, same_value
 from hotswap.link.data import Merger
 from hotswap.plan.build import Draft
@@ -76,11 +76,13 @@ class FunctionData:
             made: what its statements made aside.
             bound: what it will be bound to.
         """
+        changes = {}
         for key in (live.__dict__.keys() | made.__dict__.keys()) - OF_WRAPPERS:
             has = bound.__dict__.get(key, MISSING)
             value = self.merge(live, f".{key}", live.__dict__.get(key, MISSING), resolve(made.__dict__.get(key, MISSING)))
             if value is not has:
-                swap.add(write_attribute(bound, key, value))
+                changes[key] = value
+        swap.add(*write_attributes(bound, changes))
 
     def _place_of(self, function: Any) -> tuple[str, str] | None:
         if self._places is None:
@@ -112,12 +114,17 @@ class FunctionData:
         return (self.world.file_of(module), unit.line if unit is not None else 0)
 
 
-def write_attribute(function: Any, key: str, value: Any) -> Write:
-    """Set an attribute of a function or a cache, or take it away where the value is MISSING."""
+def write_attributes(function: Any, changes: Mapping[str, Any]) -> list[Write]:
+    """Set attributes of a function or a cache, or take them away where the value is MISSING; the way back keeps their order."""
     state = function.__dict__
-    if value is not MISSING:
-        return set_item(state, key, value)
-    return Write((state.pop, key, None), (dict.__setitem__, state, key, state[key]))
+    gone = {key for key, value in changes.items() if value is MISSING and key in state}
+    writes = [set_item(state, key, value) for key, value in changes.items() if value is not MISSING]
+    keys = list(state)
+    first = min((keys.index(key) for key in gone), default=len(keys))
+    for key in reversed(keys[first:]):  # undone from the first to the last: each is put behind those before it
+        do = (state.pop, key, None) if key in gone else NOTHING
+        writes += [Write(do, (dict.__setitem__, state, key, state[key])), Write(NOTHING, (state.pop, key, None))]
+    return writes
 
 
 def merged_defaults(swap: Swap, function: FunctionType, new: FunctionType) -> tuple[Any, dict[str, Any] | None]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
 from hotswap.fingerprint import same_value
-from hotswap.link.attributes import merged_defaults, write_attribute
+from hotswap.link.attributes import merged_defaults, write_attributes
 from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
@@ -99,6 +99,7 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
         swap.add(set_function(function, "__doc__", new.__doc__))
     if getattr(function, "__type_params__", ()) != getattr(new, "__type_params__", ()):
         swap.add(set_function(function, "__type_params__", getattr(new, "__type_params__", ())))
+    changes = {}
     for key in function.__dict__.keys() | new.__dict__.keys():
         old, value = function.__dict__.get(key, MISSING), new.__dict__.get(key, MISSING)
         if key != "__wrapped__":
@@ -106,7 +107,8 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
         elif value is MISSING and target_of(function) is not None:  # functools.wraps was not taken away
             continue
         if old is not value:
-            swap.add(write_attribute(function, key, value))
+            changes[key] = value
+    swap.add(*write_attributes(function, changes))
 
 
 def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
@@ -191,4 +193,4 @@ def _point(swap: Swap, function: FunctionType, target: Any) -> None:
 def _mark(swap: Swap, function: FunctionType, target: Any) -> None:
     """Let ``inspect.signature`` see what a trampoline leads to; kept up to date, or what was led to before could never die."""
     if callable(target):
-        swap.add(write_attribute(function, "__wrapped__", target))
+        swap.add(*write_attributes(function, {"__wrapped__": target}))
