@@ -44,6 +44,15 @@ def changed_codes(draft: Draft) -> dict[CodeType, str]:
     return found
 
 
+def find_top_levels() -> dict[int, tuple[str, int]]:
+    """File and line of modules whose top level is executing, by the id of their namespace."""
+    return {
+        id(frame.f_globals): (frame.f_code.co_filename, frame.f_lineno or 0)
+        for _, frame in _thread_frames()
+        if frame.f_code.co_name == "<module>" and frame.f_locals is frame.f_globals
+    }
+
+
 def _thread_frames() -> Iterator[tuple[str, FrameType]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames = sys._current_frames()
