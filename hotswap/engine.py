@@ -8,12 +8,13 @@ leaves the program as it was, and the text is kept as pending: it is tried again
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -27,11 +28,11 @@ from hotswap.link.staging import run_statement
 from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
-from hotswap.plan.units import Summary, summarise
+from hotswap.plan.units import Summary, find_again, hold_back, index_at, let_go, summarise
 from hotswap.plugin.manager import Plugins
 from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.children import find_children
-from hotswap.transition.stack import find_running
+from hotswap.transition.stack import find_running, find_top_levels
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
@@ -244,10 +245,14 @@ class Engine:
 
     def _plan(self, texts: list[tuple[ModuleRecord, Source]], gone: list[str]) -> Draft:
         edited, summaries = [], {}
+        executing = self._find_executing()
         for record, source in texts:
             old = self._summary(record)
             summary = summarise(record.package_name, source.tree, source.utf8, record.is_package, old)
             summary.module = record.name
+            if (at := executing.get(record.name)) is not None:
+                bound = old.binders()
+                summary, old = hold_back(summary, find_again(old, at, summary), bound), hold_back(old, at, bound)
             summaries[record.name] = summary
             edited.append(
                 EditedModule(
@@ -259,18 +264,42 @@ class Engine:
                     old_summary=old,
                 )
             )
-        draft = build_plan(edited, self._surroundings(), summaries, gone)
+        draft = build_plan(edited, self._surroundings(executing), summaries, gone)
         return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
 
-    def _surroundings(self) -> Surroundings:
+    def _find_executing(self) -> dict[str, int]:
+        """Modules whose top level has not ended, with the index of the unit in the live text that is executing."""
+        found = {}
+        frames = find_top_levels()
+        with self.world.lock:
+            records = [record for record in self.world.records.values() if id(record.module.__dict__) in frames]
+        for record in records:
+            file, line = frames[id(record.module.__dict__)]
+            live = self._summary(record)
+            loaded = live
+            if record.loaded != record.data:
+                source = parse_source(record.file, record.loaded)
+                loaded = summarise(record.package_name, source.tree, source.utf8, record.is_package)
+            if file == record.file and (at := index_at(loaded, line)) is not None:
+                found[record.name] = at if loaded is live else find_again(loaded, at, live)
+        return found
+
+    def _surroundings(self, executing: Mapping[str, int]) -> Surroundings:
         world = self.world
+
+        @functools.cache
+        def summarised(name: str) -> Summary:
+            summary = self._summary(world.records[name])
+            return hold_back(summary, executing[name], summary.binders()) if name in executing else summary
+
         return Surroundings(
             importers=world.importers,
-            summary=lambda name: self._summary(world.records[name]),
+            summary=summarised,
             kind_of=world.kind_of,
             type_of=world.type_of,
             module_of=world.module_of,
             file_of=world.file_of,
+            executing=executing,
             builder_of=lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed),
             builder_of_bases=lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed),
         )
@@ -317,7 +346,7 @@ class Engine:
         """Note what is live now, and run what was added for its effect; gives why that failed."""
         with self.world.lock:
             for name, item in draft.edited.items():
-                self.world.records[name].set_text(item.new.data, item.new, draft.summaries[name])
+                self.world.records[name].set_text(item.new.data, item.new, let_go(draft.summaries[name]))
         self._renew_base(draft)
         refresh_lines(item.file for item in draft.edited.values())
         with self.world.lock:

@@ -39,6 +39,7 @@ class ModuleRecord:
         name: in ``sys.modules``.
         file: as its code carries it in ``co_filename``.
         data: the bytes that are live.
+        loaded: the bytes that it was executed from, which the frame of its top level still counts its lines by.
         base: fingerprints of its data when the text had executed, by name (also ``Class.attr``, ``function.attr`` and
             ``function(default)``); None for a module that hotswap was attached to later.
         has_run: False for a main module that is still executing.
@@ -54,6 +55,7 @@ class ModuleRecord:
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)
     summary: Any = attrs.field(default=None, repr=False)
+    loaded: bytes = attrs.field(default=attrs.Factory(lambda self: self.data, takes_self=True), repr=False)
     _imports: frozenset[str] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -15,7 +17,7 @@ from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
 from hotswap.plan.source import Source
-from hotswap.plan.units import Summary, Unit, UnitKind
+from hotswap.plan.units import Summary, Unit, UnitKind, dotted, is_held_back
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -66,6 +68,7 @@ class Surroundings:
         summary: the summary of a managed module's loaded text.
         kind_of, type_of, module_of, builder_of, builder_of_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
+        executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
     """
 
     importers: Callable[[str], Iterable[str]]
@@ -76,6 +79,7 @@ class Surroundings:
     file_of: Callable[[str], str]
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
+    executing: Mapping[str, int] = MappingProxyType({})
 
 
 def build_plan(
@@ -279,6 +283,7 @@ class _Builder:
             for old, new in diff.changed:
                 if (name, new.index) not in dirt.reduced:
                     self._judge_changed(name, old, new)
+        self._judge_executing(dirt)
         for (module, index), why in dirt.refused.items():
             self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
         for (module, index), cause in dirt.kept.items():
@@ -294,6 +299,9 @@ class _Builder:
             )
         for name, diff in self.diffs.items():
             for unit in diff.added:
+                if unit.kind is UnitKind.GUARD:
+                    what = f"{name} line {unit.line}" if is_held_back(unit) else f"the main block of {name}"
+                    self._find("HS406", Severity.KEPT, name, unit.line, f"{what} is new; it runs at the next start")
                 if (
                     unit.kind is UnitKind.EFFECT
                     and (name, unit.index) in dirt.changed
@@ -315,6 +323,16 @@ class _Builder:
                     f"several definitions of {name}.{code.co_qualname} changed at once",
                 )
 
+    def _judge_executing(self, dirt: Dirt) -> None:
+        """A loop that goes through something goes on through the old one; functions it calls anew by itself."""
+        for module, index in self.around.executing.items():
+            units = self.before.summaries[module].units if module in self.before.summaries else ()
+            for chain in sorted(_taken_once(units[index].node)) if units else ():
+                symbol = self.before.resolve(module, chain)
+                if symbol is not None and (symbol[0], symbol[1].partition(".")[0]) in dirt.values:
+                    message = f"{module} is executing a statement that took {_name(symbol)} before it changed"
+                    self._find("HS403", Severity.NOTE, module, units[index].line, message)
+
     def _stale(self, module: str, index: int, cause: Symbol) -> None:
         unit = self.graph.summaries[module].units[index]
         self._find(
@@ -329,7 +347,10 @@ class _Builder:
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)
         opaque = [s for s in self.before.mutated(module, unit) if self.before.kind_of(s) == "opaque"]
-        if unit.kind is UnitKind.GUARD:
+        if is_held_back(unit):
+            what = f"{module} line {unit.line} was removed, but has not ended, and goes on"
+            self._find("HS406", Severity.KEPT, module, unit.line, what)
+        elif unit.kind is UnitKind.GUARD:
             self._find("HS406", Severity.KEPT, module, unit.line, f"the main block of {module} was removed; it has run already")
         elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
             self._find("HS406", Severity.NOTE, module, unit.line, f"{module} line {unit.line} printed when the module was loaded")
@@ -356,7 +377,8 @@ class _Builder:
             s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.kind_of(s) == "opaque"
         ]
         if new.kind is UnitKind.GUARD:
-            self._find("HS406", Severity.KEPT, module, new.line, f"the main block of {module} changed; it runs at the next start")
+            what = f"{module} line {new.line}" if is_held_back(new) else f"the main block of {module}"
+            self._find("HS406", Severity.KEPT, module, new.line, f"{what} changed; it runs at the next start")
         elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
             self._find("HS406", Severity.NOTE, module, new.line, f"{module} line {new.line} prints when the module is loaded")
         elif new.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
@@ -470,3 +492,14 @@ def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:
 
 def _name(symbol: Symbol) -> str:
     return f"{symbol[0]}.{symbol[1]}"
+
+
+def _taken_once(node: ast.stmt) -> set[str]:
+    """Names that a statement reads once and uses while it goes on: what its loops go through, what it enters."""
+    heads: list[ast.AST] = []
+    for child in ast.walk(node):
+        if isinstance(child, (ast.For, ast.AsyncFor)):
+            heads.append(child.iter)
+        elif isinstance(child, (ast.With, ast.AsyncWith)):
+            heads += child.items
+    return {chain for head in heads for part in ast.walk(head) if (chain := dotted(part)) is not None}

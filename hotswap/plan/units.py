@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import cast
 
 import attrs
@@ -45,7 +46,7 @@ class UnitKind(enum.StrEnum):
     ASSIGN = "assign"
     EFFECT = "effect"
     BLOCK = "block"
-    GUARD = "guard"  # if __name__ == "__main__"
+    GUARD = "guard"  # if __name__ == "__main__", and what of a module that still executes has not ended: see hold_back
     DOCSTRING = "docstring"
 
 
@@ -202,6 +203,61 @@ class Summary:
             for name in unit.names:
                 found.setdefault(name, []).append(unit)
         return found
+
+
+# ---- a module that is still executing -------------------------------------------------------------------------
+
+
+def index_at(summary: Summary, line: int) -> int | None:
+    """Which unit stands at a line."""
+    for unit in summary.units:
+        if unit.line <= line <= (unit.node.end_lineno or unit.line):
+            return unit.index
+    return None
+
+
+def find_again(old: Summary, index: int, new: Summary) -> int:
+    """Where a unit stands in another text: by its text, by what it binds, or counted from the end."""
+    wanted = old.units[index]
+    nth = sum(unit.text == wanted.text for unit in old.units[:index])
+    same = [unit.index for unit in new.units if unit.text == wanted.text]
+    if same:
+        return same[min(nth, len(same) - 1)]
+    bound = [unit.index for unit in new.units if wanted.names and unit.names == wanted.names]
+    return bound[-1] if bound else max(0, len(new.units) - (len(old.units) - index))
+
+
+def hold_back(summary: Summary, first: int, bound: Collection[str]) -> Summary:
+    """The summary of a module whose execution stands at a unit: that one and the statements behind it are no past.
+
+    They call new functions by themselves, so nothing about them is evaluated again, or asks for it; what their text
+    says runs at the next start, as that of the main block does. Definitions and imports stay what they are.
+
+    Args:
+        first: index of the unit that is executing.
+        bound: names that the text which executes binds; others are new, and their assignments are evaluated.
+    """
+    units = []
+    for unit in summary.units:
+        is_data = unit.kind is UnitKind.ASSIGN and (unit.index == first or bool(set(unit.names) & set(bound)))
+        if unit.index >= first and (is_data or unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK)):
+            unit = copy(unit)
+            unit.kind = UnitKind.GUARD
+        units.append(unit)
+    return Summary(summary.module, units, summary.future_flags)
+
+
+def let_go(summary: Summary) -> Summary:
+    """The inverse of :func:`hold_back`."""
+    for unit in summary.units:
+        if unit.kind is UnitKind.GUARD:
+            unit.kind = kind_of(unit.node, unit.index)
+    return summary
+
+
+def is_held_back(unit: Unit) -> bool:
+    """True for a unit that counts as main block only while its module executes."""
+    return unit.kind is UnitKind.GUARD and kind_of(unit.node, unit.index) is not UnitKind.GUARD
 
 
 # ---- splitting a text into units ------------------------------------------------------------------------------

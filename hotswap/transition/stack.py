@@ -22,11 +22,14 @@ def find_running(draft: Draft, suspended: Iterable[Any]) -> list[Finding]:
     if not changed:
         return []
     findings: dict[tuple[str, str], Finding] = {}
-    for who, frame in (*_thread_frames(), *_suspended_frames(suspended)):
+    on_stacks = list(_thread_frames())
+    running = {id(frame) for _, frame in on_stacks}
+    for who, frame in (*on_stacks, *_suspended_frames(suspended, running)):
         code = frame.f_code
         if code in changed:
             key = (who, code.co_qualname)
             findings.setdefault(key, _finding(who, changed[code], code, frame))
+    on_stacks.clear()  # this frame is among them: a cycle through itself
     return list(findings.values())
 
 
@@ -44,6 +47,15 @@ def changed_codes(draft: Draft) -> dict[CodeType, str]:
     return found
 
 
+def find_top_levels() -> dict[int, tuple[str, int]]:
+    """File and line of modules whose top level is executing, by the id of their namespace."""
+    return {
+        id(frame.f_globals): (frame.f_code.co_filename, frame.f_lineno or 0)
+        for _, frame in _thread_frames()
+        if frame.f_code.co_name == "<module>" and frame.f_locals is frame.f_globals
+    }
+
+
 def _thread_frames() -> Iterator[tuple[str, FrameType]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames = sys._current_frames()
@@ -56,18 +68,18 @@ def _thread_frames() -> Iterator[tuple[str, FrameType]]:
     frames.clear()
 
 
-def _suspended_frames(suspended: Iterable[Any]) -> Iterator[tuple[str, FrameType]]:
+def _suspended_frames(suspended: Iterable[Any], running: set[int]) -> Iterator[tuple[str, FrameType]]:
     for item in suspended:
-        if (frame := _frame_of(item)) is not None:
+        frame = _frame_of(item)
+        # Not by ``ag_running``: an async generator says that it runs while who asked it waits.
+        if frame is not None and id(frame) not in running:
             yield f"a suspended {type(item).__name__.replace('_', ' ')}", frame
 
 
 def _frame_of(item: Any) -> FrameType | None:
-    for name in ("gi_frame", "cr_frame", "ag_frame"):
-        if (frame := getattr(item, name, None)) is not None:
-            running = getattr(item, name.replace("frame", "running"), False)
-            return None if running else frame
-    return None
+    """The frame of a generator, coroutine or async generator; None where it has ended."""
+    found = (getattr(item, name, None) for name in ("gi_frame", "cr_frame", "ag_frame"))
+    return next((frame for frame in found if frame is not None), None)
 
 
 def _finding(who: str, module: str, code: CodeType, frame: FrameType) -> Finding:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -443,3 +444,68 @@ def test_the_command_line_library_is_not_in_the_programs_process(folder: Path, r
     text = "import sys\nprint([n for n in ('click', 'rich', 'structlog', 'tomllib') if n in sys.modules])\n"
     write_files(folder, {"x.py": text})
     assert run(folder, runtime, [*HOTSWAP, "run", "x.py"]).out == "[]\n"
+
+
+# -- the main module while it executes ------------------------------------------------------------------------------
+
+
+def save_and_read(running: Running, path: Path, text: str) -> list[dict[str, Any]]:
+    """Save, wait until it is live and the loop has called it, and give what the report says."""
+    path.write_text(word(text))
+    report = json.loads(running.wait_err('"applied"'))
+    wait_word(running, text)
+    assert report["applied"], report
+    return list(report["findings"])
+
+
+SILENT = """
+import itertools, os, sys, time
+import lib
+
+def tell(text, count):
+    sys.stdout.write(f"{os.getpid()} {text} {count}\\n")
+    time.sleep(0.01)
+    return text
+
+"""
+FOREVER = "for count in itertools.count():\n    tell(lib.word(), count)\n"
+IN_FUNCTION = "def loop():\n" + textwrap.indent(FOREVER, "    ")
+LOOPS = {
+    "with effects": LOOP,
+    "without effects of its own": SILENT + "count = 0\nwhile True:\n    count += 1\n    last = tell(lib.word(), count)\n",
+    "in try": SILENT + "try:\n" + textwrap.indent(FOREVER, "    ") + "except KeyboardInterrupt:\n    pass\n",
+    "as a call": SILENT + IN_FUNCTION + "loop()\n",
+    "whose result is bound": SILENT + IN_FUNCTION + "end = loop()\n",
+    "after a statement of the same kind": SILENT + "tell(lib.word(), 0)\n" + FOREVER,
+}
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_the_loop_of_the_main_module_is_not_named_at_every_save(folder: Path, runtime: Path, kind: str) -> None:
+    """It calls the new functions by itself, so there is nothing to say; what had run before it is still named."""
+    write_files(folder, {"app.py": LOOPS[kind]})
+    with Running(folder, runtime, "--json", "app.py") as running:
+        wait_word(running, "one")
+        for text in ("two", "three"):
+            named = [(f["code"], f["line"]) for f in save_and_read(running, folder / "lib.py", text)]
+            assert named == ([("HS405", 10)] if kind == "after a statement of the same kind" else [])
+
+
+def test_the_loop_is_found_after_lines_above_it_moved(folder: Path, runtime: Path) -> None:
+    """The frame goes on with the lines of the text that it was started from."""
+    with Running(folder, runtime, "--json", "app.py") as running:
+        wait_word(running, "one")
+        (folder / "app.py").write_text("# a comment\n\n\ndef more():\n    return 1\n" + LOOP)
+        running.wait_err('"applied": ?true')
+        assert save_and_read(running, folder / "lib.py", "two") == []
+
+
+def test_a_loop_over_a_table_that_changed_is_named(folder: Path, runtime: Path) -> None:
+    """It goes on through the old table until it ends, which nobody sees otherwise (HS403)."""
+    text = SILENT + "for entry in lib.TABLE:\n    for count in range(10 ** 9):\n        tell(lib.word(), count)\n"
+    write_files(folder, {"app.py": text, "lib.py": "TABLE = ('a', 'b')\n" + word("one")})
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text("TABLE = ('a', 'b', 'c')\n" + word("two"))
+        running.wait_err(r"HS403 .*__main__ .*lib\.TABLE.*app\.py:10")
+        wait_word(running, "two")
