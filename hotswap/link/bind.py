@@ -177,27 +177,25 @@ class _Linker:
 
     def _check_attached_late(self) -> None:
         """A module that was loaded earlier must run what its text says, or nothing can be told from its text."""
-        for name, edited in self.draft.edited.items():
-            record = self.world.records[name]
-            known = set(self.draft.pairings[name].new_of) | set(self.draft.pairings[name].removed)
-            for unit in edited.old_summary.units if record.base is None else ():
-                function = record.module.__dict__.get(unit.names[0]) if unit.kind is UnitKind.FUNCTION else None
-                if (
-                    isinstance(function, FunctionType)
-                    and function.__globals__ is record.module.__dict__
-                    and function.__code__.co_qualname == unit.names[0]
-                    and function.__code__ not in known
-                ):
-                    raise LinkRefused(
-                        Finding(
-                            code="HS210",
-                            severity=Severity.HELD,
-                            file=record.file,
-                            line=function.__code__.co_firstlineno,
-                            message=f"{name}.{unit.names[0]} runs code that the file did not have when hotswap was attached",
-                            next_step="restart",
-                        )
+        late = {self.world.records[name].file: name for name in self.draft.edited if self.world.records[name].base is None}
+        for (file, code), functions in self.heap.functions.items():
+            if file not in late or "<locals>" in code.co_qualname:
+                continue
+            name = late[file]
+            pairing, namespace = self.draft.pairings[name], self.world.records[name].module.__dict__
+            if code in pairing.new_of or code in pairing.removed:
+                continue
+            if any(f.__globals__ is namespace and target_of(f) is None for f in functions):
+                raise LinkRefused(
+                    Finding(
+                        code="HS210",
+                        severity=Severity.HELD,
+                        file=file,
+                        line=code.co_firstlineno,
+                        message=f"{name}.{code.co_qualname} runs code that the file did not have when hotswap was attached",
+                        next_step="restart",
                     )
+                )
 
     # ---- functions ----
 
@@ -209,12 +207,26 @@ class _Linker:
             record = self.world.records[name]
             changed = self._changed_names(name)
             for old, new in pairing.new_of.items():
-                for function in self.heap.of(old):
+                functions = self.heap.of(old)
+                if not functions and old.co_qualname in self.draft.diffs[name].bodies:
+                    self._note_replaced(record, old.co_qualname, new.co_firstlineno)
+                for function in functions:
                     if id(function) in rebound:
                         continue  # it is led to another object when its name is bound
                     if function.__globals__ is record.module.__dict__ or not self._belongs_elsewhere(function):
                         self._jump(record, function, new, paired.get(id(function)), changed)
         self._take_over_derived(paired)
+
+    def _note_replaced(self, record: ModuleRecord, qualname: str, line: int) -> None:
+        """A function of the text is not alive any more, and its name stands for something else that goes on being it."""
+        head = qualname.partition(".")[0]
+        units = self.draft.summaries[record.name].units
+        evaluated = self.draft.dirt.changed | set(self.draft.dirt.derived)
+        made_again = any(head in units[index].names for owner, index in evaluated if owner == record.name)
+        held = look_up_function(record.module.__dict__, qualname)
+        if "<" not in qualname and not made_again and isinstance(held, FunctionType) and target_of(held) is None:
+            why = "the function of its text is not alive, the program or a decorator has put another one in its place"
+            self.merger.keep(f"{record.name}.{qualname}", (record.file, line), why)
 
     def _find_rebound(self) -> set[int]:
         """Live functions whose name gets another callable, because a decorator made it anew."""
