@@ -117,8 +117,10 @@ class Staging:
         return module
 
     def _needs_clone(self, name: str, function: FunctionType) -> bool:
-        """True for a function that behaves differently, or whose lines moved: what it makes carries its new code."""
-        if (name, function.__qualname__) in self.draft.dirt.affected:
+        """True for a function that behaves differently, that uses what is made aside, or whose lines moved: what it
+        makes carries its new code."""
+        symbol = (name, function.__qualname__)
+        if symbol in self.draft.dirt.affected or symbol in self.draft.dirt.aside:
             return True
         pairing = self.draft.pairings.get(name)
         return pairing is not None and pairing.new_of.get(function.__code__, function.__code__) != function.__code__

@@ -35,6 +35,7 @@ class Dirt:
         changed: units whose own text asks for evaluation (added, or another skeleton).
         derived: units with unchanged text that depend on something that changed, with the symbol that made them so.
         support: units that are evaluated only because others need their new definitions; their results are dropped.
+        aside: functions and classes that use data made as support: run over the live module, they would change its data.
         values: symbols whose value changes.
         classes: classes whose body changes.
         added: names that only the new text binds.
@@ -51,6 +52,7 @@ class Dirt:
     changed: set[Key] = attrs.Factory(set)
     derived: dict[Key, Symbol] = attrs.Factory(dict)
     support: set[Key] = attrs.Factory(set)
+    aside: set[Symbol] = attrs.Factory(set)
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
     added: set[Symbol] = attrs.Factory(set)
@@ -394,10 +396,12 @@ class Follower:
         """Definitions that evaluated statements use and that must be there in their new version."""
         d = self.dirt
         before = -1
-        while before != (before := len(d.support)):
+        while before != (before := len(d.support) + len(d.aside)):
+            made = self._made_aside()
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
+                    self._note_aside(symbol, made)
                     self._support(symbol)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
@@ -407,6 +411,18 @@ class Follower:
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _made_aside(self) -> set[Symbol]:
+        """The data that supporting statements make, in copies that the program never sees."""
+        units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
+        kinds = (UnitKind.ASSIGN, UnitKind.BLOCK)
+        return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
+
+    def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
+        for module, uses in self.graph.functions(symbol) if made and symbol not in self.dirt.aside else ():
+            used = self.graph.uses_symbols(module, uses, uses.reads | uses.calls | uses.mutates | uses.writes)
+            if any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
+                self.dirt.aside.add(symbol)
 
     def _support_row(self, symbol: Symbol, reader: Key) -> None:
         """A name that is bound or filled by several statements is read as it was at the reader's line."""
@@ -443,7 +459,7 @@ class Follower:
         module, head = symbol[0], symbol[1].partition(".")[0]
         if module not in self.graph.summaries:
             return
-        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes)
+        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes | d.aside)
         if not changed:
             return
         for unit in self.graph.binders(module).get(head, ()):
