@@ -26,6 +26,9 @@ from hotswap.plan.units import Unit, UnitKind, Uses
 
 Key = tuple[str, int]  # module, index of the unit in the new text
 
+#: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
+STAR = "*"
+
 
 @attrs.define(eq=False)
 class Dirt:
@@ -67,6 +70,10 @@ class Dirt:
 
     def evaluated(self) -> set[Key]:
         return self.changed | set(self.derived) | self.support
+
+    def needs_staging(self) -> bool:
+        """False where nothing but function bodies and lines changed."""
+        return bool(self.evaluated()) or any(name == STAR for _, name in self.values)
 
 
 class Follower:
