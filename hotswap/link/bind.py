@@ -28,13 +28,15 @@ from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.shape import prepare_shapes
+from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
+from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
-from hotswap.plan.build import Draft
-from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
+from hotswap.plan.build import Draft, import_order
+from hotswap.plan.units import ImportBinding, Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World
@@ -66,7 +68,7 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
         linker.dispose()
         if enabled:
             gc.enable()
-        if draft.dirt.evaluated():
+        if draft.dirt.needs_staging():
             del linker
             collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
 
@@ -91,7 +93,8 @@ class _Linker:
             for old, new in diff.changed
             if old.names and old.kind is not new.kind and new.kind is UnitKind.IMPORT
         }
-        self.rebound: dict[int, tuple[Any, Any, str]] = {}  # objects whose name got another one, with the new one
+        self.slots = Slots(draft, world)
+        self.rebound: dict[tuple[str, str], tuple[Any, Any]] = {}  # names that got another object: the old and the new one
         self.bound: set[tuple[str, str]] = set()
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
@@ -115,7 +118,7 @@ class _Linker:
         try:
             staging.run()
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
-            self._pair_containers(self.draft.dirt.changed | set(self.draft.dirt.derived))
+            self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
@@ -358,36 +361,52 @@ class _Linker:
                 for name in unit.names:
                     if last[name] is unit:
                         self._bind_name(module, name, unit)
-                for binding in unit.imports:
-                    if binding.local == "*":
-                        self._bind_star(module, binding.module, {name for u in units for name in u.names}, unit)
+            self._bind_stars(module)
             self._bind_annotations(module)
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
 
-    def _pair_containers(self, kept: set[tuple[str, int]]) -> None:
-        """New containers whose contents will go into live ones: whatever refers to the new one means the live one."""
-        for module, index in kept:
-            unit = self.draft.summaries[module].units[index]
-            if module not in self.staging.modules or unit.kind is UnitKind.IMPORT or self._is_alias(module, unit):
-                continue
-            space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
-            for name in unit.names:
-                new, held = space.get(name), live.get(name)
-                if isinstance(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
-                    self.twins.put(new, held)
-                    self.fresh[module, name] = new
-        if self.fresh:
+    def _pair_data(self, kept: set[tuple[str, int]]) -> None:
+        """New containers and objects that live ones stand for: whatever refers to the new one means the live one."""
+        young = {id(item) for item in self.staging.young}
+        evaluated = self.draft.dirt.evaluated()
+        seen: set[int] = set()  # of several names of a new object the first one has made it
+        for module in self.draft.order:
+            units = self.draft.summaries[module].units if module in self.staging.modules else ()
+            for unit in units:
+                for name in unit.names if (module, unit.index) in evaluated and unit.kind is not UnitKind.IMPORT else ():
+                    new = self.staging.modules[module].__dict__.get(name, MISSING)
+                    if id(new) not in seen and self._is_made_anew(new, young):
+                        seen.add(id(new))
+                        self._pair_value(module, name, new, (module, unit.index) in kept)
+        if seen:
             exchange(self.staging, self.twins)
 
-    def _is_alias(self, module: str, unit: Unit) -> bool:
-        """True for ``D = other.R`` in the old or the new text: what is bound is another name's object."""
-        edited = self.draft.edited.get(module)
-        old = [u for u in edited.old_summary.units if set(u.names) & set(unit.names)] if edited else []
-        return any(
-            isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute))
-            for u in (unit, *old)
-        )
+    def _is_made_anew(self, new: Any, young: set[int]) -> bool:
+        """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""
+        if not self._is_data(new) or self.slots.is_bound(new):
+            return False
+        return id(new) in young or (isinstance(new, CONTAINERS) and not gc.is_tracked(new))
+
+    def _is_data(self, value: Any) -> bool:
+        if isinstance(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
+            return False
+        return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
+
+    def _pair_value(self, module: str, name: str, new: Any, counts: bool) -> None:
+        """Let the live object of a name stand for the new one.
+
+        Args:
+            counts: False for what is made only because others need it, so that the live object stays as it is.
+        """
+        live = self.world.records[module].module.__dict__.get(name, MISSING)
+        if id(new) in self.twins.of or not self._is_data(live) or not self.slots.owns(module, name, live):
+            return
+        if not counts:
+            self.twins.put(new, live)
+        elif self.merger.keeps(live, self._base(module).get(name), new):
+            self.twins.put(new, live)
+            self.fresh[module, name] = new
 
     def _bind_name(self, module: str, name: str, unit: Unit) -> None:
         space = self.staging.modules[module].__dict__
@@ -407,8 +426,9 @@ class _Linker:
             self.data.carry(self.swap, live, staged, bound, self.twins.resolve)
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
-            if live is not MISSING and not isinstance(live, _ATOMS):
-                self.rebound[id(live)] = (live, bound, module)
+            self.rebound[module, name] = (live, bound)
+            if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
+                self._note_left(module, name, live, bound, where)
         self.bound.add((module, name))
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
@@ -420,20 +440,35 @@ class _Linker:
         is_own = isinstance(bound, FunctionType) and bound.__code__.co_qualname == live.__qualname__
         return id(bound) not in self.live_functions or is_own
 
-    def _rebind_importers(self) -> None:
-        """Other modules' imports of an object that could not be led on in place follow by name."""
-        for record in list(self.world.records.values()) if self.rebound else ():
-            for name, value in list(record.module.__dict__.items()):
-                found = self.rebound.get(id(value))
-                if found is not None and (record.name, name) not in self.bound and self._is_imported(record.name, name, found[2]):
-                    self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
+    def _note_left(self, module: str, name: str, live: Any, bound: Any, where: tuple[str, int]) -> None:
+        """Whoever holds the object that the name had goes on holding it, where a fresh start would give the new one."""
+        was, now = type(live).__name__, type(bound).__name__
+        what = f"was {was} and is {now} now" if was != now else f"is another {now} now"
+        self._note(
+            "HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT
+        )
 
-    def _is_imported(self, module: str, name: str, origin: str) -> bool:
-        """True for a name that the module's text does not bind itself."""
-        summary = self.draft.summaries.get(module)
-        if summary is None:
-            return origin in self.world.records[module].imports
-        return not any(name in unit.names and unit.kind is not UnitKind.IMPORT for unit in summary.units)
+    def _rebind_importers(self) -> None:
+        """Imports of a name that got another object follow, where they were not evaluated themselves."""
+        for module in import_order(self.draft.summaries, self.draft.summaries.__getitem__) if self.rebound else ():
+            record = self.world.records.get(module)
+            if record is None:
+                continue
+            for binding in (binding for unit in self.draft.summaries[module].units for binding in unit.imports):
+                for name, attr in self._imported(binding):
+                    self._rebind_importer(record, name, self.rebound.get((binding.module, attr)))
+
+    def _imported(self, binding: ImportBinding) -> list[tuple[str, str]]:
+        if binding.local == "*":
+            return [(name, name) for module, name in self.rebound if module == binding.module]
+        return [(binding.local, binding.attr)] if binding.attr is not None else []
+
+    def _rebind_importer(self, record: ModuleRecord, name: str, found: tuple[Any, Any] | None) -> None:
+        key = (record.name, name)
+        if found is not None and key not in self.bound and record.module.__dict__.get(name, MISSING) is found[0]:
+            self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
+            self.bound.add(key)
+            self.rebound[key] = found
 
     def _transplant_moved(self) -> None:
         """Classes that have another name or module now, so that no name leads from the one to the other."""
@@ -444,9 +479,9 @@ class _Linker:
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
+        if (wrapper := self.twins.wrappers.get((module, name))) is not None and new is not wrapper:
+            redirect(self.swap, new, wrapper, module, new.__qualname__)
         if new is live and not isinstance(new, type):
-            if (wrapper := self.twins.wrappers.get((module, name))) is not None:
-                redirect(self.swap, live, wrapper, module, live.__qualname__)
             return live
         if isinstance(live, type) and isinstance(staged, type) and new is live:
             if staged is not live:
@@ -479,26 +514,27 @@ class _Linker:
             return self._repoint_partial(module, name, live, new)
         if isinstance(live, type) and not isinstance(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
-        if (
-            live is not MISSING
-            and callable(live)
-            and self.world.is_managed(type(live))
-            and callable(new)
-            and type(new) is not type(live)
-        ):
-            self._note(
-                "HS409",
-                f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
-                *where,
-                severity=Severity.KEPT,
-            )
         if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
-            return new
-        if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
             return new
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
-        return self.merger.merge(f"{module}.{name}", live, self._base(module).get(name), new, where)
+        return self._choose_data(module, name, live, new, where)
+
+    def _choose_data(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
+        """The three-way merge, between an object of the name's own and another one; else the name is bound anew."""
+        base, owner = self._base(module).get(name), self.slots.owner(live)
+        owned = self.slots.owns(module, name, live) or not self.merger.is_filled(live)
+        if owned and not (self.merger.is_filled(new) and self.slots.is_bound(new)):
+            return self.merger.merge(f"{module}.{name}", live, base, new, where)
+        then: Print | None = fingerprint(live, self.world.is_managed)
+        if not owned:  # it was bound to what it has now when it was loaded, or the program has done that
+            known = owner is not None and not self.slots.is_by_text(module, name, live)
+            then = self._base(owner[0]).get(owner[1]) if known and owner is not None else None
+        changed = base is not None and then is not None and not then.same(base)
+        if changed:
+            self.merger.keep(f"{module}.{name}", where, "the program changed it since it was loaded")
+            return live
+        return new
 
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""
@@ -532,6 +568,8 @@ class _Linker:
         if self._is_foreign(module, name, live):
             return new
         if not callable(new):
+            if self._lives_on(live):
+                return new
             lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
             return new
         if id(new) in self.live_functions:  # its own jump is prepared, not done: its code is still the old one
@@ -548,16 +586,23 @@ class _Linker:
             )
         return new
 
+    def _lives_on(self, function: FunctionType) -> bool:
+        """True where the definition of a function is still there, though no name leads to it."""
+        pairing = self.draft.pairings.get(self.owners.get(id(function.__globals__), ""))
+        return pairing is not None and "<locals>" not in function.__qualname__ and function.__code__ in pairing.new_of
+
     def _is_foreign(self, module: str, name: str, function: FunctionType) -> bool:
         """A function that is merely bound here, of a library or under another name: its other users must not be led anywhere."""
         name_of_owner = self.owners.get(id(function.__globals__))
         if name_of_owner is None:
-            return function.__closure__ is None
+            return function.__closure__ is None or not self.slots.owns(module, name, function)
         owner = self.world.records[name_of_owner]
         at_home = look_up_function(owner.module.__dict__, function.__qualname__) is function
         if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
             return function.__qualname__ != name
-        return at_home and (owner.name, function.__qualname__) != (module, name)
+        if at_home:
+            return (owner.name, function.__qualname__) != (module, name)
+        return not self.slots.owns(module, name, function)
 
     def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
         if new is live or new is live.__wrapped__:
@@ -690,20 +735,17 @@ class _Linker:
 
     # ---- the rest ----
 
-    def _bind_star(self, module: str, source: str, own: set[str], unit: Unit) -> None:
+    def _bind_stars(self, module: str) -> None:
+        """Names that star imports bring come and go as the texts say."""
+        before, after = self.staging.starred.get(module, ((), ()))
         live = self.world.records[module].module.__dict__
-        if source in self.staging.modules:
-            origin = self.world.records[source].module.__dict__
-            gone = set(exported(origin)) - set(exported(self.staging.modules[source].__dict__))
-            for name in gone - own:
-                if name in live and live[name] is origin.get(name):
-                    self.swap.add(del_item(live, name))
-                    self.staging.modules[module].__dict__.pop(name, None)
-        for name in list(self.staging.modules[module].__dict__):
-            if name.startswith("__") or name in own:
-                continue
+        units = [unit for unit, _ in star_units(self.draft.summaries[module])]
+        for name in sorted(after):
             self.starred.add((module, name))
-            self._bind_name(module, name, unit)
+            self._bind_name(module, name, units[-1])
+        own = {name for unit in self.draft.summaries[module].units for name in unit.names}
+        for name in sorted(set(before) - set(after) - own):
+            self.swap.add(del_item(live, name))
 
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
@@ -726,20 +768,7 @@ class _Linker:
                 if (plan.module, name) in self.starred:
                     continue
                 self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
-            for unit in diff.removed if diff is not None else ():
-                for binding in unit.imports:
-                    if binding.local == "*":
-                        self._drop_star(plan.module, binding.module)
         self._lead_removed()
-
-    def _drop_star(self, module: str, source: str) -> None:
-        """Names that a star import bound go with it."""
-        live = self.world.records[module].module.__dict__
-        origin = getattr(sys.modules.get(source), "__dict__", {})
-        own = {name for unit in self.draft.summaries[module].units for name in unit.names}
-        for name in exported(origin):
-            if name in live and live[name] is origin.get(name) and name not in own and (module, name) not in self.starred:
-                self.swap.add(del_item(live, name))
 
     def _note_imported(self) -> None:
         """Modules that evaluated imports have loaded: they are there already, and leave again with a rollback."""
@@ -816,12 +845,6 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
-
-
-def exported(namespace: dict[str, Any]) -> list[str]:
-    """The names that a star import takes."""
-    names = namespace.get("__all__")
-    return list(names) if names is not None else [name for name in namespace if not name.startswith("_")]
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

@@ -55,17 +55,29 @@ class Merger:
             return self._take(live, new)
         return self._merge_parts(name, live, base, now, new, then, where)
 
+    def keeps(self, live: Any, base: Print | None, new: Any) -> bool:
+        """True where :meth:`merge` will give the live object, filled or as it is."""
+        if type(live) is type(new) and self.is_filled(live):
+            return True
+        now, then = fingerprint(live, self.is_managed), fingerprint(new, self.is_managed)
+        return base is None or now.same(then) or then.same(base) or not now.same(base)
+
+    def is_filled(self, value: Any) -> bool:
+        """True for a container or object that can be given other contents; who holds it sees them."""
+        if isinstance(value, CONTAINERS):
+            return getattr_static_dict(value) is None
+        state = None if isinstance(value, type) or has_contents(value) else getattr_static_dict(value)
+        return state is not None and self.is_managed(type(value))
+
     def _take(self, live: Any, new: Any) -> Any:
         """Take the new value, in place where others may hold the old one."""
-        if type(live) is not type(new):
+        if type(live) is not type(new) or not self.is_filled(live):
             return new
-        if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
+        if isinstance(live, CONTAINERS):
             self.swap.add(*set_contents(live, new))
-            return live
-        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not has_contents(live):
+        else:
             self._take_state(live, new)
-            return live
-        return new
+        return live
 
     def _take_state(self, live: Any, new: Any) -> None:
         mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}

@@ -28,7 +28,7 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
     name is left out and its live value will be kept.
     """
     late = [name for name in draft.order if world.records[name].base is None]
-    if not late or not draft.dirt.evaluated():
+    if not late or not draft.dirt.needs_staging():
         return {}
     old = _old_draft(draft, world)
     staging = Staging(old, world)

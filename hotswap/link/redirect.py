@@ -120,7 +120,7 @@ def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str
             swap.add(set_function(old, "__code__", new.__code__))
         _take_cells(swap, old, new)
         take_over(swap, old, new)
-        for name in ("__name__", "__qualname__"):
+        for name in ("__name__", "__qualname__", "__module__"):
             if getattr(old, name) != getattr(new, name):
                 swap.add(set_function(old, name, getattr(new, name)))
         swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.JUMP))

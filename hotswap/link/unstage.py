@@ -192,15 +192,28 @@ def _pair_wrappers(staging: Staging, twins: Twins) -> None:
         if unit.kind is not UnitKind.FUNCTION or module not in staging.modules:
             continue
         name = unit.names[0]
-        staged, live = staging.modules[module].__dict__.get(name), staging.world.records[module].module.__dict__.get(name)
+        home = _home(staging, module, name)
+        staged, live = staging.modules[module].__dict__.get(name), staging.world.records[home].module.__dict__.get(name)
         if type(staged) is not FunctionType or type(live) is not FunctionType or twins.resolve(staged) is live:
             continue
         made = twins.resolve(staged)
         if (module, index) in dirt.support:
             twins.put(staged, live)
-        elif (made is staged or id(made) in copies) and _fits(staging, module, name, live, made):
+        elif (made is staged or id(made) in copies) and _fits(staging, home, name, live, made):
             twins.wrappers[module, name] = made
             twins.put(staged, live)
+
+
+def _home(staging: Staging, module: str, name: str) -> str:
+    """The module in which the live function of a definition stands: another one where the statement has moved."""
+    if name in staging.world.records[module].module.__dict__:
+        return module
+    for other, diff in staging.draft.diffs.items():
+        was = [old for old, _ in diff.pairs if name in old.names] + [old for old in diff.removed if name in old.names]
+        now = [new for _, new in diff.pairs if name in new.names] + [new for new in diff.added if name in new.names]
+        if any(u.kind is UnitKind.FUNCTION for u in was) and not any(u.kind is UnitKind.FUNCTION for u in now):
+            return other
+    return module
 
 
 def _fits(staging: Staging, module: str, name: str, live: FunctionType, made: FunctionType) -> bool:
