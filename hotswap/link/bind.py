@@ -15,10 +15,10 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, same_value
+from hotswap.fingerprint import LRU, Print, fingerprint, same_value
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
-from hotswap.link.data import Merger
+from hotswap.link.data import Merger, pair_objects
 from hotswap.link.handles import as_handle, needs_handle
 from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
@@ -114,7 +114,7 @@ class _Linker:
         try:
             staging.run()
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
-            self._pair_containers(self.draft.dirt.changed | set(self.draft.dirt.derived))
+            self._pair_objects(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
@@ -349,16 +349,16 @@ class _Linker:
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
 
-    def _pair_containers(self, kept: set[tuple[str, int]]) -> None:
-        """New containers whose contents will go into live ones: whatever refers to the new one means the live one."""
+    def _pair_objects(self, kept: set[tuple[str, int]]) -> None:
+        """New containers and objects whose contents will go into live ones: whatever refers to the new means the live."""
         for module, index in kept:
             unit = self.draft.summaries[module].units[index]
             if module not in self.staging.modules or unit.kind is UnitKind.IMPORT or self._is_alias(module, unit):
                 continue
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
-            for name in unit.names:
-                new, held = space.get(name), live.get(name)
-                if isinstance(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
+            pairs = pair_objects(self.world.is_managed, module, unit.names, space, live)
+            for name, new, held in pairs:
+                if id(new) not in self.twins.of:
                     self.twins.put(new, held)
                     self.fresh[module, name] = new
         if self.fresh:
@@ -498,7 +498,7 @@ class _Linker:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self._base(module)
         unknown = name not in base and self.world.records[module].base is not None
-        if unknown or (name in base and fingerprint(live, self.world.is_managed).same(base[name])):
+        if unknown or (name in base and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base[name])):
             return new
         edited = self.draft.edited.get(module)
         before = [old for u in edited.old_summary.units if name in u.names for old in u.imports] if edited else []

@@ -187,8 +187,9 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif isinstance(old, type) and isinstance(new, type):
         swap.add(set_class(live, name, new))
     else:
-        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
-        kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
+        own = f"{pair.module}.{pair.path}.{name}"
+        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed, own))
+        kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
 

@@ -11,13 +11,13 @@ This was 7 of the 8 hard cases in the study of Ksplice: data whose initialiser c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, number_of
+from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, home_of, number_of
 from hotswap.model import Finding, Severity
 
 
@@ -43,7 +43,7 @@ class Merger:
         """
         if live is MISSING or live is new:
             return new
-        now, then = fingerprint(live, self.is_managed), fingerprint(new, self.is_managed)
+        now, then = fingerprint(live, self.is_managed, name), fingerprint(new, self.is_managed, name)
         if now.same(then):
             return live
         if base is None:
@@ -52,17 +52,17 @@ class Merger:
         if then.same(base):
             return live
         if now.same(base):
-            return self._take(live, new)
+            return self._take(live, new, name)
         return self._merge_parts(name, live, base, now, new, then, where)
 
-    def _take(self, live: Any, new: Any) -> Any:
-        """Take the new value, in place where others may hold the old one."""
-        if type(live) is not type(new):
+    def _take(self, live: Any, new: Any, own: str = "") -> Any:
+        """Take the new value, in place where others may hold the old one and it is no other name's."""
+        if type(live) is not type(new) or any(home_of(item, self.is_managed) not in ("", own) for item in (live, new)):
             return new
-        if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
+        if _has_plain_contents(live):
             self.swap.add(*set_contents(live, new))
             return live
-        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not isinstance(live, (*CONTAINERS, tuple)):
+        if _has_state(live, self.is_managed):
             self._take_state(live, new)
             return live
         return new
@@ -170,6 +170,28 @@ class Merger:
                 next_step="assign it by hand or restart if the new initial value is wanted",
             )
         )
+
+
+def _has_plain_contents(value: Any) -> bool:
+    return isinstance(value, CONTAINERS) and getattr_static_dict(value) is None
+
+
+def _has_state(value: Any, is_managed: Callable[[type], bool]) -> bool:
+    looked_into = is_managed(type(value)) and not isinstance(value, (*CONTAINERS, tuple, type))
+    return looked_into and getattr_static_dict(value) is not None
+
+
+def pair_objects(
+    managed: Managed, module: str, names: Iterable[str], space: Mapping[str, Any], live: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """The new objects of a module whose contents a merge puts into the live ones, as (name, new, live)."""
+    for name in names:
+        new, held = space.get(name), live.get(name)
+        if new is held or type(new) is not type(held) or not managed.is_object(new):
+            continue
+        own = managed.home_of(held) in ("", f"{module}.{name}") and not managed.home_of(new)
+        if own and (_has_plain_contents(held) or _has_state(held, managed)):
+            yield name, new, held
 
 
 def _del_attribute(target: Any, name: str) -> Any:
