@@ -186,6 +186,8 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new))
     elif isinstance(old, type) and isinstance(new, type):
         swap.add(set_class(live, name, new))
+    elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
+        return  # a lock, a connection: it is never made again behind the program's back
     else:
         own = f"{pair.module}.{pair.path}.{name}"
         base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed, own))
