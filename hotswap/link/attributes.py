@@ -56,8 +56,8 @@ class FunctionData:
         base = self.base_of(module)
         then = base.get(f"{path}{key}")
         if new is MISSING:
-            gone = then is not None and fingerprint(old, self.merger.is_managed).same(then) and self._is_unset(module, path)
-            return MISSING if gone else old
+            now = fingerprint(old, self.merger.is_managed, f"{module}.{path}{key}")
+            return MISSING if then is not None and now.same(then) and self._is_unset(module, path) else old
         if then is None and (path not in base or not key.startswith(".")):
             return new
         if (then is None and old is MISSING) or self._is_of_library(function, old):

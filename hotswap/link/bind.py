@@ -10,7 +10,9 @@ import ast
 import builtins
 import functools
 import gc
+import re
 import sys
+from collections.abc import Mapping
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -36,6 +38,7 @@ from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft, import_order
+from hotswap.plan.trees import dump
 from hotswap.plan.units import ImportBinding, Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
@@ -550,7 +553,7 @@ class _Linker:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self._base(module)
         unknown = name not in base and self.world.records[module].base is not None
-        if unknown or (name in base and fingerprint(live, self.world.is_managed).same(base[name])):
+        if unknown or (name in base and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base[name])):
             return new
         edited = self.draft.edited.get(module)
         before = [old for u in edited.old_summary.units if name in u.names for old in u.imports] if edited else []
@@ -686,8 +689,9 @@ class _Linker:
                     line=where[1],
                     live=theirs,
                     staged=mine,
-                    old_body=old_body.get(theirs.__qualname__, frozenset()),
-                    new_body=new_body.get(mine.__qualname__, frozenset()),
+                    old_body=frozenset(old_body.get(theirs.__qualname__, ())),
+                    new_body=frozenset(new_body.get(mine.__qualname__, ())),
+                    same_text=self._same_text(old_body.get(theirs.__qualname__, {}), new_body.get(mine.__qualname__, {})),
                     base=self._base(live.__module__),
                     members=self.twins.members.get(id(theirs), ()),
                 )
@@ -697,8 +701,8 @@ class _Linker:
         """Members of classes that a library takes part in making."""
         for staged, live, edit in self.staging.reduced:
             module = staged.__module__
-            old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, frozenset())
-            new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, frozenset())
+            old = frozenset(self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, ()))
+            new = frozenset(self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, ()))
             unit = next(u for u in self.draft.summaries[module].units if live.__qualname__ in u.names)
             pair = ClassPair(
                 module=module,
@@ -713,17 +717,21 @@ class _Linker:
             )
             move_members(self.swap, pair, self.twins, self.merger, edit)
 
-    def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
-        """Names that class statements bind in their bodies, by qualified name of the class."""
+    def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, dict[str, str]]:
+        """Names that class statements bind in their bodies, with what assigns them, by qualified name of the class."""
         edited = self.draft.edited.get(module)
         summary = edited.old_summary if old and edited else self.draft.summaries.get(module, _NO_SUMMARY)
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, dict[str, str]] = {}
 
         def note(node: ast.AST, path: str) -> None:
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.ClassDef):
                     own = f"{path}{child.name}"
-                    found[own] = frozenset(bound_names(child.body))
+                    found[own] = dict.fromkeys(bound_names(child.body), "")
+                    for statement in child.body:
+                        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                            text = dump(statement)
+                            found[own] |= {bound: found[own][bound] + text for bound in bound_names([statement])}
                     note(child, f"{own}.")
                 elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     note(child, path)
@@ -732,6 +740,14 @@ class _Linker:
             if name in unit.names:
                 note(ast.Module([unit.node], []), "")
         return found
+
+    def _same_text(self, old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
+        """Names that are assigned as before, from nothing that changed."""
+        same = {name for name, text in new.items() if text and old.get(name) == text}
+        dirt = self.draft.dirt
+        marks = dirt.values | dirt.affected | dirt.classes | dirt.rebound
+        changed = {part for _, dotted in marks for part in dotted.split(".")} if same else set()
+        return frozenset(name for name in same if changed.isdisjoint(re.findall(r"\w+", new[name])))
 
     # ---- the rest ----
 

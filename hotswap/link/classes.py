@@ -186,9 +186,12 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new))
     elif isinstance(old, type) and isinstance(new, type):
         swap.add(set_class(live, name, new))
+    elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
+        return  # a lock, a connection: it is never made again behind the program's back
     else:
-        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
-        kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
+        own = f"{pair.module}.{pair.path}.{name}"
+        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed, own))
+        kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
 

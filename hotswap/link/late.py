@@ -11,9 +11,10 @@ from collections.abc import Iterable
 import attrs
 
 from hotswap.fingerprint import Print, fingerprint, function_data
+from hotswap.link.data import pair_objects
 from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.unstage import EscapeError, Twins, lead_over
+from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
 from hotswap.plan.graph import Graph
@@ -35,12 +36,22 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
     try:
         staging.run()
         twins = lead_over(staging, heap)
+        _pair_objects(staging, twins, world)
     except (StagingError, EscapeError):
         return {name: {} for name in late}
     found = {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
     staging.dispose()
     twins.dispose()
     return found
+
+
+def _pair_objects(staging: Staging, twins: Twins, world: World) -> None:
+    """What refers to an object of another name refers to the live one, as it does in the program."""
+    for name, module in staging.modules.items():
+        live = world.records[name].module.__dict__
+        for _, made, held in pair_objects(world.is_managed, name, module.__dict__, module.__dict__, live):
+            twins.put(made, held)
+    exchange(staging, twins)
 
 
 def _names(draft: Draft, module: str) -> set[str]:
@@ -73,16 +84,17 @@ def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
 
 def _print_names(staging: Staging, twins: Twins, world: World, name: str, names: set[str]) -> dict[str, Print]:
     found: dict[str, Print] = {}
-    for key, value in staging.modules[name].__dict__.items():
-        if key not in names:
-            continue
-        found.update(print_value(world, key, value, value.__module__ if isinstance(value, type) else ""))
-        found[key] = fingerprint(twins.resolve(value), world.is_managed)
-    space = staging.modules[name].__dict__
+    space, record = staging.modules[name].__dict__, world.records[name]
+    for key, value in space.items():
+        if key in names:
+            found.update(print_value(world, record, key, value))
+            same = value if world.is_managed.is_object(value) else twins.resolve(value)
+            found[key] = fingerprint(same, world.is_managed, f"{name}.{key}")
     for made, live in twins.functions:  # the dict of a class made aside refers to the live methods by now
         if made.__globals__ is space and made.__qualname__ in found:
             for key in function_data(live):
                 found.pop(f"{made.__qualname__}{key}", None)
             for key, item in function_data(made).items():
-                found[f"{made.__qualname__}{key}"] = fingerprint(item, world.is_managed)
+                own = f"{made.__qualname__}{key}"
+                found[own] = fingerprint(item, world.is_managed, f"{name}.{own}")
     return found
