@@ -17,7 +17,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
-from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, same_value
+from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, home_of, same_value
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
@@ -405,6 +405,8 @@ class _Linker:
         live = self.world.records[module].module.__dict__.get(name, MISSING)
         if id(new) in self.twins.of or not self._is_data(live) or not self.slots.owns(module, name, live):
             return
+        if any(home_of(item, self.world.is_managed) not in ("", f"{module}.{name}") for item in (live, new)):
+            return  # it is another name's
         if not counts:
             self.twins.put(new, live)
         elif self.merger.keeps(live, self._base(module).get(name), new):
@@ -525,17 +527,12 @@ class _Linker:
 
     def _choose_data(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         """The three-way merge, between an object of the name's own and another one; else the name is bound anew."""
-        base, owner = self._base(module).get(name), self.slots.owner(live)
+        base, own = self._base(module).get(name), f"{module}.{name}"
         owned = self.slots.owns(module, name, live) or not self.merger.is_filled(live)
         if owned and not (self.merger.is_filled(new) and self.slots.is_bound(new)):
-            return self.merger.merge(f"{module}.{name}", live, base, new, where)
-        then: Print | None = fingerprint(live, self.world.is_managed)
-        if not owned:  # it was bound to what it has now when it was loaded, or the program has done that
-            known = owner is not None and not self.slots.is_by_text(module, name, live)
-            then = self._base(owner[0]).get(owner[1]) if known and owner is not None else None
-        changed = base is not None and then is not None and not then.same(base)
-        if changed:
-            self.merger.keep(f"{module}.{name}", where, "the program changed it since it was loaded")
+            return self.merger.merge(own, live, base, new, where)
+        if base is not None and not fingerprint(live, self.world.is_managed, own).same(base):
+            self.merger.keep(own, where, "the program changed it since it was loaded")
             return live
         return new
 

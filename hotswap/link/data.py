@@ -182,7 +182,7 @@ class Merger:
         )
 
 
-def is_filled(value: Any, is_managed: Managed) -> bool:
+def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     """True for a container or object that can be given other contents; who holds it sees them."""
     if isinstance(value, CONTAINERS):
         return getattr_static_dict(value) is None

@@ -297,8 +297,19 @@ def exchange(staging: Staging, twins: Twins) -> None:
         for item in itertools.chain(staging.young, twins.made):
             if id(item) in skip or (id(item) in twins.of and type(item) in (tuple, frozenset, MethodType, LRU)):
                 continue
-            if any(id(referent) in twins.of for referent in gc.get_referents(item)):
+            if _refers(item, twins):
                 _exchange_in(item, twins)
+
+
+def _refers(item: Any, twins: Twins) -> bool:
+    """True where something that an object refers to has a twin. The dict of an object may have been made after the object
+    itself, when somebody asked for it, so it need not be among the young ones."""
+    referents = gc.get_referents(item)
+    if any(id(referent) in twins.of for referent in referents):
+        return True
+    if type(item) in (FunctionType, ModuleType) or isinstance(item, type):
+        return False
+    return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
 
 
 def _exchange_in(item: Any, twins: Twins) -> None:
