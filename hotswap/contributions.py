@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import getattr_static_dict
+from hotswap.fingerprint import LRU, getattr_static_dict
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
@@ -29,17 +30,18 @@ class Contributions:
     """
 
     world: World
-    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int]]] = attrs.Factory(dict)
+    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int], frozenset[str]]] = attrs.Factory(dict)
     _known: dict[tuple[str, str], int] = attrs.Factory(dict)
 
     def begin(self, name: str, tree: ast.Module, package: str) -> None:
         """A module is about to execute."""
         targets = frozenset(_targets(tree.body, package))
-        self._open[name] = (targets, self._look(self._closure(targets)))
+        self._open[name] = (targets, self._look(self._closure(targets)), frozenset(self.world.records))
 
     def end(self, name: str) -> None:
         """A module has executed and was adopted."""
-        targets, before = self._open.pop(name, (frozenset(), {}))
+        targets, before, loaded = self._open.pop(name, (frozenset(), {}, frozenset(self.world.records)))
+        self._look_again(name, loaded)
         for key, now in self._look(self._closure(targets) - {name}).items():
             known = self._known.get(key)
             if now == known:
@@ -49,6 +51,16 @@ class Contributions:
                 self.world.snapshot_names(record, [key[1]])
                 self._known[key] = now
         self._known.update(self._look({name}))
+
+    def _look_again(self, name: str, loaded: frozenset[str]) -> None:
+        """In a circle of imports, a module was finished before the one whose objects it refers to."""
+        record = self.world.records.get(name)
+        circle = [self.world.records[other] for other in self.world.records.keys() - loaded if other != name]
+        circle = [other for other in circle if name in other.imports and other.base is not None]
+        if record is not None and record.base is not None and circle:
+            self.world.is_managed.note(name, record.module.__dict__, anew=True)
+            for each in (record, *circle):
+                self.world.snapshot_names(each, list(each.module.__dict__))
 
     def _closure(self, targets: Iterable[str]) -> set[str]:
         """Imported managed modules and those that they import: a package often passes names on."""
@@ -68,6 +80,8 @@ class Contributions:
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
         if isinstance(value, _CONTAINERS):
             return sign_container(value)
+        if isinstance(value, (FunctionType, LRU)):
+            return sign_container(value.__dict__) if value.__dict__ else None
         if isinstance(value, type):
             own = record is not None and value.__module__ == record.module.__name__
             return _sign_all(value.__dict__.values(), self._sign_inner) if own else None

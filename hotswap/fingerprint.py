@@ -20,7 +20,7 @@ import types
 import typing
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, cast
 
@@ -38,11 +38,14 @@ _IMMUTABLE: tuple[type, ...] = (
 )  # fmt: skip
 #: Bound by name only, so a new one can take its place.
 _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)
+LRU: type = type(functools.lru_cache(lambda: None))
+#: What ``functools`` notes in a wrapper's dict.
+OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__type_params__", "__wrapped__", "cache_parameters"})
 CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
 _CALLABLES: tuple[type, ...] = (
     FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
-    type(functools.lru_cache(lambda: None)), staticmethod, classmethod, property, functools.cached_property,
+    LRU, staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 
@@ -67,13 +70,53 @@ class Print:
         return self.whole is not None and self.whole == other.whole
 
 
+@attrs.define(eq=False)
+class Managed:
+    """Says which classes are managed, and which objects are a name's own.
+
+    A container or an object that a managed module binds to a name counts as that name wherever else it is met: what
+    happens to it is told there, and is no change of the tuple or the class that refers to it.
+
+    Attributes:
+        modules: by name, with the module itself in ``module``.
+    """
+
+    modules: Mapping[str, Any]
+    _homes: dict[int, tuple[str, str]] = attrs.Factory(dict)
+
+    def __call__(self, cls: type) -> bool:
+        return cls.__module__ in self.modules
+
+    def note(self, name: str, namespace: Mapping[str, Any], *, anew: bool = False) -> None:
+        """Note what a module binds; what has a name already keeps it, unless it is noted anew."""
+        for key, value in list(namespace.items()):
+            if not key.startswith("__") and self.is_object(value) and (anew or not self.home_of(value)):
+                self._homes[id(value)] = (name, key)
+
+    def is_object(self, value: Any) -> bool:
+        """True for what has an identity and contents: a container, an object of a managed class."""
+        return isinstance(value, CONTAINERS) or (self(type(value)) and not isinstance(value, (type, enum.Enum)))
+
+    def home_of(self, value: Any) -> str:
+        """The name that an object belongs to, with its module; empty for none."""
+        module, name = self._homes.get(id(value), ("", ""))
+        if module not in self.modules or self.modules[module].module.__dict__.get(name) is not value:
+            return ""  # the id may be another object's by now
+        return f"{module}.{name}"
+
+
+def home_of(value: Any, is_managed: Callable[[type], bool]) -> str:
+    return is_managed.home_of(value) if isinstance(is_managed, Managed) else ""
+
+
 class _TooLarge(Exception):
     pass
 
 
 class _Printer:
-    def __init__(self, is_managed: Callable[[type], bool]) -> None:
+    def __init__(self, is_managed: Callable[[type], bool], own: str = "") -> None:
         self.is_managed = is_managed
+        self.own = own
         self.left = LIMIT
         self.opaque = False
         self.inside: set[int] = set()
@@ -82,6 +125,8 @@ class _Printer:
         kind = type(value)
         if kind in _ATOMS:
             return hash((kind.__name__, _text_of(kind, value)))
+        if (home := home_of(value, self.is_managed)) and home != self.own:
+            return hash(("home", home))
         self.left -= 1
         if self.left < 0:
             raise _TooLarge
@@ -222,18 +267,21 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def fingerprint(value: Any, is_managed: Callable[[type], bool]) -> Print:
+def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None = None) -> Print:
     """Fingerprint a value of module data.
 
     Args:
         value: any object.
         is_managed: True for classes whose module is managed: their instances are looked into.
+        own: the name, with its module, for which it is done; without one the value is looked into whatever name it has.
     """
-    printer = _Printer(is_managed)
+    home = home_of(value, is_managed)
+    printer = _Printer(is_managed, home if own is None else own)
     try:
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if isinstance(value, FunctionType) else 0
-        return Print(whole, _parts(value, printer), printer.opaque, origin)
+        parts = _parts(value, printer) if home in ("", printer.own) else None
+        return Print(whole, parts, printer.opaque, origin)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read
@@ -258,6 +306,22 @@ def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
         return _Printer(is_managed).number(value)
     except (_TooLarge, RecursionError, RuntimeError):
         return None
+
+
+def function_data(value: Any, *, atoms: bool = False) -> dict[str, Any]:
+    """What a function or a cache carries beside its code: attributes as ``.name``, defaults as ``(parameter)``.
+
+    Args:
+        atoms: with defaults that are plain constants.
+    """
+    if not isinstance(value, (FunctionType, LRU)):
+        return {}
+    found = {f".{key}": item for key, item in value.__dict__.items() if key not in OF_WRAPPERS}
+    if isinstance(value, FunctionType):
+        names = value.__code__.co_varnames[: value.__code__.co_argcount]
+        defaults = dict(zip(reversed(names), reversed(value.__defaults__ or ()), strict=False)) | (value.__kwdefaults__ or {})
+        found |= {f"({name})": item for name, item in defaults.items() if atoms or type(item) not in _ATOMS}
+    return found
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -33,35 +33,44 @@ class _Lock(Protocol):
     def release(self) -> None: ...
 
 
+_guarded: tuple[_Lock, Any] | None = None  # the locks of the session that is current
+_taken: dict[int, _Lock | None] = {}  # by thread: several may fork at once
+
+
 def guard_forks(swap_lock: _Lock, inner_lock: Any) -> None:
-    """Let forks wait for a swap that is under way, and free the locks in the child; there is no way to undo it.
+    """Let forks wait for a swap that is under way, and free the locks in the child; the locks given last count.
 
     Args:
         swap_lock: held while a swap is carried out.
         inner_lock: held for moments; made new in the child.
     """
-    if not hasattr(os, "register_at_fork"):
-        return
-    taken: dict[int, bool] = {}  # by thread: several may fork at once
+    global _guarded
+    is_first, _guarded = _guarded is None, (swap_lock, inner_lock)
+    if is_first and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_wait_for_swap, after_in_parent=_free_in_parent, after_in_child=_free_in_child)
+        if sys.version_info >= (3, 12):
+            _silence_own_warning()
 
-    def before() -> None:
-        taken[threading.get_ident()] = swap_lock.acquire(timeout=PATIENCE)
 
-    def in_parent() -> None:
-        if taken.pop(threading.get_ident(), False):
-            swap_lock.release()
+def _wait_for_swap() -> None:
+    swap_lock = _guarded[0] if _guarded is not None else None
+    _taken[threading.get_ident()] = swap_lock if swap_lock is not None and swap_lock.acquire(timeout=PATIENCE) else None
 
-    def in_child() -> None:
-        if taken.get(threading.get_ident(), False):
-            swap_lock.release()
-        else:
-            _renew(swap_lock)
-        taken.clear()
-        _renew(inner_lock)
 
-    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
-    if sys.version_info >= (3, 12):
-        _silence_own_warning()
+def _free_in_parent() -> None:
+    if (lock := _taken.pop(threading.get_ident(), None)) is not None:
+        lock.release()
+
+
+def _free_in_child() -> None:
+    lock = _taken.get(threading.get_ident())
+    _taken.clear()
+    if lock is not None:
+        lock.release()
+    if _guarded is not None:
+        if lock is None:
+            _renew(_guarded[0])
+        _renew(_guarded[1])
 
 
 # ---- who was forked ----

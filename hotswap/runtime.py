@@ -7,7 +7,6 @@ anything about a change.
 from __future__ import annotations
 
 import ast
-import traceback
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,11 @@ from hotswap.control.channel import ChannelError
 from hotswap.control.layout import Outlook
 from hotswap.control.server import ControlServer
 from hotswap.control.terminal import Reporter
-from hotswap.errors import CODES
-from hotswap.fork import guard_forks
 from hotswap.link.handles import instrument
 from hotswap.loader import LoadedModule, bind_calls, compile_source
 from hotswap.log import log_finding, log_report
-from hotswap.model import Finding, Report, Severity, Verdict
-from hotswap.session import open_session, use
+from hotswap.model import Finding, Report, Verdict
+from hotswap.session import make_error, open_session, use
 from hotswap.watch import Watcher
 
 if TYPE_CHECKING:
@@ -46,7 +43,7 @@ class Runtime:
         self._settings = settings
         self._restart = restart
         self._reporter = Reporter(as_json=settings.json, quiet=settings.quiet)
-        self._session = open_session(scope, self._take_report, self._take_error)
+        self._session = open_session(scope, self._take_report, self._take_finding)
         self._server: ControlServer | None = None
         self.engine = self._session.engine
 
@@ -58,7 +55,6 @@ class Runtime:
         )
         self._session.watcher.start()
         self._serve()
-        guard_forks(self.engine.lock, self.engine.world.lock)
 
     def stop(self) -> None:
         """Take the hook out and end the threads; what was swapped stays."""
@@ -97,7 +93,7 @@ class Runtime:
 
     def say_failure(self, message: str) -> None:
         """Tell the person and the log that hotswap itself failed at something; the program goes on."""
-        self._take_finding(_make_error(message, ""))
+        self._take_finding(make_error(message))
 
     # -- what the parts have to say; any thread ---------------------------------------------------------------------
 
@@ -124,8 +120,4 @@ class Runtime:
         log_finding(finding)
 
     def _take_error(self, message: str, exc: BaseException) -> None:
-        self._take_finding(_make_error(message, "".join(traceback.format_exception(exc))))
-
-
-def _make_error(message: str, excerpt: Any) -> Finding:
-    return Finding(code="HS599", severity=Severity.KEPT, message=message, excerpt=excerpt, next_step=CODES["HS599"].remedy)
+        self._take_finding(make_error(message, exc))

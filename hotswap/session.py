@@ -10,6 +10,7 @@ import ast
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -20,11 +21,11 @@ from hotswap.changes import read_changes
 from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
 from hotswap.engine import Engine
-from hotswap.errors import NotStartedError, UnsupportedError
-from hotswap.fork import list_forks, note_forks
+from hotswap.errors import CODES, NotStartedError, UnsupportedError
+from hotswap.fork import guard_forks, list_forks, note_forks
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule
-from hotswap.model import Plan, Report, Status
+from hotswap.model import Finding, Plan, Report, Severity, Status
 
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
@@ -62,14 +63,17 @@ def check_interpreter() -> None:
 
 
 def open_session(
-    scope: Any, on_report: Callable[[Report], None] | None = None, on_error: Callable[[str, BaseException], None] | None = None
+    scope: Any, on_report: Callable[[Report], None] | None = None, on_finding: Callable[[Finding], None] = lambda finding: None
 ) -> Session:
     """Make an engine, hook imports, and take loaded modules under management.
 
     Args:
         scope: says which files are managed.
         on_report: called with each report.
-        on_error: told of a module that could not be taken under management.
+        on_finding: told of what belongs to no swap, as a module that could not be taken under management.
+
+    Raises:
+        UnsupportedError: this interpreter cannot be served.
     """
     check_interpreter()
     engine = Engine(scope, on_report=on_report, list_forks=list_forks)
@@ -88,14 +92,15 @@ def open_session(
         includes=scope.includes,
         instrument=prepare,
         adopt=adopt,
-        on_error=on_error or (lambda message, error: None),
+        on_error=lambda message, error: on_finding(make_error(message, error)),
     )
     session = Session(engine, scope, hook)
     hook.install()
     for name, module in list(sys.modules.items()):
-        _adopt_loaded(session, name, module)
+        _adopt_loaded(session, name, module, on_finding)
     engine.plugins.discover()
     engine.plugins.attach(engine)
+    guard_forks(engine.lock, engine.world.lock)
     return session
 
 
@@ -104,7 +109,13 @@ def _adopt(engine: Engine, loaded: LoadedModule) -> None:
     engine.world.adopt(loaded.module, loaded.file, loaded.data, name=loaded.name)
 
 
-def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> None:
+def make_error(message: str, error: BaseException | None = None) -> Finding:
+    """Something went wrong in hotswap itself; the program goes on."""
+    excerpt = "".join(traceback.format_exception(error)) if error is not None else ""
+    return Finding(code="HS599", severity=Severity.KEPT, message=message, excerpt=excerpt, next_step=CODES["HS599"].remedy)
+
+
+def _adopt_loaded(session: Session, name: str, module: ModuleType | None, on_finding: Callable[[Finding], None]) -> None:
     """Take a module under management that was loaded before; its text is what is on disk now."""
     file = getattr(module, "__file__", None)
     if (
@@ -119,7 +130,10 @@ def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> Non
     try:
         with open(file, "rb") as source:
             data = source.read()
-    except OSError:
+    except OSError as error:
+        message = f"{name} is not managed: {error.strerror or error}"
+        step = "make it readable and start hotswap again"
+        on_finding(Finding(code="HS104", severity=Severity.KEPT, message=message, file=file, next_step=step))
         return
     # Main carries the file as it was given on the command line in its code; others the absolute path.
     session.engine.world.adopt(module, file, data, name=name, fresh=False)
@@ -135,21 +149,27 @@ def start(
     poll: bool = False,
     ignore: Iterable[str] = (),
     on_report: Callable[[Report], None] | None = None,
+    on_finding: Callable[[Finding], None] | None = None,
 ) -> None:
     """Take the program's modules under management, those loaded already and those to come.
+
+    A session that is running is stopped first.
 
     Args:
         paths: files and directories whose modules are managed; by default all outside of installed packages.
         watch: swap on save, from a thread; without it only :func:`swap` swaps.
         poll: look at the files in intervals instead of asking the operating system.
         ignore: patterns of files to leave alone.
-        on_report: called with each report, in the thread that swapped.
+        on_report: called with each report, in the thread that swapped. What it raises is shown and changes nothing.
+        on_finding: called with what belongs to no swap: a file that cannot be read, polling that took over, an error in
+            hotswap itself; by default it is printed to stderr.
 
     Raises:
-        UnsupportedError: this interpreter cannot be served.
-        ConfigError: a path does not exist, or a setting is wrong.
+        UnsupportedError: this interpreter cannot be served; use CPython 3.11 or newer with the GIL.
+        ConfigError: a path does not exist, or a setting is wrong; the message says which and what it takes.
     """
     global _current
+    tell = on_finding or _print_finding
     given: dict[str, Any] = {"ignore": tuple(ignore), "poll": poll}
     if paths is not None:
         given["watch"] = tuple(os.fspath(path) for path in paths)
@@ -157,15 +177,19 @@ def start(
     with _lock:
         if _current is not None:
             _current.close()
-        _current = open_session(make_scope(settings), on_report)
+        _current = open_session(make_scope(settings), on_report, tell)
         if watch:
-            _current.watcher = _start_watcher(_current, settings.poll)
+            _current.watcher = _start_watcher(_current, settings.poll, tell)
 
 
-def _start_watcher(session: Session, poll: bool) -> Any:
+def _print_finding(finding: Finding) -> None:
+    print(f"hotswap  {finding}", *filter(None, [finding.excerpt]), sep="\n", file=sys.stderr)
+
+
+def _start_watcher(session: Session, poll: bool, on_finding: Callable[[Finding], None]) -> Any:
     from hotswap.watch.watcher import Watcher
 
-    watcher = Watcher(session.engine, session.scope, poll=poll)
+    watcher = Watcher(session.engine, session.scope, poll=poll, on_finding=on_finding)
     watcher.start()
     return watcher
 

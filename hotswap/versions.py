@@ -13,6 +13,7 @@ that becomes 0 when its code is assigned, and the word of a code object that equ
 from __future__ import annotations
 
 import ctypes
+import operator
 import sys
 from collections.abc import Iterable
 from itertools import pairwise
@@ -27,10 +28,8 @@ def renumber(functions: Iterable[FunctionType]) -> list[tuple[Any, ...]]:
     if _PLACES is None:
         return []
     in_function, in_code = _PLACES
-    words = [
-        (ctypes.c_uint32.from_address(id(f) + in_function), _number_of(_blank.__code__.replace(), in_code)) for f in functions
-    ]
-    return [(setattr, word, "value", number) for word, number in words]
+    places = [memoryview(ctypes.c_uint32.from_address(id(f) + in_function)).cast("B").cast("I") for f in functions]
+    return [(operator.setitem, place, 0, _number_of(_blank.__code__.replace(), in_code)) for place in places]
 
 
 def _blank() -> None: ...

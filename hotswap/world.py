@@ -12,14 +12,14 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
 import attrs
 
 from hotswap.commit import Swap
-from hotswap.fingerprint import Print, fingerprint, kind_of_value
+from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -40,8 +40,8 @@ class ModuleRecord:
         file: as its code carries it in ``co_filename``.
         data: the bytes that are live.
         loaded: the bytes that it was executed from, which the frame of its top level still counts its lines by.
-        base: fingerprints of its data when the text had executed, by name (``Class.attr`` for class attributes);
-            None for a module that hotswap was attached to later.
+        base: fingerprints of its data when the text had executed, by name (also ``Class.attr``, ``function.attr`` and
+            ``function(default)``); None for a module that hotswap was attached to later.
         has_run: False for a main module that is still executing.
     """
 
@@ -141,6 +141,10 @@ class World:
     # What plugins say about a value of a module: "data", "opaque", or None.
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
+    is_managed: Managed = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.is_managed = Managed(self.records)
 
     # ---- modules ----
 
@@ -159,6 +163,8 @@ class World:
         record = ModuleRecord(name, file, module, data, has_run=has_run)
         with self.lock:
             self.records[name] = record
+        if has_run:
+            self.is_managed.note(name, module.__dict__)
         if has_run and fresh:
             self.snapshot(record)
         for listener in self.on_adopt:
@@ -167,20 +173,19 @@ class World:
 
     def snapshot(self, record: ModuleRecord) -> None:
         """Fingerprint a module's data as it is now: the base of later three-way merges."""
-        record.base = {**print_namespace(self, record.module), **(record.base or {})}
+        self.is_managed.note(record.name, record.module.__dict__)
+        record.base = {**print_namespace(self, record), **(record.base or {})}
         record.has_run = True
 
     def snapshot_names(self, record: ModuleRecord, names: Iterable[str]) -> None:
         """Fingerprint some names anew, after their initialisers were evaluated again."""
         assert record.base is not None, f"{record.name} has no base to renew"
+        self.is_managed.note(record.name, record.module.__dict__)
         for name in names:
-            for key in [k for k in record.base if k == name or k.startswith(f"{name}.")]:
+            for key in [k for k in record.base if k == name or k.startswith((f"{name}.", f"{name}("))]:
                 del record.base[key]
             if name in record.module.__dict__:
-                value = record.module.__dict__[name]
-                record.base[name] = fingerprint(value, self.is_managed)
-                if isinstance(value, type) and value.__module__ == record.module.__name__:
-                    record.base.update(print_class(self, name, value))
+                record.base.update(print_value(self, record, name, record.module.__dict__[name]))
 
     def note_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
         """Remember functions that lost their definition, so that the definition can come back to them."""
@@ -225,9 +230,6 @@ class World:
         return [r.name for r in records if r.name != name and (name in r.imports or (parent and parent in r.imports))]
 
     # ---- facts for the plan stage, in plain words ----
-
-    def is_managed(self, cls: type) -> bool:
-        return cls.__module__ in self.records
 
     def kind_of(self, symbol: Symbol) -> str:
         record = self.records.get(symbol[0])
@@ -275,23 +277,64 @@ class World:
             assert all(applied.report.applied for applied in self.history), "a refused swap is in the history"
 
 
-def print_namespace(world: World, module: ModuleType) -> dict[str, Print]:
+def print_namespace(world: World, record: ModuleRecord) -> dict[str, Print]:
     """Fingerprints of a module's data and of the data in its classes."""
     found: dict[str, Print] = {}
-    for name, value in list(module.__dict__.items()):
+    for name, value in list(record.module.__dict__.items()):
         if name.startswith("__") and name.endswith("__") and name not in ("__all__", "__version__"):
             continue
-        found[name] = fingerprint(value, world.is_managed)
+        found.update(print_value(world, record, name, value))
+    return found
+
+
+def print_value(world: World, record: ModuleRecord, name: str, value: Any) -> dict[str, Print]:
+    """Fingerprints of what a module binds to a name, and of what it carries: see ``ModuleRecord.base``."""
+    found = _print_one(world, record.name, name, value)
+    if isinstance(value, type) and value.__module__ == record.module.__name__:
+        found.update(_print_class(world, record.name, name, value))
+    return found
+
+
+def _print_one(world: World, module: str, path: str, value: Any) -> dict[str, Print]:
+    carried = {f"{path}{key}": item for key, item in function_data(bare(value)).items()}
+    return {key: fingerprint(item, world.is_managed, f"{module}.{key}") for key, item in {path: value, **carried}.items()}
+
+
+def _print_class(world: World, module: str, path: str, cls: type) -> dict[str, Print]:
+    found: dict[str, Print] = {}
+    for name, value in _own_members(cls):
+        printed = _print_one(world, module, f"{path}.{name}", value)
+        if name.startswith("__") and name.endswith("__"):
+            del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
+        found.update(printed)
+        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            found.update(_print_class(world, module, f"{path}.{name}", value))
+    return found
+
+
+def walk_functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The functions and caches of a module and of its classes, under the names that their fingerprints have."""
+    for name, value in list(module.__dict__.items()):
+        yield name, bare(value)
         if isinstance(value, type) and value.__module__ == module.__name__:
-            found.update(print_class(world, name, value))
-    return found
+            yield from _walk_class(name, value)
 
 
-def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
-    found = {}
-    for name, value in list(cls.__dict__.items()):
-        if not (name.startswith("__") and name.endswith("__")):
-            found[f"{path}.{name}"] = fingerprint(value, world.is_managed)
-            if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
-                found.update(print_class(world, f"{path}.{name}", value))
-    return found
+def _walk_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
+    for name, value in _own_members(cls):
+        yield f"{path}.{name}", bare(value)
+        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            yield from _walk_class(f"{path}.{name}", value)
+
+
+def _own_members(cls: type) -> list[tuple[str, Any]]:
+    return [
+        (name, value)
+        for name, value in list(cls.__dict__.items())
+        if isinstance(value, FunctionType) or not (name.startswith("__") and name.endswith("__"))
+    ]
+
+
+def bare(value: Any) -> Any:
+    """The function in a static or class method."""
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value

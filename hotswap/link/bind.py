@@ -10,16 +10,19 @@ import ast
 import builtins
 import functools
 import gc
+import re
 import sys
+from collections.abc import Mapping
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
-from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint, same_value
+from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
+from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, same_value
+from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
-from hotswap.link.heap import LRU, scan_heap
+from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
@@ -27,13 +30,16 @@ from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.shape import prepare_shapes
+from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
+from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
-from hotswap.plan.build import Draft
-from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
+from hotswap.plan.build import Draft, import_order
+from hotswap.plan.trees import dump
+from hotswap.plan.units import ImportBinding, Summary, Unit, UnitKind, bound_names
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World
@@ -65,7 +71,7 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
         linker.dispose()
         if enabled:
             gc.enable()
-        if draft.dirt.evaluated():
+        if draft.dirt.needs_staging():
             del linker
             collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
 
@@ -77,6 +83,8 @@ class _Linker:
         self.plugins = plugins
         self.swap = Swap()
         self.merger = Merger(self.swap, world.is_managed)
+        self.data = FunctionData(draft, world, self.merger, self._base)
+        self.swap.merge = self.data.merge
         self.census = Census()
         self.owners = {id(record.module.__dict__): name for name, record in reversed(list(world.records.items()))}
         self.done: set[int] = set()  # ids of live functions whose jump is prepared
@@ -88,12 +96,14 @@ class _Linker:
             for old, new in diff.changed
             if old.names and old.kind is not new.kind and new.kind is UnitKind.IMPORT
         }
-        self.rebound: dict[int, tuple[Any, Any, str]] = {}  # objects whose name got another one, with the new one
+        self.slots = Slots(draft, world)
+        self.rebound: dict[tuple[str, str], tuple[Any, Any]] = {}  # names that got another object: the old and the new one
         self.bound: set[tuple[str, str]] = set()
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
+        self.bases: dict[str, dict[str, Print]] = {}
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
@@ -111,6 +121,7 @@ class _Linker:
         try:
             staging.run()
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
+            self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
@@ -120,18 +131,21 @@ class _Linker:
             self._remove_modules()
             self._note_imported()
             self._prepare_shapes()
+            self._finish_functions()
+            self._drop_caches()
+            self._ask_before_commit()
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
-        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
-        follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
-        self._drop_caches()
-        self._ask_before_commit()
         self.census.frame(self.swap)
         return self.swap
 
+    def _finish_functions(self) -> None:
+        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
+
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
-        self.swap.trampolines = []
+        self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
@@ -169,27 +183,25 @@ class _Linker:
 
     def _check_attached_late(self) -> None:
         """A module that was loaded earlier must run what its text says, or nothing can be told from its text."""
-        for name, edited in self.draft.edited.items():
-            record = self.world.records[name]
-            known = set(self.draft.pairings[name].new_of) | set(self.draft.pairings[name].removed)
-            for unit in edited.old_summary.units if record.base is None else ():
-                function = record.module.__dict__.get(unit.names[0]) if unit.kind is UnitKind.FUNCTION else None
-                if (
-                    isinstance(function, FunctionType)
-                    and function.__globals__ is record.module.__dict__
-                    and function.__code__.co_qualname == unit.names[0]
-                    and function.__code__ not in known
-                ):
-                    raise LinkRefused(
-                        Finding(
-                            code="HS210",
-                            severity=Severity.HELD,
-                            file=record.file,
-                            line=function.__code__.co_firstlineno,
-                            message=f"{name}.{unit.names[0]} runs code that the file did not have when hotswap was attached",
-                            next_step="restart",
-                        )
+        late = {self.world.records[name].file: name for name in self.draft.edited if self.world.records[name].base is None}
+        for (file, code), functions in self.heap.functions.items():
+            if file not in late or "<locals>" in code.co_qualname:
+                continue
+            name = late[file]
+            pairing, namespace = self.draft.pairings[name], self.world.records[name].module.__dict__
+            if code in pairing.new_of or code in pairing.removed:
+                continue
+            if any(f.__globals__ is namespace and target_of(f) is None for f in functions):
+                raise LinkRefused(
+                    Finding(
+                        code="HS210",
+                        severity=Severity.HELD,
+                        file=file,
+                        line=code.co_firstlineno,
+                        message=f"{name}.{code.co_qualname} runs code that the file did not have when hotswap was attached",
+                        next_step="restart",
                     )
+                )
 
     # ---- functions ----
 
@@ -201,12 +213,26 @@ class _Linker:
             record = self.world.records[name]
             changed = self._changed_names(name)
             for old, new in pairing.new_of.items():
-                for function in self.heap.of(old):
+                functions = self.heap.of(old)
+                if not functions and old.co_qualname in self.draft.diffs[name].bodies:
+                    self._note_replaced(record, old.co_qualname, new.co_firstlineno)
+                for function in functions:
                     if id(function) in rebound:
                         continue  # it is led to another object when its name is bound
                     if function.__globals__ is record.module.__dict__ or not self._belongs_elsewhere(function):
                         self._jump(record, function, new, paired.get(id(function)), changed)
         self._take_over_derived(paired)
+
+    def _note_replaced(self, record: ModuleRecord, qualname: str, line: int) -> None:
+        """A function of the text is not alive any more, and its name stands for something else that goes on being it."""
+        head = qualname.partition(".")[0]
+        units = self.draft.summaries[record.name].units
+        evaluated = self.draft.dirt.changed | set(self.draft.dirt.derived)
+        made_again = any(head in units[index].names for owner, index in evaluated if owner == record.name)
+        held = look_up_function(record.module.__dict__, qualname)
+        if "<" not in qualname and not made_again and isinstance(held, FunctionType) and target_of(held) is None:
+            why = "the function of its text is not alive, the program or a decorator has put another one in its place"
+            self.merger.keep(f"{record.name}.{qualname}", (record.file, line), why)
 
     def _find_rebound(self) -> set[int]:
         """Live functions whose name gets another callable, because a decorator made it anew."""
@@ -328,7 +354,6 @@ class _Linker:
 
     def _bind_names(self) -> None:
         kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
-        self._pair_containers(kept)
         for module in self.draft.order:
             if module not in self.staging.modules:
                 continue
@@ -339,36 +364,52 @@ class _Linker:
                 for name in unit.names:
                     if last[name] is unit:
                         self._bind_name(module, name, unit)
-                for binding in unit.imports:
-                    if binding.local == "*":
-                        self._bind_star(module, binding.module, {name for u in units for name in u.names}, unit)
+            self._bind_stars(module)
             self._bind_annotations(module)
         for name, diff in self.draft.diffs.items():
             self._bind_docstring(name, diff)
 
-    def _pair_containers(self, kept: set[tuple[str, int]]) -> None:
-        """New containers whose contents will go into live ones: whatever refers to the new one means the live one."""
-        for module, index in kept:
-            unit = self.draft.summaries[module].units[index]
-            if module not in self.staging.modules or unit.kind is UnitKind.IMPORT or self._is_alias(module, unit):
-                continue
-            space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
-            for name in unit.names:
-                new, held = space.get(name), live.get(name)
-                if isinstance(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
-                    self.twins.put(new, held)
-                    self.fresh[module, name] = new
-        if self.fresh:
+    def _pair_data(self, kept: set[tuple[str, int]]) -> None:
+        """New containers and objects that live ones stand for: whatever refers to the new one means the live one."""
+        young = {id(item) for item in self.staging.young}
+        evaluated = self.draft.dirt.evaluated()
+        seen: set[int] = set()  # of several names of a new object the first one has made it
+        for module in self.draft.order:
+            units = self.draft.summaries[module].units if module in self.staging.modules else ()
+            for unit in units:
+                for name in unit.names if (module, unit.index) in evaluated and unit.kind is not UnitKind.IMPORT else ():
+                    new = self.staging.modules[module].__dict__.get(name, MISSING)
+                    if id(new) not in seen and self._is_made_anew(new, young):
+                        seen.add(id(new))
+                        self._pair_value(module, name, new, (module, unit.index) in kept)
+        if seen:
             exchange(self.staging, self.twins)
 
-    def _is_alias(self, module: str, unit: Unit) -> bool:
-        """True for ``D = other.R`` in the old or the new text: what is bound is another name's object."""
-        edited = self.draft.edited.get(module)
-        old = [u for u in edited.old_summary.units if set(u.names) & set(unit.names)] if edited else []
-        return any(
-            isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute))
-            for u in (unit, *old)
-        )
+    def _is_made_anew(self, new: Any, young: set[int]) -> bool:
+        """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""
+        if not self._is_data(new) or self.slots.is_bound(new):
+            return False
+        return id(new) in young or (isinstance(new, CONTAINERS) and not gc.is_tracked(new))
+
+    def _is_data(self, value: Any) -> bool:
+        if isinstance(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
+            return False
+        return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
+
+    def _pair_value(self, module: str, name: str, new: Any, counts: bool) -> None:
+        """Let the live object of a name stand for the new one.
+
+        Args:
+            counts: False for what is made only because others need it, so that the live object stays as it is.
+        """
+        live = self.world.records[module].module.__dict__.get(name, MISSING)
+        if id(new) in self.twins.of or not self._is_data(live) or not self.slots.owns(module, name, live):
+            return
+        if not counts:
+            self.twins.put(new, live)
+        elif self.merger.keeps(live, self._base(module).get(name), new):
+            self.twins.put(new, live)
+            self.fresh[module, name] = new
 
     def _bind_name(self, module: str, name: str, unit: Unit) -> None:
         space = self.staging.modules[module].__dict__
@@ -384,26 +425,53 @@ class _Linker:
         where = (record.file, unit.line)
         new = self.fresh.get((module, name), new)
         bound = self._choose(module, name, live, staged, new, where, unit)
+        if unit.kind is UnitKind.FUNCTION and self._carries(live, staged, bound):
+            self.data.carry(self.swap, live, staged, bound, self.twins.resolve)
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
-            if live is not MISSING and not isinstance(live, _ATOMS):
-                self.rebound[id(live)] = (live, bound, module)
+            self.rebound[module, name] = (live, bound)
+            if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
+                self._note_left(module, name, live, bound, where)
         self.bound.add((module, name))
 
-    def _rebind_importers(self) -> None:
-        """Other modules' imports of an object that could not be led on in place follow by name."""
-        for record in list(self.world.records.values()) if self.rebound else ():
-            for name, value in list(record.module.__dict__.items()):
-                found = self.rebound.get(id(value))
-                if found is not None and (record.name, name) not in self.bound and self._is_imported(record.name, name, found[2]):
-                    self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
+    def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
+        """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
+        if not all(isinstance(value, (FunctionType, LRU)) for value in (live, staged, bound)):
+            return False
+        if bound is live:
+            return isinstance(live, LRU)
+        is_own = isinstance(bound, FunctionType) and bound.__code__.co_qualname == live.__qualname__
+        return id(bound) not in self.live_functions or is_own
 
-    def _is_imported(self, module: str, name: str, origin: str) -> bool:
-        """True for a name that the module's text does not bind itself."""
-        summary = self.draft.summaries.get(module)
-        if summary is None:
-            return origin in self.world.records[module].imports
-        return not any(name in unit.names and unit.kind is not UnitKind.IMPORT for unit in summary.units)
+    def _note_left(self, module: str, name: str, live: Any, bound: Any, where: tuple[str, int]) -> None:
+        """Whoever holds the object that the name had goes on holding it, where a fresh start would give the new one."""
+        was, now = type(live).__name__, type(bound).__name__
+        what = f"was {was} and is {now} now" if was != now else f"is another {now} now"
+        self._note(
+            "HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT
+        )
+
+    def _rebind_importers(self) -> None:
+        """Imports of a name that got another object follow, where they were not evaluated themselves."""
+        for module in import_order(self.draft.summaries, self.draft.summaries.__getitem__) if self.rebound else ():
+            record = self.world.records.get(module)
+            if record is None:
+                continue
+            for binding in (binding for unit in self.draft.summaries[module].units for binding in unit.imports):
+                for name, attr in self._imported(binding):
+                    self._rebind_importer(record, name, self.rebound.get((binding.module, attr)))
+
+    def _imported(self, binding: ImportBinding) -> list[tuple[str, str]]:
+        if binding.local == "*":
+            return [(name, name) for module, name in self.rebound if module == binding.module]
+        return [(binding.local, binding.attr)] if binding.attr is not None else []
+
+    def _rebind_importer(self, record: ModuleRecord, name: str, found: tuple[Any, Any] | None) -> None:
+        key = (record.name, name)
+        if found is not None and key not in self.bound and record.module.__dict__.get(name, MISSING) is found[0]:
+            self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
+            self.bound.add(key)
+            self.rebound[key] = found
 
     def _transplant_moved(self) -> None:
         """Classes that have another name or module now, so that no name leads from the one to the other."""
@@ -414,9 +482,9 @@ class _Linker:
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
+        if (wrapper := self.twins.wrappers.get((module, name))) is not None and new is not wrapper:
+            redirect(self.swap, new, wrapper, module, new.__qualname__)
         if new is live and not isinstance(new, type):
-            if (wrapper := self.twins.wrappers.get((module, name))) is not None:
-                redirect(self.swap, live, wrapper, module, live.__qualname__)
             return live
         if isinstance(live, type) and isinstance(staged, type) and new is live:
             if staged is not live:
@@ -449,26 +517,27 @@ class _Linker:
             return self._repoint_partial(module, name, live, new)
         if isinstance(live, type) and not isinstance(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
-        if (
-            live is not MISSING
-            and callable(live)
-            and self.world.is_managed(type(live))
-            and callable(new)
-            and type(new) is not type(live)
-        ):
-            self._note(
-                "HS409",
-                f"{module}.{name} was an object and is another kind of callable now: references taken before keep the object",
-                *where,
-                severity=Severity.KEPT,
-            )
         if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
-            return new
-        if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
             return new
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
-        return self.merger.merge(f"{module}.{name}", live, self._base(module).get(name), new, where)
+        return self._choose_data(module, name, live, new, where)
+
+    def _choose_data(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
+        """The three-way merge, between an object of the name's own and another one; else the name is bound anew."""
+        base, owner = self._base(module).get(name), self.slots.owner(live)
+        owned = self.slots.owns(module, name, live) or not self.merger.is_filled(live)
+        if owned and not (self.merger.is_filled(new) and self.slots.is_bound(new)):
+            return self.merger.merge(f"{module}.{name}", live, base, new, where)
+        then: Print | None = fingerprint(live, self.world.is_managed)
+        if not owned:  # it was bound to what it has now when it was loaded, or the program has done that
+            known = owner is not None and not self.slots.is_by_text(module, name, live)
+            then = self._base(owner[0]).get(owner[1]) if known and owner is not None else None
+        changed = base is not None and then is not None and not then.same(base)
+        if changed:
+            self.merger.keep(f"{module}.{name}", where, "the program changed it since it was loaded")
+            return live
+        return new
 
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""
@@ -484,7 +553,7 @@ class _Linker:
         """An imported value follows unless the program has bound the name to something else since."""
         base = self._base(module)
         unknown = name not in base and self.world.records[module].base is not None
-        if unknown or (name in base and fingerprint(live, self.world.is_managed).same(base[name])):
+        if unknown or (name in base and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base[name])):
             return new
         edited = self.draft.edited.get(module)
         before = [old for u in edited.old_summary.units if name in u.names for old in u.imports] if edited else []
@@ -502,6 +571,8 @@ class _Linker:
         if self._is_foreign(module, name, live):
             return new
         if not callable(new):
+            if self._lives_on(live):
+                return new
             lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
             return new
         if id(new) in self.live_functions:  # its own jump is prepared, not done: its code is still the old one
@@ -518,16 +589,23 @@ class _Linker:
             )
         return new
 
+    def _lives_on(self, function: FunctionType) -> bool:
+        """True where the definition of a function is still there, though no name leads to it."""
+        pairing = self.draft.pairings.get(self.owners.get(id(function.__globals__), ""))
+        return pairing is not None and "<locals>" not in function.__qualname__ and function.__code__ in pairing.new_of
+
     def _is_foreign(self, module: str, name: str, function: FunctionType) -> bool:
         """A function that is merely bound here, of a library or under another name: its other users must not be led anywhere."""
         name_of_owner = self.owners.get(id(function.__globals__))
         if name_of_owner is None:
-            return function.__closure__ is None
+            return function.__closure__ is None or not self.slots.owns(module, name, function)
         owner = self.world.records[name_of_owner]
         at_home = look_up_function(owner.module.__dict__, function.__qualname__) is function
         if owner.name in self.draft.gone or (owner.name, function.__qualname__) in self.homeless:
             return function.__qualname__ != name
-        return at_home and (owner.name, function.__qualname__) != (module, name)
+        if at_home:
+            return (owner.name, function.__qualname__) != (module, name)
+        return not self.slots.owns(module, name, function)
 
     def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
         if new is live or new is live.__wrapped__:
@@ -611,8 +689,9 @@ class _Linker:
                     line=where[1],
                     live=theirs,
                     staged=mine,
-                    old_body=old_body.get(theirs.__qualname__, frozenset()),
-                    new_body=new_body.get(mine.__qualname__, frozenset()),
+                    old_body=frozenset(old_body.get(theirs.__qualname__, ())),
+                    new_body=frozenset(new_body.get(mine.__qualname__, ())),
+                    same_text=self._same_text(old_body.get(theirs.__qualname__, {}), new_body.get(mine.__qualname__, {})),
                     base=self._base(live.__module__),
                     members=self.twins.members.get(id(theirs), ()),
                 )
@@ -622,8 +701,8 @@ class _Linker:
         """Members of classes that a library takes part in making."""
         for staged, live, edit in self.staging.reduced:
             module = staged.__module__
-            old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, frozenset())
-            new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, frozenset())
+            old = frozenset(self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, ()))
+            new = frozenset(self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, ()))
             unit = next(u for u in self.draft.summaries[module].units if live.__qualname__ in u.names)
             pair = ClassPair(
                 module=module,
@@ -638,17 +717,21 @@ class _Linker:
             )
             move_members(self.swap, pair, self.twins, self.merger, edit)
 
-    def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, frozenset[str]]:
-        """Names that class statements bind in their bodies, by qualified name of the class."""
+    def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, dict[str, str]]:
+        """Names that class statements bind in their bodies, with what assigns them, by qualified name of the class."""
         edited = self.draft.edited.get(module)
         summary = edited.old_summary if old and edited else self.draft.summaries.get(module, _NO_SUMMARY)
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, dict[str, str]] = {}
 
         def note(node: ast.AST, path: str) -> None:
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.ClassDef):
                     own = f"{path}{child.name}"
-                    found[own] = frozenset(bound_names(child.body))
+                    found[own] = dict.fromkeys(bound_names(child.body), "")
+                    for statement in child.body:
+                        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                            text = dump(statement)
+                            found[own] |= {bound: found[own][bound] + text for bound in bound_names([statement])}
                     note(child, f"{own}.")
                 elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     note(child, path)
@@ -658,22 +741,27 @@ class _Linker:
                 note(ast.Module([unit.node], []), "")
         return found
 
+    def _same_text(self, old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
+        """Names that are assigned as before, from nothing that changed."""
+        same = {name for name, text in new.items() if text and old.get(name) == text}
+        dirt = self.draft.dirt
+        marks = dirt.values | dirt.affected | dirt.classes | dirt.rebound
+        changed = {part for _, dotted in marks for part in dotted.split(".")} if same else set()
+        return frozenset(name for name in same if changed.isdisjoint(re.findall(r"\w+", new[name])))
+
     # ---- the rest ----
 
-    def _bind_star(self, module: str, source: str, own: set[str], unit: Unit) -> None:
+    def _bind_stars(self, module: str) -> None:
+        """Names that star imports bring come and go as the texts say."""
+        before, after = self.staging.starred.get(module, ((), ()))
         live = self.world.records[module].module.__dict__
-        if source in self.staging.modules:
-            origin = self.world.records[source].module.__dict__
-            gone = set(exported(origin)) - set(exported(self.staging.modules[source].__dict__))
-            for name in gone - own:
-                if name in live and live[name] is origin.get(name):
-                    self.swap.add(del_item(live, name))
-                    self.staging.modules[module].__dict__.pop(name, None)
-        for name in list(self.staging.modules[module].__dict__):
-            if name.startswith("__") or name in own:
-                continue
+        units = [unit for unit, _ in star_units(self.draft.summaries[module])]
+        for name in sorted(after):
             self.starred.add((module, name))
-            self._bind_name(module, name, unit)
+            self._bind_name(module, name, units[-1])
+        own = {name for unit in self.draft.summaries[module].units for name in unit.names}
+        for name in sorted(set(before) - set(after) - own):
+            self.swap.add(del_item(live, name))
 
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
@@ -696,20 +784,7 @@ class _Linker:
                 if (plan.module, name) in self.starred:
                     continue
                 self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
-            for unit in diff.removed if diff is not None else ():
-                for binding in unit.imports:
-                    if binding.local == "*":
-                        self._drop_star(plan.module, binding.module)
         self._lead_removed()
-
-    def _drop_star(self, module: str, source: str) -> None:
-        """Names that a star import bound go with it."""
-        live = self.world.records[module].module.__dict__
-        origin = getattr(sys.modules.get(source), "__dict__", {})
-        own = {name for unit in self.draft.summaries[module].units for name in unit.names}
-        for name in exported(origin):
-            if name in live and live[name] is origin.get(name) and name not in own and (module, name) not in self.starred:
-                self.swap.add(del_item(live, name))
 
     def _note_imported(self) -> None:
         """Modules that evaluated imports have loaded: they are there already, and leave again with a rollback."""
@@ -771,7 +846,7 @@ class _Linker:
             return look_up(module.__dict__, symbol[1]) if module is not None else None
 
         pairs = self.twins.classes
-        memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs)
+        memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs, {id(item) for item in self.staging.young})
         stale = Stale(
             functions=frozenset(affected),
             rebuilt=tuple(live for _, live in pairs),
@@ -786,12 +861,6 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
-
-
-def exported(namespace: dict[str, Any]) -> list[str]:
-    """The names that a star import takes."""
-    names = namespace.get("__all__")
-    return list(names) if names is not None else [name for name in namespace if not name.startswith("_")]
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

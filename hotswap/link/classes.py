@@ -22,9 +22,9 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import fingerprint, same_value
+from hotswap.fingerprint import LRU, fingerprint, same_value
 from hotswap.link.data import Merger
-from hotswap.link.heap import LRU, with_subclasses
+from hotswap.link.heap import with_subclasses
 from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
@@ -186,9 +186,12 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new))
     elif isinstance(old, type) and isinstance(new, type):
         swap.add(set_class(live, name, new))
+    elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
+        return  # a lock, a connection: it is never made again behind the program's back
     else:
-        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
-        kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
+        own = f"{pair.module}.{pair.path}.{name}"
+        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed, own))
+        kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
 
@@ -323,8 +326,9 @@ def _set_abstract(swap: Swap, live: type, staged: type) -> None:
 
 def _write_abstract(swap: Swap, live: type, new: frozenset[str]) -> None:
     if (old := getattr(live, "__abstractmethods__", None)) != new:
-        undo = (setattr, live, "__abstractmethods__", old if old is not None else frozenset())
-        swap.add(Write((setattr, live, "__abstractmethods__", new), undo))
+        # type's own: a metaclass may have a __setattr__, and no code of the program runs inside of the commit.
+        undo = (type.__setattr__, live, "__abstractmethods__", old if old is not None else frozenset())
+        swap.add(Write((type.__setattr__, live, "__abstractmethods__", new), undo))
 
 
 def _refused(pair: ClassPair, code: str, message: str) -> Refusal:

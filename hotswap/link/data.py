@@ -11,13 +11,13 @@ This was 7 of the 8 hard cases in the study of Ksplice: data whose initialiser c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, has_contents, number_of
+from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, has_contents, home_of, number_of
 from hotswap.model import Finding, Severity
 
 
@@ -43,7 +43,7 @@ class Merger:
         """
         if live is MISSING or live is new:
             return new
-        now, then = fingerprint(live, self.is_managed), fingerprint(new, self.is_managed)
+        now, then = fingerprint(live, self.is_managed, name), fingerprint(new, self.is_managed, name)
         if now.same(then):
             return live
         if base is None:
@@ -52,20 +52,30 @@ class Merger:
         if then.same(base):
             return live
         if now.same(base):
-            return self._take(live, new)
+            return self._take(live, new, name)
         return self._merge_parts(name, live, base, now, new, then, where)
 
-    def _take(self, live: Any, new: Any) -> Any:
-        """Take the new value, in place where others may hold the old one."""
-        if type(live) is not type(new):
+    def keeps(self, live: Any, base: Print | None, new: Any) -> bool:
+        """True where :meth:`merge` will give the live object, filled or as it is."""
+        if type(live) is type(new) and self.is_filled(live):
+            return True
+        now, then = fingerprint(live, self.is_managed), fingerprint(new, self.is_managed)
+        return base is None or now.same(then) or then.same(base) or not now.same(base)
+
+    def is_filled(self, value: Any) -> bool:
+        return is_filled(value, self.is_managed)
+
+    def _take(self, live: Any, new: Any, own: str = "") -> Any:
+        """Take the new value, in place where others may hold the old one and it is no other name's."""
+        if type(live) is not type(new) or not self.is_filled(live):
             return new
-        if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
+        if any(home_of(item, self.is_managed) not in ("", own) for item in (live, new)):
+            return new
+        if isinstance(live, CONTAINERS):
             self.swap.add(*set_contents(live, new))
-            return live
-        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not has_contents(live):
+        else:
             self._take_state(live, new)
-            return live
-        return new
+        return live
 
     def _take_state(self, live: Any, new: Any) -> None:
         mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}
@@ -170,6 +180,27 @@ class Merger:
                 next_step="assign it by hand or restart if the new initial value is wanted",
             )
         )
+
+
+def is_filled(value: Any, is_managed: Managed) -> bool:
+    """True for a container or object that can be given other contents; who holds it sees them."""
+    if isinstance(value, CONTAINERS):
+        return getattr_static_dict(value) is None
+    state = None if isinstance(value, type) or has_contents(value) else getattr_static_dict(value)
+    return state is not None and is_managed(type(value))
+
+
+def pair_objects(
+    managed: Managed, module: str, names: Iterable[str], space: Mapping[str, Any], live: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """The new objects of a module whose contents a merge puts into the live ones, as (name, new, live)."""
+    for name in names:
+        new, held = space.get(name), live.get(name)
+        if new is held or type(new) is not type(held) or not managed.is_object(new):
+            continue
+        own = managed.home_of(held) in ("", f"{module}.{name}") and not managed.home_of(new)
+        if own and is_filled(held, managed):
+            yield name, new, held
 
 
 def _del_attribute(target: Any, name: str) -> Any:

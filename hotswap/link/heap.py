@@ -6,7 +6,6 @@ other tools do, takes seconds for a module of a thousand functions.
 
 from __future__ import annotations
 
-import functools
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from typing import Any
 
 import attrs
 
+from hotswap.fingerprint import LRU
 from hotswap.link.trampoline import target_of
 
-LRU: type = type(functools.lru_cache(lambda: None))
 _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
 _WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
 

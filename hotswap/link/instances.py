@@ -21,14 +21,13 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Call, Swap, Write
+from hotswap.commit import MISSING, NOTHING, Call, Swap, Write
 from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.plugin.values import Field
 
 #: The write that fails where an object was made of a class that had none when it was linked.
 NO_INSTANCES = "no instances"
-_NOTHING: Call = (bool,)  # the side of a write that has nothing to do
 
 
 @attrs.define(eq=False)
@@ -60,7 +59,7 @@ class Census:
         thaw = [Write((gc.unfreeze,), (gc.freeze,)), Write((gc.freeze,), (gc.unfreeze,))] if hidden_objects() else []
         swap.writes[:0] = [*thaw[:1], Write(self._listing(), (list.clear, self.found), "list instances"), *self.first]
         swap.add(Write((list.clear, self.found), self._listing()), *thaw[1:])
-        swap.add(*(Write((list.clear, item), _NOTHING) for item in self._lists))
+        swap.add(*(Write((list.clear, item), NOTHING) for item in self._lists))
 
     def _listing(self) -> Call:
         one_each = [[cls] for cls in self.classes]
@@ -92,7 +91,7 @@ class Census:
         held = list_instances([cls]) if cls.__dictoffset__ else {}
         if not cls.__dictoffset__ or any(own_attribute(item, name) is not MISSING for items in held.values() for item in items):
             return []
-        return [Write(_NOTHING, self._pop(exact, name), f"{cls.__qualname__}.{name} of all objects")]
+        return [Write(NOTHING, self._pop(exact, name), f"{cls.__qualname__}.{name} of all objects")]
 
     def _pop(self, exact: list[type], name: str) -> Call:
         states = map(object.__getattribute__, self.pick(exact), repeat("__dict__"))
@@ -108,7 +107,7 @@ class Census:
     def demand_none(self, exact: Collection[type]) -> None:
         """Let the commit fail if there is an instance of one of the classes: the linker has found none."""
         nobody: dict[int, None] = {}
-        self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), _NOTHING, NO_INSTANCES))
+        self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), NOTHING, NO_INSTANCES))
 
     def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None) -> None:
         """Give all instances of exactly one class a field that they lack; the way back takes it from them.
@@ -126,10 +125,10 @@ class Census:
         values = repeat(field.default) if field.factory is None else map(operator.call, repeat(field.factory))
         what = f"{cls.__qualname__}.{name} of objects"
         self.first += [
-            Write((candidates.extend, self.pick([cls])), _NOTHING),
-            Write((lacking.extend, compress(candidates, lacks)), _NOTHING),
+            Write((candidates.extend, self.pick([cls])), NOTHING),
+            Write((lacking.extend, compress(candidates, lacks)), NOTHING),
             *self._take_back(cls, name, lacking),
-            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), _NOTHING, what),
+            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), NOTHING, what),
         ]
 
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
@@ -140,7 +139,7 @@ class Census:
         refs: list[Any] = []
         return [
             Write((refs.extend, map(weakref.ref, lacking)), batch(map(object.__delattr__, _alive(refs), repeat(name)))),
-            Write(_NOTHING, batch(map(object.__setattr__, _alive(refs), repeat(name), repeat(None)))),
+            Write(NOTHING, batch(map(object.__setattr__, _alive(refs), repeat(name), repeat(None)))),
         ]
 
 

@@ -10,15 +10,16 @@ from collections.abc import Iterable
 
 import attrs
 
-from hotswap.fingerprint import Print, fingerprint
+from hotswap.fingerprint import Print, fingerprint, function_data
+from hotswap.link.data import pair_objects
 from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.unstage import EscapeError, Twins, lead_over
+from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
 from hotswap.plan.graph import Graph
 from hotswap.plan.units import UnitKind
-from hotswap.world import World, print_class
+from hotswap.world import World, print_value
 
 
 def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str, Print]]:
@@ -28,19 +29,29 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
     name is left out and its live value will be kept.
     """
     late = [name for name in draft.order if world.records[name].base is None]
-    if not late or not draft.dirt.evaluated():
+    if not late or not draft.dirt.needs_staging():
         return {}
     old = _old_draft(draft, world)
     staging = Staging(old, world)
     try:
         staging.run()
         twins = lead_over(staging, heap)
+        _pair_objects(staging, twins, world)
     except (StagingError, EscapeError):
         return {name: {} for name in late}
     found = {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
     staging.dispose()
     twins.dispose()
     return found
+
+
+def _pair_objects(staging: Staging, twins: Twins, world: World) -> None:
+    """What refers to an object of another name refers to the live one, as it does in the program."""
+    for name, module in staging.modules.items():
+        live = world.records[name].module.__dict__
+        for _, made, held in pair_objects(world.is_managed, name, module.__dict__, module.__dict__, live):
+            twins.put(made, held)
+    exchange(staging, twins)
 
 
 def _names(draft: Draft, module: str) -> set[str]:
@@ -73,11 +84,17 @@ def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
 
 def _print_names(staging: Staging, twins: Twins, world: World, name: str, names: set[str]) -> dict[str, Print]:
     found: dict[str, Print] = {}
-    for key, value in staging.modules[name].__dict__.items():
-        if key not in names:
-            continue
-        led = twins.resolve(value)
-        found[key] = fingerprint(led, world.is_managed)
-        if isinstance(value, type):
-            found.update(print_class(world, key, value))
+    space, record = staging.modules[name].__dict__, world.records[name]
+    for key, value in space.items():
+        if key in names:
+            found.update(print_value(world, record, key, value))
+            same = value if world.is_managed.is_object(value) else twins.resolve(value)
+            found[key] = fingerprint(same, world.is_managed, f"{name}.{key}")
+    for made, live in twins.functions:  # the dict of a class made aside refers to the live methods by now
+        if made.__globals__ is space and made.__qualname__ in found:
+            for key in function_data(live):
+                found.pop(f"{made.__qualname__}{key}", None)
+            for key, item in function_data(made).items():
+                own = f"{made.__qualname__}{key}"
+                found[own] = fingerprint(item, world.is_managed, f"{name}.{own}")
     return found

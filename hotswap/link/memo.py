@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 import wrapt
 
-from hotswap.link.heap import LRU
+from hotswap.fingerprint import LRU
 from hotswap.link.trampoline import target_of
 from hotswap.plan.depend import Dirt
 from hotswap.world import ModuleRecord, Symbol
@@ -60,10 +60,14 @@ class Memory:
         records: the managed modules.
         dirt: what the plan found affected.
         classes: staged and live classes whose contents are exchanged.
+        staged: ids of objects that were made aside: a write to such a class would keep it alive.
     """
 
-    def __init__(self, records: Collection[ModuleRecord], dirt: Dirt, classes: Iterable[tuple[type, type]]) -> None:
+    def __init__(
+        self, records: Collection[ModuleRecord], dirt: Dirt, classes: Iterable[tuple[type, type]], staged: Collection[int] = ()
+    ) -> None:
         self._records = records
+        self._staged = staged
         self._spaces = {id(record.module.__dict__): record.name for record in records}
         self._affected = {(module, name.partition("#")[0]) for module, name in dirt.affected} | dirt.values
         self._hot = {name.rpartition(".")[2] for _, name in self._affected | dirt.classes}
@@ -157,7 +161,8 @@ class Memory:
 
     @functools.cached_property
     def _classes(self) -> list[type]:
-        return [cls for cls in with_subclasses_of_object() if cls.__module__ in self._names]
+        own = [cls for cls in with_subclasses_of_object() if cls.__module__ in self._names]
+        return [cls for cls in own if id(cls) not in self._staged]
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[Any]]:

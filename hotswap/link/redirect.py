@@ -17,6 +17,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
 from hotswap.fingerprint import same_value
+from hotswap.link.attributes import merged_defaults, write_attributes
 from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
@@ -89,26 +90,25 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
 
     Caller has made sure that the code was or will be jumped, and that ``new`` refers to live objects only.
     """
-    for name in ("__defaults__", "__kwdefaults__"):
-        if not same_value(getattr(function, name), getattr(new, name)):
-            swap.add(set_function(function, name, getattr(new, name)))
+    for name, value in zip(("__defaults__", "__kwdefaults__"), merged_defaults(swap, function, new), strict=True):
+        if not same_value(getattr(function, name), value):
+            swap.add(set_function(function, name, value))
     if not same_value(function.__annotations__, new.__annotations__):
         swap.add(set_function(function, "__annotations__", new.__annotations__))
     if function.__doc__ != new.__doc__:
         swap.add(set_function(function, "__doc__", new.__doc__))
     if getattr(function, "__type_params__", ()) != getattr(new, "__type_params__", ()):
         swap.add(set_function(function, "__type_params__", getattr(new, "__type_params__", ())))
+    changes = {}
     for key in function.__dict__.keys() | new.__dict__.keys():
         old, value = function.__dict__.get(key, MISSING), new.__dict__.get(key, MISSING)
-        if value is not MISSING and old is not value:
-            swap.add(_dict_write(function, key, value, old))
-        elif value is MISSING and key == "__wrapped__" and target_of(function) is None:  # functools.wraps was taken away
-            swap.add(Write((function.__dict__.pop, key, None), (dict.__setitem__, function.__dict__, key, old)))
-
-
-def _dict_write(function: FunctionType, key: str, value: Any, old: Any) -> Write:
-    undo = (function.__dict__.pop, key, None) if old is MISSING else (dict.__setitem__, function.__dict__, key, old)
-    return Write((dict.__setitem__, function.__dict__, key, value), undo)
+        if key != "__wrapped__":
+            value = swap.merge(function, f".{key}", old, value)
+        elif value is MISSING and target_of(function) is not None:  # functools.wraps was not taken away
+            continue
+        if old is not value:
+            changes[key] = value
+    swap.add(*write_attributes(function, changes))
 
 
 def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
@@ -120,7 +120,7 @@ def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str
             swap.add(set_function(old, "__code__", new.__code__))
         _take_cells(swap, old, new)
         take_over(swap, old, new)
-        for name in ("__name__", "__qualname__"):
+        for name in ("__name__", "__qualname__", "__module__"):
             if getattr(old, name) != getattr(new, name):
                 swap.add(set_function(old, name, getattr(new, name)))
         swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.JUMP))
@@ -193,4 +193,4 @@ def _point(swap: Swap, function: FunctionType, target: Any) -> None:
 def _mark(swap: Swap, function: FunctionType, target: Any) -> None:
     """Let ``inspect.signature`` see what a trampoline leads to; kept up to date, or what was led to before could never die."""
     if callable(target):
-        swap.add(_dict_write(function, "__wrapped__", target, function.__dict__.get("__wrapped__", MISSING)))
+        swap.add(*write_attributes(function, {"__wrapped__": target}))

@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from hotswap.link.limbo import make_all_old
+from hotswap.link.stars import exported, find_starred
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.members import MemberEdit, reduce_class
@@ -43,6 +44,7 @@ class Staging:
         modules: staging module by name.
         young: objects that the collector tracks and that were made meanwhile.
         imported: modules that evaluated imports have really loaded.
+        starred: by module, the names that star imports bring, in the live module and as the new text says.
         reduced: plain classes with members of classes that a library takes part in making, with the live class.
     """
 
@@ -51,6 +53,7 @@ class Staging:
     modules: dict[str, ModuleType] = attrs.Factory(dict)
     young: list[Any] = attrs.Factory(list)
     imported: list[str] = attrs.Factory(list)
+    starred: dict[str, tuple[set[str], set[str]]] = attrs.Factory(dict)
     reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
 
@@ -60,7 +63,7 @@ class Staging:
         Raises:
             StagingError: a statement raised; modules loaded by it are dropped again.
         """
-        if not self.draft.dirt.evaluated():
+        if not self.draft.dirt.needs_staging():
             return
         before = set(sys.modules)
         with _note_young(self):
@@ -117,8 +120,10 @@ class Staging:
         return module
 
     def _needs_clone(self, name: str, function: FunctionType) -> bool:
-        """True for a function that behaves differently, or whose lines moved: what it makes carries its new code."""
-        if (name, function.__qualname__) in self.draft.dirt.affected:
+        """True for a function that behaves differently, that uses what is made aside, or whose lines moved: what it
+        makes carries its new code."""
+        symbol = (name, function.__qualname__)
+        if symbol in self.draft.dirt.affected or symbol in self.draft.dirt.aside:
             return True
         pairing = self.draft.pairings.get(name)
         return pairing is not None and pairing.new_of.get(function.__code__, function.__code__) != function.__code__
@@ -148,7 +153,8 @@ class Staging:
                 for target in (binding.module, f"{binding.module}.{binding.attr}"):
                     self._evaluate(target)
             self._bind_imports(name, unit)
-            if unit.index in wanted:
+            is_star = unit.kind is UnitKind.IMPORT and any(binding.local == "*" for binding in unit.imports)
+            if unit.index in wanted and not is_star:
                 for target in self._late_imports(name, unit):
                     self._evaluate(target)
                 later = self._hide_later(name, summary, unit)
@@ -158,6 +164,9 @@ class Staging:
                     self._execute(name, summary, unit.node)
                 for key, value in later.items():
                     module.__dict__.setdefault(key, value)
+            if is_star:
+                self._execute(name, summary, unit.node, dict(module.__dict__)) if unit.index in wanted else None
+                self._bind_stars(name, summary, unit)
 
     def _hide_later(self, name: str, summary: Summary, unit: Unit) -> dict[str, Any]:
         """``globals()`` and ``dir()`` see only what is bound so far."""
@@ -190,20 +199,44 @@ class Staging:
                     namespace[binding.local] = source
                 continue
             origin = self.world.records[binding.module].module.__dict__
-            if binding.attr == "*":
-                for key, value in source.__dict__.items():
-                    if key in live and not key.startswith("_") and live[key] is origin.get(key):
-                        namespace[key] = value
-            elif (
+            if (
                 binding.attr in source.__dict__
                 and binding.local in namespace
                 and live.get(binding.local) is origin.get(binding.attr)
             ):
                 namespace[binding.local] = source.__dict__[binding.attr]
 
+    def _bind_stars(self, name: str, summary: Summary, unit: Unit) -> None:
+        """What a star import brings is read from the texts anew: a name may come from another module than before."""
+        later = {n for u in summary.units if u.index > unit.index for n in u.names}
+        live = self.world.records[name].module.__dict__
+        for binding in unit.imports:
+            space = self._space(binding.module)
+            text = self._bound_in(binding.module)
+            origin = getattr(sys.modules.get(binding.module), "__dict__", {})
+            for key in exported(space):
+                known = text is None or key in text or (key in live and live[key] is origin.get(key))
+                if key in space and key not in later and known:  # what the program has put there is in no text
+                    self.modules[name].__dict__[key] = space[key]
+                    self.starred[name][1].add(key)
+
+    def _space(self, module: str) -> dict[str, Any]:
+        found = self.modules.get(module) or sys.modules.get(module)
+        return found.__dict__ if found is not None else {}
+
+    def _bound_in(self, module: str) -> set[str] | None:
+        """The names that the text of a module binds; None for a module that is not managed."""
+        summary = self.draft.summaries.get(module)
+        if summary is None:
+            return None
+        brought = self.starred[module][1] if module in self.starred else set()
+        return {n for unit in summary.units for n in unit.names} | brought
+
     def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
         """A fresh start finds no earlier value of what it is about to bind, nor of what the text binds no more."""
         bound = {name for unit in summary.units for name in unit.names}
+        for name in self._forget_starred(summary.module) - bound:
+            module.__dict__.pop(name, None)
         for unit in summary.units:
             if unit.index in wanted and unit.kind is not UnitKind.IMPORT:
                 for name in unit.names:
@@ -215,6 +248,18 @@ class Staging:
                 if name not in bound:
                     module.__dict__.pop(name, None)
 
+    def _forget_starred(self, name: str) -> set[str]:
+        edited = self.draft.edited.get(name)
+        old = edited.old_summary if edited is not None else self.draft.summaries[name]
+        records = self.world.records
+
+        def live(module: str) -> dict[str, Any]:
+            found = records[module].module if module in records else sys.modules.get(module)
+            return found.__dict__ if found is not None else {}
+
+        self.starred[name] = (find_starred(old, live(name), live), set())
+        return self.starred[name][0]
+
     def _execute_members(self, name: str, summary: Summary, unit: Unit, edit: MemberEdit) -> None:
         """Evaluate members of a class in a plain class of its name; what else is evaluated goes on with the live one."""
         assert isinstance(unit.node, ast.ClassDef)
@@ -223,11 +268,11 @@ class Staging:
         self.reduced.append((space[unit.node.name], self.world.records[name].module.__dict__[unit.node.name], edit))
         space[unit.node.name] = self.reduced[-1][1]
 
-    def _execute(self, name: str, summary: Summary, node: ast.stmt) -> None:
+    def _execute(self, name: str, summary: Summary, node: ast.stmt, space: dict[str, Any] | None = None) -> None:
         file = self.world.records[name].file
         code = compile(ast.Module([node], []), file, "exec", flags=summary.future_flags, dont_inherit=True)
         try:
-            exec(code, self.modules[name].__dict__)
+            exec(code, self.modules[name].__dict__ if space is None else space)
         except BaseException as error:  # border to program code
             if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise

@@ -25,8 +25,8 @@ from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import same_value
-from hotswap.link.heap import LRU, Heap
+from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
+from hotswap.link.heap import Heap
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
@@ -56,11 +56,12 @@ class Twins:
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+    made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
     def dispose(self) -> None:
-        for table in (self.keep, self.functions, self.classes, self.copies):
+        for table in (self.keep, self.functions, self.classes, self.copies, self.made):
             table.clear()
         self.wrappers.clear()
         self.of.clear()
@@ -68,6 +69,11 @@ class Twins:
     def put(self, staged: Any, live: Any) -> None:
         self.of[id(staged)] = live
         self.keep.append(staged)  # an id is only good while its object lives
+
+    def put_made(self, staged: Any, made: Any) -> None:
+        """A copy of something immutable stands for it; what gets a twin later is exchanged in the copy as well."""
+        self.put(staged, made)
+        self.made.append(made)
 
     def resolve(self, value: Any) -> Any:
         """The live twin of a value, or the value itself."""
@@ -186,15 +192,28 @@ def _pair_wrappers(staging: Staging, twins: Twins) -> None:
         if unit.kind is not UnitKind.FUNCTION or module not in staging.modules:
             continue
         name = unit.names[0]
-        staged, live = staging.modules[module].__dict__.get(name), staging.world.records[module].module.__dict__.get(name)
+        home = _home(staging, module, name)
+        staged, live = staging.modules[module].__dict__.get(name), staging.world.records[home].module.__dict__.get(name)
         if type(staged) is not FunctionType or type(live) is not FunctionType or twins.resolve(staged) is live:
             continue
         made = twins.resolve(staged)
         if (module, index) in dirt.support:
             twins.put(staged, live)
-        elif (made is staged or id(made) in copies) and _fits(staging, module, name, live, made):
+        elif (made is staged or id(made) in copies) and _fits(staging, home, name, live, made):
             twins.wrappers[module, name] = made
             twins.put(staged, live)
+
+
+def _home(staging: Staging, module: str, name: str) -> str:
+    """The module in which the live function of a definition stands: another one where the statement has moved."""
+    if name in staging.world.records[module].module.__dict__:
+        return module
+    for other, diff in staging.draft.diffs.items():
+        was = [old for old, _ in diff.pairs if name in old.names] + [old for old in diff.removed if name in old.names]
+        now = [new for _, new in diff.pairs if name in new.names] + [new for new in diff.added if name in new.names]
+        if any(u.kind is UnitKind.FUNCTION for u in was) and not any(u.kind is UnitKind.FUNCTION for u in now):
+            return other
+    return module
 
 
 def _fits(staging: Staging, module: str, name: str, live: FunctionType, made: FunctionType) -> bool:
@@ -272,16 +291,14 @@ def exchange(staging: Staging, twins: Twins) -> None:
     skip = {id(module.__dict__) for module in staging.modules.values()}
     skip |= {id(twins.keep), id(twins.of), id(staging.young), id(staging.modules)}
     skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
-    skip |= {id(twins.functions), id(twins.classes), id(twins.copies)}
-    for _ in range(6):
-        before = len(twins.of)
-        for item in staging.young:
+    skip |= {id(twins.functions), id(twins.classes), id(twins.copies), id(twins.made)}
+    before = -1
+    while before != (before := len(twins.of)):
+        for item in itertools.chain(staging.young, twins.made):
             if id(item) in skip or (id(item) in twins.of and type(item) in (tuple, frozenset, MethodType, LRU)):
                 continue
             if any(id(referent) in twins.of for referent in gc.get_referents(item)):
                 _exchange_in(item, twins)
-        if len(twins.of) == before:
-            return
 
 
 def _exchange_in(item: Any, twins: Twins) -> None:
@@ -302,11 +319,11 @@ def _exchange_in(item: Any, twins: Twins) -> None:
             set.discard(item, value)
             set.add(item, resolve(value))
     elif kind is tuple or kind is frozenset:
-        twins.put(item, kind(resolve(value) for value in item))
+        twins.put_made(item, kind(resolve(value) for value in item))
     elif kind is CellType:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
-        twins.put(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
+        twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
     elif kind is functools.partial:
         args = tuple(resolve(a) for a in item.args)
         keywords = {k: resolve(v) for k, v in item.keywords.items()}
@@ -344,7 +361,9 @@ def _exchange_cache(item: Any, twins: Twins) -> None:
     function = item.__wrapped__
     if id(function) in twins.of and id(item) not in twins.of:
         made = functools.lru_cache(**item.cache_parameters())(twins.resolve(function))
-        twins.put(item, made)
+        made.__dict__.update({key: value for key, value in item.__dict__.items() if key not in OF_WRAPPERS})
+        twins.put_made(item, made)
+        twins.made.append(made.__dict__)
 
 
 def _exchange_function(item: FunctionType, twins: Twins) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
-from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
+from hotswap.plan.depend import STAR, Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
 from hotswap.plan.lambdas import has_changed_lambda, uses_changed_lambda
@@ -137,25 +137,7 @@ class _Builder:
             if module not in seen:
                 seen.append(module)
                 pending += self.around.importers(module)
-        return self._sort(seen)
-
-    def _sort(self, modules: list[str]) -> list[str]:
-        """Imported before importing; circles keep the order in which the modules were loaded."""
-        order: list[str] = []
-        state: set[str] = set()
-
-        def visit(module: str) -> None:
-            if module in state:
-                return
-            state.add(module)
-            for target in sorted(imported_modules(self._summary(module))):
-                if target in modules:
-                    visit(target)
-            order.append(module)
-
-        for module in sorted(modules):
-            visit(module)
-        return order
+        return import_order(seen, self._summary)
 
     def _summary(self, module: str) -> Summary:
         return self.new[module] if module in self.new else self.around.summary(module)
@@ -212,6 +194,10 @@ class _Builder:
                 dirt.shallow |= {(name, bound) for bound in unit.names}
             reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)
+            for unit in [old for old, _ in diff.changed] + diff.removed:
+                dirt.unset |= self.before.mutated(name, unit)
+            if self.before.stars(name) != self.graph.stars(name):
+                dirt.values.add((name, STAR))
             before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
             dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
         for name, pairing in self.pairings.items():
@@ -460,6 +446,26 @@ class _Builder:
             execute=tuple((index, units[index].line) for index in execute),
             removed=removed,
         )
+
+
+def import_order(modules: Iterable[str], summary_of: Callable[[str], Summary]) -> list[str]:
+    """Imported before importing, as a start executes them; circles are entered by name."""
+    wanted = set(modules)
+    order: list[str] = []
+    state: set[str] = set()
+
+    def visit(module: str) -> None:
+        if module in state:
+            return
+        state.add(module)
+        for target in sorted(imported_modules(summary_of(module))):
+            if target in wanted:
+                visit(target)
+        order.append(module)
+
+    for module in sorted(wanted):
+        visit(module)
+    return order
 
 
 def imported_modules(summary: Summary) -> set[str]:

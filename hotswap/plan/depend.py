@@ -26,6 +26,9 @@ from hotswap.plan.units import Unit, UnitKind, Uses
 
 Key = tuple[str, int]  # module, index of the unit in the new text
 
+#: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
+STAR = "*"
+
 
 @attrs.define(eq=False)
 class Dirt:
@@ -35,10 +38,12 @@ class Dirt:
         changed: units whose own text asks for evaluation (added, or another skeleton).
         derived: units with unchanged text that depend on something that changed, with the symbol that made them so.
         support: units that are evaluated only because others need their new definitions; their results are dropped.
+        aside: functions and classes that use data made as support: run over the live module, they would change its data.
         values: symbols whose value changes.
         classes: classes whose body changes.
         added: names that only the new text binds.
         rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
+        unset: symbols to which a statement contributed that is gone, or has another text.
         lambdas: units that use a changed lambda of their own while they are evaluated.
         affected: functions (by qualified name) that behave differently, through any number of calls.
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
@@ -51,11 +56,13 @@ class Dirt:
     changed: set[Key] = attrs.Factory(set)
     derived: dict[Key, Symbol] = attrs.Factory(dict)
     support: set[Key] = attrs.Factory(set)
+    aside: set[Symbol] = attrs.Factory(set)
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
     added: set[Symbol] = attrs.Factory(set)
     rebound: set[Symbol] = attrs.Factory(set)
     lambdas: set[Key] = attrs.Factory(set)
+    unset: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     shallow: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
@@ -65,6 +72,10 @@ class Dirt:
 
     def evaluated(self) -> set[Key]:
         return self.changed | set(self.derived) | self.support
+
+    def needs_staging(self) -> bool:
+        """False where nothing but function bodies and lines changed."""
+        return bool(self.evaluated()) or any(name == STAR for _, name in self.values)
 
 
 class Follower:
@@ -374,7 +385,10 @@ class Follower:
         evaluated = d.changed | set(d.derived)
         touched: set[Symbol] = set()
         for module, index in evaluated:
-            touched |= self.graph.mutated(module, self.graph.summaries[module].units[index])
+            unit = self.graph.summaries[module].units[index]
+            touched |= self.graph.mutated(module, unit)
+            if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):  # made anew without what other statements set on it
+                touched |= {(module, name) for name in unit.names}
         for symbol in touched:
             if self.graph.kind_of(symbol) == "opaque":
                 continue
@@ -401,10 +415,12 @@ class Follower:
         """Definitions that evaluated statements use and that must be there in their new version."""
         d = self.dirt
         before = -1
-        while before != (before := len(d.support)):
+        while before != (before := len(d.support) + len(d.aside)):
+            made = self._made_aside()
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
+                    self._note_aside(symbol, made)
                     self._support(symbol)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
@@ -414,6 +430,18 @@ class Follower:
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _made_aside(self) -> set[Symbol]:
+        """The data that supporting statements make, in copies that the program never sees."""
+        units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
+        kinds = (UnitKind.ASSIGN, UnitKind.BLOCK)
+        return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
+
+    def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
+        for module, uses in self.graph.functions(symbol) if made and symbol not in self.dirt.aside else ():
+            used = self.graph.uses_symbols(module, uses, uses.reads | uses.calls | uses.mutates | uses.writes)
+            if any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
+                self.dirt.aside.add(symbol)
 
     def _support_row(self, symbol: Symbol, reader: Key) -> None:
         """A name that is bound or filled by several statements is read as it was at the reader's line."""
@@ -450,7 +478,7 @@ class Follower:
         module, head = symbol[0], symbol[1].partition(".")[0]
         if module not in self.graph.summaries:
             return
-        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes)
+        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes | d.aside)
         if not changed:
             return
         for unit in self.graph.binders(module).get(head, ()):

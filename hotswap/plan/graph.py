@@ -105,7 +105,7 @@ class Graph:
             if rest and (target := self.module_of((module, head))) is not None and target in self.summaries:
                 return self._in_module(target, rest)
             return (module, chain)
-        for star in self._stars[module]:
+        for star in reversed(self._stars[module]):
             if (found := self.resolve(star, chain)) is not None:
                 return found
         return None

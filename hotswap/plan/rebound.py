@@ -8,6 +8,7 @@ is led to another function or class: then all who read the name read something e
     an import            an import of something else          another object
     a statement          an import                            another object, unless the definition went where it is from
     an alias of a class  an alias of another class            another object
+    a star import        a star import of another module      another object
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ def find_rebound(before: Graph, after: Graph, diffs: Mapping[str, UnitDiff]) -> 
             old, new = _target(before, module, name), _target(after, module, name)
             if name in before.binders(module) and old != new and not _has_moved(before, after, diffs, old, new):
                 found.add((module, name))
+        for name in _starred(before, module) & _starred(after, module) if before.stars(module) != after.stars(module) else ():
+            old, new = _target(before, module, name), _target(after, module, name)
+            if old != new and not _has_moved(before, after, diffs, old, new):
+                found.add((module, name))
         found |= {(module, name) for old, new in diff.changed for name in new.names if _is_other_alias(after, module, old, new)}
     return found
 
@@ -42,6 +47,19 @@ def _imported_anew(diff: UnitDiff) -> Iterator[str]:
         for binding in unit.imports:
             if binding.local and binding.local != "*":
                 yield binding.local
+
+
+def _starred(graph: Graph, module: str) -> set[str]:
+    """Names that a module has from star imports of managed modules, or could have."""
+    found: set[str] = set()
+    pending, seen = list(graph.stars(module)), {module}
+    while pending:
+        source = pending.pop()
+        if source in graph.summaries and source not in seen:
+            seen.add(source)
+            found |= graph.binders(source).keys()
+            pending += graph.stars(source)
+    return found - graph.binders(module).keys()
 
 
 def _target(graph: Graph, module: str, name: str) -> Target:

@@ -25,6 +25,12 @@ from hotswap.plugin.values import ClassPair, Refusal, Shape, Stale
 BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples", "django_guard")
 
 
+#: Hooks that are asked while a change can still be refused; elsewhere a refusal is a plugin's mistake.
+_MAY_REFUSE = frozenset(
+    f"hotswap_{name}" for name in ("pair_members", "rebuild_class", "class_shape", "stale_caches", "before_commit")
+)
+
+
 @attrs.define(eq=False)
 class Plugins:
     """The plugins of one engine.
@@ -100,9 +106,9 @@ class Plugins:
                 answer = impl.function(*[arguments[name] for name in impl.argnames])
                 if isinstance(answer, Iterator):  # a generator runs here, where its failure is its own
                     answer = list(answer)
-            except Refusal:
-                raise
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - border to a plugin
+            except (Exception, SystemExit) as error:
+                if isinstance(error, Refusal) and hook in _MAY_REFUSE:
+                    raise
                 _shorten(swap, before)  # what it had prepared when it failed is half of something
                 self._note_broken(impl.plugin_name, f"{hook} raised", error)
                 continue

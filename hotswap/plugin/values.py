@@ -39,6 +39,7 @@ class ClassPair:
         old_body, new_body: names that the class statements bind in their bodies.
         base: fingerprints of the module's data when loaded, class attributes as ``Class.attr``; None where hotswap
             came later.
+        same_text: names that the new body assigns as the old one does, from nothing that changed.
         members: what ``hotswap_pair_members`` named for this class: staged object, live object.
     """
 
@@ -51,6 +52,7 @@ class ClassPair:
     old_body: frozenset[str]
     new_body: frozenset[str]
     base: Mapping[str, Print] | None
+    same_text: frozenset[str] = frozenset()
     members: tuple[tuple[Any, Any], ...] = ()
 
 
