@@ -1,20 +1,24 @@
 """Measure hotswap against plain Python, against restarting, and against its peers where they are installed.
 
-    .venv/bin/python -m tests.benchmarks            the whole table, some minutes
-    .venv/bin/python -m tests.benchmarks --quick    small sizes, some seconds
-    .venv/bin/python -m tests.benchmarks --json     one JSON object
+    .venv/bin/python -m tests.benchmarks              the whole table, some minutes
+    .venv/bin/python -m tests.benchmarks --quick      small sizes, some seconds
+    .venv/bin/python -m tests.benchmarks --json       one JSON object
+    .venv/bin/python -m tests.benchmarks --markdown   the table for README.md
 
-jurigged and IPython are compared when they can be imported (``pip install -e '.[bench]'``). Candidates take turns in each round
-and the smallest time of all rounds counts, since the machine is shared.
+jurigged, IPython and Django are measured when they can be imported (``pip install -e '.[bench]'``). Candidates take turns in
+each round. Of calls the smallest CPU time of all rounds counts, since the machine is shared; of saves and swaps the median by
+the clock, which the goals mean.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import importlib.util
 import json
+import os
+import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +26,7 @@ import time
 import timeit
 import tracemalloc
 from collections.abc import Callable
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +35,8 @@ from rich.console import Console
 from rich.table import Table
 
 import hotswap
+from tests.benchmarks.django_example import measure_example
+from tests.benchmarks.saving import TOOLS
 
 CALLS = {
     "function": "f()",
@@ -59,6 +66,9 @@ def decorated(): pass
 """
 
 
+NOISE = 1.05  # two runs of the same call differ by so much on a shared machine
+
+
 @attrs.frozen(kw_only=True)
 class Row:
     """One measured ratio.
@@ -68,6 +78,7 @@ class Row:
         value: with its unit.
         ratio: against ``against``; below 1 is faster.
         goal: as written down before measuring, or empty.
+        met: whether it was reached; None without a goal.
     """
 
     what: str
@@ -75,6 +86,7 @@ class Row:
     ratio: float | None = None
     against: str = ""
     goal: str = ""
+    met: bool | None = None
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -131,21 +143,24 @@ def measure_calls(folder: Path, rounds: int, number: int) -> list[Row]:
                 managed=_timer(statement, managed, number),
             )
             ratio = found["managed"] / found["plain"]
-            goal = "1.00 (3.13 after a swap: 1.25)" if name == "function" else "1.00"
+            # Measured on 3.13, and not to be had otherwise: it does not specialise calls of a swapped function again.
+            limit = 1.25 if name == "function" and phase == "after a swap" and sys.version_info >= (3, 13) else 1.0
             rows.append(
                 Row(
                     what=f"call of a {name}, {phase}",
                     value=f"{found['managed'] / number * 1e9:.1f} ns",
                     ratio=ratio,
                     against="plain",
-                    goal=goal,
+                    goal=f"{limit:.2f}, within {NOISE - 1:.0%}",
+                    met=ratio <= limit * NOISE,
                 )
             )
     return rows
 
 
 def _timer(statement: str, module: Any, number: int) -> Callable[[], float]:
-    timer = timeit.Timer(statement, globals=module.__dict__)
+    # CPU time: a call waits for nothing, and on a shared machine the clock counts what others do.
+    timer = timeit.Timer(statement, timer=time.process_time, globals=module.__dict__)
     return lambda: timer.timeit(number)
 
 
@@ -155,112 +170,143 @@ def _timer(statement: str, module: Any, number: int) -> Callable[[], float]:
 def measure_swaps(folder: Path, functions: int, repeats: int) -> list[Row]:
     """A large module: one function changed, all changed, one added at the top; the last of many swaps against the first."""
     write(folder, "bench_big", big_module(functions, 0))
-    importlib.import_module("bench_big")
-    rows = []
-    reports = []
+    module = importlib.import_module("bench_big")
+    reports, cpu = [], []
     for version in range(1, repeats + 1):
         write(folder, "bench_big", big_module(functions, version))
+        start = time.thread_time()
         reports.append(hotswap.swap())
+        cpu.append((time.thread_time() - start) * 1e3)
         assert reports[-1].applied, str(reports[-1])
-    first = reports[0].timing
-    middle = sorted(r.timing.total for r in reports[1 : len(reports) // 2])[len(reports) // 4]
-    last = sorted(r.timing.total for r in reports[len(reports) // 2 :])[len(reports) // 4]
-    commits = min(r.timing.commit for r in reports)
-    rows.append(Row(what=f"first swap of {functions} functions, all changed", value=f"{first.total:.1f} ms", goal="under 100 ms"))
-    rows.append(Row(what=f"later swaps of {functions} functions, all changed", value=f"{middle:.1f} ms", goal="under 100 ms"))
-    rows.append(
+        assert module.f0(0) == 3 * version == module.__dict__[f"f{functions - 1}"](0)
+    totals = [report.timing.total for report in reports]
+    last = statistics.median(totals[-7:])
+    commits = sorted(report.timing.commit * 1e3 for report in reports)
+    rows = [
+        in_ms(f"first swap of {functions} functions, all changed", totals[0], 100, cpu[0]),
+        in_ms(f"swap number {repeats} (median of the last 7)", last, 100, statistics.median(cpu[-7:])),
         Row(
-            what=f"swaps {repeats // 2} to {repeats}",
-            value=f"{last:.1f} ms",
-            ratio=last / middle,
-            against="swaps before",
-            goal="as fast as the first",
-        )
-    )
-    rows.append(
-        Row(what=f"commit of {functions} functions (stopped world)", value=f"{commits * 1e3:.0f} µs", goal="under 100 µs")
-    )
-    write(folder, "bench_big", big_module(functions, repeats, changed=None).replace(f"* {repeats}", f"* {repeats + 1}", 1))
-    rows.append(
-        Row(what=f"one of {functions} functions changed", value=f"{hotswap.swap().timing.total:.1f} ms", goal="under 100 ms")
-    )
-    write(folder, "bench_big", big_module(functions, repeats, added=True))
-    rows.append(
-        Row(what=f"one function added on top of {functions}", value=f"{hotswap.swap().timing.total:.1f} ms", goal="under 100 ms")
-    )
+            what=f"swap number {repeats} against the first", value=f"{last:.1f} ms", ratio=last / totals[0],
+            against=f"first ({totals[0]:.1f} ms)", goal="as fast, within 10%", met=last <= totals[0] * 1.1,
+        ),
+        Row(
+            what=f"swap number {repeats} against numbers 2 to 8", value=f"{last:.1f} ms",
+            ratio=last / (early := statistics.median(totals[1:8])), against=f"early ones ({early:.1f} ms)",
+            goal="as fast, within 10%", met=last <= early * 1.1,
+        ),
+        Row(
+            what=f"commit of {functions} functions (stopped world)",
+            value=f"{statistics.median(commits):.0f} µs (best {commits[0]:.0f})",
+            goal="under 100 µs", met=statistics.median(commits) < 100,
+        ),
+    ]  # fmt: skip
+    number = repeats
+    ones, added = [], []
+    for turn in range(5):
+        text = big_module(functions, number)
+        write(folder, "bench_big", text.replace(f"* {number}", f"* {number + turn + 1}", 1))
+        ones.append(_swap_timed())
+        assert module.f0(0) == 3 * (number + turn + 1)
+    for turn in range(5):
+        write(folder, "bench_big", big_module(functions, number))
+        hotswap.swap()
+        write(folder, "bench_big", big_module(functions, number, added=True))
+        added.append(_swap_timed())
+        assert module.added() == 0
+    for what, times in ((f"one of {functions} functions changed", ones), (f"one function added on top of {functions}", added)):
+        wall, used = (statistics.median(column) for column in zip(*times, strict=True))
+        rows.append(in_ms(what, wall, 100, used))
     return rows
 
 
-def measure_save(folder: Path, objects: int, rounds: int) -> list[Row]:
-    """From bytes on disk to live for a small module, without and with a large heap, against a restart and the peers."""
-    write(folder, "bench_small", "def f():\n    return 0\n")
-    small = importlib.import_module("bench_small")
-    count = iter(range(1, 10_000_000))
+def _swap_timed() -> tuple[float, float]:
+    """One swap: milliseconds by the clock, and of the CPU."""
+    start = time.thread_time()
+    report = hotswap.swap()
+    return report.timing.total, (time.thread_time() - start) * 1e3
 
-    def save() -> float:
-        version = next(count)
-        write(folder, "bench_small", f"def f():\n    return {version}\n")
-        elapsed = timed(lambda: hotswap.swap([folder / "bench_small.py"]))
-        assert small.f() == version
-        return elapsed
 
-    def restart() -> float:
-        return timed(lambda: subprocess.run([sys.executable, "-c", "import bench_small"], check=True, cwd=folder))
+def in_ms(what: str, value: float, limit: float, cpu: float | None = None) -> Row:
+    used = f" ({cpu:.0f} ms of CPU)" if cpu is not None else ""
+    return Row(what=what, value=f"{value:.1f} ms{used}", goal=f"under {limit:.0f} ms", met=value < limit)
 
-    candidates: dict[str, Callable[[], float]] = {"hotswap": save, "restart": restart, **peers(folder)}
+
+# ---- from a save to live ----
+
+
+def measure_saves(objects: int, rounds: int) -> list[Row]:
+    """From a file's write to the new value, for a small module, each tool in a process of its own; they take turns."""
     rows = []
-    for label in ("", f" with {objects:,} objects"):
-        heap = [[index] for index in range(objects)] if label else []
-        found = best(rounds, **candidates)
-        for peer in (name for name in found if name != "hotswap"):
-            rows.append(
-                Row(
-                    what=f"save to live{label}",
-                    value=f"{found['hotswap'] * 1e3:.1f} ms",
-                    ratio=found["hotswap"] / found[peer],
-                    against=f"{peer} ({found[peer] * 1e3:.1f} ms)",
-                    goal="under 50 ms, at least as fast as peers",
-                )  # fmt: skip
+    for count in (0, objects):
+        times = _ask_in_turns([tool for tool, package in TOOLS.items() if importlib.util.find_spec(package)], count, rounds)
+        found = {tool: statistics.median(kinds["save"]) for tool, kinds in times.items()}
+        size = f", {count:,} objects" if count else ""
+        rows.append(in_ms(f"save to live{size}", found["hotswap"], 50))
+        rows.append(in_ms(f"file event to live{size}", statistics.median(times["hotswap"]["event"]), 50))
+        rows += [
+            Row(
+                what=f"{what}{size}", value=f"{found[mine]:.1f} ms", ratio=found[mine] / found[tool],
+                against=f"{label} ({found[tool]:.1f} ms)", goal="at least as fast", met=found[mine] <= found[tool],
             )
-        del heap
-        gc.collect()
+            for mine, what, tool, label in PAIRS if tool in found
+        ]  # fmt: skip
     return rows
 
 
-def peers(folder: Path) -> dict[str, Callable[[], float]]:
-    """jurigged and IPython's autoreload doing the same edit, where they are installed."""
-    found: dict[str, Callable[[], float]] = {}
-    count = iter(range(1, 10_000_000))
-    if importlib.util.find_spec("jurigged") is not None:
-        importlib.import_module("jurigged")
-        write(folder, "bench_jurigged", "def f():\n    return 0\n")
-        module = importlib.import_module("bench_jurigged")
-        registry = importlib.import_module("jurigged.register").registry
-        registry.prepare("bench_jurigged", str(folder / "bench_jurigged.py"))
-        code_file = registry.find("bench_jurigged", str(folder / "bench_jurigged.py"))
+PAIRS = (
+    ("hotswap", "save to live", "jurigged", "jurigged"),
+    ("hotswap", "save to live", "autoreload", "autoreload, which is called"),
+    ("called", "save to live by swap(), unwatched", "autoreload", "autoreload"),
+)
 
-        def jurig() -> float:
-            version = next(count)
-            write(folder, "bench_jurigged", f"def f():\n    return {version}\n")
-            elapsed = timed(code_file.refresh)
-            assert module.f() == version
-            return elapsed
 
-        found["jurigged"] = jurig
-    if importlib.util.find_spec("IPython") is not None:
-        autoreload = importlib.import_module("IPython.extensions.autoreload")
-        write(folder, "bench_autoreload", "def f():\n    return 0\n")
-        other = importlib.import_module("bench_autoreload")
-        old: dict[Any, Any] = {}
-
-        def reload() -> float:
-            version = next(count)
-            write(folder, "bench_autoreload", f"def f():\n    return {version}  #{'x' * (version % 7)}\n")
-            importlib.invalidate_caches()
-            return timed(lambda: autoreload.superreload(other, old_objects=old))
-
-        found["autoreload"] = reload
+def _ask_in_turns(tools: list[str], objects: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+    found: dict[str, dict[str, list[float]]] = {tool: {} for tool in tools}
+    with tempfile.TemporaryDirectory() as name:
+        workers = {}
+        for tool in tools:
+            (Path(name) / tool).mkdir()
+            command = [sys.executable, "-m", "tests.benchmarks.saving", tool, str(Path(name) / tool), str(objects)]
+            workers[tool] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            for worker in workers.values():
+                _read(worker)
+            for _ in range(rounds):
+                for tool, worker in workers.items():
+                    assert worker.stdin is not None
+                    worker.stdin.write("save\n")
+                    worker.stdin.flush()
+                    for key, value in json.loads(_read(worker)).items():
+                        found[tool].setdefault(key, []).append(value)
+        finally:
+            for worker in workers.values():
+                worker.kill()
+                worker.communicate()
     return found
+
+
+def _read(worker: subprocess.Popen[str]) -> str:
+    assert worker.stdout is not None
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"{worker.args} ended with {worker.wait()}")  # it has said why on stderr
+    return line
+
+
+def measure_django(rounds: int) -> list[Row]:
+    """The example's server: from a save to the first answer that shows it."""
+    if importlib.util.find_spec("django") is None:
+        return []
+    swapped, restarted, _ = measure_example(rounds)
+    return [
+        Row(
+            what="save to an answer of the Django example", value=f"{swapped * 1e3:.0f} ms", ratio=swapped / restarted,
+            against=f"killing and starting it ({restarted * 1e3:.0f} ms)", goal="faster", met=swapped < restarted,
+        )
+    ]  # fmt: skip
+
+
+# ---- memory ----
 
 
 def measure_memory(folder: Path, modules: int) -> list[Row]:
@@ -305,13 +351,31 @@ def measure(quick: bool) -> list[Row]:
         try:
             hotswap.start([name], watch=False)
             rows = measure_calls(folder, rounds=3 if quick else 15, number=20_000 if quick else 500_000)
-            rows += measure_swaps(folder, functions=100 if quick else 1000, repeats=8 if quick else 100)
-            rows += measure_save(folder, objects=10_000 if quick else 1_000_000, rounds=3 if quick else 10)
+            rows += measure_swaps(folder, functions=100 if quick else 1000, repeats=15 if quick else 100)
             rows += measure_memory(folder, modules=5 if quick else 100)
         finally:
             hotswap.stop()
             sys.path.remove(name)
+    rows += measure_saves(objects=10_000 if quick else 1_000_000, rounds=2 if quick else 15)
+    rows += measure_django(rounds=1 if quick else 5)
     return rows
+
+
+def describe_machine() -> str:
+    """Where the numbers come from, and how busy it is there."""
+    peers = {"jurigged": "jurigged", "ipython": "IPython", "django": "django"}
+    versions = [f"{name} {version_of(name)}" for name, module in peers.items() if importlib.util.find_spec(module)]
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}"
+    return f"CPython {', '.join([platform.python_version(), *versions])}; {machine}"
+
+
+MARKS = {True: "pass", False: "MISS", None: ""}
+COLUMNS = ("what", "measured", "ratio", "against", "goal", "")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    return (row.what, row.value, f"{row.ratio:.2f}" if row.ratio is not None else "", row.against, row.goal, MARKS[row.met])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -319,15 +383,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="speed as ratios measured in one run")
     parser.add_argument("--quick", action="store_true", help="small sizes, some seconds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--markdown", action="store_true", help="print the table for README.md")
     options = parser.parse_args(arguments)
+    machine = describe_machine()  # before it is busy with this
     rows = measure(options.quick)
     if options.json:
-        print(json.dumps({"python": sys.version.split()[0], "rows": [attrs.asdict(row) for row in rows]}))
-        return
-    table = Table("what", "measured", "ratio", "against", "goal", title=f"CPython {sys.version.split()[0]}")
-    for row in rows:
-        table.add_row(row.what, row.value, f"{row.ratio:.2f}" if row.ratio is not None else "", row.against, row.goal)
-    Console(width=150).print(table)
+        print(json.dumps({"machine": machine, "rows": [attrs.asdict(row) for row in rows]}))
+    elif options.markdown:
+        lines = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, rows)]
+        print(machine, "", *(f"| {' | '.join(line)} |" for line in lines), sep="\n")
+    else:
+        table = Table(*COLUMNS, title=machine)
+        for row in rows:
+            table.add_row(*cells(row))
+        Console(width=170).print(table)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_command_prints_ratios() -> None:
-    """``--quick --json`` gives a row for each thing that is measured, with a positive ratio where there is one."""
+    """``--quick --json`` gives a row for each thing that is measured, with a positive ratio where there is one, and says of
+    each goal whether it was met."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "--quick", "--json"],
         cwd=ROOT,
@@ -22,5 +24,8 @@ def test_the_command_prints_ratios() -> None:
     )
     rows = json.loads(done.stdout)["rows"]
     what = " ".join(row["what"] for row in rows)
-    assert all(word in what for word in ("call of a function", "commit of", "save to live", "memory added", "added on top"))
+    wanted = ["call of a function", "commit of", "save to live", "file event", "memory added", "on top", "against the first"]
+    assert [words for words in wanted if words not in what] == []
+    assert "Django" in what or find_spec("django") is None
     assert all(row["ratio"] is None or row["ratio"] > 0 for row in rows)
+    assert all((row["met"] is None) == (row["goal"] == "") for row in rows)
