@@ -10,7 +10,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
-from hotswap.plan.lambdas import has_changed_lambda, uses_changed_lambda
+from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
@@ -126,16 +126,16 @@ class _Builder:
 
     def _universe(self, start: Iterable[str]) -> list[str]:
         """These modules and all that import them, imported ones first."""
-        seen: list[str] = []
+        seen: set[str] = set()
         pending = list(start)
         while pending:
-            module = pending.pop(0)
+            module = pending.pop()
             if module not in seen:
-                seen.append(module)
+                seen.add(module)
                 pending += self.around.importers(module)
         return self._sort(seen)
 
-    def _sort(self, modules: list[str]) -> list[str]:
+    def _sort(self, modules: set[str]) -> list[str]:
         """Imported before importing; circles keep the order in which the modules were loaded."""
         order: list[str] = []
         state: set[str] = set()
@@ -182,13 +182,15 @@ class _Builder:
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
-        seen = list(modules)
-        for module in seen:
+        seen = dict.fromkeys(modules)
+        pending = list(modules)
+        for module in pending:
             before = imported_modules(self.edited[module].old_summary) if module in self.edited else set()
             for target in imported_modules(self._summary(module)) | before:
                 if target not in seen and self.around.file_of(target):
-                    seen.append(target)
-        return seen
+                    seen[target] = None
+                    pending.append(target)
+        return pending
 
     # ---- what has to be evaluated ----
 
@@ -196,14 +198,14 @@ class _Builder:
         dirt = Dirt()
         self.after = []
         for name, diff in self.diffs.items():
-            for unit in [new for _, new in diff.changed] + diff.added:
-                if self._action(name, unit, unit in diff.added):
+            for unit, added in [*((new, False) for _, new in diff.changed), *((unit, True) for unit in diff.added)]:
+                if self._action(name, unit, added):
                     dirt.changed.add((name, unit.index))
             for qualname, own in diff.bodies.items():
                 dirt.affected.add((name, qualname))
                 if own:
                     dirt.shallow.add((name, qualname))
-            for _, unit in [pair for pair in diff.pairs if has_changed_lambda(*pair)]:
+            for unit in [new for _, new in diff.touched if new.kind is UnitKind.ASSIGN]:  # a lambda in it changed
                 dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
                 dirt.shallow |= {(name, bound) for bound in unit.names}
             reduce_changed(self.graph, self.before, dirt, diff)
@@ -217,7 +219,7 @@ class _Builder:
                     dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
         dirt.rebound = find_rebound(self.before, self.graph, self.diffs)
         dirt.lambdas = {
-            (name, new.index) for name, diff in self.diffs.items() for old, new in diff.pairs if uses_changed_lambda(old, new)
+            (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
         for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -91,14 +92,19 @@ class Analysis:
 
     Attributes:
         now: used while the statement itself is evaluated (decorators, defaults, class bodies, right-hand sides).
-        later: walks that are still to be made, in the order of the text.
+        later: walks that are still to be made, in the order of the text, with the name of the function.
     """
 
     now: Uses = attrs.Factory(Uses)
-    later: list[Callable[[], None]] = attrs.Factory(list)
+    later: deque[tuple[str, Callable[[], None]]] = attrs.Factory(deque)
     _functions: dict[str, Uses] = attrs.Factory(dict)
     _shallow: dict[str, Uses] = attrs.Factory(dict)
     _class_hooks: set[str] = attrs.Factory(set)
+
+    @property
+    def function_names(self) -> set[str]:
+        """The keys of ``functions``; asks for no walk."""
+        return {*self._functions, *(name for name, _ in self.later)}
 
     @property
     def functions(self) -> dict[str, Uses]:
@@ -128,7 +134,7 @@ class Analysis:
 
     def _finish(self) -> None:
         while self.later:
-            self.later.pop(0)()
+            self.later.popleft()[1]()
 
 
 @attrs.define(slots=True, eq=False)
@@ -150,7 +156,7 @@ class Unit:
     imports: tuple[ImportBinding, ...]
     _analysis: Analysis | None = None
     _words: frozenset[bytes] | None = None
-    _shape: tuple[str, dict[str, str]] | None = None
+    _shape: tuple[str, dict[str, object]] | None = None
 
     @property
     def analysis(self) -> Analysis:
@@ -172,12 +178,17 @@ class Unit:
         return self.shape[0]
 
     @property
-    def bodies(self) -> dict[str, str]:
+    def bodies(self) -> dict[str, object]:
         """The trees of the function bodies in it, by qualified name (with a number where a name repeats)."""
         return self.shape[1]
 
     @property
-    def shape(self) -> tuple[str, dict[str, str]]:
+    def dumped(self) -> tuple[object, ...]:
+        """The whole statement without positions: equal for statements that do the same."""
+        return (self.skeleton, *((name, dump(body)) for name, body in self.bodies.items()))
+
+    @property
+    def shape(self) -> tuple[str, dict[str, object]]:
         if self._shape is None:
             self._shape = dump_shape(self.node)
         return self._shape
@@ -194,14 +205,16 @@ class Summary:
     module: str
     units: list[Unit]
     future_flags: int
+    _binders: dict[str, list[Unit]] | None = None
 
     def binders(self) -> dict[str, list[Unit]]:
         """Which units bind a name, in order."""
-        found: dict[str, list[Unit]] = {}
-        for unit in self.units:
-            for name in unit.names:
-                found.setdefault(name, []).append(unit)
-        return found
+        if self._binders is None:
+            self._binders = {}
+            for unit in self.units:
+                for name in unit.names:
+                    self._binders.setdefault(name, []).append(unit)
+        return self._binders
 
 
 # ---- splitting a text into units ------------------------------------------------------------------------------
@@ -585,7 +598,7 @@ class _Walker:
         self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
     ) -> None:
         if deferred is None:
-            self.found.later.append(lambda: self._walk_outermost(body, args, local, name))
+            self.found.later.append((name, lambda: self._walk_outermost(body, args, local, name)))
         else:  # a function in a function: noted with the outermost one
             self._walk_body(body, args, uses if id(body[0]) in self.running else deferred, local, deferred)
 
@@ -651,7 +664,7 @@ class _Walker:
             self.me = ("", "")
             self._class_method(owner, node, path)
 
-        self.found.later.append(walk_method)
+        self.found.later.append((f"{path}.{node.name}", walk_method))
 
     def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
         decorators = {dotted(d) for d in node.decorator_list}
@@ -712,13 +725,13 @@ def dotted(node: ast.AST) -> str | None:
 # ---- comparing two statements without positions ---------------------------------------------------------------
 
 
-def dump_shape(node: ast.AST) -> tuple[str, dict[str, str]]:
-    """Dump a statement in two parts: all that is evaluated with it, and the bodies of its functions."""
-    bodies: dict[str, str] = {}
+def dump_shape(node: ast.AST) -> tuple[str, dict[str, object]]:
+    """A statement in two parts: a dump of all that is evaluated with it, and the bodies of its functions."""
+    bodies: dict[str, object] = {}
     return _dump_head(node, "", bodies), bodies
 
 
-def _dump_head(node: object, path: str, bodies: dict[str, str]) -> str:
+def _dump_head(node: object, path: str, bodies: dict[str, object]) -> str:
     kind = node.__class__
     if kind is list:
         return "[" + ",".join([_dump_head(item, path, bodies) for item in cast(list[object], node)]) + "]"
@@ -736,7 +749,7 @@ def _dump_head(node: object, path: str, bodies: dict[str, str]) -> str:
             while key in bodies:
                 number += 1
                 key = f"{own}#{number}"
-            bodies[key] = dump(value)
+            bodies[key] = value
         else:
             parts.append(_dump_head(value, inner, bodies))
     return f"{kind.__name__}({','.join(parts)})"
