@@ -138,6 +138,15 @@ class Analysis:
 
 
 @attrs.define(slots=True, eq=False)
+class Facts:
+    """What is found out about a statement, shared by all units of its text and found for the first that is asked."""
+
+    analysis: Analysis | None = None
+    words: frozenset[bytes] | None = None
+    shape: tuple[str, dict[str, object]] | None = None
+
+
+@attrs.define(slots=True, eq=False)
 class Unit:
     """One top-level statement.
 
@@ -154,23 +163,21 @@ class Unit:
     line: int
     names: tuple[str, ...]
     imports: tuple[ImportBinding, ...]
-    _analysis: Analysis | None = None
-    _words: frozenset[bytes] | None = None
-    _shape: tuple[str, dict[str, object]] | None = None
+    facts: Facts = attrs.Factory(Facts)
 
     @property
     def analysis(self) -> Analysis:
-        if self._analysis is None:
-            self._analysis = analyse(self.node)
-        return self._analysis
+        if self.facts.analysis is None:
+            self.facts.analysis = analyse(self.node)
+        return self.facts.analysis
 
     def mentions(self, names: frozenset[bytes]) -> bool:
         """False only where no code of the statement can read any of these names, as its text does not contain them."""
         if not self.text.isascii():
             return True  # Python normalises such names
-        if self._words is None:
-            self._words = frozenset(_WORD.findall(self.text))
-        return not self._words.isdisjoint(names)
+        if self.facts.words is None:
+            self.facts.words = frozenset(_WORD.findall(self.text))
+        return not self.facts.words.isdisjoint(names)
 
     @property
     def skeleton(self) -> str:
@@ -189,9 +196,9 @@ class Unit:
 
     @property
     def shape(self) -> tuple[str, dict[str, object]]:
-        if self._shape is None:
-            self._shape = dump_shape(self.node)
-        return self._shape
+        if self.facts.shape is None:
+            self.facts.shape = dump_shape(self.node)
+        return self.facts.shape
 
     @property
     def label(self) -> str:
@@ -221,7 +228,10 @@ class Summary:
 
 
 def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, known: Summary | None = None) -> Summary:
-    """Split a parsed text into units, taking over the analysis of units that also stand in ``known``.
+    """Split a parsed text into units, sharing the facts of units that also stand in ``known``.
+
+    A statement that also stands in the same place there keeps its tree, also in ``tree``: what is known of it refers to
+    that one, and two trees of the same would be there for ever.
 
     Args:
         module: the module's name in ``sys.modules``, to resolve relative imports.
@@ -235,18 +245,13 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
     units = []
     for index, node in enumerate(tree.body):
         text = segment(lines, node)
-        unit = Unit(
-            index,
-            kind_of(node, index),
-            node,
-            text,
-            first_line(node),
-            tuple(dict.fromkeys(bound_names([node]))),
-            tuple(import_bindings(node, module, is_package)),
-        )
-        if (same := earlier.get(text)) is not None:
-            unit._analysis, unit._shape, unit._words = same._analysis, same._shape, same._words
-        units.append(unit)
+        if (same := earlier.get(text)) is None:
+            names, imports = tuple(dict.fromkeys(bound_names([node]))), tuple(import_bindings(node, module, is_package))
+            units.append(Unit(index, kind_of(node, index), node, text, first_line(node), names, imports))
+            continue
+        if (node.lineno, node.col_offset) == (same.node.lineno, same.node.col_offset):
+            node = tree.body[index] = same.node
+        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts))
     return Summary(module, units, future_flags(tree))
 
 
@@ -571,9 +576,9 @@ class _Walker:
             uses.mutates.add(head)
 
     def _arguments(self, args: ast.arguments, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
-        with computed(uses) as made:
-            for default in [*args.defaults, *args.kw_defaults]:
-                if default is not None:
+        if defaults := [d for d in (*args.defaults, *args.kw_defaults) if d is not None and type(d) is not ast.Constant]:
+            with computed(uses) as made:
+                for default in defaults:
                     self.visit(default, made, local, path, deferred)
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None and arg.annotation is not None:
