@@ -227,20 +227,14 @@ class World:
                     del self.records[name]
 
     def importer_finder(self) -> Callable[[str], list[str]]:
-        """Finds, as things stand now, the managed modules whose text may import a module; a superset."""
+        """Finds, as things stand now, the managed modules whose text names a module in an import; a superset."""
         users: dict[str, list[str]] = {}
         with self.lock:
             records = list(self.records.values())
         for record in records:
             for target in record.imports:
                 users.setdefault(target, []).append(record.name)
-
-        def find(name: str) -> list[str]:
-            parent = name.rpartition(".")[0]
-            found = dict.fromkeys([*users.get(name, ()), *(users.get(parent, ()) if parent else ())])
-            return [user for user in found if user != name]
-
-        return find
+        return lambda name: users.get(name, [])
 
     # ---- facts for the plan stage, in plain words ----
 

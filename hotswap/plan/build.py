@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
-from hotswap.plan.depend import Dirt, Follower, Key, changed_recipes
+from hotswap.plan.depend import Dirt, Follower, Key, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
@@ -62,7 +62,7 @@ class Surroundings:
     """What the plan stage may ask about the rest of the program, all in plain words.
 
     Attributes:
-        importers: the managed modules whose text imports a module.
+        importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
         kind_of, type_of, module_of, builder_of, builder_of_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
@@ -127,12 +127,15 @@ class _Builder:
     def _universe(self, start: Iterable[str]) -> list[str]:
         """These modules and all that import them, imported ones first."""
         seen: set[str] = set()
+        asked: set[str] = set()
         pending = list(start)
         while pending:
             module = pending.pop()
             if module not in seen:
                 seen.add(module)
-                pending += self.around.importers(module)
+                for name in _names_in_imports(module) - asked:
+                    asked.add(name)
+                    pending += self.around.importers(name)
         return self._sort(seen)
 
     def _sort(self, modules: set[str]) -> list[str]:
@@ -260,7 +263,8 @@ class _Builder:
     def _judge_gone(self) -> None:
         """A deleted file may go when the new texts import it no more."""
         for name in self.gone:
-            users = [user for user in self.around.importers(name) if user not in self.gone and imports(self._summary(user), name)]
+            importers = {user for written in _names_in_imports(name) for user in self.around.importers(written)}
+            users = [user for user in importers - {name, *self.gone} if imports(self._summary(user), name)]
             if users:
                 self._find(
                     "HS103",
@@ -390,7 +394,8 @@ class _Builder:
     def _draft(self, modules: list[str], dirt: Dirt) -> Draft:
         touched = set(self.edited) | {module for module, _ in dirt.evaluated()}
         order = [module for module in modules if module in touched]
-        plans = tuple(self._module_plan(module, dirt) for module in order)
+        derived, execute = by_module(dirt.derived), by_module(dirt.evaluated())
+        plans = tuple(self._module_plan(module, dirt, derived.get(module, []), execute.get(module, [])) for module in order)
         held = any(f.severity is Severity.HELD for f in self.findings)
         plans += tuple(
             ModulePlan(
@@ -415,23 +420,24 @@ class _Builder:
             gone=self.gone,
         )
 
-    def _module_plan(self, module: str, dirt: Dirt) -> ModulePlan:
+    def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:
         units = self.graph.summaries[module].units
         edits = list(self.diffs[module].edits) if module in self.diffs else []
-        for (owner, index), cause in sorted(dirt.derived.items()):
-            if owner == module and not any(e.line == units[index].line for e in edits):
+        lines = {edit.line for edit in edits}
+        for index in derived:
+            if units[index].line not in lines:
+                lines.add(units[index].line)
                 edits.append(
                     Edit(
                         module=module,
                         qualname=units[index].label,
                         kind=EditKind.DERIVED,
                         line=units[index].line,
-                        detail=f"computed from {_name(cause)}",
+                        detail=f"computed from {_name(dirt.derived[module, index])}",
                     )
                 )
         if module in self.edited and not edits and self.edited[module].old.data != self.edited[module].new.data:
             edits.append(Edit(module=module, qualname="", kind=EditKind.LINES, line=1, detail="lines and comments only"))
-        execute = sorted(index for owner, index in dirt.evaluated() if owner == module)
         removed = _removed_names(self.diffs[module], self.new[module]) if module in self.diffs else ()
         return ModulePlan(
             module=module,
@@ -451,6 +457,11 @@ def imported_modules(summary: Summary) -> set[str]:
             if binding.attr and binding.attr != "*":
                 found.add(f"{binding.module}.{binding.attr}")
     return found
+
+
+def _names_in_imports(module: str) -> set[str]:
+    """What a text names that imports a module: itself, or its package, from which it is taken by name."""
+    return {module, module.rpartition(".")[0]} - {""}
 
 
 def imports(summary: Summary, name: str) -> bool:

@@ -14,7 +14,7 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -65,6 +65,14 @@ class Dirt:
 
     def evaluated(self) -> set[Key]:
         return self.changed | set(self.derived) | self.support
+
+
+def by_module(keys: Iterable[Key]) -> dict[str, list[int]]:
+    """The indexes of some units, sorted, by module."""
+    found: dict[str, list[int]] = {}
+    for module, index in sorted(keys):
+        found.setdefault(module, []).append(index)
+    return found
 
 
 class Follower:
