@@ -24,6 +24,7 @@ from hotswap import commit
 from hotswap.errors import CODES, RollbackError
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.instances import NO_INSTANCES
+from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import run_statement
 from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
@@ -139,6 +140,7 @@ class Engine:
             return self._try_swap(files, _Clock(start), seen_at)
         finally:
             if enabled:
+                make_all_old()  # or the collector would walk them at once, while the program waits
                 gc.enable()
 
     def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
@@ -227,8 +229,9 @@ class Engine:
         found: list[tuple[ModuleRecord, Source]] = []
         gone: list[str] = []
         findings: list[Finding] = []
+        records_of = self.world.file_finder()
         for item in files:
-            for record in self.world.records_of(item.path):
+            for record in records_of(item.path):
                 if item.data is None:
                     gone.append(record.name)
                     continue
@@ -293,7 +296,7 @@ class Engine:
             return hold_back(summary, executing[name], summary.binders()) if name in executing else summary
 
         return Surroundings(
-            importers=world.importers,
+            importers=world.importer_finder(),
             summary=summarised,
             kind_of=world.kind_of,
             type_of=world.type_of,
@@ -356,15 +359,12 @@ class Engine:
 
     def _renew_base(self, draft: Draft) -> None:
         """What was evaluated anew has a new base; what the program changed keeps its old one."""
-        evaluated = draft.dirt.changed | set(draft.dirt.derived)
-        for module, index in evaluated:
-            record = self.world.records[module]
-            if record.base is not None:
-                self.world.snapshot_names(record, draft.summaries[module].units[index].names)
-        for module, index in draft.after:
-            record = self.world.records[module]
-            if record.base is not None:
-                self.world.snapshot_names(record, draft.summaries[module].units[index].names)
+        names: dict[str, list[str]] = {}
+        for module, index in (*draft.dirt.changed, *draft.dirt.derived, *draft.after):
+            names.setdefault(module, []).extend(draft.summaries[module].units[index].names)
+        for module, bound in names.items():
+            if self.world.records[module].base is not None:
+                self.world.snapshot_names(self.world.records[module], bound)
 
     def _restore_texts(self, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
         with self.world.lock:
@@ -444,10 +444,11 @@ class Engine:
             )
 
     def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> None:
+        records_of = self.world.file_finder()
         with self.world.lock:
             if report.applied or report.verdict is Verdict.NOTHING:
                 for item in (*files, *pending):
-                    if any(record.data == item.data for record in self.world.records_of(item.path)):
+                    if any(record.data == item.data for record in records_of(item.path)):
                         self._pending.pop(item.path, None)
                         self.world.held.pop(item.path, None)
             else:

@@ -181,9 +181,10 @@ class World:
         """Fingerprint some names anew, after their initialisers were evaluated again."""
         assert record.base is not None, f"{record.name} has no base to renew"
         self.is_managed.note(record.name, record.module.__dict__)
-        for name in names:
-            for key in [k for k in record.base if k == name or k.startswith((f"{name}.", f"{name}("))]:
-                del record.base[key]
+        renewed = set(names)
+        for key in [k for k in record.base if k.partition(".")[0].partition("(")[0] in renewed]:
+            del record.base[key]
+        for name in renewed:
             if name in record.module.__dict__:
                 record.base.update(print_value(self, record, name, record.module.__dict__[name]))
 
@@ -209,11 +210,21 @@ class World:
 
     def records_of(self, path: str) -> list[ModuleRecord]:
         """The records of a file; a file run as main and imported by name has two."""
+        return self.file_finder()(path)
+
+    def file_finder(self) -> Callable[[str], list[ModuleRecord]]:
+        """:meth:`records_of` as things stand now, for many files."""
+        named: dict[str, list[ModuleRecord]] = {}
         with self.lock:
-            records = list(self.records.values())
-        name = os.path.basename(path)
-        real = os.path.realpath(path) if any(r.basename == name and r.file != path for r in records) else path
-        return [r for r in records if r.file == path or (r.basename == name and os.path.realpath(r.file) == real)]
+            for record in self.records.values():
+                named.setdefault(record.basename, []).append(record)
+
+        def find(path: str) -> list[ModuleRecord]:
+            records = named.get(os.path.basename(path), [])
+            real = os.path.realpath(path) if any(r.file != path for r in records) else path
+            return [r for r in records if r.file == path or os.path.realpath(r.file) == real]
+
+        return find
 
     def forget_lost(self) -> None:
         """Drop records whose module was removed from or replaced in ``sys.modules``."""
@@ -222,12 +233,15 @@ class World:
                 if sys.modules.get(name) is not record.module:
                     del self.records[name]
 
-    def importers(self, name: str) -> list[str]:
-        """Managed modules whose text may import a module; a superset."""
-        parent = name.rpartition(".")[0]
+    def importer_finder(self) -> Callable[[str], list[str]]:
+        """Finds, as things stand now, the managed modules whose text names a module in an import; a superset."""
+        users: dict[str, list[str]] = {}
         with self.lock:
             records = list(self.records.values())
-        return [r.name for r in records if r.name != name and (name in r.imports or (parent and parent in r.imports))]
+        for record in records:
+            for target in record.imports:
+                users.setdefault(target, []).append(record.name)
+        return lambda name: users.get(name, [])
 
     # ---- facts for the plan stage, in plain words ----
 

@@ -7,6 +7,7 @@ fail is here, before the commit.
 from __future__ import annotations
 
 import ast
+import bisect
 import builtins
 import functools
 import gc
@@ -292,16 +293,23 @@ class _Linker:
 
     def _is_committed(self, module: str, staged: FunctionType) -> bool:
         """True for functions of statements whose results count, not of those evaluated as support."""
-        head = staged.__code__.co_qualname.partition(".")[0]
-        kept = self.draft.dirt.changed | set(self.draft.dirt.derived)
-        units = self.draft.summaries[module].units
-        for owner, index in kept:
-            if owner == module and (head in units[index].names or head.startswith("<")):
-                return True
-        line = staged.__code__.co_firstlineno
-        return any(
-            owner == module and units[index].line <= line <= (units[index].node.end_lineno or line) for owner, index in kept
-        )
+        head, line = staged.__code__.co_qualname.partition(".")[0], staged.__code__.co_firstlineno
+        names, kept = self._committed.get(module, (set(), []))
+        if head in names or (kept and head.startswith("<")):
+            return True
+        after = bisect.bisect_right(kept, line, key=lambda unit: unit.line)
+        return after > 0 and line <= (kept[after - 1].node.end_lineno or line)
+
+    @functools.cached_property
+    def _committed(self) -> dict[str, tuple[set[str], list[Unit]]]:
+        """The statements whose results count, by module and in the order of the text, with all names that they bind."""
+        found: dict[str, tuple[set[str], list[Unit]]] = {}
+        for module, index in sorted(self.draft.dirt.changed | set(self.draft.dirt.derived)):
+            unit = self.draft.summaries[module].units[index]
+            names, units = found.setdefault(module, (set(), []))
+            names.update(unit.names)
+            units.append(unit)
+        return found
 
     def _resolved(self, staged: FunctionType, record: ModuleRecord) -> FunctionType:
         """The staged function with everything that it refers to led over."""
@@ -553,7 +561,7 @@ class _Linker:
         if unknown or (name in base and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base[name])):
             return new
         edited = self.draft.edited.get(module)
-        before = [old for u in edited.old_summary.units if name in u.names for old in u.imports] if edited else []
+        before = [old for u in edited.old_summary.binders().get(name, ()) for old in u.imports] if edited else []
         for binding in (*unit.imports, *before):
             origin = self.world.records.get(binding.module)
             attr = name if binding.attr == "*" else binding.attr or ""
@@ -676,7 +684,7 @@ class _Linker:
         self.transplanted.add(id(live))
         old_body = self._body_names(live.__module__, live.__qualname__, old=True)
         new_body = self._body_names(staged.__module__, staged.__qualname__, old=False)
-        for mine, theirs in self.twins.classes:
+        for mine, theirs in self._pairs_by_head.get(_head(live), ()):
             nested = theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__
             if theirs is live or nested:
                 pair = ClassPair(
@@ -694,13 +702,21 @@ class _Linker:
                 )
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
 
+    @functools.cached_property
+    def _pairs_by_head(self) -> dict[tuple[str, str], list[tuple[type, type]]]:
+        """Pairs of a staged and a live class, by the place of the outermost class around them."""
+        found: dict[tuple[str, str], list[tuple[type, type]]] = {}
+        for staged, live in self.twins.classes:
+            found.setdefault(_head(live), []).append((staged, live))
+        return found
+
     def _move_members(self) -> None:
         """Members of classes that a library takes part in making."""
         for staged, live, edit in self.staging.reduced:
             module = staged.__module__
             old = frozenset(self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, ()))
             new = frozenset(self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, ()))
-            unit = next(u for u in self.draft.summaries[module].units if live.__qualname__ in u.names)
+            unit = self.draft.summaries[module].binders()[live.__qualname__][0]
             pair = ClassPair(
                 module=module,
                 path=live.__qualname__,
@@ -733,9 +749,8 @@ class _Linker:
                 elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     note(child, path)
 
-        for unit in summary.units:
-            if name in unit.names:
-                note(ast.Module([unit.node], []), "")
+        for unit in summary.binders().get(name, ()):
+            note(ast.Module([unit.node], []), "")
         return found
 
     def _same_text(self, old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
@@ -858,6 +873,10 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
+
+
+def _head(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__.partition(".")[0]
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

@@ -289,11 +289,9 @@ def _same_slots(live: type, staged: type) -> bool:
 
 def _exchange_bases(swap: Swap, pair: ClassPair, twins: Twins) -> None:
     live = pair.live
-    staged_of = {id(mine): theirs for theirs, mine in twins.classes}
-
     def bases_of(cls: type) -> tuple[type, ...]:
-        staged = staged_of.get(id(cls))
-        return cls.__bases__ if staged is None else tuple(twins.resolve(base) for base in staged.__bases__)
+        place = twins.places.get(id(cls))
+        return cls.__bases__ if place is None else tuple(twins.resolve(base) for base in twins.classes[place][0].__bases__)
 
     bases = bases_of(live)
     if bases == live.__bases__:

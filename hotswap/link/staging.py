@@ -23,6 +23,7 @@ from hotswap.link.limbo import make_all_old
 from hotswap.link.stars import exported, find_starred
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
+from hotswap.plan.depend import by_module
 from hotswap.plan.members import MemberEdit, reduce_class
 from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.world import ModuleRecord, World
@@ -56,6 +57,8 @@ class Staging:
     starred: dict[str, tuple[set[str], set[str]]] = attrs.Factory(dict)
     reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
+    _order: frozenset[str] = frozenset()
+    _wanted: dict[str, list[int]] = attrs.Factory(dict)
 
     def run(self) -> None:
         """Evaluate what the plan says.
@@ -66,6 +69,7 @@ class Staging:
         if not self.draft.dirt.needs_staging():
             return
         before = set(sys.modules)
+        self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
         with _note_young(self):
             self._make_modules()
             try:
@@ -141,12 +145,12 @@ class Staging:
     # ---- evaluating ----
 
     def _evaluate(self, name: str) -> None:
-        if name in self._begun or name not in self.draft.order:
+        if name in self._begun or name not in self._order:
             return
         self._begun.add(name)
         module = self.modules[name]
         summary = self.draft.summaries[name]
-        wanted = {index for owner, index in self.draft.dirt.evaluated() if owner == name}
+        wanted = set(self._wanted.get(name, ()))
         self._forget(module, summary, wanted)
         for unit in summary.units:
             for binding in unit.imports:  # a circle of imports is entered as a fresh start enters it

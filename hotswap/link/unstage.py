@@ -48,6 +48,7 @@ class Twins:
     Attributes:
         functions: staged function, live function, for definitions that were there before.
         classes: staged class, live class.
+        places: where a live class stands in ``classes``, by its id. (The staged class itself would have one holder more.)
         wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
 
@@ -55,6 +56,7 @@ class Twins:
     keep: list[Any] = attrs.Factory(list)
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
+    places: dict[int, int] = attrs.Factory(dict)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
@@ -64,6 +66,7 @@ class Twins:
         for table in (self.keep, self.functions, self.classes, self.copies, self.made):
             table.clear()
         self.wrappers.clear()
+        self.places.clear()
         self.of.clear()
 
     def put(self, staged: Any, live: Any) -> None:
@@ -146,6 +149,7 @@ def _pair_class(twins: Twins, staged: type, live: type) -> None:
     if id(staged) in twins.of:
         return
     twins.put(staged, live)
+    twins.places[id(live)] = len(twins.classes)
     twins.classes.append((staged, live))
     for name, value in staged.__dict__.items():
         old = live.__dict__.get(name)

@@ -9,10 +9,10 @@ from types import MappingProxyType
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
-from hotswap.plan.depend import STAR, Dirt, Follower, Key, changed_recipes
+from hotswap.plan.depend import STAR, Dirt, Follower, Key, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
-from hotswap.plan.lambdas import has_changed_lambda, uses_changed_lambda
+from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
@@ -64,7 +64,7 @@ class Surroundings:
     """What the plan stage may ask about the rest of the program, all in plain words.
 
     Attributes:
-        importers: the managed modules whose text imports a module.
+        importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
         kind_of, type_of, module_of, builder_of, builder_of_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
@@ -130,13 +130,16 @@ class _Builder:
 
     def _universe(self, start: Iterable[str]) -> list[str]:
         """These modules and all that import them, imported ones first."""
-        seen: list[str] = []
+        seen: set[str] = set()
+        asked: set[str] = set()
         pending = list(start)
         while pending:
-            module = pending.pop(0)
+            module = pending.pop()
             if module not in seen:
-                seen.append(module)
-                pending += self.around.importers(module)
+                seen.add(module)
+                for name in _names_in_imports(module) - asked:
+                    asked.add(name)
+                    pending += self.around.importers(name)
         return import_order(seen, self._summary)
 
     def _summary(self, module: str) -> Summary:
@@ -168,13 +171,15 @@ class _Builder:
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
-        seen = list(modules)
-        for module in seen:
+        seen = dict.fromkeys(modules)
+        pending = list(modules)
+        for module in pending:
             before = imported_modules(self.edited[module].old_summary) if module in self.edited else set()
             for target in imported_modules(self._summary(module)) | before:
                 if target not in seen and self.around.file_of(target):
-                    seen.append(target)
-        return seen
+                    seen[target] = None
+                    pending.append(target)
+        return pending
 
     # ---- what has to be evaluated ----
 
@@ -182,14 +187,14 @@ class _Builder:
         dirt = Dirt()
         self.after = []
         for name, diff in self.diffs.items():
-            for unit in [new for _, new in diff.changed] + diff.added:
-                if self._action(name, unit, unit in diff.added):
+            for unit, added in [*((new, False) for _, new in diff.changed), *((unit, True) for unit in diff.added)]:
+                if self._action(name, unit, added):
                     dirt.changed.add((name, unit.index))
             for qualname, own in diff.bodies.items():
                 dirt.affected.add((name, qualname))
                 if own:
                     dirt.shallow.add((name, qualname))
-            for _, unit in [pair for pair in diff.pairs if has_changed_lambda(*pair)]:
+            for unit in [new for _, new in diff.touched if new.kind is UnitKind.ASSIGN]:  # a lambda in it changed
                 dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
                 dirt.shallow |= {(name, bound) for bound in unit.names}
             reduce_changed(self.graph, self.before, dirt, diff)
@@ -207,7 +212,7 @@ class _Builder:
                     dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
         dirt.rebound = find_rebound(self.before, self.graph, self.diffs)
         dirt.lambdas = {
-            (name, new.index) for name, diff in self.diffs.items() for old, new in diff.pairs if uses_changed_lambda(old, new)
+            (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
         for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
@@ -248,7 +253,8 @@ class _Builder:
     def _judge_gone(self) -> None:
         """A deleted file may go when the new texts import it no more."""
         for name in self.gone:
-            users = [user for user in self.around.importers(name) if user not in self.gone and imports(self._summary(user), name)]
+            importers = {user for written in _names_in_imports(name) for user in self.around.importers(written)}
+            users = [user for user in importers - {name, *self.gone} if imports(self._summary(user), name)]
             if users:
                 self._find(
                     "HS103",
@@ -396,7 +402,8 @@ class _Builder:
     def _draft(self, modules: list[str], dirt: Dirt) -> Draft:
         touched = set(self.edited) | {module for module, _ in dirt.evaluated()}
         order = [module for module in modules if module in touched]
-        plans = tuple(self._module_plan(module, dirt) for module in order)
+        derived, execute = by_module(dirt.derived), by_module(dirt.evaluated())
+        plans = tuple(self._module_plan(module, dirt, derived.get(module, []), execute.get(module, [])) for module in order)
         held = any(f.severity is Severity.HELD for f in self.findings)
         plans += tuple(
             ModulePlan(
@@ -421,23 +428,24 @@ class _Builder:
             gone=self.gone,
         )
 
-    def _module_plan(self, module: str, dirt: Dirt) -> ModulePlan:
+    def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:
         units = self.graph.summaries[module].units
         edits = list(self.diffs[module].edits) if module in self.diffs else []
-        for (owner, index), cause in sorted(dirt.derived.items()):
-            if owner == module and not any(e.line == units[index].line for e in edits):
+        lines = {edit.line for edit in edits}
+        for index in derived:
+            if units[index].line not in lines:
+                lines.add(units[index].line)
                 edits.append(
                     Edit(
                         module=module,
                         qualname=units[index].label,
                         kind=EditKind.DERIVED,
                         line=units[index].line,
-                        detail=f"computed from {_name(cause)}",
+                        detail=f"computed from {_name(dirt.derived[module, index])}",
                     )
                 )
         if module in self.edited and not edits and self.edited[module].old.data != self.edited[module].new.data:
             edits.append(Edit(module=module, qualname="", kind=EditKind.LINES, line=1, detail="lines and comments only"))
-        execute = sorted(index for owner, index in dirt.evaluated() if owner == module)
         removed = _removed_names(self.diffs[module], self.new[module]) if module in self.diffs else ()
         return ModulePlan(
             module=module,
@@ -477,6 +485,11 @@ def imported_modules(summary: Summary) -> set[str]:
             if binding.attr and binding.attr != "*":
                 found.add(f"{binding.module}.{binding.attr}")
     return found
+
+
+def _names_in_imports(module: str) -> set[str]:
+    """What a text names that imports a module: itself, or its package, from which it is taken by name."""
+    return {module, module.rpartition(".")[0]} - {""}
 
 
 def imports(summary: Summary, name: str) -> bool:

@@ -14,7 +14,7 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -78,6 +78,14 @@ class Dirt:
         return bool(self.evaluated()) or any(name == STAR for _, name in self.values)
 
 
+def by_module(keys: Iterable[Key]) -> dict[str, list[int]]:
+    """The indexes of some units, sorted, by module."""
+    found: dict[str, list[int]] = {}
+    for module, index in sorted(keys):
+        found.setdefault(module, []).append(index)
+    return found
+
+
 class Follower:
     """Spreads the dirt until nothing more is added."""
 
@@ -88,14 +96,17 @@ class Follower:
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
         self._recipes: dict[Symbol, list[Key]] | None = None
-        self._owners: set[Symbol] = set()  # classes of which some method behaves differently
+        # Classes of which some method behaves differently, with the methods.
+        self._affected_of: dict[Symbol, list[str]] = {}
+        self._shallow_of: dict[Symbol, list[str]] = {}
+        self._heads: set[Symbol] = set()
 
     def follow(self) -> None:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
         before = -1
         while before != (before := self._size()):
             names = self._dirty_names()
-            self._owners = {(m, n[:i]) for m, n in self.dirt.affected for i in range(len(n)) if n[i] == "."}
+            self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
                     if unit.mentions(names):
@@ -132,6 +143,9 @@ class Follower:
     # ---- functions that behave differently ----
 
     def _follow_functions(self, module: str, unit: Unit) -> None:
+        names = unit.analysis.function_names
+        if all((module, name) in self.dirt.affected and (module, name) in self.dirt.shallow for name in names):
+            return
         for table, marked in ((unit.analysis.functions, self.dirt.affected), (unit.analysis.shallow, self.dirt.shallow)):
             for qualname, uses in table.items():
                 if (module, qualname) not in marked and (
@@ -147,10 +161,11 @@ class Follower:
             base = self.graph.resolve(module, chain.removesuffix(".__init_subclass__")) if "." in chain else None
             if base is None:
                 continue
-            for marked in (self.dirt.affected, self.dirt.shallow):
-                for owner, name in list(marked):
-                    if owner == base[0] and name.startswith(f"{base[1]}."):
-                        marked.add((module, f"{unit.names[0]}{name[len(base[1]) :]}"))
+            for marked, members in ((self.dirt.affected, self._affected_of), (self.dirt.shallow, self._shallow_of)):
+                inherited = [f"{unit.names[0]}{name[len(base[1]) :]}" for name in members.get(base, ())]
+                new = [name for name in inherited if (module, name) not in marked]
+                marked |= {(module, name) for name in new}
+                members.setdefault((module, unit.names[0]), []).extend(new)
 
     def _touches(self, module: str, uses: Uses, marked: set[Symbol]) -> bool:
         return any(
@@ -222,7 +237,7 @@ class Follower:
             if symbol in d.shallow:
                 return symbol
         for symbol in kept:
-            if symbol in d.classes or symbol in d.affected or symbol in self._owners:
+            if symbol in d.classes or symbol in d.affected or symbol in self._affected_of:
                 return symbol
         if plain and (now.calls_unknown or any(self.graph.may_call_arguments(module, chain) for chain in now.calls)):
             for symbol in self._reads[key]:
@@ -414,6 +429,7 @@ class Follower:
     def _find_support(self) -> None:
         """Definitions that evaluated statements use and that must be there in their new version."""
         d = self.dirt
+        self._heads = {(module, name.partition(".")[0]) for module, name in d.affected | d.classes}
         before = -1
         while before != (before := len(d.support) + len(d.aside)):
             made = self._made_aside()
@@ -458,7 +474,7 @@ class Follower:
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
         kind = self.graph.type_of(top) if self.graph.kind_of(top) == "instance" else None
-        if kind is None or not any(s[0] == kind[0] and s[1].partition(".")[0] == kind[1] for s in d.affected | d.classes):
+        if kind is None or kind not in self._heads:
             return
         for key in [*self.recipe(top), *self.recipe(kind)]:
             if key not in d.changed and key not in d.derived:
@@ -478,8 +494,7 @@ class Follower:
         module, head = symbol[0], symbol[1].partition(".")[0]
         if module not in self.graph.summaries:
             return
-        changed = any(s[0] == module and s[1].partition(".")[0] == head for s in d.affected | d.classes | d.aside)
-        if not changed:
+        if (module, head) not in self._heads and not any(s[0] == module and s[1].partition(".")[0] == head for s in d.aside):
             return
         for unit in self.graph.binders(module).get(head, ()):
             key = (module, unit.index)
@@ -488,6 +503,16 @@ class Follower:
                     continue  # plain functions are cloned into the staging namespace, which costs nothing
                 if not self._registers_opaquely(module, unit):
                     d.support.add(key)
+
+
+def _by_owner(marked: set[Symbol]) -> dict[Symbol, list[str]]:
+    """The names below each dotted name: ``A.B.f`` stands below ``A`` and below ``A.B``."""
+    found: dict[Symbol, list[str]] = {}
+    for module, name in marked:
+        parts = name.split(".")
+        for end in range(1, len(parts)):
+            found.setdefault((module, ".".join(parts[:end])), []).append(name)
+    return found
 
 
 def index_recipes(graph: Graph, modules: list[str]) -> dict[Symbol, list[Key]]:

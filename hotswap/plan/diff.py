@@ -10,7 +10,7 @@ import attrs
 
 from hotswap.model import Edit, EditKind
 from hotswap.plan.nested import find_running
-from hotswap.plan.trees import walk
+from hotswap.plan.trees import same, walk
 from hotswap.plan.units import Summary, Unit, UnitKind, dump_shape
 
 
@@ -23,6 +23,8 @@ class UnitDiff:
         added, removed: units on one side only.
         bodies: qualified names of functions with another body; True where the change is not only in nested functions.
         renamed: old name -> new name of functions and classes that are equal but for their name.
+        changed: pairs that differ in what is evaluated with the statement.
+        touched: pairs that only differ in the bodies of functions.
     """
 
     module: str
@@ -32,10 +34,8 @@ class UnitDiff:
     bodies: dict[str, bool] = attrs.Factory(dict)
     edits: list[Edit] = attrs.Factory(list)
     renamed: dict[str, str] = attrs.Factory(dict)
-
-    @property
-    def changed(self) -> list[tuple[Unit, Unit]]:
-        return [(o, n) for o, n in self.pairs if o.text != n.text and o.skeleton != n.skeleton]
+    changed: list[tuple[Unit, Unit]] = attrs.Factory(list)
+    touched: list[tuple[Unit, Unit]] = attrs.Factory(list)
 
 
 def diff_units(old: Summary, new: Summary) -> UnitDiff:
@@ -43,7 +43,7 @@ def diff_units(old: Summary, new: Summary) -> UnitDiff:
     diff = UnitDiff(new.module)
     left, right = _pair_by(old.units, new.units, lambda unit: unit.text, diff)
     left, right = _pair_by(left, right, lambda unit: unit.names or None, diff)
-    left, right = _pair_by(left, right, lambda unit: (unit.skeleton, tuple(unit.bodies.items())), diff)
+    left, right = _pair_by(left, right, lambda unit: unit.dumped, diff)
     left, right = _pair_by(left, right, lambda unit: unit.kind if unit.kind in _SINGLE else None, diff)
     diff.removed, diff.added = left, right
     diff.pairs.sort(key=lambda pair: pair[1].index)
@@ -64,6 +64,8 @@ _SINGLE = (UnitKind.DOCSTRING, UnitKind.GUARD)
 
 
 def _pair_by(olds: list[Unit], news: list[Unit], key: Callable[[Unit], object], diff: UnitDiff) -> tuple[list[Unit], list[Unit]]:
+    if not olds or not news:
+        return olds, news
     waiting: dict[object, deque[Unit]] = {}
     for unit in olds:
         if (value := key(unit)) is not None:
@@ -80,13 +82,22 @@ def _pair_by(olds: list[Unit], news: list[Unit], key: Callable[[Unit], object], 
     return [unit for unit in olds if id(unit) not in taken], rest
 
 
+_NAMED = (UnitKind.FUNCTION, UnitKind.CLASS)
+
+
 def _find_renamed(diff: UnitDiff) -> None:
-    for gone in diff.removed:
-        if gone.kind not in (UnitKind.FUNCTION, UnitKind.CLASS):
-            continue
-        for unit in diff.added:
-            if unit.kind is gone.kind and unit.names[0] not in diff.renamed.values() and _anonymous(gone) == _anonymous(unit):
-                diff.renamed[gone.names[0]] = unit.names[0]
+    waiting: dict[tuple[UnitKind, str], deque[Unit]] = {}
+    for unit in diff.added if any(gone.kind in _NAMED for gone in diff.removed) else ():
+        if unit.kind in _NAMED:
+            waiting.setdefault((unit.kind, _anonymous(unit)), deque()).append(unit)
+    taken: set[str] = set()
+    for gone in diff.removed if waiting else ():
+        queue = waiting.get((gone.kind, _anonymous(gone))) if gone.kind in _NAMED else None
+        while queue:
+            name = queue.popleft().names[0]
+            if name not in taken:
+                taken.add(name)
+                diff.renamed[gone.names[0]] = name
                 break
 
 
@@ -101,6 +112,7 @@ def _describe(diff: UnitDiff, old: Unit, new: Unit) -> None:
     if old.text == new.text:
         return
     if old.skeleton != new.skeleton:
+        diff.changed.append((old, new))
         diff.edits.append(
             Edit(module=diff.module, qualname=new.label, kind=_edit_kind(old, new), line=new.line, detail=_detail(old, new))
         )
@@ -134,19 +146,22 @@ def _detail(old: Unit, new: Unit) -> str:
 
 
 def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
-    if old.bodies == new.bodies:
+    differing = {key for key, body in new.bodies.items() if key in old.bodies and not same(old.bodies[key], body)}
+    if old.skeleton == new.skeleton and (differing or old.bodies.keys() != new.bodies.keys()):
+        diff.touched.append((old, new))
+    if not differing:
         return
     mine, theirs = function_nodes(old.node), function_nodes(new.node)
-    for key, body in new.bodies.items():
+    for key in new.bodies:
         qualname = key.partition("#")[0]
         if (
-            key not in old.bodies
-            or old.bodies[key] == body
+            key not in differing
             or ("." in key and qualname not in theirs and "<lambda>" not in qualname)
         ):
             continue
         one, two = mine.get(key), theirs.get(key)
-        own = one is None or two is None or not (_has_nested(one) and _has_nested(two)) or _shallow(one) != _shallow(two)
+        nested = one is not None and two is not None and all(map(_may_have_nested, (old, new), (one, two)))
+        own = one is None or two is None or not nested or _shallow(one) != _shallow(two)
         diff.bodies[qualname] = own or diff.bodies.get(qualname, False)
         line = two.body[0].lineno if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)) else new.line
         if isinstance(two, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -179,7 +194,9 @@ def function_nodes(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFuncti
     return found
 
 
-def _has_nested(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+def _may_have_nested(unit: Unit, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    if unit.kind is UnitKind.FUNCTION and unit.text.count(b"def") + unit.text.count(b"lambda") < 2:
+        return False  # its own
     body = node.body if isinstance(node.body, list) else [node.body]
     return any(isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for item in walk(body))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hotswap.plan.units import MUTATORS, Unit, UnitKind, dotted
+from hotswap.plan.units import MUTATORS, Unit, dotted
 
 #: Calls, by the last part of their name, that keep a function and do not call it before they return.
 _KEEPING = MUTATORS | frozenset("partial partialmethod property staticmethod classmethod defaultdict cached_property".split())
@@ -17,15 +17,8 @@ _KEEPING = MUTATORS | frozenset("partial partialmethod property staticmethod cla
 _LATER = frozenset({"default_factory"})
 
 
-def has_changed_lambda(old: Unit, new: Unit) -> bool:
-    """True for an assignment that is the same but for a lambda."""
-    return new.kind is UnitKind.ASSIGN and old.text != new.text and old.skeleton == new.skeleton and old.bodies != new.bodies
-
-
 def uses_changed_lambda(old: Unit, new: Unit) -> bool:
-    """True for a statement that is the same but for a lambda which it uses while it is evaluated."""
-    if old.text == new.text or old.skeleton != new.skeleton or old.bodies == new.bodies:
-        return False
+    """True where two statements that only differ in bodies differ in a lambda which they use while they are evaluated."""
     mine, theirs = (sorted(map(ast.dump, used_lambdas(unit.node))) for unit in (old, new))
     return mine != theirs
 

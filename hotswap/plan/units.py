@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -92,14 +93,19 @@ class Analysis:
 
     Attributes:
         now: used while the statement itself is evaluated (decorators, defaults, class bodies, right-hand sides).
-        later: walks that are still to be made, in the order of the text.
+        later: walks that are still to be made, in the order of the text, with the name of the function.
     """
 
     now: Uses = attrs.Factory(Uses)
-    later: list[Callable[[], None]] = attrs.Factory(list)
+    later: deque[tuple[str, Callable[[], None]]] = attrs.Factory(deque)
     _functions: dict[str, Uses] = attrs.Factory(dict)
     _shallow: dict[str, Uses] = attrs.Factory(dict)
     _class_hooks: set[str] = attrs.Factory(set)
+
+    @property
+    def function_names(self) -> set[str]:
+        """The keys of ``functions``; asks for no walk."""
+        return {*self._functions, *(name for name, _ in self.later)}
 
     @property
     def functions(self) -> dict[str, Uses]:
@@ -129,7 +135,16 @@ class Analysis:
 
     def _finish(self) -> None:
         while self.later:
-            self.later.pop(0)()
+            self.later.popleft()[1]()
+
+
+@attrs.define(slots=True, eq=False)
+class Facts:
+    """What is found out about a statement, shared by all units of its text and found for the first that is asked."""
+
+    analysis: Analysis | None = None
+    words: frozenset[bytes] | None = None
+    shape: tuple[str, dict[str, object]] | None = None
 
 
 @attrs.define(slots=True, eq=False)
@@ -149,23 +164,21 @@ class Unit:
     line: int
     names: tuple[str, ...]
     imports: tuple[ImportBinding, ...]
-    _analysis: Analysis | None = None
-    _words: frozenset[bytes] | None = None
-    _shape: tuple[str, dict[str, str]] | None = None
+    facts: Facts = attrs.Factory(Facts)
 
     @property
     def analysis(self) -> Analysis:
-        if self._analysis is None:
-            self._analysis = analyse(self.node)
-        return self._analysis
+        if self.facts.analysis is None:
+            self.facts.analysis = analyse(self.node)
+        return self.facts.analysis
 
     def mentions(self, names: frozenset[bytes]) -> bool:
         """False only where no code of the statement can read any of these names, as its text does not contain them."""
         if not self.text.isascii():
             return True  # Python normalises such names
-        if self._words is None:
-            self._words = frozenset(_WORD.findall(self.text))
-        return not self._words.isdisjoint(names)
+        if self.facts.words is None:
+            self.facts.words = frozenset(_WORD.findall(self.text))
+        return not self.facts.words.isdisjoint(names)
 
     @property
     def skeleton(self) -> str:
@@ -173,15 +186,20 @@ class Unit:
         return self.shape[0]
 
     @property
-    def bodies(self) -> dict[str, str]:
+    def bodies(self) -> dict[str, object]:
         """The trees of the function bodies in it, by qualified name (with a number where a name repeats)."""
         return self.shape[1]
 
     @property
-    def shape(self) -> tuple[str, dict[str, str]]:
-        if self._shape is None:
-            self._shape = dump_shape(self.node)
-        return self._shape
+    def dumped(self) -> tuple[object, ...]:
+        """The whole statement without positions: equal for statements that do the same."""
+        return (self.skeleton, *((name, dump(body)) for name, body in self.bodies.items()))
+
+    @property
+    def shape(self) -> tuple[str, dict[str, object]]:
+        if self.facts.shape is None:
+            self.facts.shape = dump_shape(self.node)
+        return self.facts.shape
 
     @property
     def label(self) -> str:
@@ -195,14 +213,16 @@ class Summary:
     module: str
     units: list[Unit]
     future_flags: int
+    _binders: dict[str, list[Unit]] | None = None
 
     def binders(self) -> dict[str, list[Unit]]:
         """Which units bind a name, in order."""
-        found: dict[str, list[Unit]] = {}
-        for unit in self.units:
-            for name in unit.names:
-                found.setdefault(name, []).append(unit)
-        return found
+        if self._binders is None:
+            self._binders = {}
+            for unit in self.units:
+                for name in unit.names:
+                    self._binders.setdefault(name, []).append(unit)
+        return self._binders
 
 
 # ---- a module that is still executing -------------------------------------------------------------------------
@@ -264,7 +284,10 @@ def is_held_back(unit: Unit) -> bool:
 
 
 def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, known: Summary | None = None) -> Summary:
-    """Split a parsed text into units, taking over the analysis of units that also stand in ``known``.
+    """Split a parsed text into units, sharing the facts of units that also stand in ``known``.
+
+    A statement that also stands in the same place there keeps its tree, also in ``tree``: what is known of it refers to
+    that one, and two trees of the same would be there for ever.
 
     Args:
         module: the module's name in ``sys.modules``, to resolve relative imports.
@@ -278,18 +301,13 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
     units = []
     for index, node in enumerate(tree.body):
         text = segment(lines, node)
-        unit = Unit(
-            index,
-            kind_of(node, index),
-            node,
-            text,
-            first_line(node),
-            tuple(dict.fromkeys(bound_names([node]))),
-            tuple(import_bindings(node, module, is_package)),
-        )
-        if (same := earlier.get(text)) is not None:
-            unit._analysis, unit._shape, unit._words = same._analysis, same._shape, same._words
-        units.append(unit)
+        if (same := earlier.get(text)) is None:
+            names, imports = tuple(dict.fromkeys(bound_names([node]))), tuple(import_bindings(node, module, is_package))
+            units.append(Unit(index, kind_of(node, index), node, text, first_line(node), names, imports))
+            continue
+        if (node.lineno, node.col_offset) == (same.node.lineno, same.node.col_offset):
+            node = tree.body[index] = same.node
+        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts))
     return Summary(module, units, future_flags(tree))
 
 
@@ -614,9 +632,9 @@ class _Walker:
             uses.mutates.add(head)
 
     def _arguments(self, args: ast.arguments, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
-        with computed(uses) as made:
-            for default in [*args.defaults, *args.kw_defaults]:
-                if default is not None:
+        if defaults := [d for d in (*args.defaults, *args.kw_defaults) if d is not None and type(d) is not ast.Constant]:
+            with computed(uses) as made:
+                for default in defaults:
                     self.visit(default, made, local, path, deferred)
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None and arg.annotation is not None:
@@ -641,7 +659,7 @@ class _Walker:
         self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
     ) -> None:
         if deferred is None:
-            self.found.later.append(lambda: self._walk_outermost(body, args, local, name))
+            self.found.later.append((name, lambda: self._walk_outermost(body, args, local, name)))
         else:  # a function in a function: noted with the outermost one
             self._walk_body(body, args, uses if id(body[0]) in self.running else deferred, local, deferred)
 
@@ -707,7 +725,7 @@ class _Walker:
             self.me = ("", "")
             self._class_method(owner, node, path)
 
-        self.found.later.append(walk_method)
+        self.found.later.append((f"{path}.{node.name}", walk_method))
 
     def _class_method(self, owner: ast.ClassDef, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
         decorators = {dotted(d) for d in node.decorator_list}
@@ -768,13 +786,13 @@ def dotted(node: ast.AST) -> str | None:
 # ---- comparing two statements without positions ---------------------------------------------------------------
 
 
-def dump_shape(node: ast.AST) -> tuple[str, dict[str, str]]:
-    """Dump a statement in two parts: all that is evaluated with it, and the bodies of its functions."""
-    bodies: dict[str, str] = {}
+def dump_shape(node: ast.AST) -> tuple[str, dict[str, object]]:
+    """A statement in two parts: a dump of all that is evaluated with it, and the bodies of its functions."""
+    bodies: dict[str, object] = {}
     return _dump_head(node, "", bodies), bodies
 
 
-def _dump_head(node: object, path: str, bodies: dict[str, str]) -> str:
+def _dump_head(node: object, path: str, bodies: dict[str, object]) -> str:
     kind = node.__class__
     if kind is list:
         return "[" + ",".join([_dump_head(item, path, bodies) for item in cast(list[object], node)]) + "]"
@@ -792,7 +810,7 @@ def _dump_head(node: object, path: str, bodies: dict[str, str]) -> str:
             while key in bodies:
                 number += 1
                 key = f"{own}#{number}"
-            bodies[key] = dump(value)
+            bodies[key] = value
         else:
             parts.append(_dump_head(value, inner, bodies))
     return f"{kind.__name__}({','.join(parts)})"

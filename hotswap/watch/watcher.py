@@ -174,13 +174,23 @@ class Watcher:
 
     def _collect(self, batch: Batch) -> None:
         """Take events in until the batch is complete and the queue is empty."""
-        while not batch.is_overdue(now := self._clock()):
+        while not batch.is_overdue(self._clock()):
+            self._drain(batch)  # before asking for the time, which takes a look at each file of the batch
+            now = self._clock()
             wait = batch.find_ripe_time(now) - now
             try:
                 self._take(self._events.get(wait > 0, max(wait, 0.0)), batch)
             except queue.Empty:
                 if wait <= 0:
                     return
+
+    def _drain(self, batch: Batch) -> None:
+        """Take in the events that are there."""
+        try:
+            while not batch.is_overdue(self._clock()):
+                self._take(self._events.get_nowait(), batch)
+        except queue.Empty:
+            return
 
     def _take(self, event: RawEvent, batch: Batch) -> None:
         if event.kind == "loaded":

@@ -175,24 +175,28 @@ def test_a_checkout_of_many_files_is_one_swap(folder: Path, runtime: Path) -> No
         identity = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "core.fsync=none"]
         subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
 
-    names = [f"m{number:03}" for number in range(300)]
-    files = {f"p/{name}.py": f"def value():\n    return {name!r}, 1\n" for name in names}
+    def text(version: int) -> str:
+        body = f"    a = {version}\n    def m(self):\n        return X\n"
+        return f"X = {version}\n\nclass C:\n{body}\ndef value():\n    return {version}\n"
+
+    names = [f"m{number:03}" for number in range(500)]
+    files = {f"p/{name}.py": text(1) for name in names}
     imports = "".join(f"from p import {name}\n" for name in names)
-    total = f"def word():\n    return sum(m.value()[1] for m in ({', '.join(names)}))\n"
+    total = f"def word():\n    return sum(m.value() + m.C().m() + m.C.a + m.X for m in ({', '.join(names)}))\n"
     write_files(folder, {**files, "p/__init__.py": "", "lib.py": imports + total})
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "one")
     git("checkout", "-qb", "other")
     for name in names:
-        (folder / f"p/{name}.py").write_text(f"def value():\n    return {name!r}, 2\n")
+        (folder / f"p/{name}.py").write_text(text(2))
     git("commit", "-qam", "two")
     git("checkout", "-q", "-")
     with Running(folder, runtime, "app.py") as running:
-        wait_word(running, "300")
+        wait_word(running, "2000")
         git("checkout", "-q", "other")
-        running.wait_err("swap 1 live after .*: 300 files")
-        wait_word(running, "600")
+        running.wait_err("swap 1 live after .*: 500 files")
+        wait_word(running, "4000")
 
 
 def test_preview_rollback_swap_and_status_from_another_terminal(folder: Path, runtime: Path) -> None:
