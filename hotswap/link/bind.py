@@ -659,18 +659,8 @@ class _Linker:
         edited = self.draft.edited.get(module)
         summary = edited.old_summary if old and edited else self.draft.summaries.get(module, _NO_SUMMARY)
         found: dict[str, frozenset[str]] = {}
-
-        def note(node: ast.AST, path: str) -> None:
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.ClassDef):
-                    own = f"{path}{child.name}"
-                    found[own] = frozenset(bound_names(child.body))
-                    note(child, f"{own}.")
-                elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    note(child, path)
-
         for unit in summary.binders().get(name, ()):
-            note(ast.Module([unit.node], []), "")
+            _note_body_names(ast.Module([unit.node], []), "", found)
         return found
 
     # ---- the rest ----
@@ -798,6 +788,15 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
+
+
+def _note_body_names(node: ast.AST, path: str, found: dict[str, frozenset[str]]) -> None:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            found[f"{path}{child.name}"] = frozenset(bound_names(child.body))
+            _note_body_names(child, f"{path}{child.name}.", found)
+        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            _note_body_names(child, path, found)
 
 
 def _head(cls: type) -> tuple[str, str]:

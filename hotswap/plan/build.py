@@ -140,21 +140,18 @@ class _Builder:
 
     def _sort(self, modules: set[str]) -> list[str]:
         """Imported before importing; circles keep the order in which the modules were loaded."""
-        order: list[str] = []
-        state: set[str] = set()
-
-        def visit(module: str) -> None:
-            if module in state:
-                return
-            state.add(module)
-            for target in sorted(imported_modules(self._summary(module))):
-                if target in modules:
-                    visit(target)
-            order.append(module)
-
+        order: dict[str, None] = {}
+        begun: set[str] = set()
         for module in sorted(modules):
-            visit(module)
-        return order
+            self._put_in_order(module, modules, begun, order)
+        return list(order)
+
+    def _put_in_order(self, module: str, modules: set[str], begun: set[str], order: dict[str, None]) -> None:
+        if module not in begun:
+            begun.add(module)
+            for target in sorted(imported_modules(self._summary(module)) & modules):
+                self._put_in_order(target, modules, begun, order)
+            order[module] = None
 
     def _summary(self, module: str) -> Summary:
         return self.new[module] if module in self.new else self.around.summary(module)
