@@ -80,7 +80,7 @@ class Contributions:
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
         if isinstance(value, _CONTAINERS):
             return sign_container(value)
-        if isinstance(value, (FunctionType, LRU)):
+        if type(value) in (FunctionType, LRU):
             return sign_container(value.__dict__) if value.__dict__ else None
         if isinstance(value, type):
             own = record is not None and value.__module__ == record.module.__name__

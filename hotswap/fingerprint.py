@@ -170,7 +170,7 @@ class _Printer:
             # The text that the library's own class gives, not a subclass of the program's.
             text = cast(Callable[[Any], str], known.__repr__)
             return hash((kind.__qualname__, text(value), self._attributes(kind, value)))
-        if isinstance(value, FunctionType) and value.__closure__ and "<locals>" in value.__qualname__:
+        if type(value) is FunctionType and value.__closure__ and "<locals>" in value.__qualname__:
             # Made by a call: another run of the same call makes an equal one.
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
         if isinstance(value, types.MethodType):
@@ -279,7 +279,7 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
     printer = _Printer(is_managed, home if own is None else own)
     try:
         whole = printer.number(value)
-        origin = hash((value.__code__.co_filename, value.__qualname__)) if isinstance(value, FunctionType) else 0
+        origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
         return Print(whole, parts, printer.opaque, origin)
     except (_TooLarge, RecursionError):
@@ -314,10 +314,10 @@ def function_data(value: Any, *, atoms: bool = False) -> dict[str, Any]:
     Args:
         atoms: with defaults that are plain constants.
     """
-    if not isinstance(value, (FunctionType, LRU)):
+    if type(value) not in (FunctionType, LRU):
         return {}
     found = {f".{key}": item for key, item in value.__dict__.items() if key not in OF_WRAPPERS}
-    if isinstance(value, FunctionType):
+    if type(value) is FunctionType:
         names = value.__code__.co_varnames[: value.__code__.co_argcount]
         defaults = dict(zip(reversed(names), reversed(value.__defaults__ or ()), strict=False)) | (value.__kwdefaults__ or {})
         found |= {f"({name})": item for name, item in defaults.items() if atoms or type(item) not in _ATOMS}

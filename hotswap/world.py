@@ -345,7 +345,7 @@ def _own_members(cls: type) -> list[tuple[str, Any]]:
     return [
         (name, value)
         for name, value in list(cls.__dict__.items())
-        if isinstance(value, FunctionType) or not (name.startswith("__") and name.endswith("__"))
+        if type(value) is FunctionType or not (name.startswith("__") and name.endswith("__"))
     ]
 
 

@@ -38,6 +38,16 @@ assert report.applied, report
 print(lines)
 """
 
+GARBAGE = """
+report = hotswap.swap()
+assert report.applied, report
+del report
+gc.collect()
+write(OLD)
+hotswap.swap()
+print(gc.collect())
+"""
+
 
 def _module(version: int, number: int) -> str:
     functions = "".join(f"def f{i}(a, b={i}):\n    return a + {i} * {version}\n" for i in range(3))
@@ -80,15 +90,29 @@ def all_replaced(size: int, version: int) -> dict[str, str]:
     return {"big.py": "".join(f"def f{version}_{i}(a):\n    return a * {version}, {i}\n" for i in range(size))}
 
 
-@pytest.mark.parametrize("texts", [many_files, many_definitions, one_of_many, all_renamed, all_replaced])
+def _run(folder: Path, program: str) -> int:
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+CASES = [many_files, many_definitions, one_of_many, all_renamed, all_replaced]
+
+
+@pytest.mark.parametrize("texts", CASES)
 def test_four_times_as_much_costs_about_four_times(texts: Callable[[int, int], dict[str, str]], tmp_path: Path) -> None:
     """A search through a list for each item of it would make it up to sixteen times."""
     lines = []
     for size in (50, 200):
         folder = tmp_path / str(size)
         folder.mkdir()
-        program = f"OLD, NEW = {texts(size, 1)!r}, {texts(size, 2)!r}\n{COUNT}"
-        done = subprocess.run([sys.executable, "-c", program], cwd=folder, text=True, capture_output=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        lines.append(int(done.stdout))
+        lines.append(_run(folder, f"OLD, NEW = {texts(size, 1)!r}, {texts(size, 2)!r}\n{COUNT}"))
     assert lines[1] < 5 * lines[0], f"{lines[0]:,} lines run for 50, {lines[1]:,} for 200"
+
+
+@pytest.mark.parametrize("texts", CASES)
+def test_a_swap_leaves_little_to_the_collector(texts: Callable[[int, int], dict[str, str]], tmp_path: Path) -> None:
+    """Trees and plans in circles of references would stay until the collector walks the whole heap, and slow each look at it."""
+    begin = COUNT.partition("lines = 0")[0]
+    garbage = _run(tmp_path, f"import gc\nOLD, NEW = {texts(200, 1)!r}, {texts(200, 2)!r}\n{begin}{GARBAGE}")
+    assert garbage < 200, f"{garbage} objects in circles"

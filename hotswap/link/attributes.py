@@ -94,7 +94,7 @@ class FunctionData:
 
     def _is_of_library(self, function: Any, value: Any) -> bool:
         """True for what a wrapper of a library needs to work, as ``registry`` and ``dispatch`` of ``singledispatch``."""
-        foreign = function.__globals__.get("__name__") not in self.world.records if isinstance(function, FunctionType) else False
+        foreign = function.__globals__.get("__name__") not in self.world.records if type(function) is FunctionType else False
         return foreign and (callable(value) or fingerprint(value, self.merger.is_managed).opaque)
 
     def _is_unset(self, module: str, path: str) -> bool:

@@ -232,7 +232,7 @@ class _Linker:
         evaluated = self.draft.dirt.changed | set(self.draft.dirt.derived)
         made_again = any(head in units[index].names for owner, index in evaluated if owner == record.name)
         held = look_up_function(record.module.__dict__, qualname)
-        if "<" not in qualname and not made_again and isinstance(held, FunctionType) and target_of(held) is None:
+        if "<" not in qualname and not made_again and type(held) is FunctionType and target_of(held) is None:
             why = "the function of its text is not alive, the program or a decorator has put another one in its place"
             self.merger.keep(f"{record.name}.{qualname}", (record.file, line), why)
 
@@ -245,7 +245,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if not isinstance(held, FunctionType) or not callable(space.get(name)):
+                if type(held) is not FunctionType or not callable(space.get(name)):
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
@@ -447,11 +447,11 @@ class _Linker:
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
         """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
-        if not all(isinstance(value, (FunctionType, LRU)) for value in (live, staged, bound)):
+        if not all(type(value) in (FunctionType, LRU) for value in (live, staged, bound)):
             return False
         if bound is live:
             return isinstance(live, LRU)
-        is_own = isinstance(bound, FunctionType) and bound.__code__.co_qualname == live.__qualname__
+        is_own = type(bound) is FunctionType and bound.__code__.co_qualname == live.__qualname__
         return id(bound) not in self.live_functions or is_own
 
     def _note_left(self, module: str, name: str, live: Any, bound: Any, where: tuple[str, int]) -> None:
@@ -516,7 +516,7 @@ class _Linker:
             )
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
-        if isinstance(live, FunctionType):
+        if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
@@ -624,7 +624,7 @@ class _Linker:
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
-        if isinstance(live, FunctionType) and not self._is_foreign(module, name, live):
+        if type(live) is FunctionType and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
         return handle
 
@@ -640,7 +640,7 @@ class _Linker:
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""
         old, fresh = live.__wrapped__, new.__wrapped__
-        if isinstance(old, FunctionType) and isinstance(fresh, FunctionType) and old is not fresh:
+        if type(old) is FunctionType and type(fresh) is FunctionType and old is not fresh:
             redirect(self.swap, old, fresh, module, name)
         self.swap.add(Write((live.cache_clear,), (live.cache_clear,)))
 
@@ -736,22 +736,8 @@ class _Linker:
         edited = self.draft.edited.get(module)
         summary = edited.old_summary if old and edited else self.draft.summaries.get(module, _NO_SUMMARY)
         found: dict[str, dict[str, str]] = {}
-
-        def note(node: ast.AST, path: str) -> None:
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.ClassDef):
-                    own = f"{path}{child.name}"
-                    found[own] = dict.fromkeys(bound_names(child.body), "")
-                    for statement in child.body:
-                        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
-                            text = dump(statement)
-                            found[own] |= {bound: found[own][bound] + text for bound in bound_names([statement])}
-                    note(child, f"{own}.")
-                elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    note(child, path)
-
         for unit in summary.binders().get(name, ()):
-            note(ast.Module([unit.node], []), "")
+            _note_body_names(ast.Module([unit.node], []), "", found)
         return found
 
     def _same_text(self, old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
@@ -874,6 +860,21 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
+
+
+def _note_body_names(node: ast.AST, path: str, found: dict[str, dict[str, str]]) -> None:
+    """Note what class statements below a node bind, with the dumped assignments."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            own = f"{path}{child.name}"
+            found[own] = dict.fromkeys(bound_names(child.body), "")
+            for statement in child.body:
+                if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                    text = dump(statement)
+                    found[own] |= {bound: found[own][bound] + text for bound in bound_names([statement])}
+            _note_body_names(child, f"{own}.", found)
+        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            _note_body_names(child, path, found)
 
 
 def _head(cls: type) -> tuple[str, str]:

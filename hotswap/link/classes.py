@@ -87,7 +87,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        written = name.startswith("__") and isinstance(value, FunctionType)
+        written = name.startswith("__") and type(value) is FunctionType
         if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)
@@ -112,7 +112,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
     live, staged = pair.live, pair.staged
     for name in sorted(edit.methods):
         held = live.__dict__.get(name)
-        if not isinstance(held, FunctionType) or held.__globals__.get("__name__") != live.__module__:
+        if type(held) is not FunctionType or held.__globals__.get("__name__") != live.__module__:
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not the function of its text: the class's maker wraps methods")
     for name in sorted(edit.names & staged.__dict__.keys()):
         if name in pair.old_body and name not in live.__dict__:
@@ -164,24 +164,24 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
-    elif isinstance(old, FunctionType) and _was_replaced(pair, name, old, merger):
+    elif type(old) is FunctionType and _was_replaced(pair, name, old, merger):
         merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
-    elif isinstance(old, FunctionType) and isinstance(new, staticmethod):
+    elif type(old) is FunctionType and isinstance(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif _same_wrapper(old, new):
         return
-    elif isinstance(old, staticmethod) and isinstance(new, FunctionType):
+    elif isinstance(old, staticmethod) and type(new) is FunctionType:
         message = (
             f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
         )
         raise _refused(pair, "HS208", message)
-    elif isinstance(old, FunctionType) and callable(new):
-        if not isinstance(new, FunctionType) or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
-            if not isinstance(new, FunctionType):
+    elif type(old) is FunctionType and callable(new):
+        if type(new) is not FunctionType or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
+            if type(new) is not FunctionType:
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
-    elif _is_wrapper(old) or _is_wrapper(new) or isinstance(new, FunctionType):
+    elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
         _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif isinstance(old, type) and isinstance(new, type):
@@ -231,7 +231,7 @@ def _inner_function(value: Any) -> FunctionType | None:
         value = value.fget
     elif isinstance(value, functools.cached_property):
         value = value.func
-    return value if isinstance(value, FunctionType) else None
+    return value if type(value) is FunctionType else None
 
 
 def _is_wrapper(value: Any) -> bool:

@@ -110,19 +110,19 @@ def read_class(node: ast.ClassDef) -> TextClass:
 def class_nodes(tree: ast.AST) -> dict[str, ast.ClassDef]:
     """All class statements in a tree, by qualified name, those in functions too."""
     found: dict[str, ast.ClassDef] = {}
-
-    def search(node: ast.AST, path: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ClassDef):
-                found[f"{path}{child.name}"] = child
-                search(child, f"{path}{child.name}.")
-            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                search(child, f"{path}{child.name}.<locals>.")
-            else:
-                search(child, path)
-
-    search(tree, "")
+    _find_classes(tree, "", found)
     return found
+
+
+def _find_classes(node: ast.AST, path: str, found: dict[str, ast.ClassDef]) -> None:
+    for child in ast.iter_child_nodes(node):
+        inner = path
+        if isinstance(child, ast.ClassDef):
+            found[f"{path}{child.name}"] = child
+            inner = f"{path}{child.name}."
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inner = f"{path}{child.name}.<locals>."
+        _find_classes(child, inner, found)
 
 
 # ---- fields ----

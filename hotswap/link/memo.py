@@ -131,7 +131,7 @@ class Memory:
         """What a callable or a descriptor leads on to."""
         if isinstance(item, wrapt.ObjectProxy):
             yield item.__wrapped__
-        elif isinstance(item, FunctionType):
+        elif type(item) is FunctionType:
             yield target_of(item)
             yield item.__dict__.get("__wrapped__")
             for cell in item.__closure__ or ():
@@ -183,7 +183,7 @@ class Memory:
             # Not inspect.get_annotations: it may run code of the program.
             found |= {name for name in cls.__dict__.get("__annotations__", ()) if isinstance(name, str)}  # noqa: RUF063
             start = cls.__dict__.get("__init__")
-            if isinstance(start, FunctionType):
+            if type(start) is FunctionType:
                 found |= set(start.__code__.co_names)
         return found
 

@@ -459,21 +459,21 @@ class _Builder:
 def import_order(modules: Iterable[str], summary_of: Callable[[str], Summary]) -> list[str]:
     """Imported before importing, as a start executes them; circles are entered by name."""
     wanted = set(modules)
-    order: list[str] = []
-    state: set[str] = set()
-
-    def visit(module: str) -> None:
-        if module in state:
-            return
-        state.add(module)
-        for target in sorted(imported_modules(summary_of(module))):
-            if target in wanted:
-                visit(target)
-        order.append(module)
-
+    order: dict[str, None] = {}
+    begun: set[str] = set()
     for module in sorted(wanted):
-        visit(module)
-    return order
+        _put_in_order(module, wanted, summary_of, begun, order)
+    return list(order)
+
+
+def _put_in_order(
+    module: str, wanted: set[str], summary_of: Callable[[str], Summary], begun: set[str], order: dict[str, None]
+) -> None:
+    if module not in begun:
+        begun.add(module)
+        for target in sorted(imported_modules(summary_of(module)) & wanted):
+            _put_in_order(target, wanted, summary_of, begun, order)
+        order[module] = None
 
 
 def imported_modules(summary: Summary) -> set[str]:

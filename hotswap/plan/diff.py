@@ -10,7 +10,7 @@ import attrs
 
 from hotswap.model import Edit, EditKind
 from hotswap.plan.nested import find_running
-from hotswap.plan.trees import same, walk
+from hotswap.plan.trees import dump, same, walk
 from hotswap.plan.units import Summary, Unit, UnitKind, dump_shape
 
 
@@ -103,9 +103,10 @@ def _find_renamed(diff: UnitDiff) -> None:
 
 def _anonymous(unit: Unit) -> str:
     """The unit's tree with its own name taken out wherever it stands."""
-    name = unit.names[0]
-    dumped = ast.dump(unit.node)
-    return dumped.replace(f"name='{name}'", "name='?'").replace(f"id='{name}'", "id='?'")
+    dumped = dump(unit.node)
+    for kind in ("FunctionDef", "ClassDef", "Name"):
+        dumped = dumped.replace(f"{kind}({unit.names[0]!r}", f"{kind}(?")
+    return dumped
 
 
 def _describe(diff: UnitDiff, old: Unit, new: Unit) -> None:
@@ -130,8 +131,7 @@ _KINDS = {
 def _edit_kind(old: Unit, new: Unit) -> EditKind:
     if new.kind is UnitKind.FUNCTION and old.kind is UnitKind.FUNCTION:
         mine, theirs = getattr(old.node, "decorator_list", []), getattr(new.node, "decorator_list", [])
-        same = [ast.dump(d) for d in mine] == [ast.dump(d) for d in theirs]
-        return EditKind.SIGNATURE if same else EditKind.DECORATOR
+        return EditKind.SIGNATURE if same(mine, theirs) else EditKind.DECORATOR
     if new.kind is UnitKind.FUNCTION:
         return EditKind.SIGNATURE
     return _KINDS.get(new.kind, EditKind.EFFECT)
@@ -172,25 +172,20 @@ def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
 def function_nodes(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
     """Functions of a statement that are not nested in a function, by the keys that ``Unit.bodies`` has."""
     found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda] = {}
-
-    def add(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
-        key, number = name, 1
-        while key in found:
-            number += 1
-            key = f"{name}#{number}"
-        found[key] = function
-
-    def search(item: ast.AST, path: str) -> None:
-        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            add(f"{path}.{item.name}" if path else item.name, item)
-        elif isinstance(item, ast.Lambda):
-            add(f"{path}.<lambda>" if path else "<lambda>", item)
+    pending: list[tuple[ast.AST, str]] = [(node, "")]
+    while pending:
+        item, path = pending.pop()
+        name = "<lambda>" if isinstance(item, ast.Lambda) else getattr(item, "name", "")
+        own = f"{path}.{name}" if path else name
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            key, number = own, 1
+            while key in found:
+                number += 1
+                key = f"{own}#{number}"
+            found[key] = item
         else:
-            inner = (f"{path}.{item.name}" if path else item.name) if isinstance(item, ast.ClassDef) else path
-            for child in ast.iter_child_nodes(item):
-                search(child, inner)
-
-    search(node, "")
+            inner = own if isinstance(item, ast.ClassDef) else path
+            pending += [(child, inner) for child in ast.iter_child_nodes(item)][::-1]
     return found
 
 

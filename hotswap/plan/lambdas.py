@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from hotswap.plan.trees import dump
 from hotswap.plan.units import MUTATORS, Unit, dotted
 
 #: Calls, by the last part of their name, that keep a function and do not call it before they return.
@@ -19,7 +20,7 @@ _LATER = frozenset({"default_factory"})
 
 def uses_changed_lambda(old: Unit, new: Unit) -> bool:
     """True where two statements that only differ in bodies differ in a lambda which they use while they are evaluated."""
-    mine, theirs = (sorted(map(ast.dump, used_lambdas(unit.node))) for unit in (old, new))
+    mine, theirs = (sorted(map(dump, used_lambdas(unit.node))) for unit in (old, new))
     return mine != theirs
 
 

@@ -21,6 +21,8 @@ from typing import TypeVar
 
 import attrs
 
+from hotswap.plan.trees import dump
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Pairing:
@@ -127,29 +129,29 @@ def find_roles(tree: ast.Module) -> Roles:
 
 def _read_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
     found: dict[tuple[str, int], list[str]] = {}
-
-    def search(node: ast.AST, role: str) -> None:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            line = node.decorator_list[0].lineno if node.decorator_list else node.lineno
-            found.setdefault((node.name, line), []).append("@" + ",".join(map(ast.dump, [*node.decorator_list, node.args])))
-            role = node.name
-        elif isinstance(node, ast.Lambda):
-            found.setdefault(("<lambda>", node.lineno), []).append(role)
-        elif isinstance(node, ast.Assign):
-            role = ",".join(map(ast.dump, node.targets))
-        elif isinstance(node, ast.keyword):
-            role += f"|{node.arg}="
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if key is not None:
-                    search(key, role)
-                search(value, f"{role}|{ast.dump(key) if key is not None else '**'}:")
-            return
-        for child in ast.iter_child_nodes(node):
-            search(child, role)
-
-    search(tree, "")
+    _note_roles(tree, "", found)
     return found
+
+
+def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]]) -> None:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        line = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+        found.setdefault((node.name, line), []).append("@" + ",".join(map(dump, [*node.decorator_list, node.args])))
+        role = node.name
+    elif isinstance(node, ast.Lambda):
+        found.setdefault(("<lambda>", node.lineno), []).append(role)
+    elif isinstance(node, ast.Assign):
+        role = ",".join(map(dump, node.targets))
+    elif isinstance(node, ast.keyword):
+        role += f"|{node.arg}="
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                _note_roles(key, role, found)
+            _note_roles(value, f"{role}|{dump(key) if key is not None else '**'}:", found)
+        return
+    for child in ast.iter_child_nodes(node):
+        _note_roles(child, role, found)
 
 
 def _pair_children(

@@ -97,7 +97,8 @@ class Analysis:
     """
 
     now: Uses = attrs.Factory(Uses)
-    later: deque[tuple[str, Callable[[], None]]] = attrs.Factory(deque)
+    # They get their walker when they are made: one that they held would hold them, and be left to the collector.
+    later: deque[tuple[str, Callable[[_Walker], None]]] = attrs.Factory(deque)
     _functions: dict[str, Uses] = attrs.Factory(dict)
     _shallow: dict[str, Uses] = attrs.Factory(dict)
     _class_hooks: set[str] = attrs.Factory(set)
@@ -135,7 +136,7 @@ class Analysis:
 
     def _finish(self) -> None:
         while self.later:
-            self.later.popleft()[1]()
+            self.later.popleft()[1](_Walker(self))
 
 
 @attrs.define(slots=True, eq=False)
@@ -659,7 +660,7 @@ class _Walker:
         self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
     ) -> None:
         if deferred is None:
-            self.found.later.append((name, lambda: self._walk_outermost(body, args, local, name)))
+            self.found.later.append((name, lambda walker: walker._walk_outermost(body, args, local, name)))
         else:  # a function in a function: noted with the outermost one
             self._walk_body(body, args, uses if id(body[0]) in self.running else deferred, local, deferred)
 
@@ -719,11 +720,10 @@ class _Walker:
         first = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)][:1]
         me = (first[0], path) if first and not any(dotted(d) == "staticmethod" for d in node.decorator_list) else ("", "")
 
-        def walk_method() -> None:
-            self.me = me
-            self._walk_outermost(node.body, node.args, local, f"{path}.{node.name}")
-            self.me = ("", "")
-            self._class_method(owner, node, path)
+        def walk_method(walker: _Walker) -> None:
+            walker.me = me
+            walker._walk_outermost(node.body, node.args, local, f"{path}.{node.name}")
+            walker._class_method(owner, node, path)
 
         self.found.later.append((f"{path}.{node.name}", walk_method))
 

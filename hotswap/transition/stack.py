@@ -59,13 +59,13 @@ def find_top_levels() -> dict[int, tuple[str, int]]:
 def _thread_frames() -> Iterator[tuple[str, FrameType]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames = sys._current_frames()
-    for ident, top in frames.items():
-        frame: FrameType | None = top
+    # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
+    # would keep the whole plan for the collector. At the end of the loop it refers to none.
+    while frames:
+        ident, frame = frames.popitem()
         while frame is not None:
             yield f"thread {names.get(ident, ident)}", frame
-            frame = frame.f_back
-    # A frame that refers to the dict of frames is a cycle through itself: break it.
-    frames.clear()
+            frame = frame.f_back  # type: ignore[assignment]
 
 
 def _suspended_frames(suspended: Iterable[Any], running: set[int]) -> Iterator[tuple[str, FrameType]]:
