@@ -774,7 +774,7 @@ class _Linker:
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
         staged = self.staging.modules[module].__dict__.get("__annotations__")  # noqa: RUF063 - of the module as it is
-        if staged is not None and "__annotations__" in live and staged != live["__annotations__"]:
+        if staged is not None and "__annotations__" in live and not same_value(staged, live["__annotations__"]):
             self.swap.add(set_item(live, "__annotations__", {k: self.twins.resolve(v) for k, v in staged.items()}))
 
     def _bind_docstring(self, name: str, diff: Any) -> None:
