@@ -288,7 +288,7 @@ class Engine:
         return found
 
     def _surroundings(self, executing: Mapping[str, int]) -> Surroundings:
-        world = self.world
+        world, places = self.world, self.world.places()
 
         @functools.cache
         def summarised(name: str) -> Summary:
@@ -302,6 +302,7 @@ class Engine:
             type_of=world.type_of,
             module_of=world.module_of,
             file_of=world.file_of,
+            place_of=lambda name: places.get(name, len(places)),
             executing=executing,
             builder_of=lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed),
             builder_of_bases=lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed),

@@ -274,6 +274,11 @@ class World:
         value = record.module.__dict__.get(symbol[1]) if record is not None else None
         return value.__name__ if isinstance(value, ModuleType) and value.__name__ in self.records else None
 
+    def places(self) -> dict[str, int]:
+        """The managed modules, counted in the order in which they were loaded."""
+        with self.lock:
+            return {name: place for place, name in enumerate(self.records)}
+
     def file_of(self, module: str) -> str:
         record = self.records.get(module)
         return record.file if record is not None else ""

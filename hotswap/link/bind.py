@@ -465,7 +465,9 @@ class _Linker:
 
     def _rebind_importers(self) -> None:
         """Imports of a name that got another object follow, where they were not evaluated themselves."""
-        for module in import_order(self.draft.summaries, self.draft.summaries.__getitem__) if self.rebound else ():
+        places = self.world.places()
+        summaries = self.draft.summaries if self.rebound else {}
+        for module in import_order(summaries, summaries.__getitem__, lambda name: places.get(name, len(places))):
             record = self.world.records.get(module)
             if record is None:
                 continue
@@ -570,6 +572,8 @@ class _Linker:
         unknown = name not in base and self.world.records[module].base is not None
         if unknown or (name in base and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base[name])):
             return new
+        if self.world.records[module].base is None and name in self.staging.starred.get(module, ((), ()))[0]:
+            return new  # it is what a star import of the old text brought
         edited = self.draft.edited.get(module)
         before = [old for u in edited.old_summary.binders().get(name, ()) for old in u.imports] if edited else []
         for binding in (*unit.imports, *before):

@@ -27,12 +27,13 @@ class Slots:
     def __init__(self, draft: Draft, world: World) -> None:
         old = {name: item.old_summary for name, item in draft.edited.items()}
         summaries: Mapping[str, Summary] = {**draft.summaries, **old}
+        places = world.places()
         #: By id of a live object: its own name, and the object, so that the id stays its own.
         self._owners: dict[int, tuple[Symbol, Any]] = {}
         self._names: dict[int, set[str]] = {}
         self._binders: dict[Symbol, Unit] = {}
         self._given: set[Symbol] = set()  # names that only pass on what is made elsewhere
-        for module in import_order(summaries, summaries.__getitem__):
+        for module in import_order(summaries, summaries.__getitem__, lambda name: places.get(name, len(places))):
             record = world.records.get(module)
             if record is None:
                 continue

@@ -77,6 +77,7 @@ class Surroundings:
     type_of: Callable[[Symbol], Symbol | None]
     module_of: Callable[[Symbol], str | None]
     file_of: Callable[[str], str]
+    place_of: Callable[[str], int] = lambda name: 0
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     executing: Mapping[str, int] = MappingProxyType({})
@@ -140,7 +141,7 @@ class _Builder:
                 for name in _names_in_imports(module) - asked:
                     asked.add(name)
                     pending += self.around.importers(name)
-        return import_order(seen, self._summary)
+        return import_order(seen, self._summary, self.around.place_of)
 
     def _summary(self, module: str) -> Summary:
         return self.new[module] if module in self.new else self.around.summary(module)
@@ -456,22 +457,29 @@ class _Builder:
         )
 
 
-def import_order(modules: Iterable[str], summary_of: Callable[[str], Summary]) -> list[str]:
-    """Imported before importing, as a start executes them; circles are entered by name."""
-    wanted = set(modules)
+def import_order(
+    modules: Iterable[str], summary_of: Callable[[str], Summary], place_of: Callable[[str], int]
+) -> list[str]:
+    """Imported before importing, and else as they were loaded: the order in which a start executes them.
+
+    Args:
+        place_of: counts the modules in the order in which they were loaded.
+    """
+    wanted = sorted(modules, key=lambda name: (place_of(name), name))
     order: dict[str, None] = {}
     begun: set[str] = set()
-    for module in sorted(wanted):
+    for module in wanted:
         _put_in_order(module, wanted, summary_of, begun, order)
     return list(order)
 
 
 def _put_in_order(
-    module: str, wanted: set[str], summary_of: Callable[[str], Summary], begun: set[str], order: dict[str, None]
+    module: str, wanted: list[str], summary_of: Callable[[str], Summary], begun: set[str], order: dict[str, None]
 ) -> None:
     if module not in begun:
         begun.add(module)
-        for target in sorted(imported_modules(summary_of(module)) & wanted):
+        imported = imported_modules(summary_of(module))
+        for target in [name for name in wanted if name in imported] if imported else ():
             _put_in_order(target, wanted, summary_of, begun, order)
         order[module] = None
 

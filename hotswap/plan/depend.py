@@ -430,7 +430,6 @@ class Follower:
     def _find_support(self) -> None:
         """Definitions that evaluated statements use and that must be there in their new version."""
         d = self.dirt
-        self._heads = {(module, name.partition(".")[0]) for module, name in d.affected | d.classes}
         before = -1
         while before != (before := len(d.support) + len(d.aside)):
             made = self._made_aside()
