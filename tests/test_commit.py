@@ -38,7 +38,7 @@ def test_all_writes_are_made_and_taken_back() -> None:
     assert ([f() for f in functions], table, calls) == ([1, 1, 1, 1], {"a": 1}, [1, 2, 3])
 
 
-@pytest.mark.parametrize(("place", "way"), itertools.product(range(8), (apply, revert)))
+@pytest.mark.parametrize(("place", "way"), list(itertools.product(range(8), (apply, revert))))
 def test_a_write_that_fails_leaves_nothing_half_done(place: int, way: Any) -> None:
     """Wherever it stands among the others, and whichever way they are made."""
     functions, table, calls, swap = _writes()
