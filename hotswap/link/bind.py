@@ -36,6 +36,7 @@ from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
+from hotswap.link.transparent import is_transparent, lead_wrapper
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -504,6 +505,14 @@ class _Linker:
             return live
         if getattr(type(live), "__hotswap_handle__", False):
             return self._repoint(module, name, live, new)
+        if is_transparent(live) and is_transparent(new):
+            if lead_wrapper(self.swap, live, new, module, name):
+                return live
+            self._note(
+                "HS409", f"{module}.{name} is in another wrapper now: references taken before keep the old one", *where,
+                severity=Severity.KEPT,
+            )
+            return new
         if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
             raise LinkRefused(
                 Finding(
@@ -766,7 +775,7 @@ class _Linker:
     def _bind_annotations(self, module: str) -> None:
         live = self.world.records[module].module.__dict__
         staged = self.staging.modules[module].__dict__.get("__annotations__")  # noqa: RUF063 - of the module as it is
-        if staged is not None and "__annotations__" in live and staged != live["__annotations__"]:
+        if staged is not None and "__annotations__" in live and not same_value(staged, live["__annotations__"]):
             self.swap.add(set_item(live, "__annotations__", {k: self.twins.resolve(v) for k, v in staged.items()}))
 
     def _bind_docstring(self, name: str, diff: Any) -> None:

@@ -27,6 +27,7 @@ from hotswap.link.data import Merger
 from hotswap.link.heap import with_subclasses
 from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
+from hotswap.link.transparent import is_transparent, lead_wrapper
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.members import MemberEdit
@@ -169,7 +170,7 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif type(old) is FunctionType and isinstance(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
-    elif _same_wrapper(old, new):
+    elif _same_wrapper(swap, old, new, (pair.module, f"{pair.path}.{name}")):
         return
     elif isinstance(old, staticmethod) and type(new) is FunctionType:
         message = (
@@ -247,10 +248,14 @@ def _is_wrapper(value: Any) -> bool:
     return isinstance(value, kinds) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
 
 
-def _same_wrapper(old: Any, new: Any) -> bool:
+def _same_wrapper(swap: Swap, old: Any, new: Any, where: tuple[str, str]) -> bool:
     """True for two wrappers of the same kind around the same live functions: the live one stays."""
     if type(old) is not type(new):
         return False
+    if type(old) in (staticmethod, classmethod) and is_transparent(old.__func__) and is_transparent(new.__func__):
+        return lead_wrapper(swap, old.__func__, new.__func__, *where)
+    if is_transparent(old):
+        return lead_wrapper(swap, old, new, *where)
     if isinstance(old, (staticmethod, classmethod)):
         return old.__func__ is new.__func__
     if isinstance(old, property):

@@ -93,7 +93,7 @@ class Staging:
 
     def _make_modules(self) -> None:
         dirt = self.draft.dirt
-        names = set(self.draft.order) | {s[0] for s in dirt.affected | dirt.values | dirt.classes}
+        names = set(self.draft.order) | {s[0] for s in dirt.affected | dirt.values | dirt.classes | dirt.aside}
         for name in names:
             if (record := self.world.records.get(name)) is not None:
                 self.modules[name] = self._make_module(name, record)

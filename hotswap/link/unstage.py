@@ -29,6 +29,7 @@ from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
 from hotswap.link.heap import Heap
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.staging import Staging
+from hotswap.link.transparent import is_transparent, remake
 from hotswap.model import Finding, Severity
 from hotswap.plan.units import UnitKind
 
@@ -299,10 +300,15 @@ def exchange(staging: Staging, twins: Twins) -> None:
     before = -1
     while before != (before := len(twins.of)):
         for item in itertools.chain(staging.young, twins.made):
-            if id(item) in skip or (id(item) in twins.of and type(item) in (tuple, frozenset, MethodType, LRU)):
+            if id(item) in skip or (id(item) in twins.of and _is_remade(item)):
                 continue
             if _refers(item, twins):
                 _exchange_in(item, twins)
+
+
+def _is_remade(item: Any) -> bool:
+    """True for what is not changed but made again, and then stands for itself."""
+    return type(item) in (tuple, frozenset, MethodType, LRU) or is_transparent(item)
 
 
 def _refers(item: Any, twins: Twins) -> bool:
@@ -339,6 +345,8 @@ def _exchange_in(item: Any, twins: Twins) -> None:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
         twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
+    elif is_transparent(item):
+        twins.put(item, remake(item, resolve))
     elif kind is functools.partial:
         args = tuple(resolve(a) for a in item.args)
         keywords = {k: resolve(v) for k, v in item.keywords.items()}

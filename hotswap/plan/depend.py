@@ -95,11 +95,12 @@ class Follower:
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
+        self._order = {module: place for place, module in enumerate(modules)}
+        self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         self._recipes: dict[Symbol, list[Key]] | None = None
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
         self._shallow_of: dict[Symbol, list[str]] = {}
-        self._heads: set[Symbol] = set()
 
     def follow(self) -> None:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
@@ -433,6 +434,7 @@ class Follower:
         before = -1
         while before != (before := len(d.support) + len(d.aside)):
             made = self._made_aside()
+            self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
@@ -466,8 +468,12 @@ class Follower:
         if top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "instance"):
             return
         row = self.recipe(top)
-        if len(row) > 1 and any(key > reader for key in row if key[0] == reader[0]):
+        if len(row) > 1 and any(self._place(key) > self._place(reader) for key in row):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
+
+    def _place(self, key: Key) -> tuple[int, int]:
+        """When a statement is evaluated at the start: what is imported comes first."""
+        return (self._order.get(key[0], 0), key[1])
 
     def _support_instance(self, symbol: Symbol) -> None:
         """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
@@ -494,7 +500,7 @@ class Follower:
         module, head = symbol[0], symbol[1].partition(".")[0]
         if module not in self.graph.summaries:
             return
-        if (module, head) not in self._heads and not any(s[0] == module and s[1].partition(".")[0] == head for s in d.aside):
+        if (module, head) not in self._heads:
             return
         for unit in self.graph.binders(module).get(head, ()):
             key = (module, unit.index)
