@@ -14,6 +14,7 @@ import gc
 import re
 import sys
 from collections.abc import Mapping
+from inspect import CO_OPTIMIZED
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -188,8 +189,8 @@ class _Linker:
         """A module that was loaded earlier must run what its text says, or nothing can be told from its text."""
         late = {self.world.records[name].file: name for name in self.draft.edited if self.world.records[name].base is None}
         for (file, code), functions in self.heap.functions.items():
-            if file not in late or "<locals>" in code.co_qualname:
-                continue
+            if file not in late or "<locals>" in code.co_qualname or not code.co_flags & CO_OPTIMIZED:
+                continue  # a module that is executing is a function too, of its own code
             name = late[file]
             pairing, namespace = self.draft.pairings[name], self.world.records[name].module.__dict__
             if code in pairing.new_of or code in pairing.removed:
