@@ -301,14 +301,17 @@ def exchange(staging: Staging, twins: Twins) -> None:
                 _exchange_in(item, twins)
 
 
+_WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple, frozenset, list, dict, set, deque})
+
+
 def _refers(item: Any, twins: Twins) -> bool:
     """True where something that an object refers to has a twin. The dict of an object may have been made after the object
     itself, when somebody asked for it, so it need not be among the young ones."""
     referents = gc.get_referents(item)
     if any(id(referent) in twins.of for referent in referents):
         return True
-    if type(item) in (FunctionType, ModuleType) or isinstance(item, type):
-        return False
+    if type(item) in _WITHOUT_DICT or isinstance(item, type):
+        return False  # a dict that it refers to is another object
     return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
 
 
