@@ -149,11 +149,11 @@ class _Linker:
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
-        self.__dict__.pop("_pairs_by_head", None)
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
             self.twins.dispose()
+        self.__dict__.clear()  # what it has made leads back to it
 
     def _prepare_shapes(self) -> None:
         """Live objects of classes that change shape get what they lack, or the swap is held."""
@@ -538,7 +538,7 @@ class _Linker:
             return new
         if type(live) is LRU and callable(new):
             self._note(
-                "HS409", f"{module}.{name} was a cache and is another kind of callable now: references taken before keep the cache",
+                "HS409", f"{module}.{name} was a cache and is another callable now: references taken before keep the cache",
                 *where, severity=Severity.KEPT,
             )
             return new
