@@ -149,7 +149,8 @@ class _Linker:
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
-        self.__dict__.pop("_pairs_by_head", None)
+        for name in ("_pairs_by_head", "data"):  # they hold methods of this object: circles
+            self.__dict__.pop(name, None)
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
