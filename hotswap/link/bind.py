@@ -537,6 +537,12 @@ class _Linker:
         if type(live) is LRU and type(new) is LRU:
             self._lead_cache(module, name, live, new)
             return new
+        if type(live) is LRU and callable(new):
+            self._note(
+                "HS409", f"{module}.{name} was a cache and is another kind of callable now: references taken before keep the cache",
+                *where, severity=Severity.KEPT,
+            )
+            return new
         if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
         if isinstance(live, type) and not isinstance(new, type) and callable(new):

@@ -191,7 +191,9 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         return  # a lock, a connection: it is never made again behind the program's back
     else:
         own = f"{pair.module}.{pair.path}.{name}"
-        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed, own))
+        base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}")
+        if pair.base is not None and base is None and (name in pair.old_body or name.startswith("__")):
+            base = fingerprint(old, merger.is_managed, own)  # not noted, so it is as the text made it
         kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))

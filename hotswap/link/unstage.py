@@ -306,6 +306,9 @@ def exchange(staging: Staging, twins: Twins) -> None:
                 _exchange_in(item, twins)
 
 
+_WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple, frozenset, list, dict, set, deque})
+
+
 def _is_remade(item: Any) -> bool:
     """True for what is not changed but made again, and then stands for itself."""
     return type(item) in (tuple, frozenset, MethodType, LRU) or is_transparent(item)
@@ -317,8 +320,8 @@ def _refers(item: Any, twins: Twins) -> bool:
     referents = gc.get_referents(item)
     if any(id(referent) in twins.of for referent in referents):
         return True
-    if type(item) in (FunctionType, ModuleType) or isinstance(item, type):
-        return False
+    if type(item) in _WITHOUT_DICT or isinstance(item, type):
+        return False  # a dict that it refers to is another object
     return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
 
 
