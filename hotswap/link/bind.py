@@ -538,10 +538,8 @@ class _Linker:
             self._lead_cache(module, name, live, new)
             return new
         if type(live) is LRU and callable(new):
-            self._note(
-                "HS409", f"{module}.{name} was a cache and is another kind of callable now: references taken before keep the cache",
-                *where, severity=Severity.KEPT,
-            )
+            message = f"{module}.{name} was a cache and is another kind of callable now: references taken before keep the cache"
+            self._note("HS409", message, *where, severity=Severity.KEPT)
             return new
         if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
