@@ -83,6 +83,7 @@ class Follower:
         self.graph = graph
         self.dirt = dirt
         self.modules = modules
+        self._place = {module: number for number, module in enumerate(modules)}  # in the order in which they are executed
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
         self._recipes: dict[Symbol, list[Key]] | None = None
@@ -438,7 +439,8 @@ class Follower:
         if top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "instance"):
             return
         row = self.recipe(top)
-        if len(row) > 1 and any(key > reader for key in row if key[0] == reader[0]):
+        place = self._place
+        if len(row) > 1 and any((place[key[0]], key[1]) > (place[reader[0]], reader[1]) for key in row):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
     def _support_instance(self, symbol: Symbol) -> None:
