@@ -13,9 +13,9 @@ import functools
 import gc
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import CO_OPTIMIZED
-from types import CellType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
@@ -41,8 +41,10 @@ from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.build import Draft, import_order
+from hotswap.plan.graph import Symbol
+from hotswap.plan.pairing import walk
 from hotswap.plan.trees import dump
-from hotswap.plan.units import ImportBinding, Summary, Unit, UnitKind, bound_names
+from hotswap.plan.units import Summary, Unit, UnitKind, bound_names, dotted
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World
@@ -101,7 +103,6 @@ class _Linker:
         }
         self.slots = Slots(draft, world)
         self.rebound: dict[tuple[str, str], tuple[Any, Any]] = {}  # names that got another object: the old and the new one
-        self.bound: set[tuple[str, str]] = set()
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
         self.staging: Any = None
@@ -384,16 +385,14 @@ class _Linker:
         """New containers and objects that live ones stand for: whatever refers to the new one means the live one."""
         young = {id(item) for item in self.staging.young}
         evaluated = self.draft.dirt.evaluated()
-        seen: set[int] = set()  # of several names of a new object the first one has made it
         for module in self.draft.order:
             units = self.draft.summaries[module].units if module in self.staging.modules else ()
             for unit in units:
                 for name in unit.names if (module, unit.index) in evaluated and unit.kind is not UnitKind.IMPORT else ():
                     new = self.staging.modules[module].__dict__.get(name, MISSING)
-                    if id(new) not in seen and self._is_made_anew(new, young):
-                        seen.add(id(new))
+                    if id(new) not in self.twins.of and self._is_made_anew(new, young):
                         self._pair_value(module, name, new, (module, unit.index) in kept)
-        if seen:
+        if self.fresh:
             exchange(self.staging, self.twins)
 
     def _is_made_anew(self, new: Any, young: set[int]) -> bool:
@@ -414,7 +413,7 @@ class _Linker:
             counts: False for what is made only because others need it, so that the live object stays as it is.
         """
         live = self.world.records[module].module.__dict__.get(name, MISSING)
-        if id(new) in self.twins.of or not self._is_data(live) or not self.slots.owns(module, name, live):
+        if not self._is_data(live) or not self.slots.owns(module, name, live):
             return
         if any(home_of(item, self.world.is_managed) not in ("", f"{module}.{name}") for item in (live, new)):
             return  # it is another name's
@@ -445,7 +444,6 @@ class _Linker:
             self.rebound[module, name] = (live, bound)
             if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
                 self._note_left(module, name, live, bound, where)
-        self.bound.add((module, name))
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
         """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
@@ -465,27 +463,34 @@ class _Linker:
         )
 
     def _rebind_importers(self) -> None:
-        """Imports of a name that got another object follow, where they were not evaluated themselves."""
+        """Other names of what a name was bound to follow, where they were not evaluated themselves."""
         places = self.world.places()
         summaries = self.draft.summaries if self.rebound else {}
         for module in import_order(summaries, summaries.__getitem__, lambda name: places.get(name, len(places))):
             record = self.world.records.get(module)
             if record is None:
                 continue
-            for binding in (binding for unit in self.draft.summaries[module].units for binding in unit.imports):
-                for name, attr in self._imported(binding):
-                    self._rebind_importer(record, name, self.rebound.get((binding.module, attr)))
+            for unit in self.draft.summaries[module].units:
+                for name, source in self._passed_on(module, unit):
+                    self._rebind_importer(record, name, self.rebound.get(source))
 
-    def _imported(self, binding: ImportBinding) -> list[tuple[str, str]]:
-        if binding.local == "*":
-            return [(name, name) for module, name in self.rebound if module == binding.module]
-        return [(binding.local, binding.attr)] if binding.attr is not None else []
+    def _passed_on(self, module: str, unit: Unit) -> Iterator[tuple[str, Symbol]]:
+        """The names that a statement gives to what another name is bound to, with that name."""
+        for binding in unit.imports:
+            if binding.local == "*":
+                yield from [(name, (owner, name)) for owner, name in self.rebound if owner == binding.module]
+            elif binding.attr is not None:
+                yield binding.local, (binding.module, binding.attr)
+        value = unit.node.value if isinstance(unit.node, (ast.Assign, ast.AnnAssign)) else None
+        chain = dotted(value) if value is not None else None
+        if chain is not None:
+            source = self.draft.graph.resolve(module, chain) if "." in chain else (module, chain)
+            yield from ((name, source) for name in unit.names if source is not None)
 
     def _rebind_importer(self, record: ModuleRecord, name: str, found: tuple[Any, Any] | None) -> None:
         key = (record.name, name)
-        if found is not None and key not in self.bound and record.module.__dict__.get(name, MISSING) is found[0]:
+        if found is not None and key not in self.rebound and record.module.__dict__.get(name, MISSING) is found[0]:
             self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
-            self.bound.add(key)
             self.rebound[key] = found
 
     def _transplant_moved(self) -> None:
@@ -556,9 +561,12 @@ class _Linker:
         """The three-way merge, between an object of the name's own and another one; else the name is bound anew."""
         base, own = self._base(module).get(name), f"{module}.{name}"
         owned = self.slots.owns(module, name, live) or not self.merger.is_filled(live)
-        if owned and not (self.merger.is_filled(new) and self.slots.is_bound(new)):
+        taken = (module, name) not in self.fresh and type(new) is type(live) and self.merger.is_filled(new)
+        if owned and not taken:  # what has other names may not go into the live object, who reads those would miss it
             return self.merger.merge(own, live, base, new, where)
-        if base is not None and not fingerprint(live, self.world.is_managed, own).same(base):
+        # By the name that it belongs to, or, where the base was evaluated aside and belonged to none, by what is in it.
+        prints = [fingerprint(live, self.world.is_managed, name) for name in (own, None)] if base is not None else []
+        if base is not None and not any(now.same(base) for now in prints):
             self.merger.keep(own, where, "the program changed it since it was loaded")
             return live
         return new
@@ -582,11 +590,13 @@ class _Linker:
         if self.world.records[module].base is None and name in self.staging.starred.get(module, ((), ()))[0]:
             return new  # it is what a star import of the old text brought
         edited = self.draft.edited.get(module)
-        before = [old for u in edited.old_summary.binders().get(name, ()) for old in u.imports] if edited else []
-        for binding in (*unit.imports, *before):
-            origin = self.world.records.get(binding.module)
-            attr = name if binding.attr == "*" else binding.attr or ""
-            if binding.local in (name, "*") and (origin is None or origin.module.__dict__.get(attr, live) is live):
+        old = edited.old_summary if edited else self.draft.summaries[module]
+        for binding in (*unit.imports, *(binding for u in old.units for binding in u.imports)):
+            origin = getattr(sys.modules.get(binding.module), "__dict__", {})
+            if binding.local == "*" and origin.get(name, MISSING) is live:
+                return new
+            known = binding.module in self.world.records
+            if binding.local == name and (not known or origin.get(binding.attr or "", live) is live):
                 return new
         self.merger.keep(
             f"{module}.{name}", (self.world.file_of(module), unit.line), "the program changed it since it was loaded"
@@ -845,11 +855,33 @@ class _Linker:
             record = self.world.records[name]
             for code in pairing.removed:
                 if "<locals>" in code.co_qualname:
+                    self._lead_moved_closures(name, code)
                     continue
                 for function in self.heap.of(code):
                     if function.__globals__ is record.module.__dict__ and id(function) not in self.swap.led:
                         self.swap.removed.append((name, function))
                         lead(self.swap, function, removed_stub(name, code.co_qualname), name, code.co_qualname)
+
+    def _lead_moved_closures(self, module: str, code: CodeType) -> None:
+        """Live closures go on in the module to which the function that made them has moved."""
+        functions = self.heap.of(code)
+        home = self._new_home(module, code.co_qualname.partition(".<locals>")[0]) if functions else None
+        new = [c for c in walk(self.draft.edited[home].new.code) if c.co_qualname == code.co_qualname] if home else []
+        if home is None or len(new) != 1 or new[0] in self.draft.pairings[home].old_of:
+            return
+        for function in functions:
+            if function.__globals__ is self.world.records[module].module.__dict__ and id(function) not in self.swap.led:
+                jump_code(self.swap, function, new[0], {}, module, self.world.records[home].module.__dict__)
+
+    def _new_home(self, module: str, name: str) -> str | None:
+        """The module to which a definition has moved: the old one imports it from there now, or was imported from."""
+        for other, edited in self.draft.edited.items():
+            ways = ((other, self.draft.summaries[module]), (module, edited.old_summary))
+            for source, summary in ways if other != module else ():
+                bindings = [binding for unit in summary.units if name in unit.names for binding in unit.imports]
+                if any(binding.local == name == binding.attr and binding.module == source for binding in bindings):
+                    return other
+        return None
 
     def _drop_caches(self) -> None:
         """Results computed by code that changed are dropped; last of all writes, since finalisers may run."""

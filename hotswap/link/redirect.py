@@ -22,17 +22,25 @@ from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
 
-def jump_code(swap: Swap, function: FunctionType, code: CodeType, cells: Mapping[str, CellType], module: str) -> FunctionType:
+def jump_code(
+    swap: Swap,
+    function: FunctionType,
+    code: CodeType,
+    cells: Mapping[str, CellType],
+    module: str,
+    space: dict[str, Any] | None = None,
+) -> FunctionType:
     """Give a live function another code object; gives the function that names should be bound to afterwards.
 
     Args:
         cells: further cells that may be used, by name of the free variable (``__class__``).
         module: for the report.
+        space: the globals of the new code, where its definition has moved to another module.
     """
     old = function.__code__
     if old is code:
         return function
-    if old.co_freevars == code.co_freevars:
+    if old.co_freevars == code.co_freevars and space is None:
         swap.add(set_function(function, "__code__", code))
         if function.__name__ == old.co_name != code.co_name:
             swap.add(set_function(function, "__name__", code.co_name))
@@ -53,7 +61,7 @@ def jump_code(swap: Swap, function: FunctionType, code: CodeType, cells: Mapping
         )
         swap.unfollowed.append((function, finding))
         return function
-    direct = copy_function(function, code, tuple(held[name] for name in code.co_freevars))
+    direct = copy_function(function, code, tuple(held[name] for name in code.co_freevars), space)
     lead(swap, function, direct, module, old.co_qualname)
     return direct
 
@@ -73,9 +81,12 @@ def doc_of(code: CodeType) -> str | None:
     return first if isinstance(first, str) else None
 
 
-def copy_function(function: FunctionType, code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
-    """The same function with other code and cells."""
-    twin = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure or None)
+def copy_function(
+    function: FunctionType, code: CodeType, closure: tuple[CellType, ...] | None, space: dict[str, Any] | None = None
+) -> FunctionType:
+    """The same function with other code and cells, and other globals where ``space`` is given."""
+    space = function.__globals__ if space is None else space
+    twin = FunctionType(code, space, function.__name__, function.__defaults__, closure or None)
     twin.__kwdefaults__ = function.__kwdefaults__
     twin.__qualname__ = function.__qualname__
     twin.__module__ = function.__module__

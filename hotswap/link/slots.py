@@ -17,7 +17,7 @@ from typing import Any
 
 from hotswap.plan.build import Draft, import_order
 from hotswap.plan.graph import Symbol
-from hotswap.plan.units import Summary, Unit, UnitKind
+from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
 from hotswap.world import World
 
 
@@ -80,5 +80,7 @@ def _passes_on(unit: Unit, name: str) -> bool:
     """True for a statement that gives a name to something that is there already."""
     if any(binding.local == name for binding in unit.imports):
         return True
+    if isinstance(unit.node, (ast.For, ast.AsyncFor)):
+        return name in bound_names([unit.node.target]) and name not in bound_names([*unit.node.body, *unit.node.orelse])
     value = unit.node.value if isinstance(unit.node, (ast.Assign, ast.AnnAssign)) else None
     return unit.kind is UnitKind.ASSIGN and isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))

@@ -233,7 +233,10 @@ class Staging:
         summary = self.draft.summaries.get(module)
         if summary is None:
             return None
-        brought = self.starred[module][1] if module in self.starred else set()
+        if module in self.starred:
+            brought = self.starred[module][1]
+        else:
+            brought = find_starred(summary, self._live_space(module), self._live_space)
         return {n for unit in summary.units for n in unit.names} | brought
 
     def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
@@ -255,14 +258,13 @@ class Staging:
     def _forget_starred(self, name: str) -> set[str]:
         edited = self.draft.edited.get(name)
         old = edited.old_summary if edited is not None else self.draft.summaries[name]
-        records = self.world.records
-
-        def live(module: str) -> dict[str, Any]:
-            found = records[module].module if module in records else sys.modules.get(module)
-            return found.__dict__ if found is not None else {}
-
-        self.starred[name] = (find_starred(old, live(name), live), set())
+        self.starred[name] = (find_starred(old, self._live_space(name), self._live_space), set())
         return self.starred[name][0]
+
+    def _live_space(self, module: str) -> dict[str, Any]:
+        record = self.world.records.get(module)
+        found = record.module if record is not None else sys.modules.get(module)
+        return found.__dict__ if found is not None else {}
 
     def _execute_members(self, name: str, summary: Summary, unit: Unit, edit: MemberEdit) -> None:
         """Evaluate members of a class in a plain class of its name; what else is evaluated goes on with the live one."""

@@ -172,16 +172,29 @@ def _pair_members(twins: Twins, pair_members: PairMembers) -> None:
 
 def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
     spaces = {id(module.__dict__): name for name, module in staging.modules.items()}
+    lambdas = _named_lambdas(staging)
     for staged in staging.young:
         if type(staged) is not FunctionType or id(staged.__globals__) not in spaces:
             continue
         name = spaces[id(staged.__globals__)]
         live = _live_function(staging, heap, name, staged)
-        if live is not None:
+        wrapped = staged is not lambdas.get(id(live), staged)
+        if live is not None and not wrapped:
             twins.put(staged, live)
             twins.functions.append((staged, live))
         else:
             _copy(staging, twins, name, staged)
+
+
+def _named_lambdas(staging: Staging) -> dict[int, Any]:
+    """What callable the name of a live lambda has now. A lambda that goes into a wrapper is led to that, as a function
+    is, so another one must do the work inside."""
+    found: dict[int, Any] = {}
+    for name, module in staging.modules.items():
+        for key, value in staging.world.records[name].module.__dict__.items():
+            if type(value) is FunctionType and value.__qualname__ == "<lambda>" and callable(module.__dict__.get(key)):
+                found.setdefault(id(value), module.__dict__[key])
+    return found
 
 
 def _pair_wrappers(staging: Staging, twins: Twins) -> None:
