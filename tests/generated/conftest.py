@@ -1,4 +1,4 @@
-"""Prints at the end how many generated swaps were refused, and with which codes."""
+"""Prints at the end how many generated swaps were wrong, how many were refused, and with which codes."""
 
 from __future__ import annotations
 
@@ -25,5 +25,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("generated programs")
         terminalreporter.write_line(
             f"{total['examples']} programs, {swaps} swaps, {total['cannot start']} to a text that cannot start; "
+            f"{total['wrong']} wrong ({100 * total['wrong'] / swaps:.1f} %, goal none); "
             f"refused {rate:.1f} % (goal under {GOAL:.0f} %): {codes}"
         )
