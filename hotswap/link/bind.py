@@ -669,10 +669,12 @@ class _Linker:
 
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""
-        old, fresh = live.__wrapped__, new.__wrapped__
+        self.swap.add(Write((live.cache_clear,), (live.cache_clear,)))
+        caches, old = _inside_caches(live.__wrapped__)
+        self.swap.add(*(Write((cache.cache_clear,), (cache.cache_clear,)) for cache in caches))
+        fresh = _inside_caches(new.__wrapped__)[1]
         if type(old) is FunctionType and type(fresh) is FunctionType and old is not fresh:
             redirect(self.swap, old, fresh, module, name)
-        self.swap.add(Write((live.cache_clear,), (live.cache_clear,)))
 
     def _class_to_callable(self, module: str, name: str, live: type, new: Any, where: tuple[str, int]) -> Any:
         """A class became a function: calls of the held class are led on by its ``__new__``."""
@@ -912,6 +914,15 @@ class _Linker:
             drop_attribute_on_rollback=self.census.drop_attribute_on_rollback,
         )
         self.swap.add(*self.plugins.stale_caches(stale))
+
+
+def _inside_caches(item: Any) -> tuple[list[Any], Any]:
+    """The caches that stand around something, and what they stand around."""
+    caches = []
+    while type(item) is LRU:
+        caches.append(item)
+        item = item.__dict__["__wrapped__"]
+    return caches, item
 
 
 def _note_body_names(node: ast.AST, path: str, found: dict[str, dict[str, str]]) -> None:

@@ -113,6 +113,7 @@ class Follower:
                     if unit.mentions(names):
                         self._follow_functions(module, unit)
                     self._inherit_affected(module, unit)
+                    self._follow_registered(module, unit)
                     if unit.kind is not UnitKind.GUARD:
                         self._follow_unit(module, unit)
             self._follow_recipes()
@@ -181,6 +182,14 @@ class Follower:
         if not self.dirt.rebound:
             return None
         return min(self._hops.of(module, uses.reads | uses.calls) & self.dirt.rebound, default=None)
+
+    def _follow_registered(self, module: str, unit: Unit) -> None:
+        """A generic function behaves as the implementations do that are registered with it (``@show.register``)."""
+        if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in self.dirt.affected:
+            for symbol in self.graph.mutated(module, unit):
+                if self.graph.kind_of(symbol) == "function":
+                    self.dirt.affected.add(symbol)
+                    self.dirt.shallow.add(symbol)
 
     # ---- statements ----
 
@@ -508,6 +517,7 @@ class Follower:
                     continue  # plain functions are cloned into the staging namespace, which costs nothing
                 if not self._registers_opaquely(module, unit):
                     d.support.add(key)
+                    d.support |= {k for k in self.recipe((module, head)) if k not in d.changed and k not in d.derived}
 
 
 def _by_owner(marked: set[Symbol]) -> dict[Symbol, list[str]]:
