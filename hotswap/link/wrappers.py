@@ -16,8 +16,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
+import wrapt
+
 from hotswap.commit import Swap, Write, set_attribute
 from hotswap.link.heap import nothing_hidden
+
+#: A proxy of wrapt's copies nothing: it passes on what is asked of it, and what it is given as well.
+_PROXY: type = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
 COPIED = frozenset({"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"})
@@ -88,7 +93,7 @@ def wrapped_by(holder: Any) -> Any:
         return holder.fget
     if isinstance(holder, functools.cached_property):
         return holder.func
-    if type(holder) is dict:
+    if type(holder) is dict or issubclass(type(holder), _PROXY):
         return None
     try:
         return object.__getattribute__(holder, "__wrapped__")

@@ -202,7 +202,9 @@ class _Builder:
             self._note_removed(diff, dirt)
             for unit in [old for old, _ in diff.changed] + diff.removed:
                 dirt.unset |= self.before.mutated(name, unit)
-            if self.before.stars(name) != self.graph.stars(name):
+            if self.before.stars(name) != self.graph.stars(name) or (
+                self.graph.stars(name) and _removed_names(diff, self.new[name])  # a star import may bring the name as well
+            ):
                 dirt.values.add((name, STAR))
             before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
             dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
