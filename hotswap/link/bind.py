@@ -36,7 +36,7 @@ from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
-from hotswap.link.transparent import is_transparent, lead_wrapper
+from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -512,13 +512,10 @@ class _Linker:
             return live
         if getattr(type(live), "__hotswap_handle__", False):
             return self._repoint(module, name, live, new)
-        if is_transparent(live) and is_transparent(new):
-            if lead_wrapper(self.swap, live, new, module, name):
+        if is_transparent(live) and new is not live:
+            if is_transparent(new) and lead_wrapper(self.swap, live, new, module, name):
                 return live
-            self._note(
-                "HS409", f"{module}.{name} is in another wrapper now: references taken before keep the old one", *where,
-                severity=Severity.KEPT,
-            )
+            name_left(self.swap, module, name, where)
             return new
         if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
             raise LinkRefused(

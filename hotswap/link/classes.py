@@ -27,7 +27,7 @@ from hotswap.link.data import Merger
 from hotswap.link.heap import with_subclasses
 from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
-from hotswap.link.transparent import is_transparent, lead_wrapper
+from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.members import MemberEdit
@@ -183,6 +183,8 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
     elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
+        if is_transparent(old) or is_transparent(getattr(old, "__func__", None)):
+            name_left(swap, pair.module, f"{pair.path}.{name}", (pair.file, pair.line))
         _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif isinstance(old, type) and isinstance(new, type):

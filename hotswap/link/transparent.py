@@ -17,6 +17,7 @@ import wrapt
 
 from hotswap.commit import Swap
 from hotswap.link.redirect import redirect
+from hotswap.model import Finding, Severity
 
 _KINDS = (wrapt.FunctionWrapper,)
 
@@ -48,3 +49,12 @@ def lead_wrapper(swap: Swap, live: Any, new: Any, module: str, qualname: str) ->
         return False
     own = "<locals>" in old.__qualname__ and old.__code__.co_qualname == other.__code__.co_qualname
     return own and redirect(swap, old, other, module, qualname)
+
+
+def name_left(swap: Swap, module: str, qualname: str, where: tuple[str, int]) -> None:
+    """Say that references to a wrapper that were taken before stay with it."""
+    message = f"{module}.{qualname} is in another wrapper now, or in none: references taken before keep the old one"
+    step = "take it from its module or class again"
+    swap.findings.append(
+        Finding(code="HS409", severity=Severity.KEPT, message=message, file=where[0], line=where[1], next_step=step)
+    )
