@@ -444,6 +444,8 @@ class _Linker:
             self.rebound[module, name] = (live, bound)
             if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
                 self._note_left(module, name, live, bound, where)
+            elif live is not MISSING and callable(live) and callable(bound) and not self._is_led(live):
+                self._note_callable_left(module, name, unit, where)
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
         """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
@@ -461,6 +463,20 @@ class _Linker:
         self._note(
             "HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT
         )
+
+    def _is_led(self, live: Any) -> bool:
+        """True for a callable whose held references are led on, or have been named already."""
+        if type(live) is FunctionType:
+            return id(live) in self.swap.led or id(live) in self.done
+        return type(live) is LRU or is_transparent(live) or self.world.is_managed(type(live)) or self._is_twin(live)
+
+    def _is_twin(self, live: Any) -> bool:
+        return isinstance(live, type) and self.world.is_managed(live)
+
+    def _note_callable_left(self, module: str, name: str, unit: Unit, where: tuple[str, int]) -> None:
+        """A name stands for another callable, and the one that it stood for cannot lead to it: it may be others' as well."""
+        message = f"{module}.{name} is another callable now: references taken before keep the old one"
+        self._note("HS409", message, *where, severity=Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT)
 
     def _rebind_importers(self) -> None:
         """Other names of what a name was bound to follow, where they were not evaluated themselves."""
