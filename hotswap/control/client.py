@@ -36,7 +36,7 @@ def find_process(pid: int | None = None) -> int:
 
 def _find_about(pid: int) -> dict[str, Any] | None:
     try:
-        return ask(pid, "about", timeout=2.0)
+        return ask(pid, "about", timeout=5.0)
     except ChannelError:
         return None
 
