@@ -1,4 +1,4 @@
-"""What all tests share: nothing but the way to the checkout for the processes that they start."""
+"""What all tests share: the way to the checkout for the processes that they start, and the summary of generated programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+
+# Here and not beside the generated programs: with workers only this file is read where the summary is printed.
+from tests.generated.summary import pytest_terminal_summary as pytest_terminal_summary
 
 ROOT = Path(__file__).resolve().parent.parent
 
