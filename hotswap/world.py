@@ -20,6 +20,7 @@ import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Print, fingerprint, kind_of_value
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -177,7 +178,7 @@ class World:
             if name in record.module.__dict__:
                 value = record.module.__dict__[name]
                 record.base[name] = fingerprint(value, self.is_managed)
-                if isinstance(value, type) and value.__module__ == record.module.__name__:
+                if is_a(value, type) and value.__module__ == record.module.__name__:
                     record.base.update(print_class(self, name, value))
 
     def note_removed(self, module: str, function: FunctionType) -> None:
@@ -229,21 +230,21 @@ class World:
         record = self.records.get(symbol[0])
         value: Any = record.module if record is not None else sys.modules.get(symbol[0])
         for part in symbol[1].split("."):
-            value = value.__dict__.get(part) if isinstance(value, (ModuleType, type)) else None
+            value = value.__dict__.get(part) if is_a(value, (ModuleType, type)) else None
         return value
 
     def type_of(self, symbol: Symbol) -> Symbol | None:
         record = self.records.get(symbol[0])
         value = record.module.__dict__.get(symbol[1]) if record is not None else None
         cls = type(value)
-        if value is None or isinstance(value, (type, FunctionType)) or not self.is_managed(cls):
+        if value is None or is_a(value, (type, FunctionType)) or not self.is_managed(cls):
             return None
         return (cls.__module__, cls.__qualname__)
 
     def module_of(self, symbol: Symbol) -> str | None:
         record = self.records.get(symbol[0])
         value = record.module.__dict__.get(symbol[1]) if record is not None else None
-        return value.__name__ if isinstance(value, ModuleType) and value.__name__ in self.records else None
+        return value.__name__ if is_a(value, ModuleType) and value.__name__ in self.records else None
 
     def file_of(self, module: str) -> str:
         record = self.records.get(module)
@@ -269,7 +270,7 @@ def print_namespace(world: World, module: ModuleType) -> dict[str, Print]:
         if name.startswith("__") and name.endswith("__") and name not in ("__all__", "__version__"):
             continue
         found[name] = fingerprint(value, world.is_managed)
-        if isinstance(value, type) and value.__module__ == module.__name__:
+        if is_a(value, type) and value.__module__ == module.__name__:
             found.update(print_class(world, name, value))
     return found
 
@@ -279,6 +280,6 @@ def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
     for name, value in list(cls.__dict__.items()):
         if not (name.startswith("__") and name.endswith("__")):
             found[f"{path}.{name}"] = fingerprint(value, world.is_managed)
-            if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
                 found.update(print_class(world, f"{path}.{name}", value))
     return found

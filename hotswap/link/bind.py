@@ -16,6 +16,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
 from hotswap.fingerprint import CONTAINERS, Print, fingerprint
+from hotswap.kinds import is_a
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, needs_handle
@@ -25,6 +26,7 @@ from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.rewrap import is_wrapper, pass_on, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.trampoline import removed_stub, target_of
@@ -122,6 +124,7 @@ class _Linker:
         except (StagingError, EscapeError, Refusal) as refusal:
             raise LinkRefused(refusal.finding) from refusal
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
         self._drop_caches()
         self._ask_before_commit()
@@ -152,7 +155,7 @@ class _Linker:
         head, *rest = chain.split(".")
         value = space.get(head, vars(builtins).get(head, MISSING))
         for name in rest:
-            owner = value.__dict__ if isinstance(value, (ModuleType, type)) else {}
+            owner = value.__dict__ if is_a(value, (ModuleType, type)) else {}
             value = owner.get(name, MISSING)
         return self.twins.resolve(value)
 
@@ -174,7 +177,7 @@ class _Linker:
             for unit in edited.old_summary.units if record.base is None else ():
                 function = record.module.__dict__.get(unit.names[0]) if unit.kind is UnitKind.FUNCTION else None
                 if (
-                    isinstance(function, FunctionType)
+                    type(function) is FunctionType
                     and function.__globals__ is record.module.__dict__
                     and function.__code__.co_qualname == unit.names[0]
                     and function.__code__ not in known
@@ -216,7 +219,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if not isinstance(held, FunctionType) or not callable(space.get(name)):
+                if type(held) is not FunctionType or not callable(space.get(name)):
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
@@ -300,18 +303,18 @@ class _Linker:
             return {}
         owner: Any = record.module.__dict__
         for part in code.co_qualname.split(".")[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
-        return {"__class__": CellType(owner)} if isinstance(owner, type) else {}
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        return {"__class__": CellType(owner)} if is_a(owner, type) else {}
 
     def _replace_in_place(self, record: ModuleRecord, function: FunctionType, direct: FunctionType) -> None:
         """The name that was bound to the function gets the direct one; held references pass the trampoline."""
         parts = function.__qualname__.split(".")
         owner: Any = record.module.__dict__
         for part in parts[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
         if isinstance(owner, dict) and owner.get(parts[-1]) is function:
             self.swap.add(set_item(owner, parts[-1], direct))
-        elif isinstance(owner, type):
+        elif is_a(owner, type):
             self._replace_method(owner, parts[-1], function, direct)
 
     def _replace_method(self, owner: type, name: str, function: FunctionType, direct: FunctionType) -> None:
@@ -320,7 +323,7 @@ class _Linker:
         held = owner.__dict__.get(name)
         if held is function:
             self.swap.add(set_class(owner, name, direct))
-        elif isinstance(held, (staticmethod, classmethod)) and held.__func__ is function:
+        elif is_a(held, (staticmethod, classmethod)) and held.__func__ is function:
             self.swap.add(set_class(owner, name, type(held)(direct)))
 
     # ---- names ----
@@ -354,7 +357,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in unit.names:
                 new, held = space.get(name), live.get(name)
-                if isinstance(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
+                if is_a(new, CONTAINERS) and type(new) is type(held) and new is not held and id(new) not in self.twins.of:
                     self.twins.put(new, held)
                     self.fresh[module, name] = new
         if self.fresh:
@@ -385,7 +388,7 @@ class _Linker:
         bound = self._choose(module, name, live, staged, new, where, unit)
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
-            if live is not MISSING and not isinstance(live, _ATOMS):
+            if live is not MISSING and not is_a(live, _ATOMS):
                 self.rebound[id(live)] = (live, bound, module)
         self.bound.add((module, name))
 
@@ -413,11 +416,14 @@ class _Linker:
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
-        if new is live and not isinstance(new, type):
+        if new is live and not is_a(new, type):
             if (wrapper := self.twins.wrappers.get((module, name))) is not None:
-                redirect(self.swap, live, wrapper, module, live.__qualname__)
+                if is_wrapper(live):
+                    rewrap(self.swap, live, wrapper, module, name)
+                else:
+                    redirect(self.swap, live, wrapper, module, live.__qualname__)
             return live
-        if isinstance(live, type) and isinstance(staged, type) and new is live:
+        if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
                 self._transplant(live, staged, where)
             return live
@@ -436,7 +442,9 @@ class _Linker:
             )
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
-        if isinstance(live, FunctionType):
+        if is_wrapper(live) and unit.kind is not UnitKind.IMPORT and not self._is_alias(module, unit):
+            return self._rewrap(module, name, live, new)
+        if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
@@ -444,9 +452,9 @@ class _Linker:
         if type(live) is LRU and type(new) is LRU:
             self._lead_cache(module, name, live, new)
             return new
-        if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
+        if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
-        if isinstance(live, type) and not isinstance(new, type) and callable(new):
+        if is_a(live, type) and not is_a(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
         if (
             live is not MISSING
@@ -461,7 +469,7 @@ class _Linker:
                 *where,
                 severity=Severity.KEPT,
             )
-        if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
+        if live is MISSING or is_a(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
             return new
@@ -497,6 +505,13 @@ class _Linker:
         )
         return live
 
+    def _rewrap(self, module: str, name: str, live: Any, new: Any) -> Any:
+        if type(new) is type(live):
+            rewrap(self.swap, live, new, module, name)
+            return live
+        pass_on(self.swap, live, new if callable(new) else removed_stub(module, name), module, name)
+        return new
+
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
         if self._is_foreign(module, name, live):
             return new
@@ -508,7 +523,7 @@ class _Linker:
             return new
         if redirect(self.swap, live, new, module, live.__qualname__):
             return live
-        if isinstance(new, type):
+        if is_a(new, type):
             self._note(
                 "HS409",
                 f"{module}.{name} was a function and is a class now: calls follow, isinstance with held references does not",
@@ -539,7 +554,7 @@ class _Linker:
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
-        if isinstance(live, FunctionType) and not self._is_foreign(module, name, live):
+        if type(live) is FunctionType and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
         return handle
 
@@ -555,7 +570,7 @@ class _Linker:
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""
         old, fresh = live.__wrapped__, new.__wrapped__
-        if isinstance(old, FunctionType) and isinstance(fresh, FunctionType) and old is not fresh:
+        if type(old) is FunctionType and type(fresh) is FunctionType and old is not fresh:
             redirect(self.swap, old, fresh, module, name)
         self.swap.add(Write((live.cache_clear,), (live.cache_clear,)))
 
@@ -741,7 +756,7 @@ class _Linker:
         live = record.module.__dict__
         if name in live:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
-            if not renamed and isinstance(live[name], (FunctionType, type)):
+            if not renamed and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 
     def _lead_removed(self) -> None:

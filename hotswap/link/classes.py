@@ -23,9 +23,11 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import fingerprint
+from hotswap.kinds import is_a
 from hotswap.link.data import Merger
 from hotswap.link.heap import LRU, with_subclasses
 from hotswap.link.redirect import redirect
+from hotswap.link.rewrap import is_wrapper, pass_on, rewrap
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -81,13 +83,13 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     for name, value in staged.__dict__.items():
-        if name not in done and not isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(live.__dict__.items()):
-        if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name in staged.__dict__ or name in done or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        written = name.startswith("__") and isinstance(value, FunctionType)
+        written = name.startswith("__") and type(value) is FunctionType
         if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)
@@ -112,7 +114,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
     live, staged = pair.live, pair.staged
     for name in sorted(edit.methods):
         held = live.__dict__.get(name)
-        if not isinstance(held, FunctionType) or held.__globals__.get("__name__") != live.__module__:
+        if type(held) is not FunctionType or held.__globals__.get("__name__") != live.__module__:
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not the function of its text: the class's maker wraps methods")
     for name in sorted(edit.names & staged.__dict__.keys()):
         if name in pair.old_body and name not in live.__dict__:
@@ -124,7 +126,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     if edit.docstring:
         swap.add(set_class(live, "__doc__", staged.__doc__))
-    if isinstance(live, abc.ABCMeta):
+    if is_a(live, abc.ABCMeta):
         _write_abstract(swap, live, _abstract_after(live, staged, edit))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
 
@@ -164,27 +166,32 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
-    elif isinstance(old, FunctionType) and _was_replaced(pair, name, old, merger):
+    elif type(old) is FunctionType and _was_replaced(pair, name, old, merger):
         merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
-    elif isinstance(old, FunctionType) and isinstance(new, staticmethod):
+    elif type(old) is FunctionType and is_a(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif _same_wrapper(old, new):
         return
-    elif isinstance(old, staticmethod) and isinstance(new, FunctionType):
+    elif is_wrapper(old) and type(new) is type(old):
+        rewrap(swap, old, new, pair.module, f"{pair.path}.{name}")
+    elif is_wrapper(old) and callable(new):
+        pass_on(swap, old, new, pair.module, f"{pair.path}.{name}")
+        swap.add(set_class(live, name, new))
+    elif is_a(old, staticmethod) and type(new) is FunctionType:
         message = (
             f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
         )
         raise _refused(pair, "HS208", message)
-    elif isinstance(old, FunctionType) and callable(new):
-        if not isinstance(new, FunctionType) or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
-            if not isinstance(new, FunctionType):
+    elif type(old) is FunctionType and callable(new):
+        if type(new) is not FunctionType or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
+            if type(new) is not FunctionType:
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
-    elif _is_wrapper(old) or _is_wrapper(new) or isinstance(new, FunctionType):
+    elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
         _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
-    elif isinstance(old, type) and isinstance(new, type):
+    elif is_a(old, type) and is_a(new, type):
         swap.add(set_class(live, name, new))
     else:
         base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
@@ -222,13 +229,13 @@ def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) ->
 
 
 def _inner_function(value: Any) -> FunctionType | None:
-    if isinstance(value, (staticmethod, classmethod)):
+    if is_a(value, (staticmethod, classmethod)):
         value = value.__func__
-    elif isinstance(value, property):
+    elif is_a(value, property):
         value = value.fget
-    elif isinstance(value, functools.cached_property):
+    elif is_a(value, functools.cached_property):
         value = value.func
-    return value if isinstance(value, FunctionType) else None
+    return value if type(value) is FunctionType else None
 
 
 def _is_wrapper(value: Any) -> bool:
@@ -241,20 +248,20 @@ def _is_wrapper(value: Any) -> bool:
         functools.singledispatchmethod,
         LRU,
     )
-    return isinstance(value, kinds) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
+    return is_a(value, kinds) or (hasattr(type(value), "__get__") and not is_a(value, (FunctionType, type)))
 
 
 def _same_wrapper(old: Any, new: Any) -> bool:
     """True for two wrappers of the same kind around the same live functions: the live one stays."""
     if type(old) is not type(new):
         return False
-    if isinstance(old, (staticmethod, classmethod)):
+    if is_a(old, (staticmethod, classmethod)):
         return old.__func__ is new.__func__
-    if isinstance(old, property):
+    if is_a(old, property):
         return (old.fget, old.fset, old.fdel) == (new.fget, new.fset, new.fdel)
-    if isinstance(old, functools.cached_property):
+    if is_a(old, functools.cached_property):
         return old.func is new.func
-    if isinstance(old, functools.partialmethod):
+    if is_a(old, functools.partialmethod):
         return (old.func, old.args, old.keywords) == (new.func, new.args, new.keywords)
     return False
 
@@ -279,7 +286,7 @@ def _check_layout(pair: ClassPair) -> None:
 
 def _same_slots(live: type, staged: type) -> bool:
     def members(cls: type) -> set[str]:
-        return {n for n, v in cls.__dict__.items() if isinstance(v, types.MemberDescriptorType)}
+        return {n for n, v in cls.__dict__.items() if is_a(v, types.MemberDescriptorType)}
 
     return members(live) == members(staged)
 

@@ -18,6 +18,7 @@ import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
 from hotswap.fingerprint import CONTAINERS, Print, fingerprint, getattr_static_dict, number_of
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
 
 
@@ -59,10 +60,10 @@ class Merger:
         """Take the new value, in place where others may hold the old one."""
         if type(live) is not type(new):
             return new
-        if isinstance(live, CONTAINERS) and getattr_static_dict(live) is None:
+        if is_a(live, CONTAINERS) and getattr_static_dict(live) is None:
             self.swap.add(*set_contents(live, new))
             return live
-        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not isinstance(live, (*CONTAINERS, tuple)):
+        if self.is_managed(type(live)) and getattr_static_dict(live) is not None and not is_a(live, (*CONTAINERS, tuple)):
             self._take_state(live, new)
             return live
         return new
@@ -86,11 +87,11 @@ class Merger:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
             self.keep(name, where, "the program changed it since it was loaded")
             return live
-        if isinstance(live, dict):
+        if is_a(live, dict):
             return self._merge_dict(name, live, base.parts, new, where)
-        if isinstance(live, set):
+        if is_a(live, set):
             return self._merge_set(live, base.parts, new)
-        if isinstance(live, (list, deque)):
+        if is_a(live, (list, deque)):
             return self._merge_row(name, live, base, new, then, where)
         return self._merge_state(name, live, base.parts, new, where)
 

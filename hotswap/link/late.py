@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import attrs
 
 from hotswap.fingerprint import Print, fingerprint
+from hotswap.kinds import is_a
 from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.unstage import EscapeError, Twins, lead_over
@@ -78,6 +79,6 @@ def _print_names(staging: Staging, twins: Twins, world: World, name: str, names:
             continue
         led = twins.resolve(value)
         found[key] = fingerprint(led, world.is_managed)
-        if isinstance(value, type):
+        if is_a(value, type):
             found.update(print_class(world, key, value))
     return found

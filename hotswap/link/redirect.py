@@ -113,7 +113,7 @@ def _dict_write(function: FunctionType, key: str, value: Any, old: Any) -> Write
 def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
     """Lead references of one function object to another callable; True if the old object can stay in its place."""
     swap.led.add(id(old))
-    if isinstance(new, FunctionType) and _can_jump(old, new):
+    if type(new) is FunctionType and _can_jump(old, new):
         swap.add(*drop_wrapped(old))
         if old.__code__ is not new.__code__:
             swap.add(set_function(old, "__code__", new.__code__))

@@ -156,7 +156,7 @@ class Views:
         init = twin.__dict__.get("__init__")
         if text is not None:
             return text.goes_on if text.has_init or shape is None else False
-        if not isinstance(init, FunctionType):
+        if type(init) is not FunctionType:
             return shape is None
         if module is None:
             view.foreign[f"{twin.__module__}.{twin.__qualname__}"] = twin

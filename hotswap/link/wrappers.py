@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import Swap, Write, set_attribute
+from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import nothing_hidden
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
@@ -84,9 +85,9 @@ def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
 
 def wrapped_by(holder: Any) -> Any:
     """What an object wraps, without running code of the program; None for nothing."""
-    if isinstance(holder, property):
+    if is_a(holder, property):
         return holder.fget
-    if isinstance(holder, functools.cached_property):
+    if is_a(holder, functools.cached_property):
         return holder.func
     if type(holder) is dict:
         return None
@@ -99,14 +100,15 @@ def wrapped_by(holder: Any) -> Any:
 def _follow(swap: Swap, wrapper: Any, changes: Changes) -> Changes:
     done: Changes = {}
     for name, (old, new) in changes.items():
-        if name != "__doc__" and isinstance(wrapper, (property, functools.cached_property)):
+        if name != "__doc__" and is_a(wrapper, (property, functools.cached_property)):
             continue
         try:
             held = object.__getattribute__(wrapper, name)
         except AttributeError:
             continue
         if held is old or (type(held) is type(old) is str and held == old):
-            swap.add(_write(wrapper, name, old, new))
+            if not is_a(wrapper, PROXY):  # a proxy has no copy: it shows what it wraps
+                swap.add(_write(wrapper, name, old, new))
             done[name] = (old, new)
     return done
 

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Write
+from hotswap.kinds import is_a
 from hotswap.plugin.defaults import field_of_factory
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape, Stale
@@ -44,7 +45,7 @@ def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
         cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not isinstance(cls, type) or "__attrs_attrs__" not in cls.__dict__:
+        if not is_a(cls, type) or "__attrs_attrs__" not in cls.__dict__:
             continue
-        if isinstance(cls.__dict__.get(name), MemberDescriptorType):
+        if is_a(cls.__dict__.get(name), MemberDescriptorType):
             yield from stale.drop_attribute(cls, name)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import FunctionType
 
 from hotswap.commit import Write
+from hotswap.kinds import is_a
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Stale
 
@@ -31,7 +32,7 @@ def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
 def _drop_lru(stale: Stale) -> Iterator[Write]:
     for cache in stale.lru_caches:
         function = getattr(cache, "__wrapped__", None)
-        if isinstance(function, FunctionType) and stale.is_stale(function):
+        if type(function) is FunctionType and stale.is_stale(function):
             yield Write((cache.cache_clear,), (cache.cache_clear,), f"results of {function.__module__}.{function.__qualname__}")
 
 
@@ -39,11 +40,11 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
         cls = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not isinstance(cls, type):
+        if not is_a(cls, type):
             continue
-        if isinstance(cls.__dict__.get(name), functools.cached_property):
+        if is_a(cls.__dict__.get(name), functools.cached_property):
             yield from stale.drop_attribute(cls, name)
-        elif isinstance(stale.becomes((module, qualname)), functools.cached_property):
+        elif is_a(stale.becomes((module, qualname)), functools.cached_property):
             yield from stale.drop_attribute_on_rollback(cls, name)  # what was there before would be hidden by the results
 
 
@@ -71,7 +72,7 @@ def _abstract_classes() -> list[type]:
         if id(cls) not in seen:
             seen.add(id(cls))
             pending += type.__subclasses__(cls)
-            if isinstance(cls, abc.ABCMeta):
+            if is_a(cls, abc.ABCMeta):
                 found.append(cls)
     return found
 
