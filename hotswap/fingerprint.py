@@ -43,7 +43,8 @@ _IMMUTABLE: tuple[type, ...] = (
 _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)
 CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
 _CALLABLES: tuple[type, ...] = (
-    FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
+    FunctionType, types.BuiltinFunctionType, type(re.compile("").sub),
+    types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
     type(functools.lru_cache(lambda: None)), staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,

@@ -19,10 +19,11 @@ from hotswap.fingerprint import CONTAINERS, Print, fingerprint
 from hotswap.kinds import is_a
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
-from hotswap.link.handles import as_handle, needs_handle
+from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.heap import LRU, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
+from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
@@ -95,6 +96,7 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
+        self.left = Left(self.swap)
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
@@ -126,6 +128,7 @@ class _Linker:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
+        self.left.note(self.heap)
         self._drop_caches()
         self._ask_before_commit()
         self.census.frame(self.swap)
@@ -427,9 +430,12 @@ class _Linker:
             if staged is not live:
                 self._transplant(live, staged, where)
             return live
-        if getattr(type(live), "__hotswap_handle__", False):
-            return self._repoint(module, name, live, new)
-        if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
+        if is_handle(live):
+            return self._repoint(module, name, live, new, where, unit)
+        if needs_handle(live) and new is not live and new != live:
+            if unit.kind is UnitKind.IMPORT:
+                self.left.add(live, f"{module}.{name}", where)
+                return new
             raise LinkRefused(
                 Finding(
                     code="HS208",
@@ -437,10 +443,10 @@ class _Linker:
                     file=where[0],
                     line=where[1],
                     next_step="restart",
-                    message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow",
+                    message=f"{module}.{name} was bound bare, {self._why_bare(module)}, so references to it cannot follow",
                 )
             )
-        if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
+        if needs_handle(new) and name in names_with_handles(unit.node):
             return self._into_handle(module, name, live, new)
         if is_wrapper(live) and unit.kind is not UnitKind.IMPORT and not self._is_alias(module, unit):
             return self._rewrap(module, name, live, new)
@@ -454,7 +460,10 @@ class _Linker:
             return new
         if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
-        if is_a(live, type) and not is_a(new, type) and callable(new):
+        if is_a(live, type) and is_a(new, type):
+            self.left.add(live, f"{module}.{name}", where)
+            return new
+        if is_a(live, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
         if (
             live is not MISSING
@@ -514,6 +523,7 @@ class _Linker:
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
         if self._is_foreign(module, name, live):
+            self.left.add(live, f"{module}.{name}", where)
             return new
         if not callable(new):
             lead(self.swap, live, removed_stub(module, live.__qualname__), module, live.__qualname__)
@@ -543,14 +553,30 @@ class _Linker:
             return function.__qualname__ != name
         return at_home and (owner.name, function.__qualname__) != (module, name)
 
-    def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
+    def _why_bare(self, module: str) -> str:
+        late = self.world.records[module].base is None
+        return "before hotswap was attached" if late else "in a statement that makes no proxy around it"
+
+    def _repoint(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
+        """Point the proxy of a name elsewhere; one that belongs to another name is left to that."""
         if new is live or new is live.__wrapped__:
             return live
-        if not callable(new):
-            return new
-        self.swap.add(Write((setattr, live, "__wrapped__", new), (setattr, live, "__wrapped__", live.__wrapped__)))
+        if live._self_owner != (module, name):
+            if bare(self._after(live)) is bare(new):
+                return live
+            self.left.add(live, f"{module}.{name}", where)
+            return as_handle(module, name, new) if name in names_with_handles(unit.node) else new
+        target = new if callable(new) else removed_stub(module, name)
+        self.swap.add(set_wrapped(live, target))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.PROXY))
         return live if needs_handle(new) else new
+
+    def _after(self, handle: Any) -> Any:
+        """What the name that a proxy belongs to means after the swap."""
+        owner, name = handle._self_owner
+        record = self.world.records.get(owner)
+        space = self.staging.modules.get(owner, record.module if record is not None else None)
+        return self.twins.resolve(getattr(space, "__dict__", {}).get(name, handle))
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
@@ -756,6 +782,8 @@ class _Linker:
         live = record.module.__dict__
         if name in live:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
+            if is_handle(live[name]) and live[name]._self_owner == (record.name, name):
+                self.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
             if not renamed and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 
