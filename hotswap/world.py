@@ -279,7 +279,7 @@ def print_class(world: World, path: str, cls: type) -> dict[str, Print]:
     found = {}
     for name, value in list(cls.__dict__.items()):
         if not (name.startswith("__") and name.endswith("__")):
-            found[f"{path}.{name}"] = fingerprint(value, world.is_managed)
+            found[f"{path}.{name}"] = fingerprint(value, world.is_managed, in_class=True)
             if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
                 found.update(print_class(world, f"{path}.{name}", value))
     return found

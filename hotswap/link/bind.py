@@ -15,7 +15,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item
-from hotswap.fingerprint import CONTAINERS, Print, fingerprint
+from hotswap.fingerprint import CONTAINERS, Print, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state
 from hotswap.kinds import is_a
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
@@ -23,9 +23,10 @@ from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles,
 from hotswap.link.heap import LRU, scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
-from hotswap.link.left import Left
+from hotswap.link.left import Left, held_outside
 from hotswap.link.limbo import collect_staged
 from hotswap.link.names import look_up, look_up_function
+from hotswap.link.objects import Made, take_state
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.rewrap import is_wrapper, pass_on, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
@@ -97,6 +98,7 @@ class _Linker:
         self.staging: Any = None
         self.twins: Any = None
         self.left = Left(self.swap)
+        self.alive: list[Any] = []  # opaque values that were made only to be compared
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
@@ -107,18 +109,19 @@ class _Linker:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_attached_late()
-        self.bases = evaluate_bases(self.draft, self.world, self.heap)
+        self.bases = evaluate_bases(self.draft, self.world, self.heap, self.alive)
         if self.bases:
             collect_staged()  # before the next staging makes all that is there old
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
-            self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
+            self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
             self._link_functions()
             self._bind_names()
             self._move_members()
             self._transplant_moved()
             self._rebind_importers()
+            self._exchange_objects()
             self._remove_names()
             self._remove_modules()
             self._note_imported()
@@ -128,7 +131,7 @@ class _Linker:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in staging.young})
-        self.left.note(self.heap)
+        self.left.note(self.heap, self.world.history)
         self._drop_caches()
         self._ask_before_commit()
         self.census.frame(self.swap)
@@ -137,6 +140,7 @@ class _Linker:
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines = []
+        self.alive.clear()
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
@@ -465,6 +469,8 @@ class _Linker:
             return new
         if is_a(live, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
+        if live is not MISSING and unit.kind in (UnitKind.FUNCTION, UnitKind.BLOCK) and self._is_opaque(live):
+            return self._replace_object(module, name, live, new, where, unit)
         if (
             live is not MISSING
             and callable(live)
@@ -485,6 +491,49 @@ class _Linker:
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
         return self.merger.merge(f"{module}.{name}", live, self._base(module).get(name), new, where)
+
+    def _is_opaque(self, value: Any) -> bool:
+        return kind_of_value(value, self.world.is_managed) == "opaque" and not self.world.is_managed(type(value))
+
+    def _may_take(self, made: Made) -> bool:
+        """True for an object of a library that is as it was when it was made."""
+        base = self._base(made.module).get(made.path)
+        return base is not None and is_untouched(numbers_of_state(made.live, self.world.is_managed), base.state)
+
+    def _exchange_objects(self) -> None:
+        for made in self.twins.objects:
+            if made.counts:
+                take_state(self.swap, made, self.world.is_managed)
+
+    def _replace_object(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
+        """An object of a library that cannot take over: the new one goes where modules hold the old one."""
+        if gives_the_same(new, self._base(module).get(name), self.world.is_managed):
+            return live
+        if self.draft.dirt.derived.get((module, unit.index)) == (module, name):
+            message = f"{module}.{name} was made from a function whose docstring changed; it is an opaque object and was kept"
+            self._note("HS402", message, *where, severity=Severity.KEPT)
+            return live
+        managed = [record.module for record in self.world.records.values()]
+        if id(live) in held_outside([live], self.heap, self.world.history, managed):
+            message = (
+                f"{module}.{name} would be another {type(new).__qualname__}, but references taken before hold the one of before"
+            )
+            raise LinkRefused(
+                Finding(
+                    code="HS206",
+                    severity=Severity.HELD,
+                    message=f"{message}, which cannot take over: {self._why_not(module, name)}",
+                    file=where[0],
+                    line=where[1],
+                    next_step="restart",
+                )
+            )
+        return new
+
+    def _why_not(self, module: str, name: str) -> str:
+        base = self._base(module).get(name)
+        known = base is not None and base.state is not None
+        return "the program changed it" if known else "there is something in it that cannot be looked into"
 
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""

@@ -22,9 +22,9 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import fingerprint
+from hotswap.fingerprint import fingerprint, gives_the_same, is_made_of_state, is_untouched, kind_of_value, numbers_of_state
 from hotswap.kinds import is_a
-from hotswap.link.data import Merger
+from hotswap.link.data import Merger, is_same_synchroniser
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import LRU, with_subclasses
 from hotswap.link.left import left_finding
@@ -121,7 +121,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
     for name in sorted(edit.names & staged.__dict__.keys()):
         if name in pair.old_body and name not in live.__dict__:
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not in the class: what makes the class has taken it")
-        _move(swap, pair, twins, merger, name, twins.resolve(staged.__dict__[name]))
+        _move(swap, pair, twins, merger, name, twins.resolve(staged.__dict__[name]), is_edited=True)
         if name in edit.values:
             swap.findings.append(_maybe_read(pair, name))
     for name in sorted(edit.removed & live.__dict__.keys()):
@@ -159,7 +159,9 @@ def _abstract_after(live: type, staged: type, edit: MemberEdit) -> frozenset[str
     return frozenset(found)
 
 
-def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, new: Any) -> None:
+def _move(
+    swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, new: Any, *, is_edited: bool = False
+) -> None:
     live = pair.live
     old = live.__dict__.get(name, MISSING)
     if new is old or name == "__abstractmethods__":
@@ -193,14 +195,38 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
         swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
         swap.add(set_class(live, name, new))
-    elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
+    elif not _is_own(merger, old, new) and (_is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType):
         _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
+    elif type(old) is type(new) and not _is_own(merger, old, new) and kind_of_value(old, merger.is_managed) == "opaque":
+        _replace_opaque(swap, pair, merger, name, old, new, is_edited)
     else:
         base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}", fingerprint(old, merger.is_managed))
         kept = merger.merge(f"{pair.module}.{pair.path}.{name}", old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
+
+
+def _replace_opaque(
+    swap: Swap, pair: ClassPair, merger: Merger, name: str, old: Any, new: Any, is_edited: bool
+) -> None:
+    """An object of a library goes where its own text changed or nobody changed it; what may be in use stays."""
+    path, where = f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)
+    base = (pair.base or {}).get(f"{pair.path}.{name}")
+    if is_same_synchroniser(old, new) or gives_the_same(new, base, merger.is_managed):
+        return
+    state = base.state if base is not None else None
+    if is_edited or is_made_of_state(old, merger.is_managed) or is_untouched(numbers_of_state(old, merger.is_managed), state):
+        swap.findings.append(left_finding(old, path, where))
+        swap.add(set_class(pair.live, name, new))
+    else:
+        why = "it is opaque, and may be in use" if state is None else "the program changed it since it was loaded"
+        merger.keep(path, where, why)
+
+
+def _is_own(merger: Merger, old: Any, new: Any) -> bool:
+    """True for two objects of one class of the program, descriptors included: they are merged as those of a module are."""
+    return type(old) is type(new) and merger.is_managed(type(old)) and not is_a(old, type)
 
 
 def _was_replaced(pair: ClassPair, name: str, old: FunctionType, merger: Merger) -> bool:

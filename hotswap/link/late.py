@@ -7,14 +7,16 @@ when it is evaluated now is the next best base; it is evaluated in the same way 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import Print, fingerprint
+from hotswap.fingerprint import Print, fingerprint, is_untouched, numbers_of_state
 from hotswap.kinds import is_a
 from hotswap.link.heap import Heap
+from hotswap.link.objects import Made
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.unstage import EscapeError, Twins, lead_over
+from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over, pair_objects
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
 from hotswap.plan.graph import Graph
@@ -22,8 +24,11 @@ from hotswap.plan.units import UnitKind
 from hotswap.world import World, print_class
 
 
-def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str, Print]]:
+def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> dict[str, dict[str, Print]]:
     """Fingerprints of what the old text gives for the names that a plan evaluates, by module.
+
+    Args:
+        alive: gets what is opaque. It counts by its id, which nothing else may get until the swap is prepared.
 
     Only modules without a base of their own are in the result; where the old text cannot be evaluated any more, a
     name is left out and its live value will be kept.
@@ -36,12 +41,25 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
     try:
         staging.run()
         twins = lead_over(staging, heap)
+        _pair_equal_objects(staging, twins, world)
     except (StagingError, EscapeError):
         return {name: {} for name in late}
-    found = {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
+    staged = [name for name in late if name in staging.modules]
+    found = {name: _print_names(staging, twins, world, name, _names(old, name), alive) for name in staged}
     staging.dispose()
     twins.dispose()
     return found
+
+
+def _pair_equal_objects(staging: Staging, twins: Twins, world: World) -> None:
+    """Live objects that are what the old text makes stand for what it made now, in all that holds them."""
+
+    def is_equal(made: Made) -> bool:
+        base = numbers_of_state(made.staged, world.is_managed)
+        return is_untouched(numbers_of_state(made.live, world.is_managed), base)
+
+    pair_objects(staging, twins, is_equal)
+    exchange(staging, twins)
 
 
 def _names(draft: Draft, module: str) -> set[str]:
@@ -72,13 +90,17 @@ def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
                     yield key
 
 
-def _print_names(staging: Staging, twins: Twins, world: World, name: str, names: set[str]) -> dict[str, Print]:
+def _print_names(
+    staging: Staging, twins: Twins, world: World, name: str, names: set[str], alive: list[Any]
+) -> dict[str, Print]:
     found: dict[str, Print] = {}
     for key, value in staging.modules[name].__dict__.items():
         if key not in names:
             continue
         led = twins.resolve(value)
         found[key] = fingerprint(led, world.is_managed)
+        if found[key].opaque:
+            alive.append(led)
         if is_a(value, type):
             found.update(print_class(world, key, value))
     return found
