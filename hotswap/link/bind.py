@@ -451,8 +451,8 @@ class _Linker:
                 )
             )
         if needs_handle(new) and name in names_with_handles(unit.node):
-            return self._into_handle(module, name, live, new)
-        if is_wrapper(live) and unit.kind is not UnitKind.IMPORT and not self._is_alias(module, unit):
+            return self._into_handle(module, name, live, new, unit)
+        if is_wrapper(live) and self._is_its_own(module, name, unit):
             return self._rewrap(module, name, live, new)
         if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
@@ -464,6 +464,8 @@ class _Linker:
             return new
         if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
+        if type(live) is functools.partial and callable(new) and self._is_its_own(module, name, unit):
+            return self._lead_partial(module, name, live, new)
         if is_a(live, type) and is_a(new, type):
             self.left.add(live, f"{module}.{name}", where)
             return new
@@ -484,6 +486,8 @@ class _Linker:
                 *where,
                 severity=Severity.KEPT,
             )
+        if live is not MISSING and callable(live) and self._keeps_another(live):
+            self.left.add(live, f"{module}.{name}", where)
         if live is MISSING or is_a(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.ASSIGN and self._is_alias(module, unit):
@@ -491,6 +495,21 @@ class _Linker:
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
         return self.merger.merge(f"{module}.{name}", live, self._base(module).get(name), new, where)
+
+    def _is_its_own(self, module: str, name: str, unit: Unit) -> bool:
+        """True where the statement that made the live object made it for this name, and did not take it from elsewhere."""
+        edited = self.draft.edited.get(module)
+        before = [u for u in edited.old_summary.units if name in u.names] if edited else [unit]
+        return not any(
+            u.kind is UnitKind.IMPORT
+            or (isinstance(u.node, (ast.Assign, ast.AnnAssign)) and isinstance(u.node.value, (ast.Name, ast.Attribute)))
+            for u in before
+        )
+
+    def _keeps_another(self, live: Any) -> bool:
+        """True for a callable that is led nowhere, so that who holds it goes on with it."""
+        known = is_a(live, type) or self.world.is_managed(type(live)) or kind_of_value(live, self.world.is_managed) == "data"
+        return not known
 
     def _is_opaque(self, value: Any) -> bool:
         return kind_of_value(value, self.world.is_managed) == "opaque" and not self.world.is_managed(type(value))
@@ -627,10 +646,14 @@ class _Linker:
         space = self.staging.modules.get(owner, record.module if record is not None else None)
         return self.twins.resolve(getattr(space, "__dict__", {}).get(name, handle))
 
-    def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
+    def _into_handle(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         handle = as_handle(module, name, new)
         if type(live) is FunctionType and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
+        elif is_wrapper(live) and self._is_its_own(module, name, unit):
+            pass_on(self.swap, live, handle, module, name)
+        elif type(live) is functools.partial and self._is_its_own(module, name, unit):
+            self._lead_partial(module, name, live, handle)
         return handle
 
     def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
@@ -641,6 +664,13 @@ class _Linker:
         self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
         return live
+
+    def _lead_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
+        """A partial became another callable: held references to it pass all arguments on."""
+        state = (live.func, live.args, live.keywords, live.__dict__ or None)
+        self.swap.add(Write((live.__setstate__, (new, (), {}, live.__dict__ or None)), (live.__setstate__, state)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
+        return new
 
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""

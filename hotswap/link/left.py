@@ -14,13 +14,14 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import attrs
 
 from hotswap.commit import Swap, Write
 from hotswap.kinds import is_a
+from hotswap.link.handles import is_handle, needs_handle
 from hotswap.link.heap import Heap, nothing_hidden
 from hotswap.link.names import look_up
 from hotswap.model import Finding, Severity
@@ -43,13 +44,17 @@ class Left:
 
     def note(self, heap: Heap, history: Iterable[AppliedSwap]) -> None:
         """Add the findings."""
-        sought = [live for live, _, _ in self._found.values() if type(live) is FunctionType]
+        sought = [live for live, _, _ in self._found.values() if not _is_everywhere(live)]
         held = held_outside(sought, heap, history) if sought else set()
         for live, name, where in self._found.values():
-            if type(live) is FunctionType and id(live) not in held:
-                continue
-            self.swap.findings.append(left_finding(live, name, where))
+            if _is_everywhere(live) or id(live) in held:
+                self.swap.findings.append(left_finding(live, name, where))
         self._found.clear()
+
+
+def _is_everywhere(live: Any) -> bool:
+    """True for builtins and classes, which have holders by the hundred: who of them took it from this name cannot be told."""
+    return is_a(live, type) or is_handle(live) or needs_handle(live)
 
 
 def left_finding(live: Any, name: str, where: tuple[str, int]) -> Finding:
