@@ -77,6 +77,21 @@ print("taken back" in report.held[0].message, lib.f(), len(hotswap.status().swap
     assert lines == ["False ask ['HS110']", "True old 0"]
 
 
+def test_a_statement_that_raises_generator_exit_is_a_refusal(play) -> None:
+    """Whatever a top-level line raises, short of Ctrl-C, does not leave swap()."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+write("lib.py", "x = 2\\nraise GeneratorExit\\n")
+show(hotswap.swap())
+print(lib.x)
+""",
+        lib="x = 1\n",
+    )
+    assert lines[0].startswith("False") and lines[1] == "1"
+
+
 def test_effects_that_ran_before_a_failure_are_named_and_not_repeated(play) -> None:
     """The first of two added statements has run when the second fails; the next save runs only what is left."""
     text = "import os\\n\\nos.environ['X'] = os.environ.get('X', '') + '1'\\nos.chdir({!r})\\n"

@@ -280,7 +280,7 @@ class Staging:
         try:
             exec(code, self.modules[name].__dict__ if space is None else space)
         except BaseException as error:  # border to program code
-            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            if isinstance(error, KeyboardInterrupt):
                 raise
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
 
@@ -297,7 +297,7 @@ def run_statement(record: ModuleRecord, summary: Summary, index: int) -> Finding
         for name in summary.units[index].names:  # what it had bound before it failed
             space.pop(name, None)
         space.update(before)
-        if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+        if isinstance(error, KeyboardInterrupt):
             raise
         return describe_failure(record.name, record.file, node.lineno, error, "was run after the commit, which was taken back")
     return None

@@ -371,11 +371,13 @@ def _exchange_in(item: Any, twins: Twins) -> None:
         _exchange_cache(item, twins)
     elif isinstance(item, (staticmethod, classmethod)):
         state = dict(item.__dict__)
-        item.__init__(resolve(item.__func__))  # type: ignore[misc]
+        # The builtin's own: a subclass may take other arguments, and is not to run once more.
+        kind_of_method: Any = staticmethod if isinstance(item, staticmethod) else classmethod
+        kind_of_method.__init__(item, resolve(item.__func__))
         item.__dict__.update({k: resolve(v) for k, v in state.items() if k != "__wrapped__"})
     elif isinstance(item, property):
         doc = item.__doc__
-        item.__init__(resolve(item.fget), resolve(item.fset), resolve(item.fdel), doc)  # type: ignore[misc]
+        property.__init__(item, resolve(item.fget), resolve(item.fset), resolve(item.fdel), doc)
     elif kind is FunctionType:
         _exchange_function(item, twins)
     elif isinstance(item, type):

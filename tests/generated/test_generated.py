@@ -32,7 +32,8 @@ BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
 SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "60"))
 TESTS = 3  # that share the time
 BATCH = 50
-#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.5 % (6 of 1,313). The kinds that are
+#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.5 to 1.8 %, by the seed. It
+#: speaks of these programs only: `tests/open` has defects that none of them can show. The kinds that are
 #: known: a partial in a registry, around a function that gets a cache, keeps the bare function; a tuple that is passed on
 #: through two modules is kept (and named) where it could follow; equal lambdas are paired wrongly when one goes.
 ALLOWED = 0.03
