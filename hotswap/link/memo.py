@@ -39,6 +39,7 @@ _CALLERS = frozenset("map filter reduce starmap accumulate eval exec import_modu
 _PUSH_NULL, _EXTENDED = dis.opmap["PUSH_NULL"], dis.opmap["EXTENDED_ARG"]
 _LOAD_METHOD = dis.opmap.get("LOAD_METHOD") if sys.version_info < (3, 12) else None  # later: LOAD_ATTR with a bit
 _LOAD_ATTR, _LOAD_GLOBAL = dis.opmap["LOAD_ATTR"], dis.opmap["LOAD_GLOBAL"]
+_NULL_COMES_LAST: bool = sys.version_info >= (3, 13)  # PUSH_NULL after what is called, and before it earlier
 # Loads of something that can be looked up, and what may follow without making it something else.
 _KNOWN = frozenset(dis.opmap[n] for n in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME") if n in dis.opmap)
 _QUIET = frozenset(dis.opmap[n] for n in ("LOAD_ATTR", "PRECALL", "KW_NAMES", "NOP") if n in dis.opmap)
@@ -250,7 +251,7 @@ def _steps(code: CodeType) -> Iterator[tuple[int, int]]:
 
 def _calls_known(steps: list[tuple[int, int]], index: int) -> bool:
     """True when what is called beside a PUSH_NULL is a name, and not what an expression gives."""
-    if sys.version_info >= (3, 13):  # it stands before
+    if _NULL_COMES_LAST:
         return index > 0 and steps[index - 1][0] in _KNOWN
     return steps[index + 1][0] in _KNOWN and _is_called(steps[index + 2 :])
 
