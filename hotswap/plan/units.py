@@ -35,6 +35,9 @@ PURE_DECORATORS = frozenset(
 )
 
 
+#: In ``Uses.names`` for an attribute whose name is computed.
+ANY_NAME = "*"
+
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -62,7 +65,11 @@ class Uses:
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
     effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
+    names: set[str] = attrs.Factory(set)  # attributes of anything, and strings that may be given to ``getattr``; ANY_NAME
+    called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
     calls_unknown: bool = False
+    operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
+    keeps: bool = False  # calls or operates where the result may stay somewhere as it is
     inspects_parameter: bool = False  # calls what it is given, or reads its docstring and the like
 
     def merge(self, other: Uses) -> None:
@@ -73,7 +80,11 @@ class Uses:
         self.writes |= other.writes
         self.imports |= other.imports
         self.effects |= other.effects
+        self.names |= other.names
+        self.called |= other.called
         self.calls_unknown |= other.calls_unknown
+        self.operates |= other.operates
+        self.keeps |= other.keeps
         self.inspects_parameter |= other.inspects_parameter
 
 
@@ -446,6 +457,14 @@ def walrus_names(comprehension: ast.AST) -> list[str]:
 # ---- what a piece of code uses --------------------------------------------------------------------------------
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+#: Statements after which a name that they bind may still be unbound.
+_MAY_NOT_BIND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match, ast.Expr)
+#: What runs special methods of its operands and has no name for them.
+_OPERATIONS = (
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.JoinedStr, ast.Starred, ast.Dict, ast.Set),
+    *(ast.With, ast.AsyncWith, ast.Await, ast.YieldFrom, ast.Assert, ast.Delete, ast.MatchClass),
+)
+_LONGEST_NAME = 80  # of strings that may name an attribute
 
 
 @contextmanager
@@ -454,6 +473,7 @@ def computed(uses: Uses) -> Iterator[Uses]:
     made = Uses()
     yield made
     made.computes |= made.calls
+    made.keeps |= bool(made.calls) or made.calls_unknown or made.operates
     uses.merge(made)
 
 
@@ -477,6 +497,7 @@ class _Walker:
     def __init__(self, found: Analysis) -> None:
         self.found = found
         self.me = ("", "")  # the first parameter of the method that is walked, and its class
+        self.of_class: frozenset[str] = frozenset()  # those of the local names that only the class body itself sees
         self.running: set[int] = set()  # ids of the first nodes of nested functions that run with the one around them
 
     def visit(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
@@ -495,19 +516,18 @@ class _Walker:
         elif kind is ast.Call:
             self._call(cast(ast.Call, node), uses, local, path, deferred)
         elif kind is ast.Constant:
-            return
+            if type(node.value) is str and len(node.value) < _LONGEST_NAME:  # type: ignore[attr-defined]  # a Constant
+                uses.names.update(node.value.split("."))  # type: ignore[attr-defined]  # attrgetter takes a dotted name
         elif isinstance(node, _FUNCTIONS):
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
             self._arguments(node.args, uses, local, path, deferred)
-            self._body([node.body], node.args, uses, local, f"{path}<lambda>", deferred)
+            self._body([node.body], node.args, uses, local - self.of_class, f"{path}<lambda>", deferred)
         elif isinstance(node, ast.ClassDef):
             self._class(node, uses, local, path, deferred)
         elif isinstance(node, _COMPREHENSIONS):
-            inner = local | {n for gen in node.generators for n in bound_names([gen.target])}
-            for gen in node.generators:
-                self._iteration(gen.iter, uses, local)
-            self._children(node, uses, inner, path, deferred)
+            uses.operates = True
+            self._comprehension(node, uses, local, path, deferred)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             if deferred is not None:
                 for binding in import_bindings(node, "", False):
@@ -516,6 +536,7 @@ class _Walker:
             self._mutation(node.value, uses, local)
             self._children(node, uses, local, path, deferred)
         elif isinstance(node, (ast.If, ast.IfExp, ast.While, ast.For, ast.AsyncFor, ast.Match)):
+            uses.operates = True
             self._branch(node, uses, local, path, deferred)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and stores_inside(node):
             with computed(uses) as made:
@@ -526,9 +547,41 @@ class _Walker:
         elif isinstance(node, ast.AugAssign):
             if isinstance(node.target, ast.Name) and node.target.id not in local:
                 uses.reads.add(node.target.id)
+            uses.operates = True
             self._children(node, uses, local, path, deferred)
         else:
+            uses.operates |= isinstance(node, _OPERATIONS)
+            if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
+                uses.names.update(node.kwd_attrs, [ANY_NAME] if node.patterns else ())
             self._children(node, uses, local, path, deferred)
+
+    def _comprehension(
+        self,
+        node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+        uses: Uses,
+        local: frozenset[str],
+        path: str,
+        deferred: Uses | None,
+    ) -> None:
+        """What a comprehension goes through first is read in the scope around it, all else in its own."""
+        first, *others = node.generators
+        inner = (local - self.of_class) | {n for gen in node.generators for n in bound_names([gen.target])}
+        self._iteration(first.iter, uses, local)
+        self.visit(first.iter, uses, local, path, deferred)
+        with self._out_of_class():
+            for gen in others:
+                self._iteration(gen.iter, uses, inner)
+                self.visit(gen.iter, uses, inner, path, deferred)
+            results = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
+            for part in (*results, *(part for gen in node.generators for part in (gen.target, *gen.ifs))):
+                self.visit(part, uses, inner, path, deferred)
+
+    @contextmanager
+    def _out_of_class(self) -> Iterator[None]:
+        """Where a scope begins that does not see the names of the class around it."""
+        before, self.of_class = self.of_class, frozenset()
+        yield
+        self.of_class = before
 
     def _children(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         for child in children(node):
@@ -557,6 +610,7 @@ class _Walker:
 
     def _attribute(self, node: ast.Attribute, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         chain = dotted(node)
+        uses.names.update(chain.split(".")[1:] if chain is not None else (node.attr,))
         if chain is None:
             self.visit(node.value, uses, local, path, deferred)
         elif chain.partition(".")[0] == self.me[0]:
@@ -581,6 +635,10 @@ class _Walker:
 
     def _called(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
         chain = dotted(node.func)
+        if isinstance(node.func, ast.Attribute):
+            uses.called.add(node.func.attr)
+        elif chain in ("getattr", "attrgetter", "methodcaller") and not all(isinstance(a, ast.Constant) for a in node.args[-1:]):
+            uses.names.add(ANY_NAME)
         if chain is None or chain.partition(".")[0] in local:
             uses.calls_unknown = True
         else:
@@ -645,7 +703,7 @@ class _Walker:
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
     ) -> None:
         self._head(node, uses, local, path, deferred)
-        self._body(node.body, node.args, uses, local, path + node.name, deferred)
+        self._body(node.body, node.args, uses, local - self.of_class, path + node.name, deferred)
 
     def _head(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
@@ -690,20 +748,36 @@ class _Walker:
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         for decorator in node.decorator_list:
             self._decorator(decorator, uses, local, path, deferred)
-        inner = f"{path}{node.name}."
-        own = local | frozenset(bound_names(node.body))
         with computed(uses) as made:
             for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
                 self.visit(base, made, local, path, deferred)
                 if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
                     uses.calls.add(f"{chain}.__init_subclass__")
-            for child in node.body:
-                if isinstance(child, _FUNCTIONS):
-                    self._head(child, uses, own, inner, deferred)
-                    # Functions in a class body do not see the names of the class.
-                    self._method(node, child, uses, local, path + node.name, deferred)
-                else:
-                    self.visit(child, made, own, inner, deferred)
+            outer = local - self.of_class  # a class does not see the names of the one around it
+            with self._out_of_class():
+                self._class_body(node, uses, made, outer, path, deferred)
+            made.writes -= set(bound_names(node.body)) - _declared(node.body, ast.Global)
+
+    def _class_body(
+        self, node: ast.ClassDef, uses: Uses, made: Uses, outer: frozenset[str], path: str, deferred: Uses | None
+    ) -> None:
+        """A name that the body has not bound for sure yet is that of the scope around it, in ``timeout = timeout`` too."""
+        bound: set[str] = set()
+        elsewhere = _declared(node.body, ast.Global, ast.Nonlocal)
+        inner = f"{path}{node.name}."
+        for child in node.body:
+            own = outer | bound
+            self.of_class = frozenset(bound - outer)
+            if isinstance(child, _FUNCTIONS):
+                self._head(child, uses, own, inner, deferred)
+                # Functions in a class body do not see the names of the class.
+                self._method(node, child, uses, outer, path + node.name, deferred)
+            else:
+                self.visit(child, made, own, inner, deferred)
+            if not isinstance(child, _MAY_NOT_BIND):
+                bound |= set(bound_names([child])) - elsewhere
+            if isinstance(child, ast.Delete):
+                bound -= {target.id for target in child.targets if isinstance(target, ast.Name)}
 
     def _method(
         self,
@@ -732,6 +806,11 @@ class _Walker:
         of_class = node.name == "__init_subclass__" or "classmethod" in decorators
         if (of_class or is_metaclass(owner)) and mutates_parameter(node):
             self.found.note_class_hook(name)
+
+
+def _declared(body: list[ast.stmt], *kinds: type[ast.Global | ast.Nonlocal]) -> set[str]:
+    """Names that a class body takes from elsewhere by a statement of its own."""
+    return {name for child in body if isinstance(child, kinds) for name in child.names}
 
 
 _FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
