@@ -21,8 +21,9 @@ import attrs
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
+from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
-from hotswap.plan.units import Unit, UnitKind, Uses
+from hotswap.plan.units import Unit, UnitKind, Uses, bound_names
 
 Key = tuple[str, int]  # module, index of the unit in the new text
 
@@ -38,7 +39,8 @@ class Dirt:
         changed: units whose own text asks for evaluation (added, or another skeleton).
         derived: units with unchanged text that depend on something that changed, with the symbol that made them so.
         support: units that are evaluated only because others need their new definitions; their results are dropped.
-        aside: functions and classes that use data made as support: run over the live module, they would change its data.
+        aside: functions and classes that use what is made as support: run over the live module, they would change its
+            data, or use the old methods of its classes.
         values: symbols whose value changes.
         classes: classes whose body changes.
         added: names that only the new text binds.
@@ -95,6 +97,7 @@ class Follower:
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
+        self.objects = Objects(graph, modules)
         self._order = {module: place for place, module in enumerate(modules)}
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         self._recipes: dict[Symbol, list[Key]] | None = None
@@ -108,6 +111,7 @@ class Follower:
         while before != (before := self._size()):
             names = self._dirty_names()
             self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
+            self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes()})
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
                     if unit.mentions(names):
@@ -119,6 +123,16 @@ class Follower:
             self._follow_recipes()
         self._find_support()
         shield(self.graph, self.dirt)
+
+    def _members_of_classes(self) -> set[Symbol]:
+        """What the statements of changed classes bind in them."""
+        return {
+            (module, f"{name}.{member}")
+            for module, name in self.dirt.classes
+            for unit in self.graph.binders(module).get(name, ())
+            if isinstance(unit.node, ast.ClassDef)
+            for member in bound_names(unit.node.body)
+        }
 
     def _size(self) -> int:
         d = self.dirt
@@ -230,6 +244,8 @@ class Follower:
                 return symbol
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
                 return top
+        if (member := self.objects.cause(module, unit, self._reads[key])) is not None:
+            return member
         if not now.calls and not now.calls_unknown:
             return None
         if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in d.affected and self._is_inspected(module, unit):
@@ -448,19 +464,22 @@ class Follower:
                 for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
                     self._note_aside(symbol, made)
                     self._support(symbol)
+                    self._support_instance(symbol)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
                     self._support_instance(symbol)
+                    if symbol in self.objects.carriers:  # ``K[int]`` and ``len(K)`` run code of the class and call nothing
+                        self._support(symbol)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
 
     def _made_aside(self) -> set[Symbol]:
-        """The data that supporting statements make, in copies that the program never sees."""
+        """The data and classes that supporting statements make, in copies that the program never sees."""
         units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
-        kinds = (UnitKind.ASSIGN, UnitKind.BLOCK)
+        kinds = (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.CLASS)
         return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
 
     def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
@@ -487,12 +506,12 @@ class Follower:
         """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
-        kind = self.graph.type_of(top) if self.graph.kind_of(top) == "instance" else None
-        if kind is None or kind not in self._heads:
+        if top[0] not in self.graph.summaries or (kind := self.graph.kind_of(top)) not in ("data", "instance"):
             return
-        for key in [*self.recipe(top), *self.recipe(kind)]:
-            if key not in d.changed and key not in d.derived:
-                d.support.add(key)
+        cls = self.graph.type_of(top) if kind == "instance" else None
+        if (cls is not None and cls in self._heads) or top in self.objects.carriers:
+            rows = (top, cls) if cls is not None else (top,)
+            d.support |= {key for row in rows for key in self.recipe(row) if key not in d.changed and key not in d.derived}
 
     def _support_missing(self, symbol: Symbol) -> None:
         """A helper that the module deletes at its end is there again while what it builds is evaluated."""

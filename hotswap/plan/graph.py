@@ -33,6 +33,8 @@ PASSIVE_CALLS = frozenset(
     }
     | {f"collections.{n}" for n in "deque defaultdict OrderedDict ChainMap Counter".split()}
 )
+#: Special methods that storing in an object runs.
+_STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
 
@@ -241,6 +243,10 @@ class Graph:
             chains |= {chain.rpartition(".")[0] for chain in now.effects if "." in chain}
             chains |= {name for name in now.writes if name not in unit.names}
         self._note_mutations(module, chains, found)
+        for owner, name in [kind for symbol in found if (kind := self.type_of(symbol)) is not None]:
+            for store in _STORES:
+                for place, uses in self.functions((owner, f"{name}.{store}")):
+                    self._note_mutations(place, uses.mutates | uses.writes, found)
         if now.calls:
             for symbol in self.reach(self.calls_of(module, unit)):
                 for owner, uses in self.functions(symbol):

@@ -65,7 +65,7 @@ class Uses:
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
     effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
-    names: set[str] = attrs.Factory(set)  # attributes of anything, and strings that may be given to ``getattr``; ANY_NAME
+    names: set[str] = attrs.Factory(set)  # attributes of anything, also those read by strings; ANY_NAME where computed
     called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
@@ -186,11 +186,14 @@ class Unit:
 
     def mentions(self, names: frozenset[bytes]) -> bool:
         """False only where no code of the statement can read any of these names, as its text does not contain them."""
-        if not self.text.isascii():
-            return True  # Python normalises such names
-        if self.facts.words is None:
+        return (words := self.words) is None or not words.isdisjoint(names)
+
+    @property
+    def words(self) -> frozenset[bytes] | None:
+        """All that may be a name in the text; None where that is not certain, as Python normalises other letters."""
+        if self.facts.words is None and self.text.isascii():
             self.facts.words = frozenset(_WORD.findall(self.text))
-        return not self.facts.words.isdisjoint(names)
+        return self.facts.words
 
     @property
     def skeleton(self) -> str:
@@ -464,7 +467,8 @@ _OPERATIONS = (
     *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.JoinedStr, ast.Starred, ast.Dict, ast.Set),
     *(ast.With, ast.AsyncWith, ast.Await, ast.YieldFrom, ast.Assert, ast.Delete, ast.MatchClass),
 )
-_LONGEST_NAME = 80  # of strings that may name an attribute
+#: Calls that take names of attributes as strings.
+_BY_STRING = frozenset({"getattr", "attrgetter", "methodcaller", "format", "format_map"})
 
 
 @contextmanager
@@ -475,6 +479,10 @@ def computed(uses: Uses) -> Iterator[Uses]:
     made.computes |= made.calls
     made.keeps |= bool(made.calls) or made.calls_unknown or made.operates
     uses.merge(made)
+
+
+def _unpacks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
 
 
 def stores_inside(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> bool:
@@ -516,8 +524,7 @@ class _Walker:
         elif kind is ast.Call:
             self._call(cast(ast.Call, node), uses, local, path, deferred)
         elif kind is ast.Constant:
-            if type(node.value) is str and len(node.value) < _LONGEST_NAME:  # type: ignore[attr-defined]  # a Constant
-                uses.names.update(node.value.split("."))  # type: ignore[attr-defined]  # attrgetter takes a dotted name
+            return
         elif isinstance(node, _FUNCTIONS):
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
@@ -550,7 +557,7 @@ class _Walker:
             uses.operates = True
             self._children(node, uses, local, path, deferred)
         else:
-            uses.operates |= isinstance(node, _OPERATIONS)
+            uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
                 uses.names.update(node.kwd_attrs, [ANY_NAME] if node.patterns else ())
             self._children(node, uses, local, path, deferred)
@@ -637,8 +644,8 @@ class _Walker:
         chain = dotted(node.func)
         if isinstance(node.func, ast.Attribute):
             uses.called.add(node.func.attr)
-        elif chain in ("getattr", "attrgetter", "methodcaller") and not all(isinstance(a, ast.Constant) for a in node.args[-1:]):
-            uses.names.add(ANY_NAME)
+        if (node.func.attr if isinstance(node.func, ast.Attribute) else chain) in _BY_STRING:
+            uses.names |= _names_in_strings(node)
         if chain is None or chain.partition(".")[0] in local:
             uses.calls_unknown = True
         else:
@@ -811,6 +818,16 @@ class _Walker:
 def _declared(body: list[ast.stmt], *kinds: type[ast.Global | ast.Nonlocal]) -> set[str]:
     """Names that a class body takes from elsewhere by a statement of its own."""
     return {name for child in body if isinstance(child, kinds) for name in child.names}
+
+
+def _names_in_strings(node: ast.Call) -> set[str]:
+    """Attributes that a call reads by strings: ``getattr(x, "rate")``, ``attrgetter("a.b")``, ``"{0.rate}".format(x)``."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "format_map"):
+        strings: list[ast.expr] = [node.func.value]
+    else:
+        strings = node.args[1:2] if dotted(node.func) == "getattr" else node.args
+    texts = [part.value for part in strings if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return {word for text in texts for word in re.findall(r"\w+", text)} | ({ANY_NAME} if len(texts) < len(strings) else set())
 
 
 _FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
