@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable
 import attrs
 
 from hotswap.plan.graph import Graph, Symbol
-from hotswap.plan.units import ANY_NAME, Unit, UnitKind, Uses
+from hotswap.plan.units import ANY_NAME, READ_BY_STRING, Unit, UnitKind, Uses
 
 _ANY_WORD = b""  # of units that may contain any
 #: Members that are run where a class is called.
@@ -67,7 +67,7 @@ class Objects:
     def _may_run(self, module: str, unit: Unit) -> bool:
         now = unit.analysis.now
         called = now.called | {part for chain in now.calls for part in chain.split(".")}
-        if not called.isdisjoint(self.names) or "__dict__" in now.names:
+        if not called.isdisjoint(self.names):
             return True
         if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):
             return _may_name(now, self.names) or (now.keeps and self._has_special)
@@ -90,6 +90,8 @@ class Objects:
     # ---- by which names ----
 
     def _spread_names(self, found: set[str]) -> None:
+        if not self.names:
+            found |= self._computing_names()
         pending = found - self.names
         while pending:
             self.names |= pending
@@ -101,6 +103,16 @@ class Objects:
                 for qualname, uses in unit.analysis.functions.items()
                 if _may_name(uses, pending)
             } - self.names
+
+    def _computing_names(self) -> set[str]:
+        """Functions that read attributes whose names no text has."""
+        return {
+            qualname.rpartition(".")[2]
+            for word in READ_BY_STRING
+            for _, unit in self._mentioning(word)
+            for qualname, uses in unit.analysis.functions.items()
+            if ANY_NAME in uses.names
+        }
 
     # ---- which variables ----
 

@@ -467,8 +467,8 @@ _OPERATIONS = (
     *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.JoinedStr, ast.Starred, ast.Dict, ast.Set),
     *(ast.With, ast.AsyncWith, ast.Await, ast.YieldFrom, ast.Assert, ast.Delete, ast.MatchClass),
 )
-#: Calls that take names of attributes as strings.
-_BY_STRING = frozenset({"getattr", "attrgetter", "methodcaller", "format", "format_map"})
+#: Words with which attributes are read by strings: calls that take their names, and the namespace itself.
+READ_BY_STRING = frozenset({"getattr", "attrgetter", "methodcaller", "format", "format_map", "__dict__", "vars"})
 
 
 @contextmanager
@@ -483,6 +483,12 @@ def computed(uses: Uses) -> Iterator[Uses]:
 
 def _unpacks(node: ast.AST) -> bool:
     return isinstance(node, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
+
+
+def _is_namespace(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return dotted(node.func) == "vars"
+    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 
 def stores_inside(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> bool:
@@ -540,6 +546,7 @@ class _Walker:
                 for binding in import_bindings(node, "", False):
                     uses.imports.add((binding.module, binding.attr or ""))
         elif isinstance(node, (ast.Subscript,)) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            uses.operates = True
             self._mutation(node.value, uses, local)
             self._children(node, uses, local, path, deferred)
         elif isinstance(node, (ast.If, ast.IfExp, ast.While, ast.For, ast.AsyncFor, ast.Match)):
@@ -558,6 +565,8 @@ class _Walker:
             self._children(node, uses, local, path, deferred)
         else:
             uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
+            if isinstance(node, ast.Subscript) and _is_namespace(node.value):
+                uses.names.add(ANY_NAME)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
                 uses.names.update(node.kwd_attrs, [ANY_NAME] if node.patterns else ())
             self._children(node, uses, local, path, deferred)
@@ -644,7 +653,7 @@ class _Walker:
         chain = dotted(node.func)
         if isinstance(node.func, ast.Attribute):
             uses.called.add(node.func.attr)
-        if (node.func.attr if isinstance(node.func, ast.Attribute) else chain) in _BY_STRING:
+        if (node.func.attr if isinstance(node.func, ast.Attribute) else chain) in READ_BY_STRING - {"__dict__", "vars"}:
             uses.names |= _names_in_strings(node)
         if chain is None or chain.partition(".")[0] in local:
             uses.calls_unknown = True
