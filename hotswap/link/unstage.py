@@ -210,6 +210,9 @@ def _pair_wrappers(staging: Staging, twins: Twins) -> None:
         if unit.kind is not UnitKind.FUNCTION or module not in staging.modules:
             continue
         name = unit.names[0]
+        last = staging.draft.graph.binders(module)[name][-1].index
+        if last != index and (module, last) in dirt.evaluated() - dirt.support:
+            continue  # what has the name is what a later statement made, ``f = traced(f)``
         home = _home(staging, module, name)
         staged, live = staging.modules[module].__dict__.get(name), staging.world.records[home].module.__dict__.get(name)
         if type(staged) is not FunctionType or type(live) is not FunctionType or twins.resolve(staged) is live:

@@ -14,6 +14,7 @@ from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
+from hotswap.plan.moved import find_moved
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
 from hotswap.plan.source import Source
@@ -113,12 +114,14 @@ class _Builder:
         self.pairings = {name: _pair(item) for name, item in edited.items()}
         self.findings: list[Finding] = []
         self.after: list[Key] = []
+        self.misplaced: set[Key] = set()  # definitions that a registry, which cannot be made anew, has in their old order
         self.restart = False
 
     def build(self) -> Draft:
         modules = self._universe(self.edited)
         while True:
             self._make_graphs(modules)
+            self._note_moved()
             dirt = self._follow(modules)
             wider = self._universe([*modules, *self._registries(dirt), *self._old_registries()])
             if set(wider) == set(modules):
@@ -182,6 +185,21 @@ class _Builder:
                     pending.append(target)
         return pending
 
+    def _note_moved(self) -> None:
+        """Statements that give something else because of their place count as changed."""
+        for name, diff in self.diffs.items():
+            known = {new.index for _, new in diff.changed}
+            for old, new in find_moved(self.before, self.graph, diff):
+                if new.index in known:
+                    continue
+                if new.kind in (UnitKind.FUNCTION, UnitKind.CLASS) and self._opaque_registries(name, new):
+                    self.misplaced.add((name, new.index))
+                else:
+                    diff.note_moved(old, new)
+
+    def _opaque_registries(self, module: str, unit: Unit) -> list[Symbol]:
+        return [symbol for symbol in self.graph.mutated(module, unit) if self.graph.kind_of(symbol) == "opaque"]
+
     # ---- what has to be evaluated ----
 
     def _follow(self, modules: list[str]) -> Dirt:
@@ -231,7 +249,7 @@ class _Builder:
         if unit.kind in (UnitKind.GUARD, UnitKind.DOCSTRING):
             return False
         effects = self.graph.foreign_effects(module, unit)
-        opaque = [s for s in self.graph.mutated(module, unit) if self.graph.kind_of(s) == "opaque"]
+        opaque = self._opaque_registries(module, unit)
         if not effects and not opaque:
             return True
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) or opaque:
@@ -277,6 +295,11 @@ class _Builder:
                 if (name, new.index) not in dirt.reduced:
                     self._judge_changed(name, old, new)
         self._judge_executing(dirt)
+        for module, index in sorted(self.misplaced):
+            unit = self.graph.summaries[module].units[index]
+            owner = _name(self._opaque_registries(module, unit)[0])
+            message = f"{module}.{unit.label} stands in another place now; {owner} has it where it was registered first"
+            self._find("HS405", Severity.KEPT, module, unit.line, message)
         for (module, index), why in dirt.refused.items():
             self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
         for (module, index), cause in dirt.kept.items():

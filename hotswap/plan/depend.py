@@ -472,6 +472,7 @@ class Follower:
                     if symbol in self.objects.carriers:  # ``K[int]`` and ``len(K)`` run code of the class and call nothing
                         self._support(symbol)
                     self._support_row(symbol, (module, index))
+                self._support_earlier(module, unit)
                 for symbol in self.graph.mutated(module, unit):
                     if self.graph.kind_of(symbol) != "opaque":
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
@@ -492,11 +493,22 @@ class Follower:
         """A name that is bound or filled by several statements is read as it was at the reader's line."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
-        if top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "instance"):
+        if top[0] not in self.graph.summaries:
+            return
+        if self.graph.kind_of(top) not in ("data", "instance") and len(self.graph.binders(top[0]).get(top[1], ())) < 2:
             return
         row = self.recipe(top)
         if len(row) > 1 and any(self._place(key) > self._place(reader) for key in row):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
+
+    def _support_earlier(self, module: str, unit: Unit) -> None:
+        """``f = traced(f)`` is evaluated on what the statements before it bind to the name, not on what it is in the end."""
+        d = self.dirt
+        for name in {chain.partition(".")[0] for chain in unit.analysis.now.reads} & set(unit.names):
+            for earlier in self.graph.binders(module)[name]:
+                key = (module, earlier.index)
+                if earlier.index < unit.index and key not in d.changed and key not in d.derived:
+                    d.support.add(key)
 
     def _place(self, key: Key) -> tuple[int, int]:
         """When a statement is evaluated at the start: what is imported comes first."""

@@ -37,6 +37,13 @@ class UnitDiff:
     changed: list[tuple[Unit, Unit]] = attrs.Factory(list)
     touched: list[tuple[Unit, Unit]] = attrs.Factory(list)
 
+    def note_moved(self, old: Unit, new: Unit) -> None:
+        """Count a pair of equal text as changed, because of its place."""
+        self.changed.append((old, new))
+        self.edits.append(
+            Edit(module=self.module, qualname=new.label, kind=_edit_kind(old, new), line=new.line, detail="moved")
+        )
+
 
 def diff_units(old: Summary, new: Summary) -> UnitDiff:
     """Pair the units of two texts and describe what differs."""
