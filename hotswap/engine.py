@@ -298,14 +298,17 @@ class Engine:
         return Surroundings(
             importers=world.importer_finder(),
             summary=summarised,
-            kind_of=world.kind_of,
-            type_of=world.type_of,
+            kind_of=functools.cache(world.kind_of),  # which goes through all that a container holds
+            type_of=functools.cache(world.type_of),
+            classes_in=functools.cache(world.classes_in),
             module_of=world.module_of,
             file_of=world.file_of,
             place_of=lambda name: places.get(name, len(places)),
             executing=executing,
-            builder_of=lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed),
-            builder_of_bases=lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed),
+            builder_of=functools.cache(lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed)),
+            builder_of_bases=functools.cache(
+                lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed)
+            ),
         )
 
     def _source(self, record: ModuleRecord) -> Source:

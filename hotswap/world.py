@@ -7,13 +7,14 @@ the program runs while ``World.lock`` is held.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import attrs
@@ -29,6 +30,10 @@ _IMPORT = re.compile(
 
 #: ``(module, dotted name)``.
 Symbol = tuple[str, str]
+
+
+#: How many objects are gone through to find out what a variable holds.
+_MOST_OBJECTS = 20_000
 
 
 @attrs.define(eq=False)
@@ -268,6 +273,23 @@ class World:
         if value is None or isinstance(value, (type, FunctionType)) or not self.is_managed(cls):
             return None
         return (cls.__module__, cls.__qualname__)
+
+    def classes_in(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        """The managed classes of all objects that can be reached from what a symbol is bound to; None for too many."""
+        record = self.records.get(symbol[0])
+        value = record.module.__dict__.get(symbol[1]) if record is not None else None
+        seen, pending = {id(value)}, [value]
+        classes: set[type] = set()
+        while pending:
+            value = pending.pop()
+            classes.add(type(value))
+            for item in gc.get_referents(value):
+                if id(item) not in seen and not isinstance(item, (type, ModuleType, FunctionType, CodeType, FrameType)):
+                    seen.add(id(item))
+                    pending.append(item)
+            if len(seen) > _MOST_OBJECTS:
+                return None
+        return frozenset((cls.__module__, cls.__qualname__) for cls in classes if self.is_managed(cls))
 
     def module_of(self, symbol: Symbol) -> str | None:
         record = self.records.get(symbol[0])

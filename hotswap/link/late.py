@@ -16,8 +16,9 @@ from hotswap.link.heap import Heap
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
 from hotswap.plan.build import Draft
-from hotswap.plan.depend import Dirt, Follower, Key, index_recipes
+from hotswap.plan.depend import Dirt, Follower
 from hotswap.plan.graph import Graph
+from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import UnitKind
 from hotswap.world import World, print_value
 
@@ -73,11 +74,11 @@ def _old_draft(draft: Draft, world: World) -> Draft:
 
 
 def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
-    recipes = index_recipes(graph, modules)
+    recipe = Recipes(graph, modules)
     for module, index in draft.dirt.evaluated():
         unit = draft.summaries[module].units[index]
         for symbol in {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit)):
-            for key in recipes.get(symbol, ()):
+            for key in recipe(symbol):
                 if graph.summaries[key[0]].units[key[1]].kind is not UnitKind.IMPORT:
                     yield key
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
-from hotswap.plan.depend import STAR, Dirt, Follower, Key, by_module, changed_recipes
+from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
@@ -17,6 +17,7 @@ from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.moved import find_moved
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
+from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind, dotted, is_held_back
 
@@ -67,7 +68,7 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of, builder_of, builder_of_bases: see :class:`hotswap.plan.graph.Graph`.
+        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
     """
@@ -81,6 +82,7 @@ class Surroundings:
     place_of: Callable[[str], int] = lambda name: 0
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
+    classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     executing: Mapping[str, int] = MappingProxyType({})
 
 
@@ -170,7 +172,10 @@ class _Builder:
         summaries = {module: self._summary(module) for module in wide}
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
         around = self.around
-        live = (around.kind_of, around.type_of, around.module_of, around.builder_of, around.builder_of_bases)
+        live = (
+            *(around.kind_of, around.type_of, around.module_of),
+            *(around.builder_of, around.builder_of_bases, around.classes_in),
+        )
         self.graph, self.before = Graph(summaries, *live), Graph(before, *live)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
@@ -235,10 +240,10 @@ class _Builder:
         dirt.lambdas = {
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
+        recipe = Recipes(self.graph, modules)
         for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
-                follower = Follower(self.graph, dirt, modules)
-                for key in follower.recipe(symbol):
+                for key in recipe(symbol):
                     if key not in dirt.changed:
                         dirt.derived.setdefault(key, symbol)
         Follower(self.graph, dirt, modules).follow()

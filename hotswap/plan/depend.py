@@ -14,7 +14,7 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -23,9 +23,8 @@ from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spre
 from hotswap.plan.members import MemberEdit
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
+from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import Unit, UnitKind, Uses, bound_names
-
-Key = tuple[str, int]  # module, index of the unit in the new text
 
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"
@@ -97,10 +96,10 @@ class Follower:
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
-        self.objects = Objects(graph, modules)
+        self.recipe = Recipes(graph, modules)
+        self.objects = Objects(graph, modules, self.recipe)
         self._order = {module: place for place, module in enumerate(modules)}
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
-        self._recipes: dict[Symbol, list[Key]] | None = None
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
         self._shallow_of: dict[Symbol, list[str]] = {}
@@ -180,8 +179,9 @@ class Follower:
             for marked, members in ((self.dirt.affected, self._affected_of), (self.dirt.shallow, self._shallow_of)):
                 inherited = [f"{unit.names[0]}{name[len(base[1]) :]}" for name in members.get(base, ())]
                 new = [name for name in inherited if (module, name) not in marked]
-                marked |= {(module, name) for name in new}
-                members.setdefault((module, unit.names[0]), []).extend(new)
+                if new:
+                    marked |= {(module, name) for name in new}
+                    members.setdefault((module, unit.names[0]), []).extend(new)
 
     def _touches(self, module: str, uses: Uses, marked: set[Symbol]) -> bool:
         return any(
@@ -444,12 +444,6 @@ class Follower:
                     for key in keys - evaluated:
                         d.derived.setdefault(key, (module, name))
 
-    def recipe(self, symbol: Symbol) -> list[Key]:
-        """The statements that bind a symbol or contribute to it, in order."""
-        if self._recipes is None:
-            self._recipes = index_recipes(self.graph, self.modules)
-        return self._recipes.get(symbol, [])
-
     # ---- support ----
 
     def _find_support(self) -> None:
@@ -461,14 +455,15 @@ class Follower:
             self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
-                for symbol in self.graph.reach(self.graph.calls_of(module, unit)):
+                met = self.objects.met.get((module, index), ())
+                for symbol in (*self.graph.reach(self.graph.calls_of(module, unit)), *met):
                     self._note_aside(symbol, made)
                     self._support(symbol)
-                    self._support_instance(symbol)
+                    self._support_instance(symbol, met)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
-                    self._support_instance(symbol)
+                    self._support_instance(symbol, met)
                     if symbol in self.objects.carriers:  # ``K[int]`` and ``len(K)`` run code of the class and call nothing
                         self._support(symbol)
                     self._support_row(symbol, (module, index))
@@ -514,14 +509,14 @@ class Follower:
         """When a statement is evaluated at the start: what is imported comes first."""
         return (self._order.get(key[0], 0), key[1])
 
-    def _support_instance(self, symbol: Symbol) -> None:
+    def _support_instance(self, symbol: Symbol, met: Collection[Symbol]) -> None:
         """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
         if top[0] not in self.graph.summaries or (kind := self.graph.kind_of(top)) not in ("data", "instance"):
             return
         cls = self.graph.type_of(top) if kind == "instance" else None
-        if (cls is not None and cls in self._heads) or top in self.objects.carriers:
+        if (cls is not None and cls in self._heads) or top in met:
             rows = (top, cls) if cls is not None else (top,)
             d.support |= {key for row in rows for key in self.recipe(row) if key not in d.changed and key not in d.derived}
 
@@ -561,17 +556,6 @@ def _by_owner(marked: set[Symbol]) -> dict[Symbol, list[str]]:
     return found
 
 
-def index_recipes(graph: Graph, modules: list[str]) -> dict[Symbol, list[Key]]:
-    """The recipes of all symbols, in one pass."""
-    found: dict[Symbol, list[Key]] = {}
-    for module in modules:
-        for unit in graph.summaries[module].units:
-            if unit.kind is not UnitKind.GUARD:
-                for symbol in {(module, name) for name in unit.names} | graph.mutated(module, unit):
-                    found.setdefault(symbol, []).append((module, unit.index))
-    return found
-
-
 def changed_recipes(old: Graph, new: Graph, modules: list[str], edited: Mapping[str, object]) -> set[Symbol]:
     """Symbols to which edited modules contribute otherwise than before: other statements, or another order."""
     symbols: set[Symbol] = set()
@@ -581,8 +565,8 @@ def changed_recipes(old: Graph, new: Graph, modules: list[str], edited: Mapping[
                 for unit in graph.summaries[module].units:
                     if unit.kind is not UnitKind.GUARD:
                         symbols |= graph.mutated(module, unit)
-    before, after = index_recipes(old, modules), index_recipes(new, modules)
-    return {s for s in symbols if _row(old, before.get(s, [])) != _row(new, after.get(s, []))}
+    before, after = Recipes(old, modules), Recipes(new, modules)
+    return {s for s in symbols if _row(old, before(s)) != _row(new, after(s))}
 
 
 def _row(graph: Graph, keys: list[Key]) -> list[tuple[str, str]]:

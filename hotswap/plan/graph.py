@@ -26,6 +26,7 @@ OUTPUT_CALLS = frozenset("print debug info warning error exception critical log 
 #: Calls that keep or look at their arguments and never call them.
 PASSIVE_CALLS = frozenset(
     {"functools.partial", "functools.partialmethod", "types.MappingProxyType", "types.SimpleNamespace", "weakref.ref"}
+    | {"typing.TypeVar", "typing.ParamSpec", "typing.NewType", "typing.cast", "dataclasses.field"}
     | {
         f"builtins.{n}"
         for n in "list dict tuple set frozenset len type isinstance issubclass zip enumerate id hash range "
@@ -50,6 +51,7 @@ class Graph:
         module_of: the name of the module that a symbol is bound to, if it is managed.
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
+        classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
     """
 
     summaries: Mapping[str, Summary]
@@ -58,12 +60,15 @@ class Graph:
     module_of: Callable[[Symbol], str | None] = lambda symbol: None
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
+    classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
     _stars: dict[str, list[str]] = attrs.field(factory=dict, init=False)
     _resolved: dict[tuple[str, str], Symbol | None] = attrs.field(factory=dict, init=False)
     _reach: dict[Symbol, frozenset[Symbol]] = attrs.field(factory=dict, init=False)
     _mutated: dict[tuple[str, int], frozenset[Symbol]] = attrs.field(factory=dict, init=False)
+    _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
+    _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
 
     def binders(self, module: str) -> dict[str, list[Unit]]:
         if module not in self._binders:
@@ -154,6 +159,11 @@ class Graph:
 
     def functions(self, symbol: Symbol) -> list[tuple[str, Uses]]:
         """The functions that calling or using a symbol may run, with their module: itself, or a class's methods."""
+        if symbol not in self._functions:
+            self._functions[symbol] = self._find_functions(symbol)
+        return self._functions[symbol]
+
+    def _find_functions(self, symbol: Symbol) -> list[tuple[str, Uses]]:
         module, name = symbol
         if module not in self.summaries or not name:
             return []
@@ -185,15 +195,14 @@ class Graph:
 
     def uses_symbols(self, module: str, uses: Uses, chains: Iterable[str] | None = None) -> set[Symbol]:
         """Symbols that a piece of code reads or calls."""
-        found = set()
-        for chain in uses.reads | uses.calls if chains is None else chains:
-            if (symbol := self.resolve(module, chain)) is not None and symbol[1]:
-                found.add(symbol)
-        if chains is None:
-            for target, attr in uses.imports:
-                if attr and (symbol := self.resolve(target, attr)) is not None:
-                    found.add(symbol)
-        return found
+        if chains is not None:
+            return {symbol for chain in chains if (symbol := self.resolve(module, chain)) is not None and symbol[1]}
+        key = (module, id(uses))
+        if key not in self._used:
+            found = self.uses_symbols(module, uses, uses.reads | uses.calls)
+            imported = {self.resolve(target, attr) for target, attr in uses.imports if attr}
+            self._used[key] = found | {symbol for symbol in imported if symbol is not None}
+        return set(self._used[key])
 
     def looks_around(self, module: str, unit: Unit) -> bool:
         """True for a statement that reads the module's namespace as a whole: ``globals()``, ``dir()``."""

@@ -1,118 +1,124 @@
-"""Statements that may run a changed method through an object which they read: ``URL = conf.url``, ``X = compute()``.
+"""Statements that run a changed method through an object which they read: ``URL = conf.url``, ``X = compute()``.
 
-A text names the variable, not the class of what it holds, so both questions are answered on the safe side:
+A text names variables, not the classes of what they hold. So a statement is followed forward, on the safe side, through
+all that it may run:
 
-    which variables may hold an object of a class      those whose statements use the class, or a variable that may
-    by which names may a changed member be run         its own, those of functions that use this name, and so on
+    a function that it reads              its body
+    a class that is read on the way       its constructors, and from now on its members by their names
+    a variable                            the classes of all that it holds
+    an attribute of anything, ``x.val``   every member of that name, of the classes met so far
+    an operation, a call of a builtin     all special methods of the classes met so far
 
-A statement that reads such a variable and such a name may give something else. Special methods are run without being
-named (``conf + 1``), so with one of them any operation on such a variable counts. The idea is that of class hierarchy
-analysis, with names in place of types.
+The idea is that of rapid type analysis (Bacon and Sweeney, 1996), with one statement as the program.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Collection, Iterable
 
 import attrs
 
 from hotswap.plan.graph import Graph, Symbol
-from hotswap.plan.units import ANY_NAME, READ_BY_STRING, Unit, UnitKind, Uses
+from hotswap.plan.recipes import Recipes
+from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, is_metaclass
 
 _ANY_WORD = b""  # of units that may contain any
-#: Members that are run where a class is called.
-_CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_post_init__", "__call__"})
-#: Special methods that any attribute may run.
-_LOOKUPS = frozenset({"__getattr__", "__getattribute__", "__get__", "__set__", "__setattr__"})
+#: Members that run while a class or an object of it is made.
+_CONSTRUCTORS = frozenset(
+    "__init__ __new__ __post_init__ __attrs_post_init__ __attrs_pre_init__ __init_subclass__ __set_name__ __prepare__ "
+    "__call__ _generate_next_value_ _missing_".split()
+)
 _Place = tuple[str, Unit]  # the module of a unit, and the unit
+
+
+@attrs.frozen
+class _Member:
+    """A function of a class.
+
+    Attributes:
+        name: in the class.
+        is_decorated: reading it may run it, as with a property.
+        is_of_class: operations on the class itself run it, without any object.
+    """
+
+    symbol: Symbol
+    name: str
+    uses: Uses
+    is_decorated: bool
+    is_of_class: bool
 
 
 @attrs.define(eq=False)
 class Objects:
-    """What the affected members of classes reach.
+    """Finds the statements that may run affected members of classes.
 
     Attributes:
-        carriers: top-level symbols that may hold, give or be an object of a class with affected members, and such classes.
-        names: attributes and functions by which affected members may be run.
-        members: the affected members.
+        carriers: top-level symbols that may hold, give or be an object of a class with affected members, and such classes;
+            a statement that reads none of them needs not be followed.
+        affected: functions, and members of classes, that behave differently.
+        met: by the place of a statement that runs one, the variables on the way there.
     """
 
     graph: Graph
     modules: Collection[str]
+    recipe: Recipes
     carriers: set[Symbol] = attrs.Factory(set)
-    names: set[str] = attrs.Factory(set)
-    members: set[Symbol] = attrs.Factory(set)
-    _has_special: bool = False
+    affected: set[Symbol] = attrs.Factory(set)
+    met: dict[tuple[str, int], set[Symbol]] = attrs.Factory(dict)
+    _members: dict[Symbol, list[_Member]] = attrs.Factory(dict)
     _by_word: dict[bytes, list[_Place]] | None = None
 
     def spread(self, affected: Iterable[Symbol]) -> None:
-        """Take more affected functions into account; those that are no members of a class concern nobody here."""
-        members = {symbol for symbol in affected if "." in symbol[1] and "<" not in symbol[1]} - self.members
-        if members:
-            self.members |= members
-            self._spread_names({part for _, name in members for part in _run_by(name)})
-            self._spread_carriers({(module, name.partition(".")[0]) for module, name in members})
+        """Take more into account that behaves differently."""
+        new = set(affected) - self.affected
+        self.affected |= new
+        owners = {(module, name.partition(".")[0]) for module, name in new if "." in name and "<" not in name}
+        if owners:
+            self._spread_carriers(owners)
 
     def cause(self, module: str, unit: Unit, reads: Iterable[Symbol]) -> Symbol | None:
-        """An affected member that an unchanged statement may run while it is evaluated, of which its result depends.
+        """An affected member that an unchanged statement may run while it is evaluated.
 
         Args:
             reads: what the statement reads and calls.
         """
-        if not self.members or unit.kind is UnitKind.IMPORT:
+        if not self.carriers or unit.kind is UnitKind.IMPORT or self.carriers.isdisjoint(map(_top, reads)):
             return None
-        carried = {(symbol[0], symbol[1].partition(".")[0]) for symbol in reads} & self.carriers
-        return min(self.members) if carried and self._may_run(module, unit) else None
-
-    def _may_run(self, module: str, unit: Unit) -> bool:
-        now = unit.analysis.now
-        called = now.called | {part for chain in now.calls for part in chain.split(".")}
-        if not called.isdisjoint(self.names):
-            return True
+        walk = _Walk(self, is_plain=self._is_plain(module, unit))
         if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):
-            return _may_name(now, self.names) or (now.keeps and self._has_special)
-        if not self._follows_operations(module, unit):
-            return False
-        lambdas = unit.analysis.functions.values()  # that stand in it, and may be called at once
-        operates = now.operates or bool(now.calls) or now.calls_unknown
-        return any(_may_name(uses, self.names) for uses in (now, *lambdas)) or (
-            self._has_special and (operates or (bool(now.names) and not self.names.isdisjoint(_LOOKUPS)))
-        )
+            kept = unit.analysis.now.kept
+            walk.start(module, [kept] if kept is not None else [])
+            if unit.kind is UnitKind.CLASS:
+                walk.make_class((module, unit.names[0]))
+        else:  # a lambda in it may be called at once
+            walk.start(module, [unit.analysis.now, *unit.analysis.functions.values()])
+        found = walk.run()
+        if found is not None:
+            self.met[module, unit.index] = walk.variables & self.carriers
+        return found
 
-    def _follows_operations(self, module: str, unit: Unit) -> bool:
-        """An object that is made, or an effect, depends on what it is made by, not on what may be done with it."""
-        mutated = self.graph.mutated(module, unit)
-        kinds = {self.graph.kind_of(symbol) for symbol in (*mutated, *((module, name) for name in unit.names))}
+    def _is_plain(self, module: str, unit: Unit) -> bool:
+        """False for an object that is made, or an effect: that depends on what makes it, not on what can be done with it."""
+        kinds = {self.graph.kind_of((module, name)) for name in unit.names}
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK):
-            return bool(kinds) and "opaque" not in kinds
-        return bool(kinds & {"data", "missing"})
+            mutated = {self.graph.kind_of(symbol) for symbol in self.graph.mutated(module, unit)}
+            return "opaque" not in kinds | mutated and bool(mutated or "data" in kinds)
+        return "data" in kinds or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
 
-    # ---- by which names ----
-
-    def _spread_names(self, found: set[str]) -> None:
-        if not self.names:
-            found |= self._computing_names()
-        pending = found - self.names
-        while pending:
-            self.names |= pending
-            self._has_special = self._has_special or any(map(_is_special, pending))
-            users = [place for name in pending for place in self._mentioning(name)]
-            pending = {
-                qualname.rpartition(".")[2]
-                for _, unit in users
-                for qualname, uses in unit.analysis.functions.items()
-                if _may_name(uses, pending)
-            } - self.names
-
-    def _computing_names(self) -> set[str]:
-        """Functions that read attributes whose names no text has."""
-        return {
-            qualname.rpartition(".")[2]
-            for word in READ_BY_STRING
-            for _, unit in self._mentioning(word)
-            for qualname, uses in unit.analysis.functions.items()
-            if ANY_NAME in uses.names
-        }
+    def members(self, owner: Symbol) -> list[_Member]:
+        """The functions in a class statement."""
+        if owner not in self._members:
+            module, name = owner
+            found = self._members[owner] = []
+            for unit in self.graph.binders(module).get(name.partition(".")[0], ()) if module in self.graph.summaries else ():
+                decorated, is_meta = _decorated(unit.node), isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node)
+                for qualname, uses in unit.analysis.functions.items():
+                    head, _, last = qualname.rpartition(".")
+                    if head == name or head.startswith(f"{name}."):
+                        of_class = is_meta or last == "__class_getitem__"
+                        found.append(_Member((module, qualname), last, uses, qualname in decorated, of_class))
+        return self._members[owner]
 
     # ---- which variables ----
 
@@ -120,7 +126,7 @@ class Objects:
         for module in self.modules:
             for name in self.graph.binders(module):
                 kind = self.graph.type_of((module, name))
-                if kind is not None and (kind[0], kind[1].partition(".")[0]) in found:
+                if kind is not None and _top(kind) in found:
                     found.add((module, name))
         pending = found - self.carriers
         while pending:
@@ -130,17 +136,14 @@ class Objects:
             for word in words:
                 for module, unit in self._mentioning(word):
                     if self._uses_carrier(module, unit):
-                        pending |= self._given(module, unit)
+                        pending |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
             pending -= self.carriers
 
     def _uses_carrier(self, module: str, unit: Unit) -> bool:
         parts = (unit.analysis.now, *unit.analysis.functions.values())
-        tops = {(s[0], s[1].partition(".")[0]) for uses in parts for s in self.graph.uses_symbols(module, uses)}
+        tops = {_top(symbol) for uses in parts for symbol in self.graph.uses_symbols(module, uses)}
         tops |= {(binding.module, binding.attr) for binding in unit.imports if binding.attr is not None}
         return not tops.isdisjoint(self.carriers)
-
-    def _given(self, module: str, unit: Unit) -> set[Symbol]:
-        return {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
 
     def _mentioning(self, word: str) -> list[_Place]:
         """The units whose text may contain a word."""
@@ -153,15 +156,154 @@ class Objects:
         return [*self._by_word.get(word.encode(), ()), *self._by_word.get(_ANY_WORD, ())]
 
 
-def _may_name(uses: Uses, names: set[str]) -> bool:
-    chains = {part for chain in uses.calls for part in chain.split(".")}
-    return ANY_NAME in uses.names or not uses.names.isdisjoint(names) or not chains.isdisjoint(names)
+@attrs.define(eq=False)
+class _Walk:
+    """One statement followed.
+
+    Attributes:
+        is_plain: operations count; else only what makes an object.
+        variables: data and objects that were met.
+        classes: classes that were met; True where there may be objects of them.
+        called, read: names of attributes; those that were only read run a member where it is a property or the like.
+        strings, beginnings: of names that are computed.
+        operates: special methods may run.
+    """
+
+    objects: Objects
+    is_plain: bool
+    variables: set[Symbol] = attrs.Factory(set)
+    classes: dict[Symbol, bool] = attrs.Factory(dict)
+    called: set[str] = attrs.Factory(set)
+    read: set[str] = attrs.Factory(set)
+    strings: set[str] = attrs.Factory(set)
+    beginnings: set[str] = attrs.Factory(set)
+    operates: bool = False
+    _seen: set[Symbol] = attrs.Factory(set)
+    _units: set[tuple[str, int]] = attrs.Factory(set)
+    _pending: list[tuple[str, Uses]] = attrs.Factory(list)
+
+    def start(self, module: str, parts: Iterable[Uses]) -> None:
+        for uses in parts:
+            if self.is_plain:
+                self._pending.append((module, uses))
+            else:
+                self._take(module, uses, is_start=True)
+
+    def make_class(self, owner: Symbol) -> None:
+        """A class statement runs its metaclass; its bases only do that with their own statements."""
+        for each in self.objects.graph.ancestors(owner):
+            if any(member.is_of_class for member in self.objects.members(each)):
+                self.classes.setdefault(each, False)
+
+    def run(self) -> Symbol | None:
+        """The first affected member that is met."""
+        while True:
+            while self._pending:
+                self._take(*self._pending.pop())
+            before = len(self._seen)
+            for owner in list(self.classes):
+                if (found := self._enter(owner)) is not None:
+                    return found
+            if not self._pending and len(self._seen) == before:
+                return None
+
+    def _enter(self, owner: Symbol) -> Symbol | None:
+        """Follow the members of a class that may run by now."""
+        affected = self.objects.affected
+        for name in self.called | self.read if (owner[0], owner[1]) in self.objects.carriers else ():
+            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in self._plain_members(owner):
+                return symbol
+        for member in self.objects.members(owner):
+            has_objects = self.classes[owner] or member.is_of_class
+            if has_objects and member.symbol not in self._seen and self._may_run(member):
+                if member.symbol in affected:
+                    return member.symbol
+                self._seen.add(member.symbol)
+                self._pending.append((owner[0], member.uses))
+        return None
+
+    def _plain_members(self, owner: Symbol) -> set[Symbol]:
+        return {member.symbol for member in self.objects.members(owner)}
+
+    def _may_run(self, member: _Member) -> bool:
+        if member.name in _CONSTRUCTORS or member.name in self.called or self._is_computed(member.name):
+            return True
+        if member.is_decorated and member.name in self.read:
+            return True
+        is_special = member.name.startswith("__") and member.name.endswith("__")
+        return self.operates and self.is_plain and (is_special or member.name == "<lambda>")
+
+    def _is_computed(self, name: str) -> bool:
+        """True for a name that a string may have."""
+        if BY_STRING in self.called and name in self.strings:
+            return True
+        return any(name.startswith(beginning) for beginning in self.beginnings)
+
+    def _take(self, module: str, uses: Uses, is_start: bool = False) -> None:
+        """What a piece of code reads."""
+        graph = self.objects.graph
+        (self.read if is_start else self.called).update(uses.names)
+        self.called |= uses.called
+        self.strings |= uses.strings
+        self.beginnings |= {name[:-1] for name in uses.names if name.endswith("*")}
+        self.operates |= uses.operates or bool(uses.calls) or uses.calls_unknown or bool(uses.names)
+        # What calls nothing, or only what keeps its arguments, makes no object of a class that it reads.
+        makes = uses.calls_unknown or any(graph.may_call_arguments(module, chain) for chain in uses.calls)
+        for chain in uses.reads | uses.calls:
+            symbol = graph.resolve(module, chain)
+            if symbol is None or not symbol[1]:
+                continue
+            names = symbol[1].split(".")[1:]
+            (self.read if is_start and chain not in uses.calls else self.called).update(names)
+            self._meet(_top(symbol), symbol, makes)
+        for target, attr in uses.imports:
+            if attr and (symbol := graph.resolve(target, attr)) is not None and symbol[1]:
+                self._meet(_top(symbol), symbol, makes)
+
+    def _meet(self, top: Symbol, symbol: Symbol, makes: bool) -> None:
+        graph = self.objects.graph
+        kind = graph.kind_of(top)
+        if kind == "class":
+            self._meet_class(top, makes)
+        elif kind == "function":
+            if symbol not in self._seen:
+                self._seen.add(symbol)
+                self._pending += graph.functions(symbol)
+        elif kind != "module" and top not in self.variables:
+            self.variables.add(top)
+            self._meet_variable(top)
+
+    def _meet_variable(self, top: Symbol) -> None:
+        """Of what a variable holds the live program knows more than the texts; where it is too much, they have to do."""
+        graph = self.objects.graph
+        classes = graph.classes_in(top)
+        for cls in classes or ():
+            self._meet_class(_top(cls))
+        for module, index in self.objects.recipe(top) if classes is None else ():
+            self._meet_unit(module, graph.summaries[module].units[index])
+
+    def _meet_unit(self, module: str, unit: Unit) -> None:
+        if (module, unit.index) not in self._units:
+            self._units.add((module, unit.index))
+            self._pending.append((module, unit.analysis.now))
+
+    def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
+        for each in self.objects.graph.ancestors(owner):
+            self.classes[each] = makes or self.classes.get(each, False)
 
 
-def _run_by(member: str) -> tuple[str, ...]:
-    owner, _, name = member.rpartition(".")
-    return (name, owner.rpartition(".")[2]) if name in _CONSTRUCTORS else (name,)
+def _decorated(node: ast.stmt) -> set[str]:
+    """Qualified names of the methods in a class statement that have a decorator."""
+    found: set[str] = set()
+    pending: list[tuple[ast.stmt, str]] = [(node, "")]
+    while pending:
+        item, path = pending.pop()
+        if isinstance(item, ast.ClassDef):
+            pending += [(child, f"{path}{item.name}.") for child in item.body]
+        elif isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.decorator_list:
+            found.add(path + item.name)
+    return found
 
 
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
+def _top(symbol: Symbol) -> Symbol:
+    return symbol[0], symbol[1].partition(".")[0]

@@ -35,8 +35,8 @@ PURE_DECORATORS = frozenset(
 )
 
 
-#: In ``Uses.names`` for an attribute whose name is computed.
-ANY_NAME = "*"
+#: In ``Uses.names`` for an attribute whose name is a string from elsewhere; one that is computed is ``beginning*``.
+BY_STRING = "?"
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
@@ -65,11 +65,12 @@ class Uses:
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
     effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
-    names: set[str] = attrs.Factory(set)  # attributes of anything, also those read by strings; ANY_NAME where computed
+    names: set[str] = attrs.Factory(set)  # attributes of anything but globals, also those read by strings, see BY_STRING
+    strings: set[str] = attrs.Factory(set)  # constants that may be such a string
     called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
-    keeps: bool = False  # calls or operates where the result may stay somewhere as it is
+    kept: Uses | None = None  # of these, what is used where the result stays in a default, an argument or an attribute
     inspects_parameter: bool = False  # calls what it is given, or reads its docstring and the like
 
     def merge(self, other: Uses) -> None:
@@ -81,10 +82,10 @@ class Uses:
         self.imports |= other.imports
         self.effects |= other.effects
         self.names |= other.names
+        self.strings |= other.strings
         self.called |= other.called
         self.calls_unknown |= other.calls_unknown
         self.operates |= other.operates
-        self.keeps |= other.keeps
         self.inspects_parameter |= other.inspects_parameter
 
 
@@ -386,6 +387,8 @@ def is_main_guard(test: ast.expr) -> bool:
             return True
         case ast.Compare(left=ast.Constant(value="__main__"), ops=[ast.Eq()], comparators=[ast.Name(id="__name__")]):
             return True
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(map(is_main_guard, values))
     return False
 
 
@@ -472,13 +475,15 @@ READ_BY_STRING = frozenset({"getattr", "attrgetter", "methodcaller", "format", "
 
 
 @contextmanager
-def computed(uses: Uses) -> Iterator[Uses]:
+def computed(uses: Uses, is_kept: bool = False) -> Iterator[Uses]:
     """Where code is walked whose results stay somewhere as they are."""
     made = Uses()
     yield made
     made.computes |= made.calls
-    made.keeps |= bool(made.calls) or made.calls_unknown or made.operates
     uses.merge(made)
+    if is_kept:
+        uses.kept = uses.kept or Uses()
+        uses.kept.merge(made)
 
 
 def _unpacks(node: ast.AST) -> bool:
@@ -530,7 +535,8 @@ class _Walker:
         elif kind is ast.Call:
             self._call(cast(ast.Call, node), uses, local, path, deferred)
         elif kind is ast.Constant:
-            return
+            if type(node.value) is str and node.value.isidentifier():  # type: ignore[attr-defined]  # a Constant
+                uses.strings.add(node.value)  # type: ignore[attr-defined]
         elif isinstance(node, _FUNCTIONS):
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
@@ -566,9 +572,9 @@ class _Walker:
         else:
             uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
             if isinstance(node, ast.Subscript) and _is_namespace(node.value):
-                uses.names.add(ANY_NAME)
+                uses.names |= _names_in_key(node.slice)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
-                uses.names.update(node.kwd_attrs, [ANY_NAME] if node.patterns else ())
+                uses.names.update(node.kwd_attrs, "*" if node.patterns else ())
             self._children(node, uses, local, path, deferred)
 
     def _comprehension(
@@ -626,13 +632,17 @@ class _Walker:
 
     def _attribute(self, node: ast.Attribute, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         chain = dotted(node)
-        uses.names.update(chain.split(".")[1:] if chain is not None else (node.attr,))
         if chain is None:
+            uses.names.add(node.attr)
             self.visit(node.value, uses, local, path, deferred)
-        elif chain.partition(".")[0] == self.me[0]:
+            return
+        head, _, rest = chain.partition(".")
+        if head in local:  # of a global, the graph knows whose attribute it is
+            uses.names.update(rest.split("."))
+        if head == self.me[0]:
             if type(node.ctx) is ast.Load:
-                uses.reads.add(f"{self.me[1]}.{chain.split('.')[1]}")  # another method of its own class
-        elif chain.partition(".")[0] not in local:
+                uses.reads.add(f"{self.me[1]}.{rest.partition('.')[0]}")  # another method of its own class
+        elif head not in local:
             if type(node.ctx) is ast.Load:
                 uses.reads.add(chain)
             else:
@@ -651,7 +661,7 @@ class _Walker:
 
     def _called(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
         chain = dotted(node.func)
-        if isinstance(node.func, ast.Attribute):
+        if isinstance(node.func, ast.Attribute) and (chain is None or chain.partition(".")[0] in local):
             uses.called.add(node.func.attr)
         if (node.func.attr if isinstance(node.func, ast.Attribute) else chain) in READ_BY_STRING - {"__dict__", "vars"}:
             uses.names |= _names_in_strings(node)
@@ -694,7 +704,7 @@ class _Walker:
         if isinstance(node, ast.Call):
             self._called(node, uses, local)
             self.visit(node.func, uses, local, path, deferred)
-            with computed(uses) as made:
+            with computed(uses, is_kept=True) as made:
                 for child in (*node.args, *node.keywords):
                     self.visit(child, made, local, path, deferred)
         else:
@@ -708,7 +718,7 @@ class _Walker:
 
     def _arguments(self, args: ast.arguments, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         if defaults := [d for d in (*args.defaults, *args.kw_defaults) if d is not None and type(d) is not ast.Constant]:
-            with computed(uses) as made:
+            with computed(uses, is_kept=True) as made:
                 for default in defaults:
                     self.visit(default, made, local, path, deferred)
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
@@ -769,9 +779,9 @@ class _Walker:
                 self.visit(base, made, local, path, deferred)
                 if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
                     uses.calls.add(f"{chain}.__init_subclass__")
-            outer = local - self.of_class  # a class does not see the names of the one around it
-            with self._out_of_class():
-                self._class_body(node, uses, made, outer, path, deferred)
+        outer = local - self.of_class  # a class does not see the names of the one around it
+        with computed(uses, is_kept=True) as made, self._out_of_class():
+            self._class_body(node, uses, made, outer, path, deferred)
             made.writes -= set(bound_names(node.body)) - _declared(node.body, ast.Global)
 
     def _class_body(
@@ -835,8 +845,19 @@ def _names_in_strings(node: ast.Call) -> set[str]:
         strings: list[ast.expr] = [node.func.value]
     else:
         strings = node.args[1:2] if dotted(node.func) == "getattr" else node.args
-    texts = [part.value for part in strings if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-    return {word for text in texts for word in re.findall(r"\w+", text)} | ({ANY_NAME} if len(texts) < len(strings) else set())
+    return {name for part in strings for name in _names_in_key(part)}
+
+
+def _names_in_key(node: ast.expr) -> set[str]:
+    """What a string that names an attribute may be: ``"rate"``, ``f"visit_{kind}"``, or one from elsewhere."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return set(re.findall(r"\w+", text))
+        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]) | ast.BinOp(left=ast.Constant(value=str() as text)):
+            return {text.partition("%")[0] + "*"}
+        case ast.JoinedStr() | ast.BinOp():
+            return {"*"}
+    return {BY_STRING}
 
 
 _FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
