@@ -339,6 +339,7 @@ def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
     """One word for what a name is bound to, as the plan stage wants it.
 
     ``data`` has contents that can be compared and replaced, ``holder`` is a container with something opaque in it,
+    ``shared`` is found by a name of its own: it can be bound to instead of another, and what is done to it lasts,
     ``function`` is any callable that references can be led on from.
     """
     if isinstance(value, types.ModuleType):
@@ -347,6 +348,8 @@ def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
         return "class"
     if isinstance(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
         return "function"
+    if isinstance(value, logging.Logger):
+        return "shared"
     if isinstance(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
         return "data"
     if isinstance(value, (*CONTAINERS, tuple, frozenset)):

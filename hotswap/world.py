@@ -256,7 +256,7 @@ class World:
             return "missing"
         value = record.module.__dict__[symbol[1]]
         kind = kind_of_value(value, self.is_managed)
-        return self.ask_kind(value) or kind if kind in ("data", "instance", "holder", "opaque") else kind
+        return self.ask_kind(value) or kind if kind in ("data", "instance", "holder", "shared", "opaque") else kind
 
     def look_up(self, symbol: Symbol) -> Any:
         """What a symbol is bound to in a loaded module, managed or not; None where it is bound to nothing."""

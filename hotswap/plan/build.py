@@ -203,7 +203,7 @@ class _Builder:
                     diff.note_moved(old, new)
 
     def _opaque_registries(self, module: str, unit: Unit) -> list[Symbol]:
-        return [symbol for symbol in self.graph.mutated(module, unit) if self.graph.kind_of(symbol) == "opaque"]
+        return [symbol for symbol in self.graph.mutated(module, unit) if self.graph.is_lasting(symbol)]
 
     # ---- what has to be evaluated ----
 
@@ -356,18 +356,16 @@ class _Builder:
 
     def _stale(self, module: str, index: int, cause: Symbol) -> None:
         unit = self.graph.summaries[module].units[index]
-        self._find(
-            "HS402",
-            Severity.KEPT,
-            module,
-            unit.line,
-            f"{module}.{unit.label} was made from {_name(cause)}, which changed; it is an opaque object and was kept",
-            "make it again in the program, or restart",
-        )
+        registries = self._opaque_registries(module, unit)
+        why = "it is an opaque object and was kept"
+        if registries:
+            why = f"it was kept, as making it again would also change {_name(registries[0])}"
+        message = f"{module}.{unit.label} was made from {_name(cause)}, which changed; {why}"
+        self._find("HS402", Severity.KEPT, module, unit.line, message, "make it again in the program, or restart")
 
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)
-        opaque = [s for s in self.before.mutated(module, unit) if self.before.kind_of(s) == "opaque"]
+        opaque = [s for s in self.before.mutated(module, unit) if self.before.is_lasting(s)]
         if is_held_back(unit):
             what = f"{module} line {unit.line} was removed, but has not ended, and goes on"
             self._find("HS406", Severity.KEPT, module, unit.line, what)
@@ -395,7 +393,7 @@ class _Builder:
     def _judge_changed(self, module: str, old: Unit, new: Unit) -> None:
         effects = sorted({*self.before.foreign_effects(module, old), *self.graph.foreign_effects(module, new)})
         opaque = [
-            s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.kind_of(s) == "opaque"
+            s for s in (*self.before.mutated(module, old), *self.graph.mutated(module, new)) if self.graph.is_lasting(s)
         ]
         if new.kind is UnitKind.GUARD:
             what = f"{module} line {new.line}" if is_held_back(new) else f"the main block of {module}"

@@ -250,6 +250,10 @@ class Follower:
             return None
         if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in d.affected and self._is_inspected(module, unit):
             return (module, unit.names[0])
+        if now.kept is not None and now.kept.calls_unknown:  # ``check = staticmethod(check); ok = check(2)`` in a class
+            for symbol in self.graph.uses_symbols(module, now.kept):
+                if symbol in d.affected:
+                    return symbol
         called = self._called(module, unit, now.calls)
         plain = self._keeps_data(module, unit)
         kept = called if plain else self._called(module, unit, now.computes)
@@ -273,7 +277,7 @@ class Follower:
                 if (
                     unit.kind is UnitKind.FUNCTION
                     and (module, name) in d.affected
-                    and self.graph.kind_of((module, name)) == "data"
+                    and self.graph.kind_of((module, name)) in ("data", "shared")
                 ):
                     return (module, name)
         return None
@@ -322,7 +326,7 @@ class Follower:
 
     def _keeps_data(self, module: str, unit: Unit) -> bool:
         """True when the statement keeps plain data, so what it called may have gone into it."""
-        return bool(unit.names) and any(self.graph.kind_of((module, name)) == "data" for name in unit.names)
+        return bool(unit.names) and any(self.graph.kind_of((module, name)) in ("data", "shared") for name in unit.names)
 
     def _is_inspected(self, module: str, unit: Unit) -> bool:
         """True where a decorator calls the function at once, or keeps something of it."""
@@ -371,21 +375,21 @@ class Follower:
             else:
                 self.dirt.skipped[key] = cause
         elif (unit.kind is UnitKind.ASSIGN and "opaque" in kinds) or (
-            unit.kind is UnitKind.FUNCTION and self._registers_opaquely(module, unit)
+            unit.kind in (UnitKind.FUNCTION, UnitKind.ASSIGN) and self._registers_opaquely(module, unit)
         ):
             self.dirt.kept[key] = cause
         elif unit.kind is not UnitKind.DOCSTRING:
             self.dirt.derived[key] = cause
 
     def _registers_opaquely(self, module: str, unit: Unit) -> bool:
-        return any(self.graph.kind_of(symbol) == "opaque" for symbol in self.graph.mutated(module, unit))
+        return any(map(self.graph.is_lasting, self.graph.mutated(module, unit)))
 
     def _is_contribution(self, module: str, unit: Unit) -> bool:
         """True for a statement whose whole effect lands in managed data, so it can be evaluated aside."""
         mutated = self.graph.mutated(module, unit)
         return (
             bool(mutated)
-            and all(self.graph.kind_of(s) != "opaque" for s in mutated)
+            and not any(map(self.graph.is_lasting, mutated))
             and not self.graph.foreign_effects(module, unit)
         )
 
@@ -431,7 +435,7 @@ class Follower:
             if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):  # made anew without what other statements set on it
                 touched |= {(module, name) for name in unit.names}
         for symbol in touched:
-            if self.graph.kind_of(symbol) == "opaque":
+            if self.graph.is_lasting(symbol):
                 continue
             for key in self.recipe(symbol):
                 if key not in evaluated:
@@ -469,7 +473,7 @@ class Follower:
                     self._support_row(symbol, (module, index))
                 self._support_earlier(module, unit)
                 for symbol in self.graph.mutated(module, unit):
-                    if self.graph.kind_of(symbol) != "opaque":
+                    if not self.graph.is_lasting(symbol):
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
 
     def _made_aside(self) -> set[Symbol]:

@@ -36,6 +36,7 @@ PASSIVE_CALLS = frozenset(
 )
 #: Special methods that storing in an object runs.
 _STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
+_HELD_BY_MODULE = ("module", "function", "class", "data", "shared")
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
 
@@ -46,7 +47,8 @@ class Graph:
 
     Attributes:
         summaries: by module name; the new text for edited modules in one graph, the old text in the other.
-        kind_of: what a symbol is bound to in the live program: data, function, class, module, instance, opaque, missing.
+        kind_of: what a symbol is bound to in the live program: data, function, class, module, instance, holder, shared,
+            opaque, missing.
         type_of: the symbol of the class of a live instance, if that class is managed.
         module_of: the name of the module that a symbol is bound to, if it is managed.
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
@@ -89,6 +91,10 @@ class Graph:
         """Modules from which a module imports by star."""
         self.binders(module)
         return self._stars[module]
+
+    def is_lasting(self, symbol: Symbol) -> bool:
+        """True for an object that is not made anew: what is done to it cannot be done aside."""
+        return self.kind_of(symbol) in ("opaque", "shared")
 
     # ---- resolving names ----
 
@@ -323,7 +329,7 @@ class Graph:
             symbol = self.resolve(module, chain) if chain else None
             if symbol is not None:
                 top = (symbol[0], symbol[1].partition(".")[0])
-                if self.kind_of(top) == "opaque" and "." in symbol[1]:
+                if self.is_lasting(top) and "." in symbol[1]:
                     found.append(f"{top[0]}.{symbol[1]}")
                 continue
             if not chain:
@@ -339,7 +345,7 @@ class Graph:
             if self.resolve(module, chain) is None:
                 name = self.foreign(module, chain)
                 head = chain.partition(".")[0]
-                held_by_module = head == chain and self.kind_of((module, head)) in ("module", "function", "class", "data")
+                held_by_module = head == chain and self.kind_of((module, head)) in _HELD_BY_MODULE
                 if (
                     not held_by_module
                     and name.partition(".")[0] != "builtins"

@@ -65,7 +65,7 @@ def _foreign_decorator(graph: Graph, module: str, unit: Unit) -> str:
         harmless = name.partition(".")[0] in _PURE_MODULES and not name.endswith(".register")
         if chain not in PURE_DECORATORS and name not in PURE_DECORATORS and not harmless:
             return f"@{name}"
-    opaque = sorted(s for s in graph.mutated(module, unit) if graph.kind_of(s) == "opaque")
+    opaque = sorted(s for s in graph.mutated(module, unit) if graph.is_lasting(s))
     return f"{opaque[0][0]}.{opaque[0][1]}" if opaque else ""
 
 

@@ -102,9 +102,9 @@ class Objects:
         """False for an object that is made, or an effect: that depends on what makes it, not on what can be done with it."""
         kinds = {self.graph.kind_of((module, name)) for name in unit.names}
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK):
-            mutated = {self.graph.kind_of(symbol) for symbol in self.graph.mutated(module, unit)}
-            return "opaque" not in kinds | mutated and bool(mutated or "data" in kinds)
-        return "data" in kinds or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
+            mutated = self.graph.mutated(module, unit)
+            return "opaque" not in kinds and not any(map(self.graph.is_lasting, mutated)) and bool(mutated or "data" in kinds)
+        return bool(kinds & {"data", "shared"}) or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
 
     def members(self, owner: Symbol) -> list[_Member]:
         """The functions in a class statement."""
