@@ -88,7 +88,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        written = name.startswith("__") and type(value) is FunctionType
+        written = name.startswith("__") and (type(value) is FunctionType or value is None)  # ``__hash__`` beside ``__eq__``
         if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)

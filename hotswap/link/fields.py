@@ -2,7 +2,9 @@
 
     read                                       what
     __init__, __post_init__, __new__, ...      ``self.x = expression``, also over ``setattr`` and tuples
-    methods that these call on self            the same
+    methods that these call on self            the same, also those of another class in the row
+    self.__dict__.update(x=expression)         as ``self.x = expression``
+    for n in ("x", "y"): setattr(self, n, ..)  that there are such fields
     super().__init__(), Base.__init__(self)    whether the fields of the next class come too
 
 Only what is set without a condition, once, to a value that needs nothing from the caller has a default.
@@ -11,7 +13,8 @@ Only what is set without a condition, once, to a value that needs nothing from t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -83,27 +86,41 @@ class TextClass:
         has_init: True where it defines ``__init__``.
         goes_on: True where making an object also runs what the next class in the row says.
         hashing: the text of what ``__hash__`` and ``__eq__`` do, for comparison.
+        called: fields that methods set which the making of an object calls from another class.
+        calls: methods that making an object calls and that another class has; True for those that it calls for certain.
     """
 
     fields: dict[str, TextField]
     has_init: bool
     goes_on: bool
     hashing: str
+    called: dict[str, TextField]
+    calls: dict[str, bool]
 
 
-def read_class(node: ast.ClassDef) -> TextClass:
-    """Read a class statement; executes nothing."""
+def read_class(node: ast.ClassDef, also: Mapping[str, bool] = MappingProxyType({})) -> TextClass:
+    """Read a class statement; executes nothing.
+
+    Args:
+        also: methods that another class in the row calls while an object is made, as in ``TextClass.calls``.
+    """
     methods = {child.name: child for child in node.body if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))}
     reader = _Reader(methods)
     for name in MAKERS:
         if name in methods:
             reader.read(methods[name], is_certain=True)
+    other = _Reader(methods)
+    for name, is_certain in also.items():
+        if name in methods:
+            other.read(methods[name], is_certain=is_certain)
     init = methods.get("__init__")
     return TextClass(
         fields=reader.finish(),
         has_init=init is not None,
         goes_on=init is None or _calls_next(init),
         hashing="".join(ast.dump(methods[name]) for name in sorted(_hash_methods(methods))),
+        called=other.finish(),
+        calls={**other.calls, **reader.calls},
     )
 
 
@@ -153,6 +170,8 @@ class _Reader:
         self.fields: dict[str, TextField] = {}
         self.loads: set[str] = set()
         self.seen: set[str] = set()
+        self.calls: dict[str, bool] = {}
+        self.constants: dict[str, list[str]] = {}  # what a loop's variable goes through, where the text tells
 
     def finish(self) -> dict[str, TextField]:
         for name in self.loads & self.fields.keys():
@@ -205,6 +224,7 @@ class _Reader:
         """A statement whose parts may or may not be executed."""
         if isinstance(node, (ast.For, ast.AsyncFor)):
             self._target(node.target, None, scope)
+            self._loop(node.target, node.iter)
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt):
                 self._statement(child, scope)
@@ -212,6 +232,15 @@ class _Reader:
                 self._expressions([child], scope)
             else:  # handlers and cases
                 self._compound(child, scope)
+
+    def _loop(self, target: ast.expr, source: ast.expr) -> None:
+        """``for name in ("a", "b")``, ``for name, value in (("a", 1), ("b", 2))``."""
+        items = source.elts if isinstance(source, (ast.Tuple, ast.List, ast.Set)) else []
+        if isinstance(target, (ast.Tuple, ast.List)) and target.elts:
+            target = target.elts[0]
+            items = [item.elts[0] for item in items if isinstance(item, (ast.Tuple, ast.List)) and item.elts]
+        if isinstance(target, ast.Name):
+            self.constants[target.id] = _strings(items)
 
     def _target(self, target: ast.expr, value: ast.expr | None, scope: _Scope, shared: bool = False) -> None:
         match target:
@@ -239,11 +268,44 @@ class _Reader:
                 match child:
                     case ast.Attribute(value=ast.Name(id=name), attr=attr, ctx=ast.Load()) if name in scope.me:
                         self.loads.add(attr)
+                        is_certain = scope.certain and _is_call_of(node, child)
                         if attr in self.methods and attr not in MAKERS:
-                            self.read(self.methods[attr], is_certain=scope.certain and _is_call_of(node, child))
+                            self.read(self.methods[attr], is_certain=is_certain)
+                        elif attr not in MAKERS:
+                            self.calls[attr] = self.calls.get(attr, False) or is_certain
                     case ast.Call(func=function, args=[*_, ast.Constant(value=str(attr)), value]):
                         if _is_setattr(function, child, scope.me):
                             self._note(attr, value, child.lineno, scope)
+                    case ast.Call(func=function, args=[*_, ast.Name(id=variable), _]):
+                        for attr in self.constants.get(variable, ()) if _is_setattr(function, child, scope.me) else ():
+                            self._note(attr, None, child.lineno, scope)
+                    case ast.Call(func=ast.Attribute(value=space, attr="update")) if _is_space(space, scope.me):
+                        for name, value in _updates(child):
+                            self._note(name, value, child.lineno, scope)
+
+
+def _strings(nodes: Iterable[ast.expr | None]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def _is_space(node: ast.expr, me: frozenset[str]) -> bool:
+    """True for ``self.__dict__`` and ``vars(self)``."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="__dict__"):
+            return name in me
+        case ast.Call(func=ast.Name(id="vars"), args=[ast.Name(id=name)]):
+            return name in me
+    return False
+
+
+def _updates(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            yield keyword.arg, keyword.value
+    for argument in call.args:
+        if isinstance(argument, ast.Dict):
+            for key, value in zip(argument.keys, argument.values, strict=True):
+                yield from ((name, value) for name in _strings([key]))
 
 
 def _is_call_of(statement: ast.expr, method: ast.expr) -> bool:

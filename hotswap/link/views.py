@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterable
-from types import FunctionType
+from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import attrs
@@ -64,7 +64,7 @@ class Texts:
     def __init__(self, summary_of: Callable[[str], Summary | None]) -> None:
         self.summary_of = summary_of
         self._nodes: dict[str, dict[str, ast.ClassDef]] = {}
-        self._read: dict[tuple[str, str], TextClass] = {}
+        self._read: dict[tuple[str, str, tuple[tuple[str, bool], ...]], TextClass] = {}
 
     def node(self, module: str, qualname: str) -> ast.ClassDef | None:
         if module not in self._nodes:
@@ -75,12 +75,12 @@ class Texts:
                     found.update(class_nodes(ast.Module([unit.node], [])))
         return self._nodes[module].get(qualname)
 
-    def read(self, module: str, qualname: str) -> TextClass | None:
-        node, key = self.node(module, qualname), (module, qualname)
+    def read(self, module: str, qualname: str, also: Mapping[str, bool] = MappingProxyType({})) -> TextClass | None:
+        node, key = self.node(module, qualname), (module, qualname, tuple(sorted(also.items())))
         if node is None:
             return None
         if key not in self._read:
-            self._read[key] = read_class(node)
+            self._read[key] = read_class(node, also)
         return self._read[key]
 
 
@@ -124,28 +124,45 @@ class Views:
     def _view(self, row: Iterable[type], twin_of: Callable[[type], type], texts: Texts) -> View:
         view = View()
         goes_on = True
+        row = [cls for cls in row if cls is not object]
+        calls = self._calls([twin_of(cls) for cls in row], texts)
         for cls in row:
-            if cls is object:
-                break
             twin = twin_of(cls)
             module = self.names.get(twin.__module__)
-            text = texts.read(module, twin.__qualname__) if module is not None else None
+            text = texts.read(module, twin.__qualname__, calls) if module is not None else None
             shape = self.shape_of(twin)
             if shape is not None and shape.is_fixed and view.fixed is None:
                 view.fixed = tuple(shape.fields)
             view.hashing += _hashing(twin, text, shape)
+            if text is not None and module is not None:
+                self._add_texts(view, cls, module, text.called)
             if goes_on:
                 self._add_fields(view, cls, module, text, shape)
                 goes_on = self._goes_on(view, twin, module, text, shape)
         return view
 
+    def _calls(self, row: list[type], texts: Texts) -> dict[str, bool]:
+        """The methods that making an object calls on it and that the calling class does not define itself."""
+        found: dict[str, bool] = {}
+        before = -1
+        while before != (before := len(found)):
+            for twin in row:
+                module = self.names.get(twin.__module__)
+                text = texts.read(module, twin.__qualname__, found) if module is not None else None
+                for name, is_certain in text.calls.items() if text is not None else ():
+                    if is_certain or name not in found:
+                        found[name] = is_certain
+        return found
+
     def _add_fields(self, view: View, cls: type, module: str | None, text: TextClass | None, shape: Shape | None) -> None:
         for name, field in shape.fields.items() if shape is not None else ():
             view.fields.setdefault(name, field)
             view.origin.setdefault(name, (cls, self.line(cls)))
-        if text is None or module is None:
-            return
-        for name, written in text.fields.items():
+        if text is not None and module is not None:
+            self._add_texts(view, cls, module, text.fields)
+
+    def _add_texts(self, view: View, cls: type, module: str, fields: Mapping[str, TextField]) -> None:
+        for name, written in fields.items():
             if name not in view.fields or (name not in view.texts and not view.fields[name].is_safe):
                 view.fields[name] = written.evaluate(functools.partial(self.lookup, module))
                 view.origin[name] = (cls, written.line)
