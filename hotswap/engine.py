@@ -187,11 +187,30 @@ class Engine:
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
-            self.world.history.append(AppliedSwap(report, swap, before, gone, dict(self.world.mechanisms)))
+            mechanisms, effects = dict(self.world.mechanisms), self._lasting_effects(draft)
+            self.world.history.append(AppliedSwap(report, swap, before, gone, mechanisms, effects))
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)
         return report
+
+    def _lasting_effects(self, draft: Draft) -> tuple[Finding, ...]:
+        """What a rollback of this swap will have to say: statements whose effect it cannot undo."""
+        found = []
+        for module, index in draft.after:
+            line = draft.summaries[module].units[index].line
+            message = f"{module} line {line} was run once by the swap that was taken back; what it did is still there"
+            found.append(
+                Finding(
+                    code="HS411",
+                    severity=Severity.KEPT,
+                    message=message,
+                    file=self.world.file_of(module),
+                    line=line,
+                    next_step="undo it by hand, or restart",
+                )
+            )
+        return tuple(found)
 
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
         """Who runs old code still, in this process and in its children, and who listens to the commit."""
@@ -428,9 +447,8 @@ class Engine:
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
             plan = applied.report.plan
-            report = attrs.evolve(
-                self._report(plan, Verdict.SWAP, (), clock, None, applied.swap), number=applied.report.number, rolled_back=True
-            )
+            report = self._report(plan, Verdict.SWAP, applied.effects, clock, None, applied.swap)
+            report = attrs.evolve(report, number=applied.report.number, rolled_back=True)
             self.plugins.after_rollback(report)
             report = self._with_broken_plugins(report)
         self._tell(report)

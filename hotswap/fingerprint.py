@@ -59,12 +59,14 @@ class Print:
         parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
+        inner: of an object, the prints of the containers among its attributes, by number of the attribute's name.
     """
 
     whole: int | None
     parts: dict[int, int] | None = None
     opaque: bool = False
     origin: int = 0
+    inner: dict[int, Print] | None = None
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
@@ -281,7 +283,7 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        return Print(whole, parts, printer.opaque, origin)
+        return Print(whole, parts, printer.opaque, origin, _inner(value, is_managed) if parts is not None else None)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read
@@ -299,6 +301,13 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
     return None
+
+
+def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print] | None:
+    if isinstance(value, CONTAINERS) or not (state := getattr_static_dict(value)):
+        return None
+    held = {key: item for key, item in state.items() if isinstance(item, CONTAINERS)}
+    return {hash(("str", key)): fingerprint(item, is_managed) for key, item in held.items()} or None
 
 
 def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:

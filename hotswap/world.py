@@ -123,6 +123,7 @@ class AppliedSwap:
     records: dict[str, Before]
     gone: list[ModuleRecord] = attrs.Factory(list)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)  # of the world, before the swap
+    effects: tuple[Finding, ...] = ()  # of statements that it ran, for the report of a rollback
 
 
 @attrs.define(eq=False)

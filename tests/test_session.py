@@ -202,3 +202,23 @@ except hotswap.FileError as error:
         lib="x = 1\n",
     )
     assert lines == ["True True"]
+
+
+def test_a_rollback_names_effects_that_it_cannot_undo(play) -> None:
+    """A handler that the swap has connected stays connected, and the report says which statement did it."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import app, lib
+write("app.py", "from lib import signal\\n\\ndef f():\\n    return 1\\n\\nsignal.connect(f)\\nsignal.connect(len)\\n")
+show(hotswap.swap())
+report = hotswap.rollback()
+print([(f.code, f.line, "app line 7" in f.message) for f in report.findings], len(lib.signal.handlers))
+print([f.code for f in show(hotswap.swap()).findings])
+""",
+        lib="import threading\n\nclass Signal:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
+        "        self.handlers = []\n    def connect(self, f):\n        self.handlers.append(f)\n\nsignal = Signal()\n",
+        app="from lib import signal\n\ndef f():\n    return 1\n\nsignal.connect(f)\n",
+    )
+    assert lines[0] == "True swap []"
+    assert lines[1] == "[('HS411', 7, True)] 2"

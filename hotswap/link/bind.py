@@ -20,6 +20,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
 from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, home_of, same_value
+from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
@@ -136,6 +137,7 @@ class _Linker:
             self._note_imported()
             self._prepare_shapes()
             self._finish_functions()
+            self._forget_answers()
             self._drop_caches()
             self._ask_before_commit()
         except (StagingError, EscapeError, Refusal) as refusal:
@@ -747,6 +749,20 @@ class _Linker:
                     members=self.twins.members.get(id(theirs), ()),
                 )
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
+                is_unset = (live.__module__, _head(live)[1]) in self.draft.dirt.unset
+                may_go = self.world.is_managed if is_unset else lambda cls: False
+                move_registrations(self.swap, theirs, mine, self.twins.resolve, may_go)
+
+    def _forget_answers(self) -> None:
+        """Abstract classes decide anew where classes, or the ways to decide, have changed."""
+        deciding = []
+        for module, diff in self.draft.diffs.items():
+            for owner, _, name in (qualname.rpartition(".") for qualname in diff.bodies):
+                cls = look_up(self.world.records[module].module.__dict__, owner) if name in DECIDING else None
+                deciding += [cls] if isinstance(cls, type) else []
+        changed = [live for _, live in self.twins.classes if id(live) in self.transplanted]
+        if changed or deciding:
+            forget_answers(self.swap, changed, deciding)
 
     @functools.cached_property
     def _pairs_by_head(self) -> dict[tuple[str, str], list[tuple[type, type]]]:

@@ -102,7 +102,7 @@ class Merger:
             return self._merge_set(live, base.parts, new)
         if isinstance(live, (list, deque)):
             return self._merge_row(name, live, base, new, then, where)
-        return self._merge_state(name, live, base.parts, new, where)
+        return self._merge_state(name, live, base, new, where)
 
     def _merge_dict(
         self, name: str, live: dict[Any, Any], base: dict[int, int], new: dict[Any, Any], where: tuple[str, int]
@@ -153,19 +153,25 @@ class Merger:
             self.keep(name, where, "the program changed it since it was loaded")
         return live
 
-    def _merge_state(self, name: str, live: Any, base: dict[int, int], new: Any, where: tuple[str, int]) -> Any:
+    def _merge_state(self, name: str, live: Any, base: Print, new: Any, where: tuple[str, int]) -> Any:
         mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
         if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, "the program changed it since it was loaded")
             return live
         for key, value in theirs.items():
-            old = base.get(hash(("str", key)))
+            old = (base.parts or {}).get(hash(("str", key)))
             if number_of(value, self.is_managed) == old:
                 continue
             current = mine.get(key, MISSING)
             if (current is MISSING and old is None) or number_of(current, self.is_managed) == old:
                 self.swap.add(set_attribute(live, key, self._inner(current, value)))
-            elif number_of(current, self.is_managed) != number_of(value, self.is_managed):
+            elif number_of(current, self.is_managed) == number_of(value, self.is_managed):
+                continue
+            elif (inner := (base.inner or {}).get(hash(("str", key)))) is not None:
+                merged = self.merge(f"{name}.{key}", current, inner, value, where)
+                if merged is not current:
+                    self.swap.add(set_attribute(live, key, merged))
+            else:
                 self.keep(f"{name}.{key}", where, "the program changed it since it was loaded")
         return live
 

@@ -106,8 +106,11 @@ def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
 
 
 def with_subclasses(cls: type) -> list[type]:
-    found = [cls]
-    for sub in found:
-        subclasses: list[type] = type.__subclasses__(sub)
-        found += [s for s in subclasses if s not in found]
-    return found
+    found: dict[int, type] = {id(cls): cls}  # by id: a metaclass may have an __eq__ of its own
+    pending = [cls]
+    while pending:
+        below: list[type] = type.__subclasses__(pending.pop())
+        subclasses = [sub for sub in below if id(sub) not in found]
+        found.update((id(sub), sub) for sub in subclasses)
+        pending += subclasses
+    return list(found.values())
