@@ -250,7 +250,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if type(held) is not FunctionType or not callable(space.get(name)):
+                if type(held) is not FunctionType or not callable(space.get(name)) or id(held) in self.twins.placed:
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
@@ -522,8 +522,8 @@ class _Linker:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
         if (wrapper := self.twins.wrappers.get((module, name))) is not None and new is not wrapper:
             redirect(self.swap, new, wrapper, module, new.__qualname__)
-        if new is live and not isinstance(new, type):
-            return live
+        if (new is live and not isinstance(new, type)) or id(live) in self.twins.placed:
+            return new  # the live one is what a table has it for, and not what its name is bound to in the end
         if isinstance(live, type) and isinstance(staged, type) and new is live:
             if staged is not live:
                 self._transplant(live, staged, where)

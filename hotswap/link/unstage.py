@@ -50,6 +50,7 @@ class Twins:
         functions: staged function, live function, for definitions that were there before.
         classes: staged class, live class.
         places: where a live class stands in ``classes``, by its id. (The staged class itself would have one holder more.)
+        placed: ids of live functions that were found by their place in data, not by name: see :func:`_pair_by_place`.
         wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
 
@@ -58,6 +59,7 @@ class Twins:
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     places: dict[int, int] = attrs.Factory(dict)
+    placed: set[int] = attrs.Factory(set)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
@@ -173,15 +175,18 @@ def _pair_members(twins: Twins, pair_members: PairMembers) -> None:
 def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
     spaces = {id(module.__dict__): name for name, module in staging.modules.items()}
     lambdas = _named_lambdas(staging)
+    places = _pair_by_place(staging)
     for staged in staging.young:
         if type(staged) is not FunctionType or id(staged.__globals__) not in spaces:
             continue
         name = spaces[id(staged.__globals__)]
-        live = _live_function(staging, heap, name, staged)
+        live = _live_function(staging, heap, name, staged, places)
         wrapped = staged is not lambdas.get(id(live), staged)
         if live is not None and not wrapped:
             twins.put(staged, live)
             twins.functions.append((staged, live))
+            if places.get(id(staged)) is live:
+                twins.placed.add(id(live))
         else:
             _copy(staging, twins, name, staged)
 
@@ -252,8 +257,29 @@ def _copy(staging: Staging, twins: Twins, name: str, staged: FunctionType) -> No
     twins.copies.append((staged, copy))
 
 
-def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType) -> FunctionType | None:
-    """The one live function of the definition that a staged function was made by, if there is exactly one."""
+def _pair_by_place(staging: Staging) -> dict[int, FunctionType]:
+    """The live functions by id of the new one that stands in the same place, in the data that both texts make."""
+    found: dict[int, FunctionType] = {}
+    for module, index in sorted(staging.draft.dirt.changed | set(staging.draft.dirt.derived)):
+        space = staging.modules[module].__dict__ if module in staging.modules else {}
+        live = staging.world.records[module].module.__dict__
+        for name in staging.draft.summaries[module].units[index].names:
+            for mine, theirs in _same_places(space.get(name), live.get(name)):
+                if type(mine) is FunctionType and type(theirs) is FunctionType:
+                    found.setdefault(id(mine), theirs)
+    return found
+
+
+def _same_places(new: Any, live: Any) -> Iterable[tuple[Any, Any]]:
+    if type(new) is dict and type(live) is dict:  # keys that are compared without any code of the program
+        return [(value, live[key]) for key, value in new.items() if type(key) in (str, int) and key in live]
+    return zip(new, live, strict=False) if type(new) is type(live) and type(new) in (list, tuple) else ()
+
+
+def _live_function(
+    staging: Staging, heap: Heap, name: str, staged: FunctionType, places: dict[int, FunctionType]
+) -> FunctionType | None:
+    """The one live function of the definition that a staged function was made by, if it can be told from others."""
     code = staged.__code__
     if "<locals>" in code.co_qualname:
         return None
@@ -264,11 +290,14 @@ def _live_function(staging: Staging, heap: Heap, name: str, staged: FunctionType
         back = staging.world.removed_function(name, code.co_qualname)
         fits = back is not None and not back.__closure__ and not code.co_freevars and code.co_qualname not in live_globals
         return back if fits else None
+    if any(f is places.get(id(staged)) for f in heap.of(old)):  # one of several that a loop has made, kept in a table
+        return places[id(staged)]
     if _gets_wrapped(staging, name, staged):
         return None
     found = [f for f in heap.of(old) if f.__globals__ is live_globals]
     if len(found) > 1:  # the definition in its place counts; copies made of it elsewhere do not
-        found = [f for f in found if look_up_function(live_globals, f.__qualname__) is f]
+        taken = {id(live) for live in places.values()}
+        found = [f for f in found if look_up_function(live_globals, f.__qualname__) is f and id(f) not in taken]
     return found[0] if len(found) == 1 else None
 
 
