@@ -14,8 +14,8 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, cast
 
 import attrs
 
@@ -145,6 +145,10 @@ class Staging:
     # ---- evaluating ----
 
     def _evaluate(self, name: str) -> None:
+        if name in self._begun:
+            return
+        if parent := name.rpartition(".")[0]:  # a start imports packages before their modules, and circles depend on it
+            self._evaluate(parent)
         if name in self._begun or name not in self._order:
             return
         self._begun.add(name)
@@ -276,7 +280,7 @@ class Staging:
 
     def _execute(self, name: str, summary: Summary, node: ast.stmt, space: dict[str, Any] | None = None) -> None:
         file = self.world.records[name].file
-        code = compile(ast.Module([node], []), file, "exec", flags=summary.future_flags, dont_inherit=True)
+        code = compile_statement(summary, node, file)
         try:
             exec(code, self.modules[name].__dict__ if space is None else space)
         except BaseException as error:  # border to program code
@@ -285,10 +289,22 @@ class Staging:
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
 
 
+def compile_statement(summary: Summary, node: ast.stmt, file: str) -> CodeType:
+    """Compile one statement as it is compiled with its module, so that code objects of the two can be told to be equal.
+
+    CPython calls an attribute of an imported module in another way than a method of anything else, and knows by the
+    imports of the whole text which is which. So they stand beside the statement, where they are never executed.
+    """
+    imports: list[ast.stmt] = [ast.Import([ast.alias("builtins", name)]) for name in sorted(summary.imported_names())]
+    beside = ast.fix_missing_locations(ast.copy_location(ast.If(ast.Constant(False), imports, []), node))
+    body = ast.Module([node, beside] if imports else [node], [])
+    return cast(CodeType, compile(body, file, "exec", flags=summary.future_flags, dont_inherit=True))
+
+
 def run_statement(record: ModuleRecord, summary: Summary, index: int) -> Finding | None:
     """Run one statement in the live module; its failure is a value."""
     node = summary.units[index].node
-    code = compile(ast.Module([node], []), record.file, "exec", flags=summary.future_flags, dont_inherit=True)
+    code = compile_statement(summary, node, record.file)
     space = record.module.__dict__
     before = {name: space[name] for name in summary.units[index].names if name in space}
     try:

@@ -24,7 +24,7 @@ from hotswap.plan.members import MemberEdit
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
-from hotswap.plan.units import Unit, UnitKind, Uses, bound_names
+from hotswap.plan.units import Unit, UnitKind, Uses, bound_names, decorated_functions, dotted
 
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"
@@ -115,6 +115,7 @@ class Follower:
                 for unit in self.graph.summaries[module].units:
                     if unit.mentions(names):
                         self._follow_functions(module, unit)
+                        self._follow_decorators(module, unit)
                     self._inherit_affected(module, unit)
                     self._follow_registered(module, unit)
                     if unit.kind is not UnitKind.GUARD:
@@ -167,6 +168,15 @@ class Follower:
                     self._touches(module, uses, marked) or self._reads_rebound(module, uses) is not None
                 ):
                     marked.add((module, qualname))
+
+    def _follow_decorators(self, module: str, unit: Unit) -> None:
+        """What a decorator that behaves differently has made does so when it is called, also in a function of its own."""
+        for qualname, node in decorated_functions(unit.node):
+            chains = {dotted(item.func if isinstance(item, ast.Call) else item) for item in node.decorator_list} - {None}
+            symbols = self.graph.uses_symbols(module, unit.analysis.now, filter(None, chains))
+            if not symbols.isdisjoint(self.dirt.affected):
+                self.dirt.affected.add((module, qualname))
+                self.dirt.shallow.add((module, qualname))
 
     def _inherit_affected(self, module: str, unit: Unit) -> None:
         """A class behaves differently where its base does."""

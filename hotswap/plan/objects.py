@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.recipes import Recipes
-from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, is_metaclass
+from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, decorated_functions, is_metaclass
 
 _ANY_WORD = b""  # of units that may contain any
 #: Members that run while a class or an object of it is made.
@@ -112,7 +112,8 @@ class Objects:
             module, name = owner
             found = self._members[owner] = []
             for unit in self.graph.binders(module).get(name.partition(".")[0], ()) if module in self.graph.summaries else ():
-                decorated, is_meta = _decorated(unit.node), isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node)
+                decorated = {qualname for qualname, _ in decorated_functions(unit.node)}
+                is_meta = isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node)
                 for qualname, uses in unit.analysis.functions.items():
                     head, _, last = qualname.rpartition(".")
                     if head == name or head.startswith(f"{name}."):
@@ -290,19 +291,6 @@ class _Walk:
     def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
         for each in self.objects.graph.ancestors(owner):
             self.classes[each] = makes or self.classes.get(each, False)
-
-
-def _decorated(node: ast.stmt) -> set[str]:
-    """Qualified names of the methods in a class statement that have a decorator."""
-    found: set[str] = set()
-    pending: list[tuple[ast.stmt, str]] = [(node, "")]
-    while pending:
-        item, path = pending.pop()
-        if isinstance(item, ast.ClassDef):
-            pending += [(child, f"{path}{item.name}.") for child in item.body]
-        elif isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.decorator_list:
-            found.add(path + item.name)
-    return found
 
 
 def _top(symbol: Symbol) -> Symbol:

@@ -230,6 +230,21 @@ class Summary:
     units: list[Unit]
     future_flags: int
     _binders: dict[str, list[Unit]] | None = None
+    _imported: frozenset[str] | None = None
+
+    def imported_names(self) -> frozenset[str]:
+        """Globals that the text imports, executed or not."""
+        if self._imported is None:
+            pending: list[ast.AST] = [unit.node for unit in self.units if b"import" in unit.text]
+            found: set[str] = set()
+            while pending:
+                node = pending.pop()
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+                elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+                    pending += ast.iter_child_nodes(node)
+            self._imported = frozenset(found - {"*"})
+        return self._imported
 
     def binders(self) -> dict[str, list[Unit]]:
         """Which units bind a name, in order."""
@@ -405,9 +420,14 @@ def import_bindings(node: ast.AST, module: str, is_package: bool) -> Iterator[Im
         for alias in node.names:
             yield ImportBinding(local="*" if alias.name == "*" else alias.asname or alias.name, module=base, attr=alias.name)
     elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-        for child in ast.iter_child_nodes(node):
+        for child in node.orelse if is_for_checkers(node) else ast.iter_child_nodes(node):  # type: ignore[attr-defined]  # If
             if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
                 yield from import_bindings(child, module, is_package)
+
+
+def is_for_checkers(node: ast.AST) -> bool:
+    """True for ``if TYPE_CHECKING:``, whose body is never executed."""
+    return isinstance(node, ast.If) and (dotted(node.test) or "").rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str:
@@ -882,6 +902,17 @@ def inspects_parameter(body: Iterable[ast.AST], args: ast.arguments) -> bool:
                 return True
         pending += children(node)
     return False
+
+
+def decorated_functions(node: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """The functions with decorators in a statement, and in a class statement its methods, by qualified name."""
+    pending: list[tuple[ast.stmt, str]] = [(node, "")]
+    while pending:
+        item, path = pending.pop()
+        if isinstance(item, ast.ClassDef):
+            pending += [(child, f"{path}{item.name}.") for child in item.body]
+        elif isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.decorator_list:
+            yield path + item.name, item
 
 
 def is_metaclass(node: ast.ClassDef) -> bool:
