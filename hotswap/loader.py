@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -63,6 +65,26 @@ def release_calls(namespace: dict[str, Any]) -> None:
 
 def _make_dispatcher(name: str) -> Callable[..., Any]:
     return lambda *args: _calls[id(sys._getframe(1).f_globals)][name](*args)
+
+
+def differs_from_loaded(module: types.ModuleType, file: str, data: bytes) -> bool:
+    """True where a file is known to have changed since its module was imported: by what Python notes in its cache.
+
+    Where there is no cache, or another process has written it anew, nothing is known.
+    """
+    cached = getattr(module, "__cached__", None)
+    try:
+        with open(cached or "", "rb") as stream:
+            head = stream.read(16)
+        found = os.stat(file)
+    except (OSError, TypeError, ValueError):
+        return False
+    if len(head) < 16 or head[:4] != importlib.util.MAGIC_NUMBER:
+        return False
+    if head[4] & 1:  # PEP 552: by the hash of the source
+        return head[8:16] != importlib.util.source_hash(data)
+    written = int.from_bytes(head[8:12], "little"), int.from_bytes(head[12:16], "little")
+    return written != (int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
 
 
 @attrs.define(eq=False)

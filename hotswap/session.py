@@ -24,12 +24,15 @@ from hotswap.engine import Engine
 from hotswap.errors import CODES, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
 from hotswap.link.handles import instrument, uninstrument
-from hotswap.loader import ImportHook, LoadedModule
+from hotswap.loader import ImportHook, LoadedModule, differs_from_loaded
 from hotswap.model import Finding, Plan, Report, Severity, Status
+from hotswap.world import ModuleRecord
 
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
 _current: Session | None = None
+#: What was known of the modules when hotswap was stopped, for when it is started again.
+_left: dict[str, ModuleRecord] = {}
 
 
 @attrs.define(eq=False)
@@ -135,8 +138,11 @@ def _adopt_loaded(session: Session, name: str, module: ModuleType | None, on_fin
         step = "make it readable and start hotswap again"
         on_finding(Finding(code="HS104", severity=Severity.KEPT, message=message, file=file, next_step=step))
         return
+    if (left := _left.get(name)) is not None and left.module is module and left.file == file:
+        session.engine.world.readopt(left)  # what is live is known from before, whatever the file has become since
+        return
     # Main carries the file as it was given on the command line in its code; others the absolute path.
-    session.engine.world.adopt(module, file, data, name=name, fresh=False)
+    session.engine.world.adopt(module, file, data, name=name, fresh=False, is_stale=differs_from_loaded(module, file, data))
 
 
 # ---- the public functions ----
@@ -176,10 +182,14 @@ def start(
     settings = load_settings(given)
     with _lock:
         if _current is not None:
-            _current.close()
+            _close(_current)
         _current = open_session(make_scope(settings), on_report, tell)
         if watch:
             _current.watcher = _start_watcher(_current, settings.poll, tell)
+        files = _left_files(_current.engine)
+        _left.clear()
+    if watch and files:
+        swap(files)  # edited while hotswap was stopped: no event will tell of them
 
 
 def _print_finding(finding: Finding) -> None:
@@ -200,7 +210,19 @@ def stop() -> None:
     with _lock:
         session, _current = _current, None
     if session is not None:
-        session.close()
+        _close(session)
+
+
+def _close(session: Session) -> None:
+    """What is live in its modules is known, and will be where hotswap is started again."""
+    with session.engine.world.lock:
+        _left.update(session.engine.world.records)
+    session.close()
+
+
+def _left_files(engine: Engine) -> list[str]:
+    with engine.world.lock:
+        return [record.file for name, record in engine.world.records.items() if name in _left and os.path.exists(record.file)]
 
 
 def current() -> Session:

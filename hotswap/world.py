@@ -48,6 +48,7 @@ class ModuleRecord:
         base: fingerprints of its data when the text had executed, by name (also ``Class.attr``, ``function.attr`` and
             ``function(default)``); None for a module that hotswap was attached to later.
         has_run: False for a main module that is still executing.
+        is_stale: the file is known to have changed between its import and its adoption, so ``data`` is not what is live.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModuleRecord:
     data: bytes = attrs.field(repr=False)
     base: dict[str, Print] | None = attrs.field(default=None, repr=False)
     has_run: bool = True
+    is_stale: bool = False
     basename: str = attrs.field(init=False, repr=False)
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)
@@ -155,8 +157,9 @@ class World:
     # ---- modules ----
 
     def adopt(
-        self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True
-    ) -> ModuleRecord:
+        self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True,
+        is_stale: bool = False,
+    ) -> ModuleRecord:  # fmt: skip
         """Take a module under management.
 
         Args:
@@ -165,13 +168,21 @@ class World:
             name: in ``sys.modules``.
             has_run: False for a main module that is about to execute; :meth:`snapshot` follows.
             fresh: False for a module that was loaded before hotswap: its data may have been changed since.
+            is_stale: see :class:`ModuleRecord`.
         """
-        record = ModuleRecord(name, file, module, data, has_run=has_run)
+        record = ModuleRecord(name, file, module, data, has_run=has_run, is_stale=is_stale)
+        return self._enter(record, fresh=fresh)
+
+    def readopt(self, left: ModuleRecord) -> ModuleRecord:
+        """Take a module under management again, with what an earlier world knew of it."""
+        return self._enter(attrs.evolve(left, source=None, summary=None), fresh=False)
+
+    def _enter(self, record: ModuleRecord, *, fresh: bool) -> ModuleRecord:
         with self.lock:
-            self.records[name] = record
-        if has_run:
-            self.is_managed.note(name, module.__dict__)
-        if has_run and fresh:
+            self.records[record.name] = record
+        if record.has_run:
+            self.is_managed.note(record.name, record.module.__dict__)
+        if record.has_run and fresh:
             self.snapshot(record)
         for listener in self.on_adopt:
             listener(record)

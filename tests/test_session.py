@@ -222,3 +222,43 @@ print([f.code for f in show(hotswap.swap()).findings])
     )
     assert lines[0] == "True swap []"
     assert lines[1] == "[('HS411', 7, True)] 2"
+
+
+def test_what_was_edited_while_hotswap_was_stopped_is_swapped_at_the_next_start(play) -> None:
+    """Data too: the text that is live is known from before, so the file is not taken for it."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+hotswap.stop()
+write("lib.py", "RATE = 2\\nLIMIT = RATE * 10\\n\\ndef f():\\n    return RATE\\n")
+hotswap.start(["."], watch=False)
+show(hotswap.swap())
+print(lib.RATE, lib.LIMIT, lib.f())
+hotswap.stop()
+write("lib.py", "RATE = 3\\nLIMIT = RATE * 10\\n\\ndef f():\\n    return RATE\\n")
+hotswap.start(["."], on_report=show)
+print(lib.RATE, lib.LIMIT, lib.f())
+hotswap.stop()
+""",
+        lib="RATE = 1\nLIMIT = RATE * 10\n\ndef f():\n    return RATE\n",
+    )
+    assert lines == ["True swap []", "2 20 2", "True swap []", "3 30 3"]
+
+
+def test_a_file_that_changed_between_its_import_and_the_start_is_refused(play) -> None:
+    """What Python has noted in its cache tells: the text on disk never ran, so nothing can be compared with it."""
+    lines = play(
+        """
+sys.dont_write_bytecode = False
+import lib
+write("lib.py", "RATE = 20\\n\\ndef f():\\n    return RATE\\n")
+hotswap.start(["."], watch=False)
+write("lib.py", "RATE = 300\\n\\ndef f():\\n    return RATE\\n")
+report = show(hotswap.swap())
+print(report.held[0].message, lib.RATE)
+""",
+        lib="RATE = 1\n\ndef f():\n    return RATE\n",
+    )
+    assert lines[0] == "False restart ['HS210']"
+    assert lines[1] == "the file of lib changed after it was imported and before hotswap was attached 1"

@@ -190,6 +190,11 @@ class _Linker:
 
     def _check_attached_late(self) -> None:
         """A module that was loaded earlier must run what its text says, or nothing can be told from its text."""
+        for name in self.draft.edited:
+            if (record := self.world.records[name]).is_stale:
+                message = f"the file of {name} changed after it was imported and before hotswap was attached"
+                finding = Finding(code="HS210", severity=Severity.HELD, file=record.file, message=message, next_step="restart")
+                raise LinkRefused(finding)
         late = {self.world.records[name].file: name for name in self.draft.edited if self.world.records[name].base is None}
         for (file, code), functions in self.heap.functions.items():
             if file not in late or "<locals>" in code.co_qualname or not code.co_flags & CO_OPTIMIZED:
