@@ -19,6 +19,8 @@ from hotswap.fingerprint import LRU, getattr_static_dict
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
+#: Number of elements from which on they are not looked into: a table of handlers is smaller.
+_LARGE = 1000
 
 
 @attrs.define(eq=False)
@@ -98,11 +100,15 @@ def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
     return hash(tuple([sign(value) for value in list(values)]))
 
 
-def sign_container(value: Any) -> int:
-    """A number that changes when an element is added, removed or exchanged; elements are not looked into."""
-    if isinstance(value, dict):
-        return hash((tuple(map(id, dict.keys(value))), tuple(map(id, dict.values(value)))))
-    return hash(tuple(map(id, value)))
+def sign_container(value: Any, *, is_inner: bool = False) -> int:
+    """A number that changes when an element is added, removed or exchanged, or one of a container that is an element."""
+    if not isinstance(value, dict):
+        return hash(tuple(map(id, value)))
+    values = list(dict.values(value))
+    if is_inner or len(values) > _LARGE:
+        return hash((tuple(map(id, dict.keys(value))), tuple(map(id, values))))
+    inner = [sign_container(item, is_inner=True) if isinstance(item, _CONTAINERS) else id(item) for item in values]
+    return hash((tuple(map(id, dict.keys(value))), tuple(inner)))
 
 
 def _targets(body: Iterable[ast.stmt], package: str) -> Iterable[str]:

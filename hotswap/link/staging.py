@@ -57,6 +57,7 @@ class Staging:
     starred: dict[str, tuple[set[str], set[str]]] = attrs.Factory(dict)
     reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
+    clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
     _order: frozenset[str] = frozenset()
     _wanted: dict[str, list[int]] = attrs.Factory(dict)
 
@@ -85,6 +86,7 @@ class Staging:
     def dispose(self) -> None:
         """Empty the staging modules; functions that went into the program were copied over the live namespaces."""
         self.young.clear()
+        self.clones.clear()
         for module in self.modules.values():
             module.__dict__.clear()
         self.modules.clear()
@@ -119,7 +121,8 @@ class Staging:
         for key, value in live.items():
             if type(value) is FunctionType and value.__globals__ is live and self._needs_clone(name, value):
                 if id(value) not in clones:
-                    clones[id(value)] = self._clone(name, value, namespace)
+                    clones[id(value)] = clone = self._clone(name, value, namespace)
+                    self.clones[id(clone)] = (clone, value)
                 namespace[key] = clones[id(value)]
         return module
 

@@ -187,6 +187,8 @@ def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
             twins.functions.append((staged, live))
             if places.get(id(staged)) is live:
                 twins.placed.add(id(live))
+        elif "<locals>" in staged.__code__.co_qualname and id(staged) in staging.clones:
+            twins.put(*staging.clones[id(staged)])  # made by a call, as wrappers are: there is no definition to find it by
         else:
             _copy(staging, twins, name, staged)
 
