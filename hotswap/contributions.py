@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from hotswap.fingerprint import LRU, getattr_static_dict
+from hotswap.kinds import is_a
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
@@ -78,11 +79,11 @@ class Contributions:
         return found
 
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
-        if isinstance(value, _CONTAINERS):
+        if is_a(value, _CONTAINERS):
             return sign_container(value)
         if type(value) in (FunctionType, LRU):
             return sign_container(value.__dict__) if value.__dict__ else None
-        if isinstance(value, type):
+        if is_a(value, type):
             own = record is not None and value.__module__ == record.module.__name__
             return _sign_all(value.__dict__.values(), self._sign_inner) if own else None
         if self.world.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
@@ -91,7 +92,7 @@ class Contributions:
 
     @staticmethod
     def _sign_inner(value: Any) -> int:
-        return sign_container(value) if isinstance(value, _CONTAINERS) else id(value)
+        return sign_container(value) if is_a(value, _CONTAINERS) else id(value)
 
 
 def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
@@ -100,7 +101,7 @@ def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
 
 def sign_container(value: Any) -> int:
     """A number that changes when an element is added, removed or exchanged; elements are not looked into."""
-    if isinstance(value, dict):
+    if is_a(value, dict):
         return hash((tuple(map(id, dict.keys(value))), tuple(map(id, dict.values(value)))))
     return hash(tuple(map(id, value)))
 

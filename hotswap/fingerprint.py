@@ -25,6 +25,9 @@ from types import FunctionType
 from typing import Any, cast
 
 import attrs
+import wrapt
+
+from hotswap.kinds import PROXY, is_a
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
@@ -47,6 +50,7 @@ _CALLABLES: tuple[type, ...] = (
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
     LRU, staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,
+    wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper,
 )  # fmt: skip
 
 
@@ -97,7 +101,7 @@ class Managed:
 
     def is_object(self, value: Any) -> bool:
         """True for what has an identity and contents: a container, an object of a managed class."""
-        return isinstance(value, CONTAINERS) or (self(type(value)) and not isinstance(value, (type, enum.Enum)))
+        return is_a(value, CONTAINERS) or (self(type(value)) and not is_a(value, (type, enum.Enum)))
 
     def home_of(self, value: Any) -> str:
         """The name that an object belongs to, with its module; empty for none."""
@@ -141,10 +145,10 @@ class _Printer:
             self.inside.discard(id(value))
 
     def _compound(self, kind: type, value: Any) -> int:
-        if isinstance(value, (list, tuple, deque)) and _is_plain(kind):
+        if is_a(value, (list, tuple, deque)) and _is_plain(kind):
             self.left -= len(value)
             return hash((kind.__name__, tuple([self.number(item) for item in value]), self._attributes(kind, value)))
-        if isinstance(value, dict) and _is_plain(kind):
+        if is_a(value, dict) and _is_plain(kind):
             self.left -= len(value)
             return hash(
                 (
@@ -153,31 +157,31 @@ class _Printer:
                     self._attributes(kind, value),
                 )
             )
-        if isinstance(value, (set, frozenset)) and _is_plain(kind):
+        if is_a(value, (set, frozenset)) and _is_plain(kind):
             self.left -= len(value)
             return hash((kind.__name__, tuple(sorted([self.number(item) for item in value]))))
-        if isinstance(value, bytearray):
+        if is_a(value, bytearray):
             return hash(("bytearray", bytes(value)))
-        if isinstance(value, types.SimpleNamespace):
+        if is_a(value, types.SimpleNamespace):
             return hash(("namespace", tuple([(k, self.number(v)) for k, v in vars(value).items()])))
-        if isinstance(value, functools.partial):
+        if is_a(value, functools.partial):
             return hash(("partial", id(value.func), self.number(value.args), self.number(value.keywords)))
-        if isinstance(value, enum.Enum):
+        if is_a(value, enum.Enum):
             return hash((kind.__qualname__, value.name))
-        if isinstance(value, struct.Struct):
+        if is_a(value, struct.Struct):
             return hash(("Struct", value.format))
-        if isinstance(value, re.Pattern):
+        if is_a(value, re.Pattern):
             return hash(("Pattern", self.number(value.pattern), value.flags))
-        if (known := next((t for t in _IMMUTABLE if isinstance(value, t)), None)) is not None:
+        if (known := next((t for t in _IMMUTABLE if issubclass(kind, t)), None)) is not None:
             # The text that the library's own class gives, not a subclass of the program's.
             text = cast(Callable[[Any], str], known.__repr__)
             return hash((kind.__qualname__, text(value), self._attributes(kind, value)))
         if type(value) is FunctionType and value.__closure__ and "<locals>" in value.__qualname__:
             # Made by a call: another run of the same call makes an equal one.
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
-        if isinstance(value, types.MethodType):
+        if is_a(value, types.MethodType):
             return hash(("method", id(value.__func__), id(value.__self__)))
-        if isinstance(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
+        if is_a(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
             return hash((kind.__name__, id(value)))
         if self.is_managed(kind):
             return hash((kind.__qualname__, self._content(value), self._attributes(kind, value)))
@@ -229,12 +233,12 @@ _BUILTINS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset,
 
 def builtin_kind(value: Any) -> type | None:
     """The builtin type whose contents an object has besides its attributes; None for a plain object."""
-    return next((kind for kind in _BUILTINS if isinstance(value, kind)), None)
+    return next((kind for kind in _BUILTINS if is_a(value, kind)), None)
 
 
 def has_contents(value: Any) -> bool:
     """True for an object that is more than its attributes, so that it cannot be made equal to another one by them."""
-    return builtin_kind(value) is not None or isinstance(value, _IMMUTABLE)
+    return builtin_kind(value) is not None or is_a(value, _IMMUTABLE)
 
 
 def _is_plain(kind: type) -> bool:
@@ -248,12 +252,14 @@ _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset,
 
 
 def getattr_static_dict(value: Any) -> dict[str, Any] | None:
-    """The instance dict, not asking ``__getattribute__``; None where there is none."""
+    """The instance dict, not asking ``__getattribute__``; None where there is none, or that of what a proxy wraps."""
+    if is_a(value, PROXY):
+        return None
     try:
         found = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if is_a(found, dict) else None
 
 
 def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
@@ -261,7 +267,7 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     found = []
     for cls in kind.__mro__:
         for name, item in cls.__dict__.items():
-            if isinstance(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
+            if is_a(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
                 try:
                     found.append((name, item.__get__(value, kind)))
                 except AttributeError:
@@ -292,11 +298,11 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
 
 def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     printer.left = LIMIT
-    if isinstance(value, dict):
+    if is_a(value, dict):
         return {printer.number(k): printer.number(v) for k, v in dict.items(value)}
-    if isinstance(value, (list, deque)):
+    if is_a(value, (list, deque)):
         return {index: printer.number(item) for index, item in enumerate(value)}
-    if isinstance(value, set):
+    if is_a(value, set):
         return {printer.number(item): 0 for item in value}
     if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
@@ -351,19 +357,19 @@ def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
     ``shared`` is found by a name of its own: it can be bound to instead of another, and what is done to it lasts,
     ``function`` is any callable that references can be led on from.
     """
-    if isinstance(value, types.ModuleType):
+    if is_a(value, types.ModuleType):
         return "module"
-    if isinstance(value, type):
+    if is_a(value, type):
         return "class"
-    if isinstance(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
+    if is_a(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
         return "function"
-    if isinstance(value, logging.Logger):
+    if is_a(value, logging.Logger):
         return "shared"
-    if isinstance(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
+    if is_a(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
         return "data"
-    if isinstance(value, (*CONTAINERS, tuple, frozenset)):
+    if is_a(value, (*CONTAINERS, tuple, frozenset)):
         return "holder" if fingerprint(value, is_managed).opaque else "data"
-    if type(value) in _ATOMS or isinstance(value, _IMMUTABLE):
+    if type(value) in _ATOMS or is_a(value, _IMMUTABLE):
         return "data"
     if is_managed(type(value)) and not fingerprint(value, is_managed).opaque:
         return "instance"

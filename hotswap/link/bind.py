@@ -20,6 +20,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
 from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, home_of, same_value
+from hotswap.kinds import is_a
 from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
@@ -32,12 +33,12 @@ from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
-from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -147,6 +148,7 @@ class _Linker:
 
     def _finish_functions(self) -> None:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
 
     def dispose(self) -> None:
@@ -174,7 +176,7 @@ class _Linker:
         head, *rest = chain.split(".")
         value = space.get(head, vars(builtins).get(head, MISSING))
         for name in rest:
-            owner = value.__dict__ if isinstance(value, (ModuleType, type)) else {}
+            owner = value.__dict__ if is_a(value, (ModuleType, type)) else {}
             value = owner.get(name, MISSING)
         return self.twins.resolve(value)
 
@@ -341,18 +343,18 @@ class _Linker:
             return {}
         owner: Any = record.module.__dict__
         for part in code.co_qualname.split(".")[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
-        return {"__class__": CellType(owner)} if isinstance(owner, type) else {}
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        return {"__class__": CellType(owner)} if is_a(owner, type) else {}
 
     def _replace_in_place(self, record: ModuleRecord, function: FunctionType, direct: FunctionType) -> None:
         """The name that was bound to the function gets the direct one; held references pass the trampoline."""
         parts = function.__qualname__.split(".")
         owner: Any = record.module.__dict__
         for part in parts[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
-        if isinstance(owner, dict) and owner.get(parts[-1]) is function:
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        if is_a(owner, dict) and owner.get(parts[-1]) is function:
             self.swap.add(set_item(owner, parts[-1], direct))
-        elif isinstance(owner, type):
+        elif is_a(owner, type):
             self._replace_method(owner, parts[-1], function, direct)
 
     def _replace_method(self, owner: type, name: str, function: FunctionType, direct: FunctionType) -> None:
@@ -361,7 +363,7 @@ class _Linker:
         held = owner.__dict__.get(name)
         if held is function:
             self.swap.add(set_class(owner, name, direct))
-        elif isinstance(held, (staticmethod, classmethod)) and held.__func__ is function:
+        elif is_a(held, (staticmethod, classmethod)) and held.__func__ is function:
             self.swap.add(set_class(owner, name, type(held)(direct)))
 
     # ---- names ----
@@ -401,10 +403,10 @@ class _Linker:
         """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""
         if not self._is_data(new) or self.slots.is_bound(new):
             return False
-        return id(new) in young or (isinstance(new, CONTAINERS) and not gc.is_tracked(new))
+        return id(new) in young or (is_a(new, CONTAINERS) and not gc.is_tracked(new))
 
     def _is_data(self, value: Any) -> bool:
-        if isinstance(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
+        if is_a(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
             return False
         return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
 
@@ -454,7 +456,7 @@ class _Linker:
         if not all(type(value) in (FunctionType, LRU) for value in (live, staged, bound)):
             return False
         if bound is live:
-            return isinstance(live, LRU)
+            return is_a(live, LRU)
         is_own = type(bound) is FunctionType and bound.__code__.co_qualname == live.__qualname__
         return id(bound) not in self.live_functions or is_own
 
@@ -470,10 +472,10 @@ class _Linker:
         """True for a callable whose held references are led on, or have been named already."""
         if type(live) is FunctionType:
             return id(live) in self.swap.led or id(live) in self.done
-        return type(live) is LRU or is_transparent(live) or self.world.is_managed(type(live)) or self._is_twin(live)
+        return type(live) is LRU or is_wrapper(live) or self.world.is_managed(type(live)) or self._is_twin(live)
 
     def _is_twin(self, live: Any) -> bool:
-        return isinstance(live, type) and self.world.is_managed(live)
+        return is_a(live, type) and self.world.is_managed(live)
 
     def _note_callable_left(self, module: str, name: str, unit: Unit, where: tuple[str, int]) -> None:
         """A name stands for another callable, and the one that it stood for cannot lead to it: it may be others' as well."""
@@ -521,20 +523,18 @@ class _Linker:
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
         if (wrapper := self.twins.wrappers.get((module, name))) is not None and new is not wrapper:
-            redirect(self.swap, new, wrapper, module, new.__qualname__)
-        if (new is live and not isinstance(new, type)) or id(live) in self.twins.placed:
+            if is_wrapper(new):
+                rewrap(self.swap, new, wrapper, module, name)
+            else:
+                redirect(self.swap, new, wrapper, module, new.__qualname__)
+        if (new is live and not is_a(new, type)) or id(live) in self.twins.placed:
             return new  # the live one is what a table has it for, and not what its name is bound to in the end
-        if isinstance(live, type) and isinstance(staged, type) and new is live:
+        if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
                 self._transplant(live, staged, where)
             return live
         if getattr(type(live), "__hotswap_handle__", False):
             return self._repoint(module, name, live, new)
-        if is_transparent(live) and new is not live:
-            if is_transparent(new) and lead_wrapper(self.swap, live, new, module, name):
-                return live
-            name_left(self.swap, module, name, where)
-            return new
         if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
             raise LinkRefused(
                 Finding(
@@ -548,6 +548,8 @@ class _Linker:
             )
         if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
             return self._into_handle(module, name, live, new)
+        if is_wrapper(live) and self.slots.owns(module, name, live):
+            return self._rewrap(module, name, live, new)
         if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
@@ -562,11 +564,11 @@ class _Linker:
                 *where, severity=Severity.KEPT,
             )
             return new
-        if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
+        if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
-        if isinstance(live, type) and not isinstance(new, type) and callable(new):
+        if is_a(live, type) and not is_a(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
-        if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
+        if live is MISSING or is_a(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
@@ -618,6 +620,10 @@ class _Linker:
         )
         return live
 
+    def _rewrap(self, module: str, name: str, live: Any, new: Any) -> Any:
+        target = new if callable(new) else removed_stub(module, name)
+        return live if lead_wrapper(self.swap, live, target, module, name) else new
+
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
         if self._is_foreign(module, name, live):
             return new
@@ -631,7 +637,7 @@ class _Linker:
             return new
         if redirect(self.swap, live, new, module, live.__qualname__):
             return live
-        if isinstance(new, type):
+        if is_a(new, type):
             self._note(
                 "HS409",
                 f"{module}.{name} was a function and is a class now: calls follow, isinstance with held references does not",
@@ -877,7 +883,7 @@ class _Linker:
         live = record.module.__dict__
         if name in live:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
-            if not renamed and isinstance(live[name], (FunctionType, type)):
+            if not renamed and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 
     def _lead_removed(self) -> None:

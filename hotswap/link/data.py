@@ -18,6 +18,7 @@ import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, has_contents, home_of, number_of
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
 
 
@@ -71,7 +72,7 @@ class Merger:
             return new
         if any(home_of(item, self.is_managed) not in ("", own) for item in (live, new)):
             return new
-        if isinstance(live, CONTAINERS):
+        if is_a(live, CONTAINERS):
             self.swap.add(*set_contents(live, new))
         else:
             self._take_state(live, new)
@@ -96,11 +97,11 @@ class Merger:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
             self.keep(name, where, "the program changed it since it was loaded")
             return live
-        if isinstance(live, dict):
+        if is_a(live, dict):
             return self._merge_dict(name, live, base.parts, new, where)
-        if isinstance(live, set):
+        if is_a(live, set):
             return self._merge_set(live, base.parts, new)
-        if isinstance(live, (list, deque)):
+        if is_a(live, (list, deque)):
             return self._merge_row(name, live, base, new, then, where)
         return self._merge_state(name, live, base, new, where)
 
@@ -190,9 +191,9 @@ class Merger:
 
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     """True for a container or object that can be given other contents; who holds it sees them."""
-    if isinstance(value, CONTAINERS):
+    if is_a(value, CONTAINERS):
         return getattr_static_dict(value) is None
-    state = None if isinstance(value, type) or has_contents(value) else getattr_static_dict(value)
+    state = None if is_a(value, type) or has_contents(value) else getattr_static_dict(value)
     return state is not None and is_managed(type(value))
 
 

@@ -58,6 +58,7 @@ _KINDS = (
     operator.itemgetter,
     operator.attrgetter,
     operator.methodcaller,
+    wrapt.BoundFunctionWrapper,
 )
 
 

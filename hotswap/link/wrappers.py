@@ -16,13 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
-import wrapt
-
 from hotswap.commit import Swap, Write, set_attribute
+from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import nothing_hidden
-
-#: A proxy of wrapt's copies nothing: it passes on what is asked of it, and what it is given as well.
-_PROXY: type = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
 COPIED = frozenset({"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"})
@@ -89,11 +85,11 @@ def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
 
 def wrapped_by(holder: Any) -> Any:
     """What an object wraps, without running code of the program; None for nothing."""
-    if isinstance(holder, property):
+    if is_a(holder, property):
         return holder.fget
-    if isinstance(holder, functools.cached_property):
+    if is_a(holder, functools.cached_property):
         return holder.func
-    if type(holder) is dict or issubclass(type(holder), _PROXY):
+    if type(holder) is dict:
         return None
     try:
         return object.__getattribute__(holder, "__wrapped__")
@@ -104,14 +100,15 @@ def wrapped_by(holder: Any) -> Any:
 def _follow(swap: Swap, wrapper: Any, changes: Changes) -> Changes:
     done: Changes = {}
     for name, (old, new) in changes.items():
-        if name != "__doc__" and isinstance(wrapper, (property, functools.cached_property)):
+        if name != "__doc__" and is_a(wrapper, (property, functools.cached_property)):
             continue
         try:
             held = object.__getattribute__(wrapper, name)
         except AttributeError:
             continue
         if held is old or (type(held) is type(old) is str and held == old):
-            swap.add(_write(wrapper, name, old, new))
+            if not is_a(wrapper, PROXY):  # a proxy has no copy: it shows what it wraps, and passes on what is written
+                swap.add(_write(wrapper, name, old, new))
             done[name] = (old, new)
     return done
 
