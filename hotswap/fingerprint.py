@@ -46,7 +46,8 @@ LRU: type = type(functools.lru_cache(lambda: None))
 OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__type_params__", "__wrapped__", "cache_parameters"})
 CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
 _CALLABLES: tuple[type, ...] = (
-    FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
+    FunctionType, types.BuiltinFunctionType, type(re.compile("").sub),
+    types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
     LRU, staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,

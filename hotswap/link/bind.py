@@ -25,10 +25,11 @@ from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
-from hotswap.link.handles import as_handle, needs_handle
+from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
+from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
@@ -109,6 +110,7 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
+        self.left = Left(self.swap)
         self.bases: dict[str, dict[str, Print]] = {}
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
@@ -150,6 +152,7 @@ class _Linker:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
+        self.left.note(self.heap)
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
@@ -406,7 +409,7 @@ class _Linker:
         return id(new) in young or (is_a(new, CONTAINERS) and not gc.is_tracked(new))
 
     def _is_data(self, value: Any) -> bool:
-        if is_a(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
+        if is_a(value, (type, ModuleType, FunctionType)) or is_handle(value):
             return False
         return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
 
@@ -448,8 +451,9 @@ class _Linker:
             self.rebound[module, name] = (live, bound)
             if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
                 self._note_left(module, name, live, bound, where)
-            elif live is not MISSING and callable(live) and callable(bound) and not self._is_led(live):
-                self._note_callable_left(module, name, unit, where)
+            elif live is not MISSING and callable(live) and not self._is_led(module, name, live, bound):
+                severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
+                self.left.add(live, f"{module}.{name}", where, severity)
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
         """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
@@ -468,19 +472,18 @@ class _Linker:
             "HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT
         )
 
-    def _is_led(self, live: Any) -> bool:
+    def _is_led(self, module: str, name: str, live: Any, bound: Any) -> bool:
         """True for a callable whose held references are led on, or have been named already."""
         if type(live) is FunctionType:
-            return id(live) in self.swap.led or id(live) in self.done
-        return type(live) is LRU or is_wrapper(live) or self.world.is_managed(type(live)) or self._is_twin(live)
-
-    def _is_twin(self, live: Any) -> bool:
-        return is_a(live, type) and self.world.is_managed(live)
-
-    def _note_callable_left(self, module: str, name: str, unit: Unit, where: tuple[str, int]) -> None:
-        """A name stands for another callable, and the one that it stood for cannot lead to it: it may be others' as well."""
-        message = f"{module}.{name} is another callable now: references taken before keep the old one"
-        self._note("HS409", message, *where, severity=Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT)
+            own = id(live) in self.done and not self._is_foreign(module, name, live)
+            return own or id(live) in self.swap.led
+        if is_handle(live):
+            return bool(live._self_owner == (module, name))
+        if is_wrapper(live):
+            return self.slots.owns(module, name, live)
+        if is_a(live, type):
+            return not is_a(bound, type) and callable(bound)
+        return (type(live) is LRU and type(bound) is LRU) or self.world.is_managed(type(live))
 
     def _rebind_importers(self) -> None:
         """Other names of what a name was bound to follow, where they were not evaluated themselves."""
@@ -533,9 +536,11 @@ class _Linker:
             if staged is not live:
                 self._transplant(live, staged, where)
             return live
-        if getattr(type(live), "__hotswap_handle__", False):
-            return self._repoint(module, name, live, new)
-        if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
+        if is_handle(live):
+            return self._repoint(module, name, live, new, unit)
+        if needs_handle(live) and new is not live and new != live:
+            if unit.kind is UnitKind.IMPORT:
+                return new
             raise LinkRefused(
                 Finding(
                     code="HS208",
@@ -543,10 +548,10 @@ class _Linker:
                     file=where[0],
                     line=where[1],
                     next_step="restart",
-                    message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow",
+                    message=f"{module}.{name} was bound bare, {self._why_bare(module)}, so references to it cannot follow",
                 )
             )
-        if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
+        if needs_handle(new) and name in names_with_handles(unit.node):
             return self._into_handle(module, name, live, new)
         if is_wrapper(live) and self.slots.owns(module, name, live):
             return self._rewrap(module, name, live, new)
@@ -557,12 +562,6 @@ class _Linker:
             return self._redirect(module, name, live, new, where)
         if type(live) is LRU and type(new) is LRU:
             self._lead_cache(module, name, live, new)
-            return new
-        if type(live) is LRU and callable(new):
-            self._note(
-                "HS409", f"{module}.{name} was a cache and is another callable now: references taken before keep the cache",
-                *where, severity=Severity.KEPT,
-            )
             return new
         if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
             return self._repoint_partial(module, name, live, new)
@@ -664,14 +663,29 @@ class _Linker:
             return (owner.name, function.__qualname__) != (module, name)
         return not self.slots.owns(module, name, function)
 
-    def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
+    def _why_bare(self, module: str) -> str:
+        late = self.world.records[module].base is None
+        return "before hotswap was attached" if late else "in a statement that makes no proxy around it"
+
+    def _repoint(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
+        """Point the proxy of a name elsewhere; one that belongs to another name is left to that."""
         if new is live or new is live.__wrapped__:
             return live
-        if not callable(new):
-            return new
-        self.swap.add(Write((setattr, live, "__wrapped__", new), (setattr, live, "__wrapped__", live.__wrapped__)))
+        if live._self_owner != (module, name):
+            if bare(self._after(live)) is bare(new):
+                return live
+            return as_handle(module, name, new) if name in names_with_handles(unit.node) else new
+        target = new if callable(new) else removed_stub(module, name)
+        self.swap.add(set_wrapped(live, target))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.PROXY))
         return live if needs_handle(new) else new
+
+    def _after(self, handle: Any) -> Any:
+        """What the name that a proxy belongs to means after the swap."""
+        owner, name = handle._self_owner
+        record = self.world.records.get(owner)
+        space = self.staging.modules.get(owner, record.module if record is not None else None)
+        return self.twins.resolve(getattr(space, "__dict__", {}).get(name, handle))
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
@@ -883,6 +897,8 @@ class _Linker:
         live = record.module.__dict__
         if name in live:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
+            if is_handle(live[name]) and live[name]._self_owner == (record.name, name):
+                self.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
             if not renamed and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 

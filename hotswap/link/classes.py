@@ -25,7 +25,9 @@ from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import LRU, fingerprint, same_value
 from hotswap.kinds import is_a
 from hotswap.link.data import Merger
+from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
+from hotswap.link.left import left_finding
 from hotswap.link.redirect import redirect
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
@@ -186,10 +188,11 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
             if type(new) is not FunctionType:
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
+    elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
+        swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
+        swap.add(set_class(live, name, new))
     elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
         _lead_wrapped(swap, pair, name, old, new)
-        swap.add(set_class(live, name, new))
-    elif is_a(old, type) and is_a(new, type):
         swap.add(set_class(live, name, new))
     elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
         return  # a lock, a connection: it is never made again behind the program's back

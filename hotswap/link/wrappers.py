@@ -18,6 +18,7 @@ from typing import Any
 
 from hotswap.commit import Swap, Write, set_attribute
 from hotswap.kinds import PROXY, is_a
+from hotswap.link.handles import is_handle
 from hotswap.link.heap import nothing_hidden
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
@@ -35,7 +36,11 @@ def follow_wrappers(swap: Swap, is_bare: Callable[[FunctionType], bool], staged:
             pass over the heap for most swaps.
         staged: ids of objects that were made aside; a write would keep them alive.
     """
-    changes = {owner: found for owner, found in _changes_of(swap.writes).items() if not is_bare(owner.function)}
+    changes = {
+        owner: found
+        for owner, found in _changes_of(swap.writes).items()
+        if is_handle(owner.function) or not is_bare(owner.function)
+    }
     while changes:
         following: dict[_Key, Changes] = {}
         for wrapper, wrapped in _find_wrappers([key.function for key in changes]):
@@ -64,7 +69,17 @@ def _changes_of(writes: Iterable[Write]) -> dict[_Key, Changes]:
     for write in writes:
         if write.do[0] is setattr and type(write.do[1]) is FunctionType and write.do[2] in COPIED:
             found.setdefault(_Key(write.do[1]), {})[write.do[2]] = (write.undo[3], write.do[3])
+        elif write.do[0] is setattr and is_handle(write.do[1]):
+            found[_Key(write.do[1])] = dict(_differences(write.undo[3], write.do[3]))
     return found
+
+
+def _differences(old: Any, new: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """What a proxy shows otherwise once it wraps something else."""
+    for name in COPIED:
+        held, value = getattr(old, name, None), getattr(new, name, None)
+        if held is not None and held != value:
+            yield name, (held, value)
 
 
 def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
