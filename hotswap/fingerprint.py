@@ -11,6 +11,7 @@ import decimal
 import enum
 import fractions
 import functools
+import gc
 import logging
 import operator
 import pathlib
@@ -19,6 +20,7 @@ import struct
 import types
 import typing
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import FunctionType
@@ -31,6 +33,8 @@ from hotswap.kinds import PROXY, is_a
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
+#: The same for an object of a library that a decorator of the library made.
+OBJECT_LIMIT = 2_000
 
 _ATOMS: frozenset[type] = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), range, slice}
@@ -65,6 +69,8 @@ class Print:
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
         inner: of an object, the prints of the containers among its attributes, by number of the attribute's name.
+        state: for an object of a library around a function of the program, a number for each of its attributes; None
+            where there is something in it that cannot be looked into.
     """
 
     whole: int | None
@@ -72,6 +78,7 @@ class Print:
     opaque: bool = False
     origin: int = 0
     inner: dict[int, Print] | None = None
+    state: dict[str, int] | None = None
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
@@ -121,10 +128,11 @@ class _TooLarge(Exception):
 
 
 class _Printer:
-    def __init__(self, is_managed: Callable[[type], bool], own: str = "") -> None:
+    def __init__(self, is_managed: Callable[[type], bool], own: str = "", *, libraries: bool = False) -> None:
         self.is_managed = is_managed
         self.own = own
-        self.left = LIMIT
+        self.libraries = libraries  # look into objects of any class that is plain state
+        self.left = OBJECT_LIMIT if libraries else LIMIT
         self.opaque = False
         self.inside: set[int] = set()
 
@@ -184,7 +192,9 @@ class _Printer:
             return hash(("method", id(value.__func__), id(value.__self__)))
         if is_a(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
             return hash((kind.__name__, id(value)))
-        if self.is_managed(kind):
+        if is_a(value, _WEAK):
+            return hash((kind.__name__, _weak_contents(value, self.number)))
+        if self.is_managed(kind) or (self.libraries and has_plain_state(kind)):
             return hash((kind.__qualname__, self._content(value), self._attributes(kind, value)))
         self.opaque = True
         return hash((kind.__qualname__, id(value)))
@@ -242,6 +252,98 @@ def has_contents(value: Any) -> bool:
     return builtin_kind(value) is not None or is_a(value, _IMMUTABLE)
 
 
+#: Filled by the program, never by their initialiser: an empty one is what a fresh start gives.
+_WEAK: tuple[type, ...] = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+
+
+def _weak_contents(value: Any, number: Callable[[Any], int]) -> tuple[int, ...]:
+    data = value.__dict__["data"]
+    if is_a(data, dict):
+        return tuple(sorted([hash((_part(k, number), _part(v, number))) for k, v in data.items()]))
+    return tuple(sorted([_part(item, number) for item in data]))
+
+
+def _part(value: Any, number: Callable[[Any], int]) -> int:
+    return id(value()) if is_a(value, weakref.ref) else number(value)
+
+
+def has_plain_state(kind: type) -> bool:
+    """True for a class of which all instances are a dict and slots, with nothing else in them that C code knows."""
+    size, word = object.__basicsize__, struct.calcsize("P")
+    for cls in kind.__mro__[:-1]:
+        if not cls.__flags__ & (1 << 9):  # made by C code
+            return False
+        size += word * sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
+    return kind.__basicsize__ == size + word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
+
+
+def is_of_library(value: Any, is_managed: Callable[[type], bool]) -> bool:
+    """True for an object of a class of a library, written in Python, that is plain state."""
+    kind = type(value)
+    if kind.__flags__ & (1 << 9) == 0 or is_managed(kind) or is_a(value, (type, PROXY, *_REBINDABLE, *_IMMUTABLE)):
+        return False
+    return has_plain_state(kind)
+
+
+def is_made_of_state(value: Any, is_managed: Callable[[type], bool]) -> bool:
+    """True for such an object that holds a function of the program: a decorator has made it."""
+    return is_of_library(value, is_managed) and any(_leads_to_function(item, is_managed) for item in _direct(value))
+
+
+def _direct(value: Any) -> list[Any]:
+    """What an object holds in its dict and slots. The collector is asked: reading ``__dict__`` would make one."""
+    found = gc.get_referents(value)
+    return found + [item for held in found if type(held) is dict for item in held.values()]
+
+
+def _leads_to_function(value: Any, is_managed: Callable[[Any], bool]) -> bool:
+    inner = [value, *_direct(value)] if has_plain_state(type(value)) else [value]  # one wrapper may hold another
+    return any(type(item) is FunctionType and is_managed(item) for item in inner)
+
+
+def numbers_of_state(value: Any, is_managed: Callable[[type], bool]) -> dict[str, int] | None:
+    """What an object of a library is made of, by attribute; None where there is something opaque in it."""
+    printer = _Printer(is_managed, libraries=True)
+    parts = [*(getattr_static_dict(value) or {}).items(), *slot_values(type(value), value)]
+    try:
+        found = {name: printer.number(item) for name, item in parts}
+    except (_TooLarge, RecursionError, RuntimeError):
+        return None
+    return None if printer.opaque else found
+
+
+def is_untouched(now: dict[str, int] | None, base: dict[str, int] | None) -> bool:
+    """True for an object of a library that the program has not changed since.
+
+    A private attribute that was None or missing is one that the object fills by itself when it is first used.
+    """
+    if now is None or base is None:
+        return False
+    nothing = hash(("NoneType", None))
+    return all(
+        now.get(name) == base.get(name) or (name.startswith("_") and base.get(name, nothing) == nothing)
+        for name in now.keys() | base.keys()
+    )
+
+
+def gives_the_same(new: Any, base: Print | None, is_managed: Callable[[type], bool]) -> bool:
+    """True for a value, just made, that is what the one before was when it was made."""
+    if base is None:
+        return False
+    then = fingerprint(new, is_managed, in_class=base.state is not None)
+    return (then.same(base) and not then.opaque) or (base.state is not None and then.state == base.state)
+
+
+def number_of_parts(value: Any, is_managed: Callable[[type], bool]) -> int | None:
+    """One number for a value, objects of libraries in it looked into; None where there is something opaque in it."""
+    printer = _Printer(is_managed, libraries=True)
+    try:
+        found = printer.number(value)
+    except (_TooLarge, RecursionError, RuntimeError):
+        return None
+    return None if printer.opaque else found
+
+
 def _is_plain(kind: type) -> bool:
     """True for builtin containers and subclasses that do not change how they are iterated."""
     return kind.__iter__ in _PLAIN_ITERS  # type: ignore[attr-defined]
@@ -276,13 +378,16 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None = None) -> Print:
+def fingerprint(
+    value: Any, is_managed: Callable[[type], bool], own: str | None = None, *, in_class: bool = False
+) -> Print:
     """Fingerprint a value of module data.
 
     Args:
         value: any object.
         is_managed: True for classes whose module is managed: their instances are looked into.
         own: the name, with its module, for which it is done; without one the value is looked into whatever name it has.
+        in_class: True for a value in a class, whose statement makes all of them again when one changes.
     """
     home = home_of(value, is_managed)
     printer = _Printer(is_managed, home if own is None else own)
@@ -290,7 +395,10 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        return Print(whole, parts, printer.opaque, origin, _inner(value, is_managed) if parts is not None else None)
+        inner = _inner(value, is_managed) if parts is not None else None
+        looks = is_made_of_state(value, is_managed) or (in_class and is_of_library(value, is_managed))
+        state = numbers_of_state(value, is_managed) if looks else None
+        return Print(whole, parts, printer.opaque, origin, inner, state)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read

@@ -338,15 +338,16 @@ def print_value(world: World, record: ModuleRecord, name: str, value: Any) -> di
     return found
 
 
-def _print_one(world: World, module: str, path: str, value: Any) -> dict[str, Print]:
+def _print_one(world: World, module: str, path: str, value: Any, *, in_class: bool = False) -> dict[str, Print]:
     carried = {f"{path}{key}": item for key, item in function_data(bare(value)).items()}
-    return {key: fingerprint(item, world.is_managed, f"{module}.{key}") for key, item in {path: value, **carried}.items()}
+    found = {key: fingerprint(item, world.is_managed, f"{module}.{key}") for key, item in carried.items()}
+    return {path: fingerprint(value, world.is_managed, f"{module}.{path}", in_class=in_class), **found}
 
 
 def _print_class(world: World, module: str, path: str, cls: type) -> dict[str, Print]:
     found: dict[str, Print] = {}
     for name, value in _own_members(cls):
-        printed = _print_one(world, module, f"{path}.{name}", value)
+        printed = _print_one(world, module, f"{path}.{name}", value, in_class=True)
         if name.startswith("__") and name.endswith("__"):
             del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
         found.update(printed)

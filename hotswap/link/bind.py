@@ -19,7 +19,18 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
-from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, home_of, same_value
+from hotswap.fingerprint import (
+    CONTAINERS,
+    LRU,
+    Print,
+    fingerprint,
+    gives_the_same,
+    home_of,
+    is_untouched,
+    kind_of_value,
+    numbers_of_state,
+    same_value,
+)  # fmt: skip
 from hotswap.kinds import is_a
 from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
@@ -33,6 +44,7 @@ from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
+from hotswap.link.objects import Made, take_state
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
@@ -76,12 +88,13 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
     try:
         return linker.link()
     finally:
+        aged = linker.left.collected
         linker.dispose()
         if enabled:
             gc.enable()
         if draft.dirt.needs_staging():
             del linker
-            collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
+            collect_staged(aged=aged)  # a class made aside leaves Base.__subclasses__() now, not some day
 
 
 class _Linker:
@@ -110,31 +123,34 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
-        self.left = Left(self.swap)
+        self.left = Left(self.swap, world.history, [self.slots.kept])
         self.bases: dict[str, dict[str, Print]] = {}
+        self.alive: list[Any] = []  # opaque values that were made only to be compared
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
         self.heap = scan_heap(files)
+        self.left.own += self.heap.functions.values()
         self.swap.suspended, self.swap.trampolines = self.heap.suspended, self.heap.trampolines
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_attached_late()
-        self.bases = evaluate_bases(self.draft, self.world, self.heap)
+        self.bases = evaluate_bases(self.draft, self.world, self.heap, self.alive)
         if self.bases:
             collect_staged()  # before the next staging makes all that is there old
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
-            self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
+            self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
             self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
             self._transplant_moved()
             self._rebind_importers()
+            self._exchange_objects()
             self._remove_names()
             self._remove_modules()
             self._note_imported()
@@ -152,11 +168,12 @@ class _Linker:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
-        self.left.note(self.heap)
+        self.left.note()
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
+        self.alive.clear()
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
@@ -567,6 +584,8 @@ class _Linker:
             return self._repoint_partial(module, name, live, new)
         if is_a(live, type) and not is_a(new, type) and callable(new):
             return self._class_to_callable(module, name, live, new, where)
+        if live is not MISSING and unit.kind in (UnitKind.FUNCTION, UnitKind.BLOCK) and self._is_opaque(live):
+            return self._replace_object(module, name, live, new, where, unit)
         if live is MISSING or is_a(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.IMPORT:
@@ -586,6 +605,49 @@ class _Linker:
             self.merger.keep(own, where, "the program changed it since it was loaded")
             return live
         return new
+
+    def _is_opaque(self, value: Any) -> bool:
+        return kind_of_value(value, self.world.is_managed) == "opaque" and not self.world.is_managed(type(value))
+
+    def _may_take(self, made: Made) -> bool:
+        """True for an object of a library that is as it was when it was made."""
+        base = self._base(made.module).get(made.path)
+        return base is not None and is_untouched(numbers_of_state(made.live, self.world.is_managed), base.state)
+
+    def _exchange_objects(self) -> None:
+        for made in self.twins.objects:
+            if made.counts:
+                take_state(self.swap, made, self.world.is_managed)
+
+    def _replace_object(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
+        """An object of a library that cannot take over: the new one goes where modules hold the old one."""
+        if gives_the_same(new, self._base(module).get(name), self.world.is_managed):
+            return live
+        if self.draft.dirt.derived.get((module, unit.index)) == (module, name):
+            message = f"{module}.{name} was made from a function whose docstring changed; it is an opaque object and was kept"
+            self._note("HS402", message, *where, severity=Severity.KEPT)
+            return live
+        managed = [record.module for record in self.world.records.values()]
+        if id(live) in self.left.held_outside([live], managed):
+            message = (
+                f"{module}.{name} would be another {type(new).__qualname__}, but references taken before hold the one of before"
+            )
+            raise LinkRefused(
+                Finding(
+                    code="HS206",
+                    severity=Severity.HELD,
+                    message=f"{message}, which cannot take over: {self._why_not(module, name)}",
+                    file=where[0],
+                    line=where[1],
+                    next_step="restart",
+                )
+            )
+        return new
+
+    def _why_not(self, module: str, name: str) -> str:
+        base = self._base(module).get(name)
+        known = base is not None and base.state is not None
+        return "the program changed it" if known else "there is something in it that cannot be looked into"
 
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""

@@ -22,9 +22,9 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import LRU, fingerprint, same_value
+from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
 from hotswap.kinds import is_a
-from hotswap.link.data import Merger
+from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
@@ -191,11 +191,13 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
         swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
         swap.add(set_class(live, name, new))
-    elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
+    elif not _is_own(merger, old, new) and (_is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType):
         _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
         return  # a lock, a connection: it is never made again behind the program's back
+    elif type(old) is type(new) and not _is_own(merger, old, new) and kind_of_value(old, merger.is_managed) == "opaque":
+        _replace_opaque(swap, pair, merger, name, old, new)
     else:
         own = f"{pair.module}.{pair.path}.{name}"
         base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}")
@@ -204,6 +206,29 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
+
+
+def _replace_opaque(swap: Swap, pair: ClassPair, merger: Merger, name: str, old: Any, new: Any) -> None:
+    """An opaque object whose own text changed, or what it is made of: the new one goes in, and the old one is named."""
+    path, where = f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)
+    base = (pair.base or {}).get(f"{pair.path}.{name}")
+    if gives_the_same(new, base, merger.is_managed):
+        return
+    state = base.state if base is not None else None
+    if is_synchroniser(old):
+        merger.keep(path, where, "it may be in use")
+    elif is_untouched(numbers_of_state(old, merger.is_managed), state) or (
+        base is not None and fingerprint(old, merger.is_managed).same(base)
+    ):
+        swap.findings.append(left_finding(old, path, where))
+        swap.add(set_class(pair.live, name, new))
+    else:
+        merger.keep(path, where, "it is not known whether the program changed it" if state is None else "the program changed it")
+
+
+def _is_own(merger: Merger, old: Any, new: Any) -> bool:
+    """True for two objects of one class of the program, descriptors included: they are merged as those of a module are."""
+    return type(old) is type(new) and merger.is_managed(type(old)) and not is_a(old, type)
 
 
 def _was_replaced(pair: ClassPair, name: str, old: FunctionType, merger: Merger) -> bool:

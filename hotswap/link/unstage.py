@@ -30,6 +30,7 @@ from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
 from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import Heap
 from hotswap.link.names import look_up, look_up_function
+from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
@@ -65,10 +66,11 @@ class Twins:
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], Any] = attrs.Factory(dict)
+    objects: list[Made] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
     def dispose(self) -> None:
-        for table in (self.keep, self.functions, self.classes, self.copies, self.made):
+        for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects):
             table.clear()
         self.wrappers.clear()
         self.places.clear()
@@ -95,7 +97,12 @@ class Twins:
 PairMembers = Callable[[type, type], Iterable[tuple[object, object]]]
 
 
-def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda live, staged: ()) -> Twins:
+def lead_over(
+    staging: Staging,
+    heap: Heap,
+    pair_members: PairMembers = lambda live, staged: (),
+    may_take: MayTake = lambda made: False,
+) -> Twins:
     """Find a twin for each staged object and exchange all references among the young.
 
     Raises:
@@ -110,6 +117,7 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
     _pair_functions(staging, heap, twins)
     _pair_wrappers(staging, twins)
     _pair_methods(twins)
+    pair_made(staging, twins, may_take)
     exchange(staging, twins)
     _finish_copies(twins)
     _exchange_overloads(twins)
@@ -329,6 +337,14 @@ def _pair_methods(twins: Twins) -> None:
                 _pair_cache(twins, value, old)
 
 
+def pair_made(staging: Staging, twins: Twins, may_take: MayTake) -> None:
+    """What a library's decorator made anew stands for the live object, where that may be given the new state."""
+    for made in find_made(staging, twins.classes):
+        if id(made.staged) not in twins.of and may_take(made):
+            twins.put(made.staged, made.live)
+            twins.objects.append(made)
+
+
 def _pair_cache(twins: Twins, staged: Any, live: Any) -> None:
     same = getattr(live, "cache_parameters", None) and same_value(live.cache_parameters(), staged.cache_parameters())
     if same and twins.resolve(staged.__wrapped__) is live.__wrapped__:
@@ -348,6 +364,7 @@ def exchange(staging: Staging, twins: Twins) -> None:
     skip = {id(module.__dict__) for module in staging.modules.values()}
     skip |= {id(twins.keep), id(twins.of), id(staging.young), id(staging.modules)}
     skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
+    skip |= {id(made) for made in twins.objects}
     skip |= {id(twins.functions), id(twins.classes), id(twins.copies), id(twins.made)}
     before = -1
     while before != (before := len(twins.of)):
@@ -530,12 +547,12 @@ def _check_escapes(staging: Staging, twins: Twins) -> None:
 
     Counting the references among the young ones first keeps the search off the heap in the normal case.
     """
-    staged = [s for s, _ in (*twins.functions, *twins.classes, *twins.copies)]
+    pairs = [*twins.functions, *twins.classes, *twins.copies, *((made.staged, made.live) for made in twins.objects)]
+    staged = [s for s, _ in pairs]
     if not staged:
         return
-    pairs = [*twins.functions, *twins.classes, *twins.copies]
     spaces = [module.__dict__ for module in staging.modules.values()]
-    own = [staging.young, twins.keep, staged, *pairs]
+    own = [staging.young, twins.keep, staged, *pairs, *twins.objects]
     suspects = _held_by_others(staged, [*staging.young, *own])
     if not suspects:
         return
