@@ -496,11 +496,13 @@ class _Linker:
             return own or id(live) in self.swap.led
         if is_handle(live):
             return bool(live._self_owner == (module, name))
-        if is_wrapper(live):
-            return self.slots.owns(module, name, live)
+        if self.world.is_managed(type(live)) and not is_a(live, type):
+            return True
+        if not self.slots.owns(module, name, live):
+            return False
         if is_a(live, type):
             return not is_a(bound, type) and callable(bound)
-        return (type(live) is LRU and type(bound) is LRU) or self.world.is_managed(type(live))
+        return is_wrapper(live) or (is_a(live, functools.partial) and callable(bound)) or type(live) is type(bound) is LRU
 
     def _rebind_importers(self) -> None:
         """Other names of what a name was bound to follow, where they were not evaluated themselves."""
@@ -570,19 +572,21 @@ class _Linker:
             )
         if needs_handle(new) and name in names_with_handles(unit.node):
             return self._into_handle(module, name, live, new)
-        if is_wrapper(live) and self.slots.owns(module, name, live):
+        own = self.slots.owns(module, name, live)  # what belongs to another name has other users, who must not be led anywhere
+        if is_wrapper(live) and own:
             return self._rewrap(module, name, live, new)
         if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
             return self._redirect(module, name, live, new, where)
-        if type(live) is LRU and type(new) is LRU:
+        if type(live) is LRU and type(new) is LRU and own:
             self._lead_cache(module, name, live, new)
             return new
-        if is_a(live, functools.partial) and is_a(new, functools.partial) and type(live) is type(new):
-            return self._repoint_partial(module, name, live, new)
-        if is_a(live, type) and not is_a(new, type) and callable(new):
+        if is_a(live, functools.partial) and callable(new) and own:
+            same_kind = type(live) is type(new)
+            return (self._repoint_partial if same_kind else self._lead_partial)(module, name, live, new)
+        if is_a(live, type) and not is_a(new, type) and callable(new) and own:
             return self._class_to_callable(module, name, live, new, where)
         if live is not MISSING and unit.kind in (UnitKind.FUNCTION, UnitKind.BLOCK) and self._is_opaque(live):
             return self._replace_object(module, name, live, new, where, unit)
@@ -753,6 +757,10 @@ class _Linker:
         handle = as_handle(module, name, new)
         if type(live) is FunctionType and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
+        elif is_wrapper(live) and self.slots.owns(module, name, live):
+            lead_wrapper(self.swap, live, handle, module, name)
+        elif type(live) is functools.partial and self.slots.owns(module, name, live):
+            self._lead_partial(module, name, live, handle)
         return handle
 
     def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
@@ -763,6 +771,13 @@ class _Linker:
         self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
         return live
+
+    def _lead_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
+        """A partial became another callable: held references to it pass all arguments on."""
+        state = (live.func, live.args, live.keywords, live.__dict__ or None)
+        self.swap.add(Write((live.__setstate__, (new, (), {}, live.__dict__ or None)), (live.__setstate__, state)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
+        return new
 
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""
