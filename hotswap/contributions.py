@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from hotswap.fingerprint import LRU, getattr_static_dict
+from hotswap.kinds import is_a
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
@@ -80,11 +81,11 @@ class Contributions:
         return found
 
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
-        if isinstance(value, _CONTAINERS):
+        if is_a(value, _CONTAINERS):
             return sign_container(value)
         if type(value) in (FunctionType, LRU):
             return sign_container(value.__dict__) if value.__dict__ else None
-        if isinstance(value, type):
+        if is_a(value, type):
             own = record is not None and value.__module__ == record.module.__name__
             return _sign_all(value.__dict__.values(), self._sign_inner) if own else None
         if self.world.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
@@ -93,7 +94,7 @@ class Contributions:
 
     @staticmethod
     def _sign_inner(value: Any) -> int:
-        return sign_container(value) if isinstance(value, _CONTAINERS) else id(value)
+        return sign_container(value) if is_a(value, _CONTAINERS) else id(value)
 
 
 def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
@@ -102,12 +103,12 @@ def _sign_all(values: Iterable[Any], sign: Callable[[Any], int]) -> int:
 
 def sign_container(value: Any, *, is_inner: bool = False) -> int:
     """A number that changes when an element is added, removed or exchanged, or one of a container that is an element."""
-    if not isinstance(value, dict):
+    if not is_a(value, dict):
         return hash(tuple(map(id, value)))
     values = list(dict.values(value))
     if is_inner or len(values) > _LARGE:
         return hash((tuple(map(id, dict.keys(value))), tuple(map(id, values))))
-    inner = [sign_container(item, is_inner=True) if isinstance(item, _CONTAINERS) else id(item) for item in values]
+    inner = [sign_container(item, is_inner=True) if is_a(item, _CONTAINERS) else id(item) for item in values]
     return hash((tuple(map(id, dict.keys(value))), tuple(inner)))
 
 

@@ -11,6 +11,7 @@ import decimal
 import enum
 import fractions
 import functools
+import gc
 import logging
 import operator
 import pathlib
@@ -19,15 +20,21 @@ import struct
 import types
 import typing
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, cast
 
 import attrs
+import wrapt
+
+from hotswap.kinds import PROXY, is_a
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
+#: The same for an object of a library that a decorator of the library made.
+OBJECT_LIMIT = 2_000
 
 _ATOMS: frozenset[type] = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), range, slice}
@@ -43,10 +50,12 @@ LRU: type = type(functools.lru_cache(lambda: None))
 OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__type_params__", "__wrapped__", "cache_parameters"})
 CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
 _CALLABLES: tuple[type, ...] = (
-    FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
+    FunctionType, types.BuiltinFunctionType, type(re.compile("").sub),
+    types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, functools.partial, functools.partialmethod,
     LRU, staticmethod, classmethod, property, functools.cached_property,
     functools.singledispatchmethod, operator.itemgetter, operator.attrgetter, operator.methodcaller,
+    wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper,
 )  # fmt: skip
 
 
@@ -60,6 +69,8 @@ class Print:
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
         inner: of an object, the prints of the containers among its attributes, by number of the attribute's name.
+        state: for an object of a library around a function of the program, a number for each of its attributes; None
+            where there is something in it that cannot be looked into.
     """
 
     whole: int | None
@@ -67,6 +78,7 @@ class Print:
     opaque: bool = False
     origin: int = 0
     inner: dict[int, Print] | None = None
+    state: dict[str, int] | None = None
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
@@ -97,7 +109,7 @@ class Managed:
 
     def is_object(self, value: Any) -> bool:
         """True for what has an identity and contents: a container, an object of a managed class."""
-        return isinstance(value, CONTAINERS) or (self(type(value)) and not isinstance(value, (type, enum.Enum)))
+        return is_a(value, CONTAINERS) or (self(type(value)) and not is_a(value, (type, enum.Enum)))
 
     def home_of(self, value: Any) -> str:
         """The name that an object belongs to, with its module; empty for none."""
@@ -116,10 +128,11 @@ class _TooLarge(Exception):
 
 
 class _Printer:
-    def __init__(self, is_managed: Callable[[type], bool], own: str = "") -> None:
+    def __init__(self, is_managed: Callable[[type], bool], own: str = "", *, libraries: bool = False) -> None:
         self.is_managed = is_managed
         self.own = own
-        self.left = LIMIT
+        self.libraries = libraries  # look into objects of any class that is plain state
+        self.left = OBJECT_LIMIT if libraries else LIMIT
         self.opaque = False
         self.inside: set[int] = set()
 
@@ -141,10 +154,10 @@ class _Printer:
             self.inside.discard(id(value))
 
     def _compound(self, kind: type, value: Any) -> int:
-        if isinstance(value, (list, tuple, deque)) and _is_plain(kind):
+        if is_a(value, (list, tuple, deque)) and _is_plain(kind):
             self.left -= len(value)
             return hash((kind.__name__, tuple([self.number(item) for item in value]), self._attributes(kind, value)))
-        if isinstance(value, dict) and _is_plain(kind):
+        if is_a(value, dict) and _is_plain(kind):
             self.left -= len(value)
             return hash(
                 (
@@ -153,33 +166,35 @@ class _Printer:
                     self._attributes(kind, value),
                 )
             )
-        if isinstance(value, (set, frozenset)) and _is_plain(kind):
+        if is_a(value, (set, frozenset)) and _is_plain(kind):
             self.left -= len(value)
             return hash((kind.__name__, tuple(sorted([self.number(item) for item in value]))))
-        if isinstance(value, bytearray):
+        if is_a(value, bytearray):
             return hash(("bytearray", bytes(value)))
-        if isinstance(value, types.SimpleNamespace):
+        if is_a(value, types.SimpleNamespace):
             return hash(("namespace", tuple([(k, self.number(v)) for k, v in vars(value).items()])))
-        if isinstance(value, functools.partial):
+        if is_a(value, functools.partial):
             return hash(("partial", id(value.func), self.number(value.args), self.number(value.keywords)))
-        if isinstance(value, enum.Enum):
+        if is_a(value, enum.Enum):
             return hash((kind.__qualname__, value.name))
-        if isinstance(value, struct.Struct):
+        if is_a(value, struct.Struct):
             return hash(("Struct", value.format))
-        if isinstance(value, re.Pattern):
+        if is_a(value, re.Pattern):
             return hash(("Pattern", self.number(value.pattern), value.flags))
-        if (known := next((t for t in _IMMUTABLE if isinstance(value, t)), None)) is not None:
+        if (known := next((t for t in _IMMUTABLE if issubclass(kind, t)), None)) is not None:
             # The text that the library's own class gives, not a subclass of the program's.
             text = cast(Callable[[Any], str], known.__repr__)
             return hash((kind.__qualname__, text(value), self._attributes(kind, value)))
         if type(value) is FunctionType and value.__closure__ and "<locals>" in value.__qualname__:
             # Made by a call: another run of the same call makes an equal one.
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
-        if isinstance(value, types.MethodType):
+        if is_a(value, types.MethodType):
             return hash(("method", id(value.__func__), id(value.__self__)))
-        if isinstance(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
+        if is_a(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
             return hash((kind.__name__, id(value)))
-        if self.is_managed(kind):
+        if is_a(value, _WEAK):
+            return hash((kind.__name__, _weak_contents(value, self.number)))
+        if self.is_managed(kind) or (self.libraries and has_plain_state(kind)):
             return hash((kind.__qualname__, self._content(value), self._attributes(kind, value)))
         self.opaque = True
         return hash((kind.__qualname__, id(value)))
@@ -229,12 +244,104 @@ _BUILTINS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset,
 
 def builtin_kind(value: Any) -> type | None:
     """The builtin type whose contents an object has besides its attributes; None for a plain object."""
-    return next((kind for kind in _BUILTINS if isinstance(value, kind)), None)
+    return next((kind for kind in _BUILTINS if is_a(value, kind)), None)
 
 
 def has_contents(value: Any) -> bool:
     """True for an object that is more than its attributes, so that it cannot be made equal to another one by them."""
-    return builtin_kind(value) is not None or isinstance(value, _IMMUTABLE)
+    return builtin_kind(value) is not None or is_a(value, _IMMUTABLE)
+
+
+#: Filled by the program, never by their initialiser: an empty one is what a fresh start gives.
+_WEAK: tuple[type, ...] = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+
+
+def _weak_contents(value: Any, number: Callable[[Any], int]) -> tuple[int, ...]:
+    data = value.__dict__["data"]
+    if is_a(data, dict):
+        return tuple(sorted([hash((_part(k, number), _part(v, number))) for k, v in data.items()]))
+    return tuple(sorted([_part(item, number) for item in data]))
+
+
+def _part(value: Any, number: Callable[[Any], int]) -> int:
+    return id(value()) if is_a(value, weakref.ref) else number(value)
+
+
+def has_plain_state(kind: type) -> bool:
+    """True for a class of which all instances are a dict and slots, with nothing else in them that C code knows."""
+    size, word = object.__basicsize__, struct.calcsize("P")
+    for cls in kind.__mro__[:-1]:
+        if not cls.__flags__ & (1 << 9):  # made by C code
+            return False
+        size += word * sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
+    return kind.__basicsize__ == size + word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
+
+
+def is_of_library(value: Any, is_managed: Callable[[type], bool]) -> bool:
+    """True for an object of a class of a library, written in Python, that is plain state."""
+    kind = type(value)
+    if kind.__flags__ & (1 << 9) == 0 or is_managed(kind) or is_a(value, (type, PROXY, *_REBINDABLE, *_IMMUTABLE)):
+        return False
+    return has_plain_state(kind)
+
+
+def is_made_of_state(value: Any, is_managed: Callable[[type], bool]) -> bool:
+    """True for such an object that holds a function of the program: a decorator has made it."""
+    return is_of_library(value, is_managed) and any(_leads_to_function(item, is_managed) for item in _direct(value))
+
+
+def _direct(value: Any) -> list[Any]:
+    """What an object holds in its dict and slots. The collector is asked: reading ``__dict__`` would make one."""
+    found = gc.get_referents(value)
+    return found + [item for held in found if type(held) is dict for item in held.values()]
+
+
+def _leads_to_function(value: Any, is_managed: Callable[[Any], bool]) -> bool:
+    inner = [value, *_direct(value)] if has_plain_state(type(value)) else [value]  # one wrapper may hold another
+    return any(type(item) is FunctionType and is_managed(item) for item in inner)
+
+
+def numbers_of_state(value: Any, is_managed: Callable[[type], bool]) -> dict[str, int] | None:
+    """What an object of a library is made of, by attribute; None where there is something opaque in it."""
+    printer = _Printer(is_managed, libraries=True)
+    parts = [*(getattr_static_dict(value) or {}).items(), *slot_values(type(value), value)]
+    try:
+        found = {name: printer.number(item) for name, item in parts}
+    except (_TooLarge, RecursionError, RuntimeError):
+        return None
+    return None if printer.opaque else found
+
+
+def is_untouched(now: dict[str, int] | None, base: dict[str, int] | None) -> bool:
+    """True for an object of a library that the program has not changed since.
+
+    A private attribute that was None or missing is one that the object fills by itself when it is first used.
+    """
+    if now is None or base is None:
+        return False
+    nothing = hash(("NoneType", None))
+    return all(
+        now.get(name) == base.get(name) or (name.startswith("_") and base.get(name, nothing) == nothing)
+        for name in now.keys() | base.keys()
+    )
+
+
+def gives_the_same(new: Any, base: Print | None, is_managed: Callable[[type], bool]) -> bool:
+    """True for a value, just made, that is what the one before was when it was made."""
+    if base is None:
+        return False
+    then = fingerprint(new, is_managed, in_class=base.state is not None)
+    return (then.same(base) and not then.opaque) or (base.state is not None and then.state == base.state)
+
+
+def number_of_parts(value: Any, is_managed: Callable[[type], bool]) -> int | None:
+    """One number for a value, objects of libraries in it looked into; None where there is something opaque in it."""
+    printer = _Printer(is_managed, libraries=True)
+    try:
+        found = printer.number(value)
+    except (_TooLarge, RecursionError, RuntimeError):
+        return None
+    return None if printer.opaque else found
 
 
 def _is_plain(kind: type) -> bool:
@@ -248,12 +355,14 @@ _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset,
 
 
 def getattr_static_dict(value: Any) -> dict[str, Any] | None:
-    """The instance dict, not asking ``__getattribute__``; None where there is none."""
+    """The instance dict, not asking ``__getattribute__``; None where there is none, or that of what a proxy wraps."""
+    if is_a(value, PROXY):
+        return None
     try:
         found = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if is_a(found, dict) else None
 
 
 def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
@@ -261,7 +370,7 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     found = []
     for cls in kind.__mro__:
         for name, item in cls.__dict__.items():
-            if isinstance(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
+            if is_a(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
                 try:
                     found.append((name, item.__get__(value, kind)))
                 except AttributeError:
@@ -269,13 +378,16 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None = None) -> Print:
+def fingerprint(
+    value: Any, is_managed: Callable[[type], bool], own: str | None = None, *, in_class: bool = False
+) -> Print:
     """Fingerprint a value of module data.
 
     Args:
         value: any object.
         is_managed: True for classes whose module is managed: their instances are looked into.
         own: the name, with its module, for which it is done; without one the value is looked into whatever name it has.
+        in_class: True for a value in a class, whose statement makes all of them again when one changes.
     """
     home = home_of(value, is_managed)
     printer = _Printer(is_managed, home if own is None else own)
@@ -283,7 +395,10 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        return Print(whole, parts, printer.opaque, origin, _inner(value, is_managed) if parts is not None else None)
+        inner = _inner(value, is_managed) if parts is not None else None
+        looks = is_made_of_state(value, is_managed) or (in_class and is_of_library(value, is_managed))
+        state = numbers_of_state(value, is_managed) if looks else None
+        return Print(whole, parts, printer.opaque, origin, inner, state)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read
@@ -292,11 +407,11 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
 
 def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     printer.left = LIMIT
-    if isinstance(value, dict):
+    if is_a(value, dict):
         return {printer.number(k): printer.number(v) for k, v in dict.items(value)}
-    if isinstance(value, (list, deque)):
+    if is_a(value, (list, deque)):
         return {index: printer.number(item) for index, item in enumerate(value)}
-    if isinstance(value, set):
+    if is_a(value, set):
         return {printer.number(item): 0 for item in value}
     if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
@@ -304,9 +419,9 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
 
 
 def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print] | None:
-    if isinstance(value, CONTAINERS) or not (state := getattr_static_dict(value)):
+    if is_a(value, CONTAINERS) or not (state := getattr_static_dict(value)):
         return None
-    held = {key: item for key, item in state.items() if isinstance(item, CONTAINERS)}
+    held = {key: item for key, item in state.items() if is_a(item, CONTAINERS)}
     return {hash(("str", key)): fingerprint(item, is_managed) for key, item in held.items()} or None
 
 
@@ -351,19 +466,19 @@ def kind_of_value(value: Any, is_managed: Callable[[type], bool]) -> str:
     ``shared`` is found by a name of its own: it can be bound to instead of another, and what is done to it lasts,
     ``function`` is any callable that references can be led on from.
     """
-    if isinstance(value, types.ModuleType):
+    if is_a(value, types.ModuleType):
         return "module"
-    if isinstance(value, type):
+    if is_a(value, type):
         return "class"
-    if isinstance(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
+    if is_a(value, _CALLABLES) or getattr(type(value), "__hotswap_handle__", False):
         return "function"
-    if isinstance(value, logging.Logger):
+    if is_a(value, logging.Logger):
         return "shared"
-    if isinstance(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
+    if is_a(value, _REBINDABLE) or type(value).__module__ in ("typing", "typing_extensions"):
         return "data"
-    if isinstance(value, (*CONTAINERS, tuple, frozenset)):
+    if is_a(value, (*CONTAINERS, tuple, frozenset)):
         return "holder" if fingerprint(value, is_managed).opaque else "data"
-    if type(value) in _ATOMS or isinstance(value, _IMMUTABLE):
+    if type(value) in _ATOMS or is_a(value, _IMMUTABLE):
         return "data"
     if is_managed(type(value)) and not fingerprint(value, is_managed).opaque:
         return "instance"

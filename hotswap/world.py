@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -275,14 +276,14 @@ class World:
         record = self.records.get(symbol[0])
         value: Any = record.module if record is not None else sys.modules.get(symbol[0])
         for part in symbol[1].split("."):
-            value = value.__dict__.get(part) if isinstance(value, (ModuleType, type)) else None
+            value = value.__dict__.get(part) if is_a(value, (ModuleType, type)) else None
         return value
 
     def type_of(self, symbol: Symbol) -> Symbol | None:
         record = self.records.get(symbol[0])
         value = record.module.__dict__.get(symbol[1]) if record is not None else None
         cls = type(value)
-        if value is None or isinstance(value, (type, FunctionType)) or not self.is_managed(cls):
+        if value is None or is_a(value, (type, FunctionType)) or not self.is_managed(cls):
             return None
         return (cls.__module__, cls.__qualname__)
 
@@ -296,7 +297,7 @@ class World:
             value = pending.pop()
             classes.add(type(value))
             for item in gc.get_referents(value):
-                if id(item) not in seen and not isinstance(item, (type, ModuleType, FunctionType, CodeType, FrameType)):
+                if id(item) not in seen and not is_a(item, (type, ModuleType, FunctionType, CodeType, FrameType)):
                     seen.add(id(item))
                     pending.append(item)
             if len(seen) > _MOST_OBJECTS:
@@ -306,7 +307,7 @@ class World:
     def module_of(self, symbol: Symbol) -> str | None:
         record = self.records.get(symbol[0])
         value = record.module.__dict__.get(symbol[1]) if record is not None else None
-        return value.__name__ if isinstance(value, ModuleType) and value.__name__ in self.records else None
+        return value.__name__ if is_a(value, ModuleType) and value.__name__ in self.records else None
 
     def places(self) -> dict[str, int]:
         """The managed modules, counted in the order in which they were loaded."""
@@ -343,24 +344,25 @@ def print_namespace(world: World, record: ModuleRecord) -> dict[str, Print]:
 def print_value(world: World, record: ModuleRecord, name: str, value: Any) -> dict[str, Print]:
     """Fingerprints of what a module binds to a name, and of what it carries: see ``ModuleRecord.base``."""
     found = _print_one(world, record.name, name, value)
-    if isinstance(value, type) and value.__module__ == record.module.__name__:
+    if is_a(value, type) and value.__module__ == record.module.__name__:
         found.update(_print_class(world, record.name, name, value))
     return found
 
 
-def _print_one(world: World, module: str, path: str, value: Any) -> dict[str, Print]:
+def _print_one(world: World, module: str, path: str, value: Any, *, in_class: bool = False) -> dict[str, Print]:
     carried = {f"{path}{key}": item for key, item in function_data(bare(value)).items()}
-    return {key: fingerprint(item, world.is_managed, f"{module}.{key}") for key, item in {path: value, **carried}.items()}
+    found = {key: fingerprint(item, world.is_managed, f"{module}.{key}") for key, item in carried.items()}
+    return {path: fingerprint(value, world.is_managed, f"{module}.{path}", in_class=in_class), **found}
 
 
 def _print_class(world: World, module: str, path: str, cls: type) -> dict[str, Print]:
     found: dict[str, Print] = {}
     for name, value in _own_members(cls):
-        printed = _print_one(world, module, f"{path}.{name}", value)
+        printed = _print_one(world, module, f"{path}.{name}", value, in_class=True)
         if name.startswith("__") and name.endswith("__"):
             del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
         found.update(printed)
-        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+        if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
             found.update(_print_class(world, module, f"{path}.{name}", value))
     return found
 
@@ -369,14 +371,14 @@ def walk_functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """The functions and caches of a module and of its classes, under the names that their fingerprints have."""
     for name, value in list(module.__dict__.items()):
         yield name, bare(value)
-        if isinstance(value, type) and value.__module__ == module.__name__:
+        if is_a(value, type) and value.__module__ == module.__name__:
             yield from _walk_class(name, value)
 
 
 def _walk_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
     for name, value in _own_members(cls):
         yield f"{path}.{name}", bare(value)
-        if isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+        if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
             yield from _walk_class(f"{path}.{name}", value)
 
 
@@ -390,4 +392,4 @@ def _own_members(cls: type) -> list[tuple[str, Any]]:
 
 def bare(value: Any) -> Any:
     """The function in a static or class method."""
-    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+    return value.__func__ if is_a(value, (staticmethod, classmethod)) else value

@@ -19,25 +19,39 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
-from hotswap.fingerprint import CONTAINERS, LRU, Print, fingerprint, home_of, same_value
+from hotswap.fingerprint import (
+    CONTAINERS,
+    LRU,
+    Print,
+    fingerprint,
+    gives_the_same,
+    home_of,
+    is_untouched,
+    kind_of_value,
+    numbers_of_state,
+    same_value,
+)  # fmt: skip
+from hotswap.kinds import is_a
 from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
-from hotswap.link.handles import as_handle, needs_handle
+from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
 from hotswap.link.late import evaluate_bases
+from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
+from hotswap.link.objects import Made, take_state
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
-from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -74,12 +88,13 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
     try:
         return linker.link()
     finally:
+        aged = linker.left.collected
         linker.dispose()
         if enabled:
             gc.enable()
         if draft.dirt.needs_staging():
             del linker
-            collect_staged()  # a class made aside leaves Base.__subclasses__() now, not some day
+            collect_staged(aged=aged)  # a class made aside leaves Base.__subclasses__() now, not some day
 
 
 class _Linker:
@@ -108,30 +123,34 @@ class _Linker:
         self.transplanted: set[int] = set()
         self.staging: Any = None
         self.twins: Any = None
+        self.left = Left(self.swap, world.history, [self.slots.kept])
         self.bases: dict[str, dict[str, Print]] = {}
+        self.alive: list[Any] = []  # opaque values that were made only to be compared
         self.fresh: dict[tuple[str, str], Any] = {}  # the new container whose contents go into the live one, by name
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
         self.heap = scan_heap(files)
+        self.left.own += self.heap.functions.values()
         self.swap.suspended, self.swap.trampolines = self.heap.suspended, self.heap.trampolines
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_attached_late()
-        self.bases = evaluate_bases(self.draft, self.world, self.heap)
+        self.bases = evaluate_bases(self.draft, self.world, self.heap, self.alive)
         if self.bases:
             collect_staged()  # before the next staging makes all that is there old
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
-            self.twins = lead_over(staging, self.heap, self.plugins.pair_members)
+            self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
             self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
             self._bind_names()
             self._move_members()
             self._transplant_moved()
             self._rebind_importers()
+            self._exchange_objects()
             self._remove_names()
             self._remove_modules()
             self._note_imported()
@@ -147,11 +166,14 @@ class _Linker:
 
     def _finish_functions(self) -> None:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        rewrap_bound(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
+        self.left.note()
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
+        self.alive.clear()
         if self.staging is not None:
             self.staging.dispose()
         if self.twins is not None:
@@ -174,7 +196,7 @@ class _Linker:
         head, *rest = chain.split(".")
         value = space.get(head, vars(builtins).get(head, MISSING))
         for name in rest:
-            owner = value.__dict__ if isinstance(value, (ModuleType, type)) else {}
+            owner = value.__dict__ if is_a(value, (ModuleType, type)) else {}
             value = owner.get(name, MISSING)
         return self.twins.resolve(value)
 
@@ -346,18 +368,18 @@ class _Linker:
             return {}
         owner: Any = record.module.__dict__
         for part in code.co_qualname.split(".")[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
-        return {"__class__": CellType(owner)} if isinstance(owner, type) else {}
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        return {"__class__": CellType(owner)} if is_a(owner, type) else {}
 
     def _replace_in_place(self, record: ModuleRecord, function: FunctionType, direct: FunctionType) -> None:
         """The name that was bound to the function gets the direct one; held references pass the trampoline."""
         parts = function.__qualname__.split(".")
         owner: Any = record.module.__dict__
         for part in parts[:-1]:
-            owner = owner.get(part) if isinstance(owner, dict) else getattr(owner, "__dict__", {}).get(part)
-        if isinstance(owner, dict) and owner.get(parts[-1]) is function:
+            owner = owner.get(part) if is_a(owner, dict) else getattr(owner, "__dict__", {}).get(part)
+        if is_a(owner, dict) and owner.get(parts[-1]) is function:
             self.swap.add(set_item(owner, parts[-1], direct))
-        elif isinstance(owner, type):
+        elif is_a(owner, type):
             self._replace_method(owner, parts[-1], function, direct)
 
     def _replace_method(self, owner: type, name: str, function: FunctionType, direct: FunctionType) -> None:
@@ -366,7 +388,7 @@ class _Linker:
         held = owner.__dict__.get(name)
         if held is function:
             self.swap.add(set_class(owner, name, direct))
-        elif isinstance(held, (staticmethod, classmethod)) and held.__func__ is function:
+        elif is_a(held, (staticmethod, classmethod)) and held.__func__ is function:
             self.swap.add(set_class(owner, name, type(held)(direct)))
 
     # ---- names ----
@@ -406,10 +428,10 @@ class _Linker:
         """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""
         if not self._is_data(new) or self.slots.is_bound(new):
             return False
-        return id(new) in young or (isinstance(new, CONTAINERS) and not gc.is_tracked(new))
+        return id(new) in young or (is_a(new, CONTAINERS) and not gc.is_tracked(new))
 
     def _is_data(self, value: Any) -> bool:
-        if isinstance(value, (type, ModuleType, FunctionType)) or getattr(type(value), "__hotswap_handle__", False):
+        if is_a(value, (type, ModuleType, FunctionType)) or is_handle(value):
             return False
         return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
 
@@ -451,15 +473,16 @@ class _Linker:
             self.rebound[module, name] = (live, bound)
             if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
                 self._note_left(module, name, live, bound, where)
-            elif live is not MISSING and callable(live) and callable(bound) and not self._is_led(live):
-                self._note_callable_left(module, name, unit, where)
+            elif live is not MISSING and callable(live) and not self._is_led(module, name, live, bound):
+                severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
+                self.left.add(live, f"{module}.{name}", where, severity)
 
     def _carries(self, live: Any, staged: Any, bound: Any) -> bool:
         """True where the attributes of what a name is bound to are not yet seen to: a cache, or an object made anew."""
         if not all(type(value) in (FunctionType, LRU) for value in (live, staged, bound)):
             return False
         if bound is live:
-            return isinstance(live, LRU)
+            return is_a(live, LRU)
         is_own = type(bound) is FunctionType and bound.__code__.co_qualname == live.__qualname__
         return id(bound) not in self.live_functions or is_own
 
@@ -471,19 +494,20 @@ class _Linker:
             "HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT
         )
 
-    def _is_led(self, live: Any) -> bool:
+    def _is_led(self, module: str, name: str, live: Any, bound: Any) -> bool:
         """True for a callable whose held references are led on, or have been named already."""
         if type(live) is FunctionType:
-            return id(live) in self.swap.led or id(live) in self.done
-        return type(live) is LRU or is_transparent(live) or self.world.is_managed(type(live)) or self._is_twin(live)
-
-    def _is_twin(self, live: Any) -> bool:
-        return isinstance(live, type) and self.world.is_managed(live)
-
-    def _note_callable_left(self, module: str, name: str, unit: Unit, where: tuple[str, int]) -> None:
-        """A name stands for another callable, and the one that it stood for cannot lead to it: it may be others' as well."""
-        message = f"{module}.{name} is another callable now: references taken before keep the old one"
-        self._note("HS409", message, *where, severity=Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT)
+            own = id(live) in self.done and not self._is_foreign(module, name, live)
+            return own or id(live) in self.swap.led
+        if is_handle(live):
+            return bool(live._self_owner == (module, name))
+        if self.world.is_managed(type(live)) and not is_a(live, type):
+            return True
+        if not self.slots.owns(module, name, live):
+            return False
+        if is_a(live, type):
+            return not is_a(bound, type) and callable(bound)
+        return is_wrapper(live) or (is_a(live, functools.partial) and callable(bound)) or type(live) is type(bound) is LRU
 
     def _rebind_importers(self) -> None:
         """Other names of what a name was bound to follow, where they were not evaluated themselves."""
@@ -526,21 +550,21 @@ class _Linker:
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
         if (wrapper := self.twins.wrappers.get((module, name))) is not None and new is not wrapper:
-            redirect(self.swap, new, wrapper, module, new.__qualname__)
-        if (new is live and not isinstance(new, type)) or id(live) in self.twins.placed:
+            if is_wrapper(new):
+                rewrap(self.swap, new, wrapper, module, name)
+            else:
+                redirect(self.swap, new, wrapper, module, new.__qualname__)
+        if (new is live and not is_a(new, type)) or id(live) in self.twins.placed:
             return new  # the live one is what a table has it for, and not what its name is bound to in the end
-        if isinstance(live, type) and isinstance(staged, type) and new is live:
+        if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
                 self._transplant(live, staged, where)
             return live
-        if getattr(type(live), "__hotswap_handle__", False):
-            return self._repoint(module, name, live, new)
-        if is_transparent(live) and new is not live:
-            if is_transparent(new) and lead_wrapper(self.swap, live, new, module, name):
-                return live
-            name_left(self.swap, module, name, where)
-            return new
-        if needs_handle(live) and unit.kind is not UnitKind.IMPORT and new is not live and new != live:
+        if is_handle(live):
+            return self._repoint(module, name, live, new, unit)
+        if needs_handle(live) and new is not live and new != live:
+            if unit.kind is UnitKind.IMPORT:
+                return new
             raise LinkRefused(
                 Finding(
                     code="HS208",
@@ -548,30 +572,30 @@ class _Linker:
                     file=where[0],
                     line=where[1],
                     next_step="restart",
-                    message=f"{module}.{name} was taken bare before hotswap was attached, so references to it cannot follow",
+                    message=f"{module}.{name} was bound bare, {self._why_bare(module)}, so references to it cannot follow",
                 )
             )
-        if needs_handle(new) and unit.kind is UnitKind.ASSIGN:
+        if needs_handle(new) and name in names_with_handles(unit.node):
             return self._into_handle(module, name, live, new)
+        own = self.slots.owns(module, name, live)  # what belongs to another name has other users, who must not be led anywhere
+        if is_wrapper(live) and own:
+            return self._rewrap(module, name, live, new)
         if type(live) is FunctionType:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
             return self._redirect(module, name, live, new, where)
-        if type(live) is LRU and type(new) is LRU:
+        if type(live) is LRU and type(new) is LRU and own:
             self._lead_cache(module, name, live, new)
             return new
-        if type(live) is LRU and callable(new):
-            self._note(
-                "HS409", f"{module}.{name} was a cache and is another callable now: references taken before keep the cache",
-                *where, severity=Severity.KEPT,
-            )
-            return new
-        if isinstance(live, functools.partial) and isinstance(new, functools.partial) and type(live) is type(new):
-            return self._repoint_partial(module, name, live, new)
-        if isinstance(live, type) and not isinstance(new, type) and callable(new):
+        if is_a(live, functools.partial) and callable(new) and own:
+            same_kind = type(live) is type(new)
+            return (self._repoint_partial if same_kind else self._lead_partial)(module, name, live, new)
+        if is_a(live, type) and not is_a(new, type) and callable(new) and own:
             return self._class_to_callable(module, name, live, new, where)
-        if live is MISSING or isinstance(new, type) or (callable(new) and not self.world.is_managed(type(new))):
+        if live is not MISSING and unit.kind in (UnitKind.FUNCTION, UnitKind.BLOCK) and self._is_opaque(live):
+            return self._replace_object(module, name, live, new, where, unit)
+        if live is MISSING or is_a(new, type) or (callable(new) and not self.world.is_managed(type(new))):
             return new
         if unit.kind is UnitKind.IMPORT:
             return self._rebind_import(module, name, live, new, unit)
@@ -590,6 +614,49 @@ class _Linker:
             self.merger.keep(own, where, "the program changed it since it was loaded")
             return live
         return new
+
+    def _is_opaque(self, value: Any) -> bool:
+        return kind_of_value(value, self.world.is_managed) == "opaque" and not self.world.is_managed(type(value))
+
+    def _may_take(self, made: Made) -> bool:
+        """True for an object of a library that is as it was when it was made."""
+        base = self._base(made.module).get(made.path)
+        return base is not None and is_untouched(numbers_of_state(made.live, self.world.is_managed), base.state)
+
+    def _exchange_objects(self) -> None:
+        for made in self.twins.objects:
+            if made.counts:
+                take_state(self.swap, made, self.world.is_managed)
+
+    def _replace_object(self, module: str, name: str, live: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
+        """An object of a library that cannot take over: the new one goes where modules hold the old one."""
+        if gives_the_same(new, self._base(module).get(name), self.world.is_managed):
+            return live
+        if self.draft.dirt.derived.get((module, unit.index)) == (module, name):
+            message = f"{module}.{name} was made from a function whose docstring changed; it is an opaque object and was kept"
+            self._note("HS402", message, *where, severity=Severity.KEPT)
+            return live
+        managed = [record.module for record in self.world.records.values()]
+        if id(live) in self.left.held_outside([live], managed):
+            message = (
+                f"{module}.{name} would be another {type(new).__qualname__}, but references taken before hold the one of before"
+            )
+            raise LinkRefused(
+                Finding(
+                    code="HS206",
+                    severity=Severity.HELD,
+                    message=f"{message}, which cannot take over: {self._why_not(module, name)}",
+                    file=where[0],
+                    line=where[1],
+                    next_step="restart",
+                )
+            )
+        return new
+
+    def _why_not(self, module: str, name: str) -> str:
+        base = self._base(module).get(name)
+        known = base is not None and base.state is not None
+        return "the program changed it" if known else "there is something in it that cannot be looked into"
 
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""
@@ -623,6 +690,10 @@ class _Linker:
         )
         return live
 
+    def _rewrap(self, module: str, name: str, live: Any, new: Any) -> Any:
+        target = new if callable(new) else removed_stub(module, name)
+        return live if lead_wrapper(self.swap, live, target, module, name) else new
+
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
         if self._is_foreign(module, name, live):
             return new
@@ -636,7 +707,7 @@ class _Linker:
             return new
         if redirect(self.swap, live, new, module, live.__qualname__):
             return live
-        if isinstance(new, type):
+        if is_a(new, type):
             self._note(
                 "HS409",
                 f"{module}.{name} was a function and is a class now: calls follow, isinstance with held references does not",
@@ -663,19 +734,38 @@ class _Linker:
             return (owner.name, function.__qualname__) != (module, name)
         return not self.slots.owns(module, name, function)
 
-    def _repoint(self, module: str, name: str, live: Any, new: Any) -> Any:
+    def _why_bare(self, module: str) -> str:
+        late = self.world.records[module].base is None
+        return "before hotswap was attached" if late else "in a statement that makes no proxy around it"
+
+    def _repoint(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
+        """Point the proxy of a name elsewhere; one that belongs to another name is left to that."""
         if new is live or new is live.__wrapped__:
             return live
-        if not callable(new):
-            return new
-        self.swap.add(Write((setattr, live, "__wrapped__", new), (setattr, live, "__wrapped__", live.__wrapped__)))
+        if live._self_owner != (module, name):
+            if bare(self._after(live)) is bare(new):
+                return live
+            return as_handle(module, name, new) if name in names_with_handles(unit.node) else new
+        target = new if callable(new) else removed_stub(module, name)
+        self.swap.add(set_wrapped(live, target))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.PROXY))
         return live if needs_handle(new) else new
+
+    def _after(self, handle: Any) -> Any:
+        """What the name that a proxy belongs to means after the swap."""
+        owner, name = handle._self_owner
+        record = self.world.records.get(owner)
+        space = self.staging.modules.get(owner, record.module if record is not None else None)
+        return self.twins.resolve(getattr(space, "__dict__", {}).get(name, handle))
 
     def _into_handle(self, module: str, name: str, live: Any, new: Any) -> Any:
         handle = as_handle(module, name, new)
         if type(live) is FunctionType and not self._is_foreign(module, name, live):
             lead(self.swap, live, handle, module, name)
+        elif is_wrapper(live) and self.slots.owns(module, name, live):
+            lead_wrapper(self.swap, live, handle, module, name)
+        elif type(live) is functools.partial and self.slots.owns(module, name, live):
+            self._lead_partial(module, name, live, handle)
         return handle
 
     def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
@@ -686,6 +776,13 @@ class _Linker:
         self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
         self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
         return live
+
+    def _lead_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
+        """A partial became another callable: held references to it pass all arguments on."""
+        state = (live.func, live.args, live.keywords, live.__dict__ or None)
+        self.swap.add(Write((live.__setstate__, (new, (), {}, live.__dict__ or None)), (live.__setstate__, state)))
+        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))
+        return new
 
     def _lead_cache(self, module: str, name: str, live: Any, new: Any) -> None:
         """A cache made with other arguments: held references to the old one reach the new code without its results."""
@@ -882,7 +979,9 @@ class _Linker:
         live = record.module.__dict__
         if name in live:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
-            if not renamed and isinstance(live[name], (FunctionType, type)):
+            if is_handle(live[name]) and live[name]._self_owner == (record.name, name):
+                self.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
+            if not renamed and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 
     def _lead_removed(self) -> None:

@@ -22,12 +22,15 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
-from hotswap.fingerprint import LRU, fingerprint, same_value
-from hotswap.link.data import Merger
+from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
+from hotswap.kinds import is_a
+from hotswap.link.data import Merger, is_synchroniser
+from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
+from hotswap.link.left import left_finding
 from hotswap.link.redirect import redirect
+from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
-from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
 from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.members import MemberEdit
@@ -82,10 +85,10 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     for name, value in staged.__dict__.items():
-        if name not in done and not isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(live.__dict__.items()):
-        if name in staged.__dict__ or name in done or isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name in staged.__dict__ or name in done or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
         written = name.startswith("__") and (type(value) is FunctionType or value is None)  # ``__hash__`` beside ``__eq__``
@@ -125,7 +128,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     if edit.docstring:
         swap.add(set_class(live, "__doc__", staged.__doc__))
-    if isinstance(live, abc.ABCMeta):
+    if is_a(live, abc.ABCMeta):
         _write_abstract(swap, live, _abstract_after(live, staged, edit))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
 
@@ -167,12 +170,15 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new))
     elif type(old) is FunctionType and _was_replaced(pair, name, old, merger):
         merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
-    elif type(old) is FunctionType and isinstance(new, staticmethod):
+    elif type(old) is FunctionType and is_a(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
-    elif _same_wrapper(swap, old, new, (pair.module, f"{pair.path}.{name}")):
+    elif _same_wrapper(old, new):
         return
-    elif isinstance(old, staticmethod) and type(new) is FunctionType:
+    elif is_wrapper(old) and callable(new):
+        if not lead_wrapper(swap, old, new, pair.module, f"{pair.path}.{name}"):
+            swap.add(set_class(live, name, new))
+    elif is_a(old, staticmethod) and type(new) is FunctionType:
         message = (
             f"{pair.module}.{pair.path}.{name} was static and takes its object now; references taken before have none to give"
         )
@@ -182,15 +188,16 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
             if type(new) is not FunctionType:
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
-    elif _is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType:
-        if is_transparent(old) or is_transparent(getattr(old, "__func__", None)):
-            name_left(swap, pair.module, f"{pair.path}.{name}", (pair.file, pair.line))
-        _lead_wrapped(swap, pair, name, old, new)
+    elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
+        swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
         swap.add(set_class(live, name, new))
-    elif isinstance(old, type) and isinstance(new, type):
+    elif not _is_own(merger, old, new) and (_is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType):
+        _lead_wrapped(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
     elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
         return  # a lock, a connection: it is never made again behind the program's back
+    elif type(old) is type(new) and not _is_own(merger, old, new) and kind_of_value(old, merger.is_managed) == "opaque":
+        _replace_opaque(swap, pair, merger, name, old, new)
     else:
         own = f"{pair.module}.{pair.path}.{name}"
         base = None if pair.base is None else pair.base.get(f"{pair.path}.{name}")
@@ -199,6 +206,29 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         kept = merger.merge(own, old, base, new, (pair.file, pair.line))
         if kept is not old:
             swap.add(set_class(live, name, kept))
+
+
+def _replace_opaque(swap: Swap, pair: ClassPair, merger: Merger, name: str, old: Any, new: Any) -> None:
+    """An opaque object whose own text changed, or what it is made of: the new one goes in, and the old one is named."""
+    path, where = f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)
+    base = (pair.base or {}).get(f"{pair.path}.{name}")
+    if gives_the_same(new, base, merger.is_managed):
+        return
+    state = base.state if base is not None else None
+    if is_synchroniser(old):
+        merger.keep(path, where, "it may be in use")
+    elif is_untouched(numbers_of_state(old, merger.is_managed), state) or (
+        base is not None and fingerprint(old, merger.is_managed).same(base)
+    ):
+        swap.findings.append(left_finding(old, path, where))
+        swap.add(set_class(pair.live, name, new))
+    else:
+        merger.keep(path, where, "it is not known whether the program changed it" if state is None else "the program changed it")
+
+
+def _is_own(merger: Merger, old: Any, new: Any) -> bool:
+    """True for two objects of one class of the program, descriptors included: they are merged as those of a module are."""
+    return type(old) is type(new) and merger.is_managed(type(old)) and not is_a(old, type)
 
 
 def _was_replaced(pair: ClassPair, name: str, old: FunctionType, merger: Merger) -> bool:
@@ -225,18 +255,23 @@ def _unbound(new: Any) -> Any:
 def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) -> None:
     """A function held from inside an old wrapper follows to the function inside the new one."""
     mine, theirs = _inner_function(old), _inner_function(new)
-    if mine is not None and theirs is not None and mine is not theirs:
+    if mine is None or theirs is None or mine is theirs:
+        return
+    if is_wrapper(mine):
+        lead_wrapper(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
+    else:
         redirect(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
 
 
-def _inner_function(value: Any) -> FunctionType | None:
-    if isinstance(value, (staticmethod, classmethod)):
+def _inner_function(value: Any) -> Any:
+    """The function in a wrapper of Python's own, or what wrapt made of it; None for nothing."""
+    if is_a(value, (staticmethod, classmethod)):
         value = value.__func__
-    elif isinstance(value, property):
+    elif is_a(value, property):
         value = value.fget
-    elif isinstance(value, functools.cached_property):
+    elif is_a(value, functools.cached_property):
         value = value.func
-    return value if type(value) is FunctionType else None
+    return value if type(value) is FunctionType or is_wrapper(value) else None
 
 
 def _is_wrapper(value: Any) -> bool:
@@ -249,24 +284,20 @@ def _is_wrapper(value: Any) -> bool:
         functools.singledispatchmethod,
         LRU,
     )
-    return isinstance(value, kinds) or (hasattr(type(value), "__get__") and not isinstance(value, (FunctionType, type)))
+    return is_a(value, kinds) or (hasattr(type(value), "__get__") and not is_a(value, (FunctionType, type)))
 
 
-def _same_wrapper(swap: Swap, old: Any, new: Any, where: tuple[str, str]) -> bool:
+def _same_wrapper(old: Any, new: Any) -> bool:
     """True for two wrappers of the same kind around the same live functions: the live one stays."""
     if type(old) is not type(new):
         return False
-    if type(old) in (staticmethod, classmethod) and is_transparent(old.__func__) and is_transparent(new.__func__):
-        return lead_wrapper(swap, old.__func__, new.__func__, *where)
-    if is_transparent(old):
-        return lead_wrapper(swap, old, new, *where)
-    if isinstance(old, (staticmethod, classmethod)):
+    if is_a(old, (staticmethod, classmethod)):
         return old.__func__ is new.__func__
-    if isinstance(old, property):
+    if is_a(old, property):
         return same_value((old.fget, old.fset, old.fdel), (new.fget, new.fset, new.fdel))
-    if isinstance(old, functools.cached_property):
+    if is_a(old, functools.cached_property):
         return old.func is new.func
-    if isinstance(old, functools.partialmethod):
+    if is_a(old, functools.partialmethod):
         return same_value((old.func, old.args, old.keywords), (new.func, new.args, new.keywords))
     return False
 
@@ -291,7 +322,7 @@ def _check_layout(pair: ClassPair) -> None:
 
 def _same_slots(live: type, staged: type) -> bool:
     def members(cls: type) -> set[str]:
-        return {n for n, v in cls.__dict__.items() if isinstance(v, types.MemberDescriptorType)}
+        return {n for n, v in cls.__dict__.items() if is_a(v, types.MemberDescriptorType)}
 
     return members(live) == members(staged)
 

@@ -10,6 +10,8 @@ This was 7 of the 8 hard cases in the study of Ksplice: data whose initialiser c
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,7 +20,23 @@ import attrs
 
 from hotswap.commit import MISSING, Swap, set_attribute, set_contents
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, has_contents, home_of, number_of
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
+
+#: Initialisers make them without arguments, so a new one is like any other; a live one may be in use.
+_PLAIN_SYNCHRONISERS = (type(threading.Lock()), type(threading.RLock()), threading.Event)
+_SYNCHRONISERS = (
+    *_PLAIN_SYNCHRONISERS, threading.Condition, threading.Semaphore, threading.Barrier, threading.local, contextvars.ContextVar
+)  # fmt: skip
+
+
+def is_synchroniser(value: Any) -> bool:
+    """True for what threads may be in, so that it must not be exchanged."""
+    return is_a(value, _SYNCHRONISERS)
+
+
+def is_same_synchroniser(live: Any, new: Any) -> bool:
+    return type(live) is type(new) and type(live) in _PLAIN_SYNCHRONISERS
 
 
 @attrs.define(eq=False)
@@ -44,7 +62,7 @@ class Merger:
         if live is MISSING or live is new:
             return new
         now, then = fingerprint(live, self.is_managed, name), fingerprint(new, self.is_managed, name)
-        if now.same(then):
+        if now.same(then) or is_same_synchroniser(live, new):
             return live
         if base is None:
             self.keep(name, where, "it is not known whether the program changed it (hotswap was attached later)")
@@ -52,7 +70,7 @@ class Merger:
         if then.same(base):
             return live
         if now.same(base):
-            return self._take(live, new, name)
+            return self._take(name, live, new, where)
         return self._merge_parts(name, live, base, now, new, then, where)
 
     def keeps(self, live: Any, base: Print | None, new: Any) -> bool:
@@ -65,42 +83,49 @@ class Merger:
     def is_filled(self, value: Any) -> bool:
         return is_filled(value, self.is_managed)
 
-    def _take(self, live: Any, new: Any, own: str = "") -> Any:
+    def _take(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         """Take the new value, in place where others may hold the old one and it is no other name's."""
         if type(live) is not type(new) or not self.is_filled(live):
             return new
-        if any(home_of(item, self.is_managed) not in ("", own) for item in (live, new)):
+        if any(home_of(item, self.is_managed) not in ("", name) for item in (live, new)):
             return new
-        if isinstance(live, CONTAINERS):
+        if is_a(live, CONTAINERS):
             self.swap.add(*set_contents(live, new))
         else:
-            self._take_state(live, new)
+            self._take_state(name, live, new, where)
         return live
 
-    def _take_state(self, live: Any, new: Any) -> None:
+    def _take_state(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> None:
         mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}
         for key, value in theirs.items():
             if mine.get(key, MISSING) is not value:
-                self.swap.add(set_attribute(live, key, self._inner(mine.get(key, MISSING), value)))
+                self._set(f"{name}.{key}", live, key, mine.get(key, MISSING), value, where)
         for key in mine.keys() - theirs.keys():
             self.swap.add(_del_attribute(live, key))
 
-    def _inner(self, live: Any, new: Any) -> Any:
-        if live is MISSING:
-            return new
-        if fingerprint(live, self.is_managed).same(fingerprint(new, self.is_managed)):
+    def _set(self, name: str, target: Any, key: str, live: Any, new: Any, where: tuple[str, int]) -> None:
+        kept = new if live is MISSING else self._inner(name, live, new, where)
+        if kept is not live:
+            self.swap.add(set_attribute(target, key, kept))
+
+    def _inner(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
+        now = fingerprint(live, self.is_managed)
+        if now.same(fingerprint(new, self.is_managed)) or is_same_synchroniser(live, new):
             return live
-        return self._take(live, new)
+        if now.opaque and type(live) is type(new) and not is_a(live, CONTAINERS):
+            self.keep(name, where, "it is opaque, and may be in use")
+            return live
+        return self._take(name, live, new, where)
 
     def _merge_parts(self, name: str, live: Any, base: Print, now: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
             self.keep(name, where, "the program changed it since it was loaded")
             return live
-        if isinstance(live, dict):
+        if is_a(live, dict):
             return self._merge_dict(name, live, base.parts, new, where)
-        if isinstance(live, set):
+        if is_a(live, set):
             return self._merge_set(live, base.parts, new)
-        if isinstance(live, (list, deque)):
+        if is_a(live, (list, deque)):
             return self._merge_row(name, live, base, new, then, where)
         return self._merge_state(name, live, base, new, where)
 
@@ -164,7 +189,7 @@ class Merger:
                 continue
             current = mine.get(key, MISSING)
             if (current is MISSING and old is None) or number_of(current, self.is_managed) == old:
-                self.swap.add(set_attribute(live, key, self._inner(current, value)))
+                self._set(f"{name}.{key}", live, key, current, value, where)
             elif number_of(current, self.is_managed) == number_of(value, self.is_managed):
                 continue
             elif (inner := (base.inner or {}).get(hash(("str", key)))) is not None:
@@ -190,9 +215,9 @@ class Merger:
 
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     """True for a container or object that can be given other contents; who holds it sees them."""
-    if isinstance(value, CONTAINERS):
+    if is_a(value, CONTAINERS):
         return getattr_static_dict(value) is None
-    state = None if isinstance(value, type) or has_contents(value) else getattr_static_dict(value)
+    state = None if is_a(value, type) or has_contents(value) else getattr_static_dict(value)
     return state is not None and is_managed(type(value))
 
 

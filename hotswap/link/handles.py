@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import operator
 import pkgutil
+import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import wrapt
+
+from hotswap.commit import Write
 
 #: Bound in the module's namespace while it executes.
 HOOK = "__hotswap_handle__"
@@ -35,6 +39,13 @@ class Handle(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
         self._self_name = name
         self._self_hash = hash(wrapped)
 
+    @property
+    def _self_owner(self) -> tuple[str, str]:
+        return self._self_module, self._self_name
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return pkgutil.resolve_name, (f"{self._self_module}:{self._self_name}",)
 
@@ -51,13 +62,24 @@ class Handle(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
         return self
 
 
+class BindingHandle(Handle):
+    """The same for what a class binds to its objects: a method of a C type, as in ``low = str.lower``."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else self.__wrapped__.__get__(instance, owner)
+
+
+_BINDING = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 _KINDS = (
+    *_BINDING,
     types.BuiltinFunctionType,
+    type(re.compile("").sub),  # a builtin method that knows its class has a type of its own
     types.MethodType,
     types.MethodWrapperType,
     operator.itemgetter,
     operator.attrgetter,
     operator.methodcaller,
+    wrapt.BoundFunctionWrapper,
 )
 
 
@@ -68,7 +90,26 @@ def needs_handle(value: Any) -> bool:
 
 def as_handle(module: str, name: str, value: Any) -> Any:
     """The value, in a proxy where it needs one."""
-    return Handle(value, module, name) if needs_handle(value) else value
+    if not needs_handle(value):
+        return value
+    return (BindingHandle if type(value) in _BINDING else Handle)(value, module, name)
+
+
+def is_handle(value: Any) -> bool:
+    """True for a proxy of hotswap's, which is asked for nothing."""
+    return getattr(type(value), "__hotswap_handle__", False) is True
+
+
+def bare(value: Any) -> Any:
+    """What a value is without the proxies of hotswap around it."""
+    while is_handle(value):
+        value = value.__wrapped__
+    return value
+
+
+def set_wrapped(handle: Any, target: Any) -> Write:
+    """Point a proxy elsewhere."""
+    return Write((setattr, handle, "__wrapped__", target), (setattr, handle, "__wrapped__", handle.__wrapped__))
 
 
 def bind_hook(module: str) -> Callable[[str, Any], Any]:
@@ -88,16 +129,61 @@ def instrument(
         on_ready: called once, before ``if __name__ == "__main__"`` or at the end: the module's data is as loaded.
     """
     namespace[HOOK] = bind_hook(module_name)
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=(ast.Name() | ast.Attribute() | ast.Call()) as value):
-                node.value = _call(HOOK, [ast.Constant(name), value], value)
-            case ast.AnnAssign(target=ast.Name(id=name), value=(ast.Name() | ast.Attribute() | ast.Call()) as value):
-                node.value = _call(HOOK, [ast.Constant(name), value], value)
+    for statement in _assignments(tree.body):
+        for names, holder, field in _bound_values(statement):
+            value = getattr(holder, field) if isinstance(field, str) else holder.elts[field]
+            call = _call(HOOK, [ast.Constant(names[0]), value], value)
+            if isinstance(field, str):
+                setattr(holder, field, call)
+            else:
+                holder.elts[field] = call
     if on_ready is not None:
         namespace[SNAPSHOT] = on_ready
         _insert_snapshot(tree)
     return tree
+
+
+#: Expressions that cannot give one of the callables concerned.
+_NEVER = (
+    ast.Constant, ast.Dict, ast.List, ast.Set, ast.Tuple, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+    ast.JoinedStr, ast.Lambda, ast.Compare, ast.UnaryOp, ast.BinOp, ast.Starred,
+)  # fmt: skip
+
+
+def names_with_handles(node: ast.stmt) -> frozenset[str]:
+    """The names to which a top-level statement binds values through :func:`as_handle`."""
+    found = (names for statement in _assignments([node]) for names, _, _ in _bound_values(statement))
+    return frozenset(itertools.chain.from_iterable(found))
+
+
+def _assignments(body: list[Any]) -> Iterator[ast.Assign | ast.AnnAssign]:
+    """The assignments of a module's body, those in compound statements included; functions and classes are left out."""
+    for node in body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            yield node
+        elif isinstance(node, (ast.If, ast.Try, ast.TryStar, ast.For, ast.While, ast.With, ast.Match)):
+            for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+                yield from _assignments(getattr(node, field, []))
+        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
+            yield from _assignments(node.body)
+
+
+def _bound_values(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[list[str], Any, str | int]]:
+    """The names that are bound to one value, with the place of the value in the tree."""
+    if node.value is not None:
+        yield from _pair(node.targets if isinstance(node, ast.Assign) else [node.target], node.value, node, "value")
+
+
+def _pair(
+    targets: list[ast.expr], value: ast.expr, holder: Any, field: str | int
+) -> Iterator[tuple[list[str], Any, str | int]]:
+    rows = [target.elts for target in targets if isinstance(target, (ast.Tuple, ast.List))]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    if rows and isinstance(value, (ast.Tuple, ast.List)) and all(len(row) == len(value.elts) for row in rows):
+        for index, item in enumerate(value.elts):
+            yield from _pair([row[index] for row in rows], item, value, index)
+    elif names and not isinstance(value, _NEVER):
+        yield names, holder, field
 
 
 def uninstrument(namespace: dict[str, Any]) -> None:

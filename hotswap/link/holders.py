@@ -9,6 +9,7 @@ from typing import Any
 
 from hotswap.commit import MISSING
 from hotswap.fingerprint import getattr_static_dict
+from hotswap.kinds import is_a
 from hotswap.link.heap import nothing_hidden
 
 
@@ -23,7 +24,7 @@ def own_attribute(item: Any, name: str) -> Any:
     if state is not None and name in state:
         return state[name]
     slot = class_attribute(type(item), name)
-    if not isinstance(slot, MemberDescriptorType):
+    if not is_a(slot, MemberDescriptorType):
         return MISSING
     try:
         return slot.__get__(item, type(item))
@@ -55,14 +56,14 @@ def in_hash_containers(items: list[Any]) -> list[Any]:
     for holder in holders:
         for key in _keys(holder):
             if id(key) in wanted:
-                inside = list(key) if isinstance(key, (tuple, frozenset)) else [key() if isinstance(key, weakref.ref) else key]
+                inside = list(key) if is_a(key, (tuple, frozenset)) else [key() if is_a(key, weakref.ref) else key]
                 found.update({id(item): item for item in inside if id(item) in by_id})
     return list(found.values())
 
 
 def _keys(holder: Any) -> list[Any]:
-    if isinstance(holder, dict):
+    if is_a(holder, dict):
         return list(dict.keys(holder))
-    if isinstance(holder, (set, frozenset)):
-        return list(set.__iter__(holder) if isinstance(holder, set) else frozenset.__iter__(holder))
+    if is_a(holder, (set, frozenset)):
+        return list(set.__iter__(holder) if is_a(holder, set) else frozenset.__iter__(holder))
     return []

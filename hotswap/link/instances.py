@@ -22,6 +22,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, NOTHING, Call, Swap, Write
+from hotswap.kinds import is_a
 from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.plugin.values import Field
@@ -76,7 +77,7 @@ class Census:
         """Remove an attribute from all instances of a class that have it; the way back removes it again."""
         exact = with_subclasses(cls)
         what = f"{cls.__qualname__}.{name} of all objects"
-        if isinstance(cls.__dict__.get(name), MemberDescriptorType):
+        if is_a(cls.__dict__.get(name), MemberDescriptorType):
             return [Write(self._empty_slots(exact, name), self._empty_slots(exact, name), what)]
         if not cls.__dictoffset__:
             return []

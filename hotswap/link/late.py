@@ -7,14 +7,16 @@ when it is evaluated now is the next best base; it is evaluated in the same way 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import Print, fingerprint, function_data
+from hotswap.fingerprint import Print, fingerprint, function_data, is_untouched, numbers_of_state
 from hotswap.link.data import pair_objects
 from hotswap.link.heap import Heap
+from hotswap.link.objects import Made
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over
+from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over, pair_made
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower
 from hotswap.plan.graph import Graph
@@ -23,8 +25,11 @@ from hotswap.plan.units import UnitKind
 from hotswap.world import World, print_value
 
 
-def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str, Print]]:
+def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> dict[str, dict[str, Print]]:
     """Fingerprints of what the old text gives for the names that a plan evaluates, by module.
+
+    Args:
+        alive: gets what is opaque. It counts by its id, which nothing else may get until the swap is prepared.
 
     Only modules without a base of their own are in the result; where the old text cannot be evaluated any more, a
     name is left out and its live value will be kept.
@@ -40,18 +45,27 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap) -> dict[str, dict[str
         _pair_objects(staging, twins, world)
     except (StagingError, EscapeError):
         return {name: {} for name in late}
-    found = {name: _print_names(staging, twins, world, name, _names(old, name)) for name in late if name in staging.modules}
+    staged = [name for name in late if name in staging.modules]
+    found = {name: _print_names(staging, twins, world, name, _names(old, name), alive) for name in staged}
     staging.dispose()
     twins.dispose()
     return found
 
 
 def _pair_objects(staging: Staging, twins: Twins, world: World) -> None:
-    """What refers to an object of another name refers to the live one, as it does in the program."""
+    """What refers to an object of another name refers to the live one, as it does in the program; so does what refers to an
+    object of a library that is what the old text makes.
+    """
+
+    def is_equal(made: Made) -> bool:
+        base = numbers_of_state(made.staged, world.is_managed)
+        return is_untouched(numbers_of_state(made.live, world.is_managed), base)
+
     for name, module in staging.modules.items():
         live = world.records[name].module.__dict__
         for _, made, held in pair_objects(world.is_managed, name, module.__dict__, module.__dict__, live):
             twins.put(made, held)
+    pair_made(staging, twins, is_equal)
     exchange(staging, twins)
 
 
@@ -83,7 +97,9 @@ def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
                     yield key
 
 
-def _print_names(staging: Staging, twins: Twins, world: World, name: str, names: set[str]) -> dict[str, Print]:
+def _print_names(
+    staging: Staging, twins: Twins, world: World, name: str, names: set[str], alive: list[Any]
+) -> dict[str, Print]:
     found: dict[str, Print] = {}
     space, record = staging.modules[name].__dict__, world.records[name]
     for key, value in space.items():
@@ -91,6 +107,8 @@ def _print_names(staging: Staging, twins: Twins, world: World, name: str, names:
             found.update(print_value(world, record, key, value))
             same = value if world.is_managed.is_object(value) else twins.resolve(value)
             found[key] = fingerprint(same, world.is_managed, f"{name}.{key}")
+            if found[key].opaque:
+                alive.append(same)
     for made, live in twins.functions:  # the dict of a class made aside refers to the live methods by now
         if made.__globals__ is space and made.__qualname__ in found:
             for key in function_data(live):

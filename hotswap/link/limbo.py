@@ -21,11 +21,14 @@ def make_all_old() -> None:
         gc.unfreeze()
 
 
-def collect_staged() -> None:
+def collect_staged(*, aged: bool = False) -> None:
     """Free what was made aside. A class is in circles of references, so only the collector frees it; it is young.
 
     What the standard library may still hold is dropped first: typing remembers ``Base[int]``, with the class.
+
+    Args:
+        aged: True where a whole collection has made it old meanwhile.
     """
     for clear in getattr(typing, "_cleanups", ()):
         clear()
-    gc.collect(1)
+    gc.collect(2 if aged else 1)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hotswap.commit import MISSING
+from hotswap.kinds import is_a
 from hotswap.plan.units import dotted
 from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
 from hotswap.plugin.values import Field
@@ -44,7 +45,7 @@ def _default_dict(factory: Any, argument: ast.expr, lookup: Lookup, chain: str) 
 
 def _is_settled(value: Any) -> bool:
     """True for what a name can mean at any time: constants, enum members, definitions."""
-    return is_immutable(value) or isinstance(value, (enum.Enum, type, types.FunctionType, types.BuiltinFunctionType))
+    return is_immutable(value) or is_a(value, (enum.Enum, type, types.FunctionType, types.BuiltinFunctionType))
 
 
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.UAdd, ast.USub, ast.Not, ast.Invert)

@@ -22,9 +22,9 @@ from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import attrs
-import wrapt
 
 from hotswap.fingerprint import LRU
+from hotswap.kinds import PROXY, is_a
 from hotswap.link.trampoline import target_of
 from hotswap.plan.depend import Dirt
 from hotswap.world import ModuleRecord, Symbol
@@ -96,7 +96,7 @@ class Memory:
 
     def members(self, kind: type) -> list[tuple[type, str]]:
         """The attributes of a kind in the classes of the managed modules, local classes included."""
-        return [(cls, name) for cls in self._classes for name, value in cls.__dict__.items() if isinstance(value, kind)]
+        return [(cls, name) for cls in self._classes for name, value in cls.__dict__.items() if issubclass(type(value), kind)]
 
     # ---- one function ----
 
@@ -130,24 +130,24 @@ class Memory:
 
     def _parts(self, item: Any) -> Iterator[Any]:
         """What a callable or a descriptor leads on to."""
-        if isinstance(item, wrapt.ObjectProxy):
+        if is_a(item, PROXY):
             yield item.__wrapped__
         elif type(item) is FunctionType:
             yield target_of(item)
             yield item.__dict__.get("__wrapped__")
             for cell in item.__closure__ or ():
                 yield from _contents(cell)
-        elif isinstance(item, LRU):
+        elif type(item) is LRU:
             yield item.__dict__.get("__wrapped__")
-        elif isinstance(item, (MethodType, staticmethod, classmethod)):
+        elif is_a(item, (MethodType, staticmethod, classmethod)):
             yield item.__func__
-        elif isinstance(item, property):
+        elif is_a(item, property):
             yield from (item.fget, item.fset, item.fdel)
-        elif isinstance(item, functools.cached_property):
+        elif is_a(item, functools.cached_property):
             yield item.func
-        elif isinstance(item, (functools.partial, functools.partialmethod)):
+        elif is_a(item, (functools.partial, functools.partialmethod)):
             yield from (item.func, *item.args, *item.keywords.values())
-        elif isinstance(item, type):
+        elif is_a(item, type):
             if item.__module__ in self._names:
                 yield from item.__dict__.values()
                 yield from item.__bases__

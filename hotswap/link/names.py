@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hotswap.kinds import is_a
+
 
 def look_up(namespace: dict[str, Any], qualname: str) -> Any:
     """The object that stands under a dotted name; None where there is none."""
@@ -16,4 +18,4 @@ def look_up(namespace: dict[str, Any], qualname: str) -> Any:
 def look_up_function(namespace: dict[str, Any], qualname: str) -> Any:
     """The same; for a static or class method the function in it."""
     value = look_up(namespace, qualname)
-    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+    return value.__func__ if is_a(value, (staticmethod, classmethod)) else value

@@ -25,6 +25,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING
+from hotswap.kinds import is_a
 from hotswap.link.fields import class_nodes
 from hotswap.link.heap import list_instances, with_subclasses
 from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
@@ -111,7 +112,7 @@ class _Shapes:
     def prepare(self) -> list[Finding]:
         concerned = {id(sub): sub for cls in self._edited_classes() for sub in with_subclasses(cls)}
         # Members of an enum are made by its class statement, which is executed whenever what makes them changes.
-        concerned = {number: cls for number, cls in concerned.items() if not isinstance(cls, enum.EnumType)}
+        concerned = {number: cls for number, cls in concerned.items() if not is_a(cls, enum.EnumType)}
         changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
         changes = [change for change in changes if change.new.differs(change.old)]
         if changes:
@@ -134,10 +135,10 @@ class _Shapes:
                 for qualname in class_nodes(ast.Module([old.node], [])):
                     if "<locals>" in qualname:
                         local.add((space.get("__name__", ""), qualname))
-                    elif isinstance(cls := look_up(space, qualname), type) and id(cls) not in known:
+                    elif is_a(cls := look_up(space, qualname), type) and id(cls) not in known:
                         yield cls
         if local:
-            yield from (o for o in gc.get_objects() if isinstance(o, type) and (o.__module__, o.__qualname__) in local)
+            yield from (o for o in gc.get_objects() if issubclass(type(o), type) and (o.__module__, o.__qualname__) in local)
 
     # ---- one class ----
 
@@ -160,7 +161,7 @@ class _Shapes:
 
     def _add_field(self, change: _Change, name: str) -> None:
         cls, field = change.cls, change.new.fields[name]
-        if not cls.__dictoffset__ and not isinstance(class_attribute(cls, name), MemberDescriptorType):
+        if not cls.__dictoffset__ and not is_a(class_attribute(cls, name), MemberDescriptorType):
             return  # the new __init__ raises for new objects too, or the layout is refused
         owners = None if reads_bare(cls, name) else [o for o in change.objects if own_attribute(o, name) is not MISSING]
         if owners is None:
@@ -187,7 +188,7 @@ class _Shapes:
             return "its objects cannot be written to past their class"
         for owner in (cls, self.views.staged.get(id(cls), cls)):
             value = class_attribute(owner, name)
-            if hasattr(type(value), "__set__") and not isinstance(value, MemberDescriptorType):
+            if hasattr(type(value), "__set__") and not is_a(value, MemberDescriptorType):
                 return "it is a property, whose code would have to run"
         return ""
 

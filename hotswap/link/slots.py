@@ -28,8 +28,8 @@ class Slots:
         old = {name: item.old_summary for name, item in draft.edited.items()}
         summaries: Mapping[str, Summary] = {**draft.summaries, **old}
         places = world.places()
-        #: By id of a live object: its own name, and the object, so that the id stays its own.
-        self._owners: dict[int, tuple[Symbol, Any]] = {}
+        self._owners: dict[int, Symbol] = {}  # by id of a live object: its own name
+        self.kept: list[Any] = []  # these objects, so that an id stays its own
         self._names: dict[int, set[str]] = {}
         self._binders: dict[Symbol, Unit] = {}
         self._given: set[Symbol] = set()  # names that only pass on what is made elsewhere
@@ -45,7 +45,8 @@ class Slots:
                 if _passes_on(unit, name):
                     self._given.add((module, name))
                 elif name in space:
-                    self._owners.setdefault(id(space[name]), ((module, name), space[name]))
+                    self._owners.setdefault(id(space[name]), (module, name))
+                    self.kept.append(space[name])
 
     def is_bound(self, value: Any) -> bool:
         """True for an object that a managed module has under some name."""
@@ -53,8 +54,7 @@ class Slots:
 
     def owner(self, live: Any) -> Symbol | None:
         """The own name of an object; None where no statement of the texts has made it."""
-        found = self._owners.get(id(live))
-        return found[0] if found is not None else None
+        return self._owners.get(id(live))
 
     def owns(self, module: str, name: str, live: Any) -> bool:
         """True where an object belongs to the name that it is bound to here, also where only the program bound it."""

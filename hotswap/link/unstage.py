@@ -24,12 +24,15 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import attrs
+import wrapt
 
 from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
+from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import Heap
 from hotswap.link.names import look_up, look_up_function
+from hotswap.link.objects import Made, MayTake, find_made
+from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
-from hotswap.link.transparent import is_transparent, remake
 from hotswap.model import Finding, Severity
 from hotswap.plan.units import UnitKind
 
@@ -62,11 +65,12 @@ class Twins:
     placed: set[int] = attrs.Factory(set)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
-    wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
+    wrappers: dict[tuple[str, str], Any] = attrs.Factory(dict)
+    objects: list[Made] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
 
     def dispose(self) -> None:
-        for table in (self.keep, self.functions, self.classes, self.copies, self.made):
+        for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects):
             table.clear()
         self.wrappers.clear()
         self.places.clear()
@@ -93,7 +97,12 @@ class Twins:
 PairMembers = Callable[[type, type], Iterable[tuple[object, object]]]
 
 
-def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda live, staged: ()) -> Twins:
+def lead_over(
+    staging: Staging,
+    heap: Heap,
+    pair_members: PairMembers = lambda live, staged: (),
+    may_take: MayTake = lambda made: False,
+) -> Twins:
     """Find a twin for each staged object and exchange all references among the young.
 
     Raises:
@@ -108,6 +117,7 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
     _pair_functions(staging, heap, twins)
     _pair_wrappers(staging, twins)
     _pair_methods(twins)
+    pair_made(staging, twins, may_take)
     exchange(staging, twins)
     _finish_copies(twins)
     _exchange_overloads(twins)
@@ -119,22 +129,22 @@ def lead_over(staging: Staging, heap: Heap, pair_members: PairMembers = lambda l
 
 
 def _pair_classes(staging: Staging, twins: Twins) -> None:
-    young = {id(o) for o in staging.young if isinstance(o, type)}
+    young = {id(o) for o in staging.young if is_a(o, type)}
     for name, module in staging.modules.items():
         record = staging.world.records[name]
         diff = staging.draft.diffs.get(name)
         for key, value in list(module.__dict__.items()):
-            if not isinstance(value, type) or id(value) not in young:
+            if not is_a(value, type) or id(value) not in young:
                 continue
             live = record.module.__dict__.get(key)
             if live is None and diff is not None:
                 old = next((o for o, n in diff.renamed.items() if n == key), None)
                 live = record.module.__dict__.get(old) if old else None
-            same_place = isinstance(live, type) and live.__module__ == value.__module__
+            same_place = is_a(live, type) and live.__module__ == value.__module__
             file_gone = (
-                isinstance(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
+                is_a(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
             )
-            if isinstance(live, type) and live is not value and (same_place or file_gone or _has_moved(staging, live, value)):
+            if is_a(live, type) and live is not value and (same_place or file_gone or _has_moved(staging, live, value)):
                 _pair_class(twins, value, live)
 
 
@@ -156,7 +166,7 @@ def _pair_class(twins: Twins, staged: type, live: type) -> None:
     twins.classes.append((staged, live))
     for name, value in staged.__dict__.items():
         old = live.__dict__.get(name)
-        if isinstance(value, type) and isinstance(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
+        if is_a(value, type) and is_a(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
             _pair_class(twins, value, old)
 
 
@@ -222,6 +232,11 @@ def _pair_wrappers(staging: Staging, twins: Twins) -> None:
             continue  # what has the name is what a later statement made, ``f = traced(f)``
         home = _home(staging, module, name)
         staged, live = staging.modules[module].__dict__.get(name), staging.world.records[home].module.__dict__.get(name)
+        if is_wrapper(staged) and type(staged) is type(live) and staged is not live:
+            twins.put(staged, live)
+            if (module, index) not in dirt.support:
+                twins.wrappers[module, name] = staged
+            continue
         if type(staged) is not FunctionType or type(live) is not FunctionType or twins.resolve(staged) is live:
             continue
         made = twins.resolve(staged)
@@ -309,9 +324,9 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
     qualname = staged.__code__.co_qualname
     old_space, new_space = staging.world.records[name].module.__dict__, staging.modules[name].__dict__
     live, new = look_up_function(old_space, qualname), look_up_function(new_space, qualname)
-    if type(live) is not FunctionType or live.__code__.co_qualname != qualname or isinstance(new, property):
+    if type(live) is not FunctionType or live.__code__.co_qualname != qualname or is_a(new, property):
         return False
-    becomes_static = look_up(old_space, qualname) is live and isinstance(look_up(new_space, qualname), staticmethod)
+    becomes_static = look_up(old_space, qualname) is live and is_a(look_up(new_space, qualname), staticmethod)
     return new is not staged or becomes_static
 
 
@@ -322,6 +337,14 @@ def _pair_methods(twins: Twins) -> None:
             old = live.__dict__.get(name)
             if type(value) is LRU and type(old) is LRU:
                 _pair_cache(twins, value, old)
+
+
+def pair_made(staging: Staging, twins: Twins, may_take: MayTake) -> None:
+    """What a library's decorator made anew stands for the live object, where that may be given the new state."""
+    for made in find_made(staging, twins.classes):
+        if id(made.staged) not in twins.of and may_take(made):
+            twins.put(made.staged, made.live)
+            twins.objects.append(made)
 
 
 def _pair_cache(twins: Twins, staged: Any, live: Any) -> None:
@@ -343,6 +366,7 @@ def exchange(staging: Staging, twins: Twins) -> None:
     skip = {id(module.__dict__) for module in staging.modules.values()}
     skip |= {id(twins.keep), id(twins.of), id(staging.young), id(staging.modules)}
     skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
+    skip |= {id(made) for made in twins.objects}
     skip |= {id(twins.functions), id(twins.classes), id(twins.copies), id(twins.made)}
     before = -1
     while before != (before := len(twins.of)):
@@ -358,7 +382,7 @@ _WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple
 
 def _is_remade(item: Any) -> bool:
     """True for what is not changed but made again, and then stands for itself."""
-    return type(item) in (tuple, frozenset, MethodType, LRU) or is_transparent(item)
+    return type(item) in (tuple, frozenset, MethodType, LRU)
 
 
 def _refers(item: Any, twins: Twins) -> bool:
@@ -367,7 +391,7 @@ def _refers(item: Any, twins: Twins) -> bool:
     referents = gc.get_referents(item)
     if any(id(referent) in twins.of for referent in referents):
         return True
-    if type(item) in _WITHOUT_DICT or isinstance(item, type):
+    if type(item) in _WITHOUT_DICT or is_a(item, type):
         return False  # a dict that it refers to is another object
     return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
 
@@ -378,13 +402,13 @@ def _exchange_in(item: Any, twins: Twins) -> None:
     kind = type(item)
     if kind in (ModuleType, types.FrameType):
         return
-    if isinstance(item, dict):
+    if is_a(item, dict):
         _exchange_dict(item, twins)
-    elif isinstance(item, (list, deque)):
+    elif is_a(item, (list, deque)):
         for index, value in enumerate(item):
             if id(value) in twins.of:
                 item[index] = resolve(value)
-    elif isinstance(item, set):
+    elif is_a(item, set):
         changed = [value for value in item if id(value) in twins.of]
         for value in changed:
             set.discard(item, value)
@@ -395,26 +419,28 @@ def _exchange_in(item: Any, twins: Twins) -> None:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
         twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
-    elif is_transparent(item):
-        twins.put(item, remake(item, resolve))
     elif kind is functools.partial:
         args = tuple(resolve(a) for a in item.args)
         keywords = {k: resolve(v) for k, v in item.keywords.items()}
         item.__setstate__((resolve(item.func), args, keywords, item.__dict__ or None))
     elif kind is LRU:
         _exchange_cache(item, twins)
-    elif isinstance(item, (staticmethod, classmethod)):
+    elif is_a(item, (staticmethod, classmethod)):
         state = dict(item.__dict__)
         # The builtin's own: a subclass may take other arguments, and is not to run once more.
-        kind_of_method: Any = staticmethod if isinstance(item, staticmethod) else classmethod
+        kind_of_method: Any = staticmethod if is_a(item, staticmethod) else classmethod
         kind_of_method.__init__(item, resolve(item.__func__))
         item.__dict__.update({k: resolve(v) for k, v in state.items() if k != "__wrapped__"})
-    elif isinstance(item, property):
+    elif is_a(item, property):
         doc = item.__doc__
         property.__init__(item, resolve(item.fget), resolve(item.fset), resolve(item.fdel), doc)
     elif kind is FunctionType:
         _exchange_function(item, twins)
-    elif isinstance(item, type):
+    elif is_a(item, wrapt.FunctionWrapper) or kind is wrapt.BoundFunctionWrapper:
+        set_state(item, tuple(map(resolve, state_of(item))))
+    elif is_a(item, PROXY):
+        item.__wrapped__ = resolve(item.__wrapped__)
+    elif is_a(item, type):
         _exchange_class(item, twins)
     else:
         _exchange_instance(item, twins)
@@ -488,7 +514,7 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
 
 
 def _slot(cls: type, name: str) -> Any:
-    return next(c.__dict__[name] for c in cls.__mro__ if isinstance(c.__dict__.get(name), types.MemberDescriptorType))
+    return next(c.__dict__[name] for c in cls.__mro__ if is_a(c.__dict__.get(name), types.MemberDescriptorType))
 
 
 def _finish_copies(twins: Twins) -> None:
@@ -523,23 +549,23 @@ def _check_escapes(staging: Staging, twins: Twins) -> None:
 
     Counting the references among the young ones first keeps the search off the heap in the normal case.
     """
-    staged = [s for s, _ in (*twins.functions, *twins.classes, *twins.copies)]
+    pairs = [*twins.functions, *twins.classes, *twins.copies, *((made.staged, made.live) for made in twins.objects)]
+    staged = [s for s, _ in pairs]
     if not staged:
         return
-    pairs = [*twins.functions, *twins.classes, *twins.copies]
     spaces = [module.__dict__ for module in staging.modules.values()]
-    own = [staging.young, twins.keep, staged, *pairs]
+    own = [staging.young, twins.keep, staged, *pairs, *twins.objects]
     suspects = _held_by_others(staged, [*staging.young, *own])
     if not suspects:
         return
     young = {id(o) for o in (*staging.young, *own, *spaces)}
     wanted = {id(s) for s in suspects}
     for holder in gc.get_referrers(*suspects):
-        if id(holder) in young or holder is suspects or isinstance(holder, types.FrameType):
+        if id(holder) in young or holder is suspects or is_a(holder, types.FrameType):
             continue
         if (
             type(holder) in (dict, list, set, deque, CellType, FunctionType)
-            or isinstance(holder, type)
+            or is_a(holder, type)
             or hasattr(holder, "__dict__")
         ):
             item = next(r for r in gc.get_referents(holder) if id(r) in wanted)

@@ -16,13 +16,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
-import wrapt
-
 from hotswap.commit import Swap, Write, set_attribute
+from hotswap.kinds import PROXY, is_a
+from hotswap.link.handles import is_handle
 from hotswap.link.heap import nothing_hidden
-
-#: A proxy of wrapt's copies nothing: it passes on what is asked of it, and what it is given as well.
-_PROXY: type = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
 COPIED = frozenset({"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"})
@@ -39,7 +36,11 @@ def follow_wrappers(swap: Swap, is_bare: Callable[[FunctionType], bool], staged:
             pass over the heap for most swaps.
         staged: ids of objects that were made aside; a write would keep them alive.
     """
-    changes = {owner: found for owner, found in _changes_of(swap.writes).items() if not is_bare(owner.function)}
+    changes = {
+        owner: found
+        for owner, found in _changes_of(swap.writes).items()
+        if is_handle(owner.function) or not is_bare(owner.function)
+    }
     while changes:
         following: dict[_Key, Changes] = {}
         for wrapper, wrapped in _find_wrappers([key.function for key in changes]):
@@ -68,7 +69,17 @@ def _changes_of(writes: Iterable[Write]) -> dict[_Key, Changes]:
     for write in writes:
         if write.do[0] is setattr and type(write.do[1]) is FunctionType and write.do[2] in COPIED:
             found.setdefault(_Key(write.do[1]), {})[write.do[2]] = (write.undo[3], write.do[3])
+        elif write.do[0] is setattr and is_handle(write.do[1]):
+            found[_Key(write.do[1])] = dict(_differences(write.undo[3], write.do[3]))
     return found
+
+
+def _differences(old: Any, new: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """What a proxy shows otherwise once it wraps something else."""
+    for name in COPIED:
+        held, value = getattr(old, name, None), getattr(new, name, None)
+        if held is not None and held != value:
+            yield name, (held, value)
 
 
 def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
@@ -89,11 +100,11 @@ def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
 
 def wrapped_by(holder: Any) -> Any:
     """What an object wraps, without running code of the program; None for nothing."""
-    if isinstance(holder, property):
+    if is_a(holder, property):
         return holder.fget
-    if isinstance(holder, functools.cached_property):
+    if is_a(holder, functools.cached_property):
         return holder.func
-    if type(holder) is dict or issubclass(type(holder), _PROXY):
+    if type(holder) is dict:
         return None
     try:
         return object.__getattribute__(holder, "__wrapped__")
@@ -104,14 +115,15 @@ def wrapped_by(holder: Any) -> Any:
 def _follow(swap: Swap, wrapper: Any, changes: Changes) -> Changes:
     done: Changes = {}
     for name, (old, new) in changes.items():
-        if name != "__doc__" and isinstance(wrapper, (property, functools.cached_property)):
+        if name != "__doc__" and is_a(wrapper, (property, functools.cached_property)):
             continue
         try:
             held = object.__getattribute__(wrapper, name)
         except AttributeError:
             continue
         if held is old or (type(held) is type(old) is str and held == old):
-            swap.add(_write(wrapper, name, old, new))
+            if not is_a(wrapper, PROXY):  # a proxy has no copy: it shows what it wraps, and passes on what is written
+                swap.add(_write(wrapper, name, old, new))
             done[name] = (old, new)
     return done
 

@@ -21,6 +21,8 @@ from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind, dotted, is_held_back
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class EditedModule:
@@ -221,6 +223,9 @@ class _Builder:
             for unit in [new for _, new in diff.touched if new.kind is UnitKind.ASSIGN]:  # a lambda in it changed
                 dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
                 dirt.shallow |= {(name, bound) for bound in unit.names}
+            for before, unit in diff.pairs:
+                if self._is_read_by_decorator(name, before, unit):
+                    dirt.derived[name, unit.index] = (name, unit.names[0])
             reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)
             for unit in [old for old, _ in diff.changed] + diff.removed:
@@ -229,8 +234,8 @@ class _Builder:
                 self.graph.stars(name) and _removed_names(diff, self.new[name])  # a star import may bring the name as well
             ):
                 dirt.values.add((name, STAR))
-            before = {n for unit in self.edited[name].old_summary.units for n in unit.names}
-            dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in before}
+            bound = {n for unit in self.edited[name].old_summary.units for n in unit.names}
+            dirt.added |= {(name, n) for unit in self.new[name].units for n in unit.names if n not in bound}
         for name, pairing in self.pairings.items():
             for old, new in pairing.new_of.items():
                 if "<locals>" in old.co_qualname and old.co_freevars != new.co_freevars:
@@ -262,6 +267,16 @@ class _Builder:
                 self.after.append((module, unit.index))
             return False
         return True
+
+    def _is_read_by_decorator(self, module: str, old: Unit, new: Unit) -> bool:
+        """True for a function with another docstring of which a library's decorator made an object: it may have read it."""
+        if not isinstance(old.node, _FUNCTIONS) or not isinstance(new.node, _FUNCTIONS) or not new.node.decorator_list:
+            return False
+        return (
+            self.graph.kind_of((module, new.names[0])) == "opaque"
+            and ast.get_docstring(old.node) != ast.get_docstring(new.node)
+            and self._action(module, new, added=False)
+        )
 
     def _note_removed(self, diff: UnitDiff, dirt: Dirt) -> None:
         bound = {name for unit in self.new[diff.module].units for name in unit.names}

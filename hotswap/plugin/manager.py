@@ -16,6 +16,7 @@ import attrs
 import pluggy
 
 from hotswap.commit import Swap, Write
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Plan, Report, Severity, Verdict
 from hotswap.plugin.builders import foreign_builder, foreign_builder_below
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
@@ -56,7 +57,7 @@ class Plugins:
                 continue
             try:
                 plugin = point.load()
-                plugin = plugin() if isinstance(plugin, type) else plugin
+                plugin = plugin() if is_a(plugin, type) else plugin
             except (Exception, SystemExit) as error:  # noqa: BLE001 - border to a plugin
                 self._note_broken(point.name, "could not be loaded", error)
             else:
@@ -156,13 +157,13 @@ class Plugins:
 
     def builder_of(self, cls: object, is_managed: Callable[[type], bool]) -> str:
         """The foreign code that would run if the statement of a live class were executed again; empty for none."""
-        if not isinstance(cls, type) or not (builder := foreign_builder(cls, is_managed)):
+        if not is_a(cls, type) or not (builder := foreign_builder(cls, is_managed)):
             return ""
         return "" if self._can_rebuild(cls) else builder
 
     def builder_of_bases(self, base: object, is_managed: Callable[[type], bool]) -> str:
         """The same for a class that is to get a base, or a metaclass."""
-        if not isinstance(base, type) or not (builder := foreign_builder_below(base, is_managed)):
+        if not is_a(base, type) or not (builder := foreign_builder_below(base, is_managed)):
             return ""
         return "" if self._can_rebuild(base) else builder
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import FunctionType
 
 from hotswap.commit import Write
+from hotswap.kinds import is_a
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Stale
 
@@ -43,9 +44,9 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
         found = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not isinstance(found, type) or isinstance(found.__dict__.get(name), functools.cached_property):
+        if not is_a(found, type) or is_a(found.__dict__.get(name), functools.cached_property):
             continue
-        if isinstance(stale.becomes((module, qualname)), functools.cached_property):
+        if is_a(stale.becomes((module, qualname)), functools.cached_property):
             yield from stale.drop_attribute_on_rollback(found, name)  # what was there before would be hidden by the results
 
 
@@ -73,7 +74,7 @@ def _abstract_classes() -> list[type]:
         if id(cls) not in seen:
             seen.add(id(cls))
             pending += type.__subclasses__(cls)
-            if isinstance(cls, abc.ABCMeta):
+            if is_a(cls, abc.ABCMeta):
                 found.append(cls)
     return found
 

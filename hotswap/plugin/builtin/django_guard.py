@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from hotswap.kinds import is_a
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
 from hotswap.plugin.specs import hookimpl
 
@@ -62,7 +63,7 @@ def _settings_module() -> str:
 
 def _check_urls(module: ModulePlan, edits: list[Edit]) -> Iterator[Finding]:
     loaded = sys.modules.get(module.module)
-    if loaded is None or not isinstance(loaded.__dict__.get("urlpatterns"), list) or not _has_resolver():
+    if loaded is None or not is_a(loaded.__dict__.get("urlpatterns"), list) or not _has_resolver():
         return
     for edit in edits:
         names = set(edit.qualname.split(", "))
@@ -86,7 +87,7 @@ def _keeps_identity(detail: str) -> bool:
     """True where a statement is computed from a function or class: ``computed from shop.views.ProductList``."""
     module, _, name = detail.removeprefix("computed from ").rpartition(".")
     value = getattr(sys.modules.get(module), "__dict__", {}).get(name)
-    return isinstance(value, type) or hasattr(value, "__code__")
+    return is_a(value, type) or hasattr(value, "__code__")
 
 
 def _check_admin(module: ModulePlan, edits: list[Edit]) -> Iterator[Finding]:
@@ -102,7 +103,7 @@ def _check_admin(module: ModulePlan, edits: list[Edit]) -> Iterator[Finding]:
 def _is_admin_class(module: ModulePlan, edit: Edit) -> bool:
     """A class that goes can be looked at; one that comes counts as one by its name."""
     value = getattr(sys.modules.get(module.module), "__dict__", {}).get(edit.qualname)
-    if isinstance(value, type):
+    if is_a(value, type):
         return any(base.__module__.startswith("django.contrib.admin") for base in value.__mro__)
     return value is None and edit.qualname[:1].isupper()
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class, set_contents, set_item
 from hotswap.fingerprint import CONTAINERS, same_value
+from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import ClassPair, Refusal
@@ -36,7 +37,7 @@ _HEAP_TYPE = 1 << 9
 
 @hookimpl
 def hotswap_pair_members(live: type, staged: type) -> list[tuple[object, object]]:
-    if not (isinstance(live, enum.EnumType) and isinstance(staged, enum.EnumType)):
+    if not (is_a(live, enum.EnumType) and is_a(staged, enum.EnumType)):
         return []
     old, new = _members(live), _members(staged)
     twin_of: dict[int, Any] = {}
@@ -56,7 +57,7 @@ def hotswap_pair_members(live: type, staged: type) -> list[tuple[object, object]
 @hookimpl
 def hotswap_rebuild_class(pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> set[str]:
     live, staged = pair.live, pair.staged
-    if not (isinstance(live, enum.EnumType) and isinstance(staged, enum.EnumType)):
+    if not (is_a(live, enum.EnumType) and is_a(staged, enum.EnumType)):
         return set()
     _note_removed(pair, swap)
     for member, twin in pair.members:
@@ -106,9 +107,9 @@ def _update_member(pair: ClassPair, swap: Swap, member: Any, twin: Any, resolve:
         old, new = state.get(name, MISSING), resolve(value)
         if name in ("__objclass__", "_inverted_") or old is new:
             continue
-        if type(old) is type(new) and isinstance(old, (int, str)) and old == new:
+        if type(old) is type(new) and is_a(old, (int, str)) and old == new:
             continue
-        if isinstance(old, CONTAINERS) and name != "_value_":
+        if is_a(old, CONTAINERS) and name != "_value_":
             if not same_value(old, new):
                 swap.findings.append(_kept(pair, f"{twin._name_}.{name}"))
             continue
@@ -140,7 +141,7 @@ def _move_maps(pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> No
         if name == "_value2member_map_":
             new = {**new, **dict(_kept_combinations(pair, swap))}
         old = live.__dict__.get(name, MISSING)
-        if isinstance(old, (dict, list)) and type(old) is type(new):
+        if is_a(old, (dict, list)) and type(old) is type(new):
             swap.add(*set_contents(old, new))
         elif old is not new:
             swap.add(set_class(live, name, new))
@@ -150,7 +151,7 @@ def _kept_combinations(pair: ClassPair, swap: Swap) -> Iterator[tuple[Any, Any]]
     """Combinations that the new members still give: they stay the objects that they are, under the new names."""
     staged: Any = pair.staged
     for value, member in _combinations(pair.live).items():
-        if not isinstance(value, int) or value in staged._value2member_map_ or value & ~staged._flag_mask_:
+        if not is_a(value, int) or value in staged._value2member_map_ or value & ~staged._flag_mask_:
             continue
         names = "|".join(part._name_ for part in staged._iter_member_(value)) or None
         if member.__dict__.get("_name_") != names:
