@@ -89,7 +89,8 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
         written = name.startswith("__") and type(value) is FunctionType
-        if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
+        generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(live))
+        if name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
@@ -123,11 +124,28 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
             swap.findings.append(_maybe_read(pair, name))
     for name in sorted(edit.removed & live.__dict__.keys()):
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    _move_hash(swap, pair, edit)
     if edit.docstring:
         swap.add(set_class(live, "__doc__", staged.__doc__))
     if isinstance(live, abc.ABCMeta):
         _write_abstract(swap, live, _abstract_after(live, staged, edit))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def _is_hash_of_eq(cls: type) -> bool:
+    """True where the interpreter has written ``__hash__ = None``, because the body has an ``__eq__`` and no ``__hash__``."""
+    return "__eq__" in cls.__dict__ and cls.__dict__.get("__hash__", MISSING) is None
+
+
+def _move_hash(swap: Swap, pair: ClassPair, edit: MemberEdit) -> None:
+    """The hash that follows from an ``__eq__`` which comes or goes as a member; a body with a ``__hash__`` says it itself."""
+    live = pair.live
+    if "__hash__" in pair.new_body:
+        return
+    if "__eq__" in edit.names and live.__dict__.get("__hash__", MISSING) is not None:
+        swap.add(set_class(live, "__hash__", None))
+    elif "__eq__" in edit.removed and "__hash__" not in pair.old_body and _is_hash_of_eq(live):
+        swap.add(del_class(live, "__hash__"))
 
 
 def _maybe_read(pair: ClassPair, name: str) -> Finding:
