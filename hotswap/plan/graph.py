@@ -7,11 +7,12 @@ or of something that the recipe reads, is a change of the value: that is all of 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from hotswap.plan.units import MUTATORS, ImportBinding, Summary, Unit, UnitKind, Uses
+from hotswap.plan.units import MUTATORS, ImportBinding, Summary, Unit, UnitKind, Uses, dotted
 
 Symbol = tuple[str, str]
 
@@ -62,6 +63,7 @@ class Graph:
     _resolved: dict[tuple[str, str], Symbol | None] = attrs.field(factory=dict, init=False)
     _reach: dict[Symbol, frozenset[Symbol]] = attrs.field(factory=dict, init=False)
     _mutated: dict[tuple[str, int], frozenset[Symbol]] = attrs.field(factory=dict, init=False)
+    _metaclasses: dict[Symbol, list[Symbol]] = attrs.field(factory=dict, init=False)
 
     def binders(self, module: str) -> dict[str, list[Unit]]:
         if module not in self._binders:
@@ -224,10 +226,13 @@ class Graph:
     def calls_of(self, module: str, unit: Unit) -> set[Symbol]:
         """Symbols that are called while a statement is evaluated."""
         now = unit.analysis.now
-        chains = set(now.calls)
         if now.calls:  # what is passed to a call may be called by it
-            chains |= now.reads
-        return self.uses_symbols(module, now, chains)
+            return self.uses_symbols(module, now, now.calls | now.reads)
+        # Reading of a class may run its metaclass.
+        return {symbol for symbol in self.uses_symbols(module, now, now.reads) if self._is_of_class(symbol)}
+
+    def _is_of_class(self, symbol: Symbol) -> bool:
+        return self.kind_of((symbol[0], symbol[1].partition(".")[0])) == "class"
 
     def mutated(self, module: str, unit: Unit) -> frozenset[Symbol]:
         """Top-level symbols that evaluating a statement contributes to, through any number of calls."""
@@ -292,6 +297,20 @@ class Graph:
                         if found is not None:
                             pending.append(found)
         return seen
+
+    def metaclasses(self, symbol: Symbol) -> list[Symbol]:
+        """The managed metaclasses of a class, its own first, then their bases."""
+        if symbol not in self._metaclasses:
+            self._metaclasses[symbol] = list(dict.fromkeys(
+                found
+                for owner, name in self.ancestors(symbol)
+                for binder in self.binders(owner).get(name, ())
+                for keyword in (binder.node.keywords if isinstance(binder.node, ast.ClassDef) else ())
+                if keyword.arg == "metaclass" and (chain := dotted(keyword.value)) is not None
+                if (head := self.resolve(owner, chain)) is not None
+                for found in self.ancestors(head)
+            ))  # fmt: skip
+        return self._metaclasses[symbol]
 
     def foreign_effects(self, module: str, unit: Unit) -> list[str]:
         """Effects of evaluating a statement that reach outside of managed data, as dotted names."""

@@ -25,6 +25,8 @@ from hotswap.plan.units import PURE_DECORATORS, Unit, UnitKind, dotted
 if TYPE_CHECKING:
     from hotswap.plan.depend import Dirt
 
+#: What a metaclass runs where a class statement is executed.
+_CLASS_MAKERS = ("__prepare__", "__new__", "__init__")
 _PURE_MODULES = frozenset({"functools", "dataclasses", "enum", "typing", "typing_extensions", "attr", "attrs", "abc", "warnings"})
 
 
@@ -88,13 +90,37 @@ def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> N
 
 
 def calls_own_maker(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> Symbol | None:
-    """The function of an enum that its class statement calls for each member, if it behaves differently."""
-    if not isinstance(unit.node, ast.ClassDef):
-        return None
-    for name in ("__init__", "__new__", "_generate_next_value_"):
-        symbol = (module, f"{unit.node.name}.{name}")
-        if symbol in dirt.affected and _is_enum(graph, (module, unit.node.name)):
-            return symbol
+    """A method that a statement runs without a call that the text shows, if it behaves differently: what an enum calls
+    for each member, what a metaclass does where a class is made, or read.
+    """
+    if isinstance(unit.node, ast.ClassDef):
+        for name in ("__init__", "__new__", "_generate_next_value_"):
+            symbol = (module, f"{unit.node.name}.{name}")
+            if symbol in dirt.affected and _is_enum(graph, (module, unit.node.name)):
+                return symbol
+    made = [(module, name) for name in unit.names if graph.kind_of((module, name)) == "class"]
+    makers = [maker for symbol in made for maker in graph.metaclasses(symbol)]
+    if made and unit.kind is UnitKind.ASSIGN:  # Unit = Meta("Unit", (), {})
+        makers += filter(None, (graph.resolve(module, chain) for chain in unit.analysis.now.calls))
+    affected = ((owner, f"{name}.{maker}") for owner, name in makers for maker in _CLASS_MAKERS)
+    found = next((symbol for symbol in affected if symbol in dirt.affected), None)
+    return found or _read_through_metaclass(graph, dirt, module, unit)
+
+
+def _read_through_metaclass(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> Symbol | None:
+    """For ``TABLE = Unit.names`` and ``Unit["m"]``: a property, an operator, ``__class_getitem__``."""
+    now = unit.analysis.now
+    for chain in now.reads | now.calls if unit.names and unit.kind is not UnitKind.IMPORT else ():
+        symbol = graph.resolve(module, chain) if not chain.endswith(".__init_subclass__") else None
+        if symbol is None:
+            continue
+        read = (symbol[0], symbol[1].partition(".")[0])
+        if (read[0], f"{read[1]}.__class_getitem__") in dirt.affected:
+            return (read[0], f"{read[1]}.__class_getitem__")
+        for owner, name in graph.metaclasses(read):
+            for found in dirt.affected:
+                if found[0] == owner and found[1].startswith(f"{name}.") and found[1].rpartition(".")[2] not in _CLASS_MAKERS:
+                    return found
     return None
 
 
@@ -115,7 +141,7 @@ def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: 
         return True
     key = (module, unit.index)
     edit = _members_concerned(graph, dirt, module, unit, cause) if unit.kind is UnitKind.CLASS else None
-    if edit is None:
+    if edit is None or cause[1].rpartition(".")[2] in _CLASS_MAKERS:
         dirt.kept[key] = cause
     elif edit.names:
         dirt.derived[key] = cause
