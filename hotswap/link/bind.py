@@ -31,6 +31,7 @@ from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.registrations import follow_registrations
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
@@ -747,6 +748,8 @@ class _Linker:
                     members=self.twins.members.get(id(theirs), ()),
                 )
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
+                is_unset = _head(live) in self.draft.dirt.unset
+                follow_registrations(self.swap, pair, self.twins.resolve, is_unset=is_unset)
 
     @functools.cached_property
     def _pairs_by_head(self) -> dict[tuple[str, str], list[tuple[type, type]]]:
@@ -916,6 +919,7 @@ class _Linker:
         stale = Stale(
             functions=frozenset(affected),
             rebuilt=tuple(live for _, live in pairs),
+            aside=frozenset(id(staged) for staged, live in pairs if staged is not live),
             rebased=tuple(live for staged, live in pairs if tuple(map(self.twins.resolve, staged.__bases__)) != live.__bases__),
             lru_caches=tuple(self.heap.caches),
             find=find,
