@@ -249,7 +249,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if type(held) is not FunctionType or not callable(space.get(name)):
+                if type(held) is not FunctionType or not callable(space.get(name)) or id(held) in self.twins.rounds:
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
@@ -618,7 +618,7 @@ class _Linker:
         return live
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
-        if self._is_foreign(module, name, live):
+        if self._is_foreign(module, name, live) or id(live) in self.twins.rounds:
             return new
         if not callable(new):
             if self._lives_on(live):

@@ -20,18 +20,19 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import attrs
 
 from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
 from hotswap.link.heap import Heap
+from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.staging import Staging
 from hotswap.link.transparent import is_transparent, remake
 from hotswap.model import Finding, Severity
-from hotswap.plan.units import UnitKind
+from hotswap.plan.units import UnitKind, index_at
 
 
 class EscapeError(Exception):
@@ -62,6 +63,7 @@ class Twins:
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], FunctionType] = attrs.Factory(dict)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
+    rounds: set[int] = attrs.Factory(set)  # ids of live functions that stand for one of several, whatever a name says
 
     def dispose(self) -> None:
         for table in (self.keep, self.functions, self.classes, self.copies, self.made):
@@ -173,17 +175,58 @@ def _pair_members(twins: Twins, pair_members: PairMembers) -> None:
 def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
     spaces = {id(module.__dict__): name for name, module in staging.modules.items()}
     lambdas = _named_lambdas(staging)
-    for staged in staging.young:
-        if type(staged) is not FunctionType or id(staged.__globals__) not in spaces:
-            continue
+    made = [o for o in staging.young if type(o) is FunctionType and id(o.__globals__) in spaces]
+    rounds = _pair_loops(staging, heap, twins, [(spaces[id(function.__globals__)], function) for function in made])
+    for staged in made:
         name = spaces[id(staged.__globals__)]
-        live = _live_function(staging, heap, name, staged)
+        live = rounds[id(staged)] if id(staged) in rounds else _live_function(staging, heap, name, staged)
         wrapped = staged is not lambdas.get(id(live), staged)
         if live is not None and not wrapped:
             twins.put(staged, live)
             twins.functions.append((staged, live))
         else:
             _copy(staging, twins, name, staged)
+
+
+def _pair_loops(
+    staging: Staging, heap: Heap, twins: Twins, made: list[tuple[str, FunctionType]]
+) -> dict[int, FunctionType | None]:
+    """The live function, or None, for each of those that loops have made aside.
+
+    Raises:
+        EscapeError: HS209, it is not known which follows which.
+    """
+    groups: dict[tuple[str, CodeType], list[FunctionType]] = {}
+    for name, function in made:
+        code = function.__code__
+        if "<locals>" not in code.co_qualname and is_in_loop(staging.draft.summaries[name], code.co_firstlineno):
+            groups.setdefault((name, code), []).append(function)
+    found: dict[int, FunctionType | None] = {}
+    for (name, code), functions in groups.items():
+        pairing = staging.draft.pairings.get(name)
+        old = pairing.old_of.get(code) if pairing is not None else code
+        space = staging.world.records[name].module.__dict__
+        live = [f for f in heap.of(old) if f.__globals__ is space] if old is not None else []
+        if max(len(live), len(functions)) < 2:
+            continue
+        paired = pair_rounds(functions, live, twins.resolve, staging.world.is_managed)
+        if paired is None and _counts(staging, name, code.co_firstlineno):
+            message = f"a loop has made several of {name}.{code.co_qualname}; which of them follows which new one is not known"
+            raise EscapeError(
+                Finding(
+                    code="HS209", severity=Severity.HELD, message=message, next_step="restart",
+                    file=code.co_filename, line=code.co_firstlineno,
+                )
+            )  # fmt: skip
+        found |= {id(function): (paired or {}).get(id(function)) for function in functions}
+        twins.rounds |= {id(function) for function in (paired or {}).values()}
+    return found
+
+
+def _counts(staging: Staging, module: str, line: int) -> bool:
+    """True for a statement whose results are not only made because others need them."""
+    index = index_at(staging.draft.summaries[module], line)
+    return index is not None and (module, index) not in staging.draft.dirt.support
 
 
 def _named_lambdas(staging: Staging) -> dict[int, Any]:
