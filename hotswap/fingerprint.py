@@ -19,7 +19,7 @@ import struct
 import types
 import typing
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, cast
@@ -57,6 +57,7 @@ class Print:
     Attributes:
         whole: one number for all of it; None when it was too large.
         parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
+        inner: of an object, the prints of the containers among its attributes, by number of the name.
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
     """
@@ -65,6 +66,7 @@ class Print:
     parts: dict[int, int] | None = None
     opaque: bool = False
     origin: int = 0
+    inner: Mapping[int, Print] = attrs.Factory(dict)
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
@@ -204,9 +206,9 @@ class _Printer:
 
     def _attributes(self, kind: type, value: Any) -> int:
         """The state of an instance, read past any code of its class."""
-        if kind in (list, tuple, dict, deque):
+        if kind in (list, tuple, dict):
             return 0
-        found = []
+        found = [(name, self.number(getter(value))) for base, name, getter in _SETTINGS if isinstance(value, base)]
         state = getattr_static_dict(value)
         if state:
             found += [(name, self.number(item)) for name, item in state.items()]
@@ -240,6 +242,11 @@ def _is_plain(kind: type) -> bool:
     return kind.__iter__ in _PLAIN_ITERS  # type: ignore[attr-defined]
 
 
+#: What containers have besides their contents.
+_SETTINGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
+    (defaultdict, "default_factory", vars(defaultdict)["default_factory"].__get__),
+    (deque, "maxlen", vars(deque)["maxlen"].__get__),
+)
 _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset, deque)) | {
     __import__("collections").OrderedDict.__iter__
 }
@@ -281,7 +288,8 @@ def fingerprint(value: Any, is_managed: Callable[[type], bool], own: str | None 
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        return Print(whole, parts, printer.opaque, origin)
+        inner = _inner(value, is_managed) if parts is not None and is_managed(type(value)) else {}
+        return Print(whole, parts, printer.opaque, origin, inner)
     except (_TooLarge, RecursionError):
         return Print(None, None, True)
     except RuntimeError:  # changed by another thread while it was read
@@ -299,6 +307,11 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
     return None
+
+
+def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print]:
+    state = getattr_static_dict(value) or {}
+    return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if isinstance(v, CONTAINERS)}
 
 
 def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:
