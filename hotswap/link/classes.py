@@ -25,6 +25,7 @@ from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import LRU, fingerprint, same_value
 from hotswap.link.data import Merger
 from hotswap.link.heap import with_subclasses
+from hotswap.link.order import put_in_order
 from hotswap.link.redirect import redirect
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.transparent import is_transparent, lead_wrapper, name_left
@@ -79,6 +80,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     """
     _check_layout(pair)
     _exchange_bases(swap, pair, twins)
+    start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     for name, value in staged.__dict__.items():
@@ -92,6 +94,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(live))
         if name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    put_in_order(swap, live, list(staged.__dict__), start)
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
