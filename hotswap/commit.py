@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import operator
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, starmap
 from types import CellType, FunctionType
@@ -211,9 +211,10 @@ def set_contents(container: Any, new: Any) -> list[Write]:
     old: Any
     if isinstance(container, dict):
         old = dict(container)
+        kind = OrderedDict if isinstance(container, OrderedDict) else dict  # it keeps an order of its own
         return [
-            Write((dict.clear, container), (dict.update, container, old)),
-            Write((dict.update, container, dict(new)), (dict.clear, container)),
+            Write((kind.clear, container), (kind.update, container, old)),
+            Write((kind.update, container, dict(new)), (kind.clear, container)),
         ]
     if isinstance(container, list):
         old = list(container)

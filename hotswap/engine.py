@@ -187,30 +187,12 @@ class Engine:
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
-            mechanisms, effects = dict(self.world.mechanisms), self._lasting_effects(draft)
-            self.world.history.append(AppliedSwap(report, swap, before, gone, mechanisms, effects))
+            ran = self._left_by_rollback(draft)
+            self.world.history.append(AppliedSwap(report, swap, before, gone, dict(self.world.mechanisms), ran))
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)
         return report
-
-    def _lasting_effects(self, draft: Draft) -> tuple[Finding, ...]:
-        """What a rollback of this swap will have to say: statements whose effect it cannot undo."""
-        found = []
-        for module, index in draft.after:
-            line = draft.summaries[module].units[index].line
-            message = f"{module} line {line} was run once by the swap that was taken back; what it did is still there"
-            found.append(
-                Finding(
-                    code="HS411",
-                    severity=Severity.KEPT,
-                    message=message,
-                    file=self.world.file_of(module),
-                    line=line,
-                    next_step="undo it by hand, or restart",
-                )
-            )
-        return tuple(found)
 
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
         """Who runs old code still, in this process and in its children, and who listens to the commit."""
@@ -416,8 +398,21 @@ class Engine:
             if not unit.names:
                 self._ran.add(key)
             ran.append(f"{module} line {unit.line}")
-        self._ran.clear()
+        self._ran -= {(module, draft.summaries[module].units[index].text) for module, index in draft.after}
         return None
+
+    def _left_by_rollback(self, draft: Draft) -> list[tuple[Finding, tuple[str, bytes] | None]]:
+        """The effects of a swap that its rollback will not take back, see :class:`hotswap.world.AppliedSwap`."""
+        found: list[tuple[Finding, tuple[str, bytes] | None]] = []
+        for module, index in draft.after:
+            unit = draft.summaries[module].units[index]
+            message = f"{module}.{unit.label} has run for its effect, which is not taken back"
+            finding = Finding(
+                code="HS411", severity=Severity.KEPT, message=message, file=self.world.file_of(module), line=unit.line,
+                next_step="undo it by hand, or restart",
+            )  # fmt: skip
+            found.append((finding, None if unit.names else (module, unit.text)))
+        return found
 
     # ---- the way back and the state ----
 
@@ -446,9 +441,11 @@ class Engine:
             self._restore_texts(applied.records, applied.gone)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
-            plan = applied.report.plan
-            report = self._report(plan, Verdict.SWAP, applied.effects, clock, None, applied.swap)
-            report = attrs.evolve(report, number=applied.report.number, rolled_back=True)
+            self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice
+            plan, left = applied.report.plan, [finding for finding, _ in applied.ran]
+            report = attrs.evolve(
+                self._report(plan, Verdict.SWAP, left, clock, None, applied.swap), number=applied.report.number, rolled_back=True
+            )
             self.plugins.after_rollback(report)
             report = self._with_broken_plugins(report)
         self._tell(report)

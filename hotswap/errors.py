@@ -121,8 +121,8 @@ CODES: dict[str, Code] = _codes(
     ("HS409", "old reference cannot follow", "A reference from before cannot be led to the new object for every use.",
      "Use the name in its module instead of the held object."),
     ("HS410", "removed definition", "A definition was removed; a held reference raises when it is called.", ""),
-    ("HS411", "effect not taken back", "A rollback does not undo what a statement did that the swap ran once for its effect "
-     "(HS407): a route, a handler, an attribute of an object that is not made anew.", "Undo it by hand, or restart."),
+    ("HS411", "effect left by a rollback", "A swap was taken back that had run a statement for an effect outside of "
+     "managed data (HS407); that is not undone.", "Undo the effect by hand, or restart."),
     ("HS501", "polling", "The system's limit of file watches is reached, or the file system sends no events; polling instead.",
      "Raise fs.inotify.max_user_watches, or run with --poll."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

@@ -21,7 +21,7 @@ import types
 import typing
 import uuid
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, cast
@@ -66,9 +66,9 @@ class Print:
     Attributes:
         whole: one number for all of it; None when it was too large.
         parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
+        inner: of an object, the prints of the containers among its attributes, by number of the name.
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
-        inner: of an object, the prints of the containers among its attributes, by number of the attribute's name.
         state: for an object of a library around a function of the program, a number for each of its attributes; None
             where there is something in it that cannot be looked into.
     """
@@ -77,7 +77,7 @@ class Print:
     parts: dict[int, int] | None = None
     opaque: bool = False
     origin: int = 0
-    inner: dict[int, Print] | None = None
+    inner: Mapping[int, Print] = attrs.Factory(dict)
     state: dict[str, int] | None = None
 
     def same(self, other: Print) -> bool:
@@ -221,9 +221,9 @@ class _Printer:
 
     def _attributes(self, kind: type, value: Any) -> int:
         """The state of an instance, read past any code of its class."""
-        if kind in (list, tuple, dict, deque):
+        if kind in (list, tuple, dict):
             return 0
-        found = []
+        found = [(name, self.number(getter(value))) for base, name, getter in _SETTINGS if issubclass(kind, base)]
         state = getattr_static_dict(value)
         if state:
             found += [(name, self.number(item)) for name, item in state.items()]
@@ -349,6 +349,11 @@ def _is_plain(kind: type) -> bool:
     return kind.__iter__ in _PLAIN_ITERS  # type: ignore[attr-defined]
 
 
+#: What containers have besides their contents.
+_SETTINGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
+    (defaultdict, "default_factory", vars(defaultdict)["default_factory"].__get__),
+    (deque, "maxlen", vars(deque)["maxlen"].__get__),
+)
 _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset, deque)) | {
     __import__("collections").OrderedDict.__iter__
 }
@@ -395,7 +400,7 @@ def fingerprint(
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        inner = _inner(value, is_managed) if parts is not None else None
+        inner = _inner(value, is_managed) if parts is not None and is_managed(type(value)) else {}
         looks = is_made_of_state(value, is_managed) or (in_class and is_of_library(value, is_managed))
         state = numbers_of_state(value, is_managed) if looks else None
         return Print(whole, parts, printer.opaque, origin, inner, state)
@@ -418,11 +423,9 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     return None
 
 
-def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print] | None:
-    if is_a(value, CONTAINERS) or not (state := getattr_static_dict(value)):
-        return None
-    held = {key: item for key, item in state.items() if is_a(item, CONTAINERS)}
-    return {hash(("str", key)): fingerprint(item, is_managed) for key, item in held.items()} or None
+def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print]:
+    state = getattr_static_dict(value) or {}
+    return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if is_a(v, CONTAINERS)}
 
 
 def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:

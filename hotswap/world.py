@@ -119,14 +119,19 @@ class Before:
 
 @attrs.define(eq=False)
 class AppliedSwap:
-    """A swap that is live, with what is needed to take it back."""
+    """A swap that is live, with what is needed to take it back.
+
+    Attributes:
+        ran: what a rollback has to say about each statement that was run for an effect outside of managed data, with the
+            module and the text of those that must not be run again.
+    """
 
     report: Report
     swap: Swap
     records: dict[str, Before]
     gone: list[ModuleRecord] = attrs.Factory(list)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)  # of the world, before the swap
-    effects: tuple[Finding, ...] = ()  # of statements that it ran, for the report of a rollback
+    ran: list[tuple[Finding, tuple[str, bytes] | None]] = attrs.Factory(list)
 
 
 @attrs.define(eq=False)

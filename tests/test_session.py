@@ -112,6 +112,30 @@ print(os.environ["X"])
     assert lines == ["False ask ['HS110']", "True 1", "True swap []", "1"]
 
 
+def test_a_rollback_names_the_effects_that_it_leaves(play) -> None:
+    """What was run after the commit has run: the report says where it stands, and the same swap does not run it again."""
+    lines = play(
+        """
+import os
+hotswap.start(["."], watch=False)
+import lib
+text = "import os\\n\\nos.environ['X'] = os.environ.get('X', '') + '1'\\nx = 2\\n"
+write("lib.py", text)
+hotswap.swap()
+back = hotswap.rollback()
+print(lib.x, os.environ["X"], [(f.code, str(f.severity), os.path.basename(f.file), f.line) for f in back.findings])
+write("lib.py", "import os\\nx = 3\\n")
+hotswap.swap()
+write("lib.py", text)
+hotswap.swap()
+print(lib.x, os.environ["X"], [(f.code, f.line) for f in hotswap.rollback().findings])
+print([f.code for f in hotswap.rollback().findings])
+""",
+        lib="import os\nx = 1\n",
+    )
+    assert lines == ["1 1 [('HS411', 'kept', 'lib.py', 3)]", "2 1 [('HS411', 3)]", "[]"]
+
+
 def test_definitions_come_back_after_removals_and_rollbacks(play) -> None:
     """A held reference follows its definition however often that went and came."""
     lines = play(
@@ -213,7 +237,7 @@ import app, lib
 write("app.py", "from lib import signal\\n\\ndef f():\\n    return 1\\n\\nsignal.connect(f)\\nsignal.connect(len)\\n")
 show(hotswap.swap())
 report = hotswap.rollback()
-print([(f.code, f.line, "app line 7" in f.message) for f in report.findings], len(lib.signal.handlers))
+print([(f.code, f.line, "app.<line 7>" in f.message) for f in report.findings], len(lib.signal.handlers))
 print([f.code for f in show(hotswap.swap()).findings])
 """,
         lib="import threading\n\nclass Signal:\n    def __init__(self):\n        self.lock = threading.Lock()\n"

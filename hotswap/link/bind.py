@@ -32,7 +32,6 @@ from hotswap.fingerprint import (
     same_value,
 )  # fmt: skip
 from hotswap.kinds import is_a
-from hotswap.link.abstract import DECIDING, forget_answers, move_registrations
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import move_members, transplant
 from hotswap.link.data import Merger
@@ -46,6 +45,7 @@ from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import prepare_shapes
 from hotswap.link.slots import Slots
@@ -156,7 +156,6 @@ class _Linker:
             self._note_imported()
             self._prepare_shapes()
             self._finish_functions()
-            self._forget_answers()
             self._drop_caches()
             self._ask_before_commit()
         except (StagingError, EscapeError, Refusal) as refusal:
@@ -277,7 +276,7 @@ class _Linker:
             space, live = self.staging.modules[module].__dict__, self.world.records[module].module.__dict__
             for name in self.draft.summaries[module].units[index].names:
                 held = live.get(name)
-                if type(held) is not FunctionType or not callable(space.get(name)) or id(held) in self.twins.placed:
+                if type(held) is not FunctionType or not callable(space.get(name)) or id(held) in self.twins.rounds:
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
@@ -554,7 +553,7 @@ class _Linker:
                 rewrap(self.swap, new, wrapper, module, name)
             else:
                 redirect(self.swap, new, wrapper, module, new.__qualname__)
-        if (new is live and not is_a(new, type)) or id(live) in self.twins.placed:
+        if (new is live and not is_a(new, type)) or id(live) in self.twins.rounds:
             return new  # the live one is what a table has it for, and not what its name is bound to in the end
         if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
@@ -695,7 +694,7 @@ class _Linker:
         return live if lead_wrapper(self.swap, live, target, module, name) else new
 
     def _redirect(self, module: str, name: str, live: FunctionType, new: Any, where: tuple[str, int]) -> Any:
-        if self._is_foreign(module, name, live):
+        if self._is_foreign(module, name, live) or id(live) in self.twins.rounds:
             return new
         if not callable(new):
             if self._lives_on(live):
@@ -854,17 +853,6 @@ class _Linker:
                 is_unset = (live.__module__, _head(live)[1]) in self.draft.dirt.unset
                 may_go = self.world.is_managed if is_unset else lambda cls: False
                 move_registrations(self.swap, theirs, mine, self.twins.resolve, may_go)
-
-    def _forget_answers(self) -> None:
-        """Abstract classes decide anew where classes, or the ways to decide, have changed."""
-        deciding = []
-        for module, diff in self.draft.diffs.items():
-            for owner, _, name in (qualname.rpartition(".") for qualname in diff.bodies):
-                cls = look_up(self.world.records[module].module.__dict__, owner) if name in DECIDING else None
-                deciding += [cls] if isinstance(cls, type) else []
-        changed = [live for _, live in self.twins.classes if id(live) in self.transplanted]
-        if changed or deciding:
-            forget_answers(self.swap, changed, deciding)
 
     @functools.cached_property
     def _pairs_by_head(self) -> dict[tuple[str, str], list[tuple[type, type]]]:
@@ -1036,6 +1024,7 @@ class _Linker:
         stale = Stale(
             functions=frozenset(affected),
             rebuilt=tuple(live for _, live in pairs),
+            aside=frozenset(id(staged) for staged, live in pairs if staged is not live),
             rebased=tuple(live for staged, live in pairs if tuple(map(self.twins.resolve, staged.__bases__)) != live.__bases__),
             lru_caches=tuple(self.heap.caches),
             find=find,

@@ -28,6 +28,7 @@ from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
+from hotswap.link.order import put_in_order
 from hotswap.link.redirect import redirect
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
@@ -82,6 +83,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     """
     _check_layout(pair)
     _exchange_bases(swap, pair, twins)
+    start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     for name, value in staged.__dict__.items():
@@ -91,9 +93,11 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if name in staged.__dict__ or name in done or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        written = name.startswith("__") and (type(value) is FunctionType or value is None)  # ``__hash__`` beside ``__eq__``
-        if name != "__abstractmethods__" and (name in pair.old_body or loaded or name in _GENERATED or written):
+        written = name.startswith("__") and type(value) is FunctionType
+        generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(live))
+        if name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    put_in_order(swap, live, list(staged.__dict__), start)
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
@@ -126,11 +130,28 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
             swap.findings.append(_maybe_read(pair, name))
     for name in sorted(edit.removed & live.__dict__.keys()):
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+    _move_hash(swap, pair, edit)
     if edit.docstring:
         swap.add(set_class(live, "__doc__", staged.__doc__))
     if is_a(live, abc.ABCMeta):
         _write_abstract(swap, live, _abstract_after(live, staged, edit))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def _is_hash_of_eq(cls: type) -> bool:
+    """True where the interpreter has written ``__hash__ = None``, because the body has an ``__eq__`` and no ``__hash__``."""
+    return "__eq__" in cls.__dict__ and cls.__dict__.get("__hash__", MISSING) is None
+
+
+def _move_hash(swap: Swap, pair: ClassPair, edit: MemberEdit) -> None:
+    """The hash that follows from an ``__eq__`` which comes or goes as a member; a body with a ``__hash__`` says it itself."""
+    live = pair.live
+    if "__hash__" in pair.new_body:
+        return
+    if "__eq__" in edit.names and live.__dict__.get("__hash__", MISSING) is not None:
+        swap.add(set_class(live, "__hash__", None))
+    elif "__eq__" in edit.removed and "__hash__" not in pair.old_body and _is_hash_of_eq(live):
+        swap.add(del_class(live, "__hash__"))
 
 
 def _maybe_read(pair: ClassPair, name: str) -> Finding:

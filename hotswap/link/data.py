@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Swap, set_attribute, set_contents
+from hotswap.commit import MISSING, Swap, Write, set_attribute, set_contents
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, has_contents, home_of, number_of
 from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
@@ -89,11 +89,19 @@ class Merger:
             return new
         if any(home_of(item, self.is_managed) not in ("", name) for item in (live, new)):
             return new
+        if is_a(live, deque) and live.maxlen != new.maxlen:
+            return new
         if is_a(live, CONTAINERS):
             self.swap.add(*set_contents(live, new))
+            self._take_factory(live, new)
         else:
             self._take_state(name, live, new, where)
         return live
+
+    def _take_factory(self, live: Any, new: Any) -> None:
+        if is_a(live, defaultdict) and live.default_factory is not new.default_factory:
+            write = vars(defaultdict)["default_factory"].__set__
+            self.swap.add(Write((write, live, new.default_factory), (write, live, live.default_factory)))
 
     def _take_state(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> None:
         mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}
@@ -156,7 +164,10 @@ class Merger:
                 merged[key] = value
         if conflicts:
             self.keep(f"{name}[{', '.join(conflicts[:3])}]", where, "the program changed it since it was loaded")
-        self.swap.add(*set_contents(live, merged))
+        keys = {number_of(key, self.is_managed): key for key in merged}
+        places = [keys[number] for key in new if (number := number_of(key, self.is_managed)) in keys]
+        self.swap.add(*set_contents(live, {key: merged[key] for key in places} | merged))  # the program's own come last
+        self._take_factory(live, new)
         return live
 
     def _merge_set(self, live: set[Any], base: dict[int, int], new: set[Any]) -> Any:
@@ -179,12 +190,13 @@ class Merger:
         return live
 
     def _merge_state(self, name: str, live: Any, base: Print, new: Any, where: tuple[str, int]) -> Any:
+        assert base.parts is not None
         mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
         if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, "the program changed it since it was loaded")
             return live
         for key, value in theirs.items():
-            old = (base.parts or {}).get(hash(("str", key)))
+            old = base.parts.get(hash(("str", key)))
             if number_of(value, self.is_managed) == old:
                 continue
             current = mine.get(key, MISSING)
@@ -192,10 +204,9 @@ class Merger:
                 self._set(f"{name}.{key}", live, key, current, value, where)
             elif number_of(current, self.is_managed) == number_of(value, self.is_managed):
                 continue
-            elif (inner := (base.inner or {}).get(hash(("str", key)))) is not None:
-                merged = self.merge(f"{name}.{key}", current, inner, value, where)
-                if merged is not current:
-                    self.swap.add(set_attribute(live, key, merged))
+            elif self.is_filled(current) and (inner := base.inner.get(hash(("str", key)))) is not None:
+                prints = [fingerprint(item, self.is_managed, "") for item in (current, value)]
+                self._merge_parts(f"{name}.{key}", current, inner, prints[0], value, prints[1], where)
             else:
                 self.keep(f"{name}.{key}", where, "the program changed it since it was loaded")
         return live
@@ -216,7 +227,8 @@ class Merger:
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     """True for a container or object that can be given other contents; who holds it sees them."""
     if is_a(value, CONTAINERS):
-        return getattr_static_dict(value) is None
+        state = getattr_static_dict(value)
+        return state is None or not (state or is_managed(type(value)))  # OrderedDict and Counter have an empty one
     state = None if is_a(value, type) or has_contents(value) else getattr_static_dict(value)
     return state is not None and is_managed(type(value))
 
@@ -235,7 +247,5 @@ def pair_objects(
 
 
 def _del_attribute(target: Any, name: str) -> Any:
-    from hotswap.commit import Write
-
     state = getattr_static_dict(target) or {}
     return Write((object.__delattr__, target, name), (object.__setattr__, target, name, state[name]))

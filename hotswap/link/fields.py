@@ -1,10 +1,9 @@
 """What the text of a plain class says about its objects: which fields they get when they are made, and their hash.
 
     read                                       what
-    __init__, __post_init__, __new__, ...      ``self.x = expression``, also over ``setattr`` and tuples
-    methods that these call on self            the same, also those of another class in the row
-    self.__dict__.update(x=expression)         as ``self.x = expression``
-    for n in ("x", "y"): setattr(self, n, ..)  that there are such fields
+    __init__, __post_init__, __new__, ...      ``self.x = expression``, also over tuples, ``setattr``, the object's dict
+    methods that these call on self            the same, also where another class of the row defines them
+    functions that get self                    the same
     super().__init__(), Base.__init__(self)    whether the fields of the next class come too
 
 Only what is set without a condition, once, to a value that needs nothing from the caller has a default.
@@ -13,8 +12,7 @@ Only what is set without a condition, once, to a value that needs nothing from t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -30,12 +28,26 @@ _CONTAINERS = frozenset(
 )
 
 
+@attrs.frozen(eq=False)
+class Code:
+    """A function of a text.
+
+    Attributes:
+        module: whose text it is in.
+        owner: the name of the class that defines it; empty for none.
+    """
+
+    module: str
+    node: _Function
+    owner: str = ""
+
+
 @attrs.define(eq=False)
 class TextField:
     """A field that a class's text sets on new objects.
 
     Attributes:
-        line: of its first assignment.
+        module, line: of its first assignment.
         expression: the one that is assigned; None where there are several, or a condition.
         arguments: names that the expression may take from the caller or from before.
         annotation: of the parameter that is assigned.
@@ -43,6 +55,7 @@ class TextField:
         is_shared: assigned together with another name, so a container may be filled through that.
     """
 
+    module: str
     line: int
     expression: ast.expr | None
     arguments: frozenset[str]
@@ -86,42 +99,83 @@ class TextClass:
         has_init: True where it defines ``__init__``.
         goes_on: True where making an object also runs what the next class in the row says.
         hashing: the text of what ``__hash__`` and ``__eq__`` do, for comparison.
-        called: fields that methods set which the making of an object calls from another class.
-        calls: methods that making an object calls and that another class has; True for those that it calls for certain.
+        unknown: the texts of what sets fields whose names cannot be known, with module and line.
     """
 
     fields: dict[str, TextField]
     has_init: bool
     goes_on: bool
     hashing: str
-    called: dict[str, TextField]
-    calls: dict[str, bool]
+    unknown: dict[str, tuple[str, int]]
 
 
-def read_class(node: ast.ClassDef, also: Mapping[str, bool] = MappingProxyType({})) -> TextClass:
-    """Read a class statement; executes nothing.
+def own_methods(node: ast.ClassDef, module: str) -> dict[str, Code]:
+    """The methods that a class statement defines."""
+    return {
+        child.name: Code(module, child, node.name)
+        for child in node.body
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+
+
+def read_class(own: Mapping[str, Code], row: Mapping[str, Sequence[Code]], find: Callable[[str, str], Code | None]) -> TextClass:
+    """Read what the methods of a class statement say about an object; executes nothing.
 
     Args:
-        also: methods that another class in the row calls while an object is made, as in ``TextClass.calls``.
+        own: the methods of the class.
+        row: the methods of all classes of the object, in their order.
+        find: gives the function that a dotted name of a module means.
     """
-    methods = {child.name: child for child in node.body if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))}
-    reader = _Reader(methods)
+    methods = {name: code.node for name, code in own.items()}
+    reader = _Reader(row, find)
     for name in MAKERS:
-        if name in methods:
-            reader.read(methods[name], is_certain=True)
-    other = _Reader(methods)
-    for name, is_certain in also.items():
-        if name in methods:
-            other.read(methods[name], is_certain=is_certain)
+        if name in own:
+            reader.read(own[name], frozenset(_names_of_self(own[name].node)), is_certain=True)
     init = methods.get("__init__")
     return TextClass(
         fields=reader.finish(),
+        unknown=reader.unknown,
         has_init=init is not None,
         goes_on=init is None or _calls_next(init),
         hashing="".join(ast.dump(methods[name]) for name in sorted(_hash_methods(methods))),
-        called=other.finish(),
-        calls={**other.calls, **reader.calls},
     )
+
+
+def read_factories(tree: ast.AST, module: str, find: Callable[[str, str], Code | None]) -> dict[tuple[str, str], dict[str, int]]:
+    """What functions set on objects that they make themselves.
+
+    Returns:
+        For each function, by qualified name, and each class, by the dotted name or ``cls``: the fields with their lines.
+    """
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for qualname, code in _functions(tree, module, ""):
+        for chain, names in _made_in(code.node).items():
+            reader = _Reader({}, find)
+            reader.read(code, frozenset(names), is_certain=False)
+            found[qualname, chain] = {name: field.line for name, field in reader.fields.items()}
+    return found
+
+
+def _functions(node: ast.AST, module: str, path: str) -> Iterator[tuple[str, Code]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield f"{path}{child.name}", Code(module, child)
+        elif not isinstance(child, ast.expr):
+            yield from _functions(child, module, f"{path}{child.name}." if isinstance(child, ast.ClassDef) else path)
+
+
+def _made_in(function: _Function) -> dict[str, set[str]]:
+    """The names that hold an object which a function makes, by what names its class."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=maker, args=args)):
+                chain = dotted(maker) or ""
+                if chain.endswith("__new__") or (isinstance(maker, ast.Attribute) and maker.attr == "__new__"):
+                    chain = (dotted(args[0]) or "") if args else ""
+                if chain and function.name not in MAKERS:
+                    found.setdefault(chain, set()).add(name)
+    return found
 
 
 def class_nodes(tree: ast.AST) -> dict[str, ast.ClassDef]:
@@ -150,40 +204,46 @@ class _Scope:
     """Where a statement stands.
 
     Attributes:
+        code: the function.
         me: names of the object that is made.
         local: parameters and other local names.
         annotations: of the parameters.
         certain: it is executed for every object.
+        rounds: what the names of the loop around it are, each time; empty where that is not known.
     """
 
+    code: Code
     me: frozenset[str]
     local: frozenset[str]
     annotations: dict[str, str]
     certain: bool
+    rounds: tuple[dict[str, ast.expr], ...] = ()
 
 
 class _Reader:
     """Collects what functions set on the object that they make."""
 
-    def __init__(self, methods: dict[str, _Function]) -> None:
-        self.methods = methods
+    def __init__(self, row: Mapping[str, Sequence[Code]], find: Callable[[str, str], Code | None]) -> None:
+        self.row = row
+        self.find = find
         self.fields: dict[str, TextField] = {}
+        self.unknown: dict[str, tuple[str, int]] = {}
         self.loads: set[str] = set()
-        self.seen: set[str] = set()
-        self.calls: dict[str, bool] = {}
-        self.constants: dict[str, list[str]] = {}  # what a loop's variable goes through, where the text tells
+        self.seen: set[int] = set()
 
     def finish(self) -> dict[str, TextField]:
         for name in self.loads & self.fields.keys():
             self.fields[name].is_used = True
         return self.fields
 
-    def read(self, function: _Function, *, is_certain: bool) -> None:
-        if function.name in self.seen:
+    def read(self, code: Code, me: frozenset[str], *, is_certain: bool) -> None:
+        function = code.node
+        if id(function) in self.seen:
             return
-        self.seen.add(function.name)
+        self.seen.add(id(function))
         scope = _Scope(
-            me=frozenset(_names_of_self(function)),
+            code=code,
+            me=me,
             local=frozenset({*bound_names(function.body), *(arg.arg for arg in _all_args(function.args))}),
             annotations={a.arg: ast.unparse(a.annotation) for a in _all_args(function.args) if a.annotation is not None},
             certain=is_certain,
@@ -208,9 +268,13 @@ class _Reader:
                 self._expressions([value], scope)
             case ast.Expr(value=value):
                 self._expressions([value], scope)
+            case ast.AugAssign(target=target, value=value) if _is_state(target, scope.me):
+                self._mapping(value, scope)
             case ast.AugAssign(target=target, value=value):
                 self._target(target, None, doubtful)
                 self._expressions([value], doubtful)
+            case ast.For(target=target, iter=items, body=body, orelse=[]) if (rounds := _rounds(target, items, body)):
+                self._block(body, attrs.evolve(scope, rounds=rounds))
             case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
                 for item in items:
                     if item.optional_vars is not None:
@@ -224,7 +288,6 @@ class _Reader:
         """A statement whose parts may or may not be executed."""
         if isinstance(node, (ast.For, ast.AsyncFor)):
             self._target(node.target, None, scope)
-            self._loop(node.target, node.iter)
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt):
                 self._statement(child, scope)
@@ -232,15 +295,6 @@ class _Reader:
                 self._expressions([child], scope)
             else:  # handlers and cases
                 self._compound(child, scope)
-
-    def _loop(self, target: ast.expr, source: ast.expr) -> None:
-        """``for name in ("a", "b")``, ``for name, value in (("a", 1), ("b", 2))``."""
-        items = source.elts if isinstance(source, (ast.Tuple, ast.List, ast.Set)) else []
-        if isinstance(target, (ast.Tuple, ast.List)) and target.elts:
-            target = target.elts[0]
-            items = [item.elts[0] for item in items if isinstance(item, (ast.Tuple, ast.List)) and item.elts]
-        if isinstance(target, ast.Name):
-            self.constants[target.id] = _strings(items)
 
     def _target(self, target: ast.expr, value: ast.expr | None, scope: _Scope, shared: bool = False) -> None:
         match target:
@@ -251,6 +305,8 @@ class _Reader:
                 row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]
                 for part, item in zip(parts, row, strict=True):
                     self._target(part, item, scope)
+            case ast.Subscript(value=state, slice=key) if _is_state(state, scope.me):
+                self._item(key, value, target, scope)
             case ast.Starred(value=inner):
                 self._target(inner, None, scope)
 
@@ -259,7 +315,40 @@ class _Reader:
             self.fields[name].expression = None
             return
         kind = scope.annotations.get(value.id, "") if isinstance(value, ast.Name) else ""
-        self.fields[name] = TextField(line, value if scope.certain else None, scope.local, kind, is_shared=shared)
+        expression = value if scope.certain else None
+        self.fields[name] = TextField(scope.code.module, line, expression, scope.local, kind, is_shared=shared)
+
+    def _item(self, key: ast.expr, value: ast.expr | None, whole: ast.expr, scope: _Scope) -> None:
+        """A field whose name is an expression: a constant, or what a loop goes through."""
+        for each in scope.rounds or ({},):
+            match each.get(key.id, key) if isinstance(key, ast.Name) else key:
+                case ast.Constant(value=str(name)):
+                    self._note(name, each.get(value.id, value) if isinstance(value, ast.Name) else value, whole.lineno, scope)
+                case _:
+                    self._not_known(whole, scope)
+
+    def _mapping(self, value: ast.expr, scope: _Scope) -> None:
+        """Fields that are given as a dict."""
+        match value:
+            case ast.Dict(keys=keys, values=values):
+                for key, item in zip(keys, values, strict=True):
+                    self._item(key, item, value, scope) if key is not None else self._mapping(item, scope)
+            case ast.Call(func=ast.Name(id="dict"), args=args, keywords=keywords):
+                for item in args:
+                    self._mapping(item, scope)
+                self._keywords(keywords, value, scope)
+            case _:
+                self._not_known(value, scope)
+
+    def _keywords(self, keywords: list[ast.keyword], whole: ast.expr, scope: _Scope) -> None:
+        for keyword in keywords:
+            if keyword.arg is None:
+                self._mapping(keyword.value, scope)
+            else:
+                self._note(keyword.arg, keyword.value, whole.lineno, scope)
+
+    def _not_known(self, whole: ast.expr, scope: _Scope) -> None:
+        self.unknown.setdefault(_with_sources(whole, scope), (scope.code.module, whole.lineno))
 
     def _expressions(self, nodes: list[ast.expr], scope: _Scope) -> None:
         """Reads of fields, calls of own methods and of setattr, anywhere in some expressions."""
@@ -268,27 +357,77 @@ class _Reader:
                 match child:
                     case ast.Attribute(value=ast.Name(id=name), attr=attr, ctx=ast.Load()) if name in scope.me:
                         self.loads.add(attr)
-                        is_certain = scope.certain and _is_call_of(node, child)
-                        if attr in self.methods and attr not in MAKERS:
-                            self.read(self.methods[attr], is_certain=is_certain)
-                        elif attr not in MAKERS:
-                            self.calls[attr] = self.calls.get(attr, False) or is_certain
-                    case ast.Call(func=function, args=[*_, ast.Constant(value=str(attr)), value]):
-                        if _is_setattr(function, child, scope.me):
-                            self._note(attr, value, child.lineno, scope)
-                    case ast.Call(func=function, args=[*_, ast.Name(id=variable), _]):
-                        for attr in self.constants.get(variable, ()) if _is_setattr(function, child, scope.me) else ():
-                            self._note(attr, None, child.lineno, scope)
-                    case ast.Call(func=ast.Attribute(value=space, attr="update")) if _is_space(space, scope.me):
-                        for name, value in _updates(child):
-                            self._note(name, value, child.lineno, scope)
+                        if attr in self.row and attr not in MAKERS:
+                            self._method(self.row[attr][0], scope.certain and _is_call_of(node, child))
+                    case ast.Call(func=function, args=[*_, key, value]) if _is_setattr(function, child, scope.me):
+                        self._item(key, value, child, scope)
+                    case ast.Call(func=ast.Attribute(value=state, attr="update"), args=args, keywords=keywords) if _is_state(
+                        state, scope.me
+                    ):
+                        for item in args:
+                            self._mapping(item, scope)
+                        self._keywords(keywords, child, scope)
+                    case ast.Call():
+                        self._call(child, attrs.evolve(scope, certain=scope.certain and child is node))
+
+    def _method(self, code: Code, is_certain: bool) -> None:
+        self.read(code, frozenset(_names_of_self(code.node)), is_certain=is_certain)
+
+    def _call(self, call: ast.Call, scope: _Scope) -> None:
+        """``super().prepare()``, ``Base.prepare(self)``, and functions that get the object."""
+        chain = dotted(call.func)
+        owner, _, name = (chain or "").rpartition(".")
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call):
+            if dotted(call.func.value.func) == "super" and call.func.attr not in MAKERS:
+                row = [code for code in self.row.get(call.func.attr, ()) if id(code.node) not in self.seen]
+                if row:
+                    self._method(row[0], scope.certain)
+            return
+        places = [place for place, arg in enumerate(call.args) if isinstance(arg, ast.Name) and arg.id in scope.me]
+        if chain is None or not places or owner in scope.me or name in MAKERS:
+            return
+        for code in self.row.get(name, ()):
+            if code.owner == owner.rpartition(".")[2] and owner:
+                return self._method(code, scope.certain)
+        if chain.partition(".")[0] not in scope.local and (found := self.find(scope.code.module, chain)) is not None:
+            args = [*found.node.args.posonlyargs, *found.node.args.args]
+            me = frozenset(args[place].arg for place in places if place < len(args))
+            self.read(found, me, is_certain=scope.certain)
 
 
-def _strings(nodes: Iterable[ast.expr | None]) -> list[str]:
-    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+def _with_sources(whole: ast.expr, scope: _Scope) -> str:
+    """The text of an expression with that of all by which its local names get what they are."""
+    sources = [(names, part) for node in ast.walk(scope.code.node) for names, part in _fillings(node)]
+    found: dict[str, None] = {ast.dump(whole): None}
+    wanted = _names_in(whole) & scope.local
+    before = -1
+    while before != (before := len(found)):
+        for names, part in sources:
+            if names & wanted:
+                found.setdefault(ast.dump(part))
+                wanted |= _names_in(part) & scope.local
+        wanted -= scope.me
+    return " ".join(sorted(found))
 
 
-def _is_space(node: ast.expr, me: frozenset[str]) -> bool:
+def _fillings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
+    """The names that a statement gives something, with what it gives them."""
+    match node:
+        case ast.Assign(targets=targets):
+            yield set().union(*map(_names_in, targets)), node
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target) | ast.NamedExpr(target=target):
+            yield _names_in(target), node
+        case ast.For(target=target, iter=items) | ast.comprehension(target=target, iter=items):
+            yield _names_in(target), items
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner))):
+            yield _names_in(owner), node
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+
+
+def _is_state(node: ast.expr, me: frozenset[str]) -> bool:
     """True for ``self.__dict__`` and ``vars(self)``."""
     match node:
         case ast.Attribute(value=ast.Name(id=name), attr="__dict__"):
@@ -298,14 +437,19 @@ def _is_space(node: ast.expr, me: frozenset[str]) -> bool:
     return False
 
 
-def _updates(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            yield keyword.arg, keyword.value
-    for argument in call.args:
-        if isinstance(argument, ast.Dict):
-            for key, value in zip(argument.keys, argument.values, strict=True):
-                yield from ((name, value) for name in _strings([key]))
+def _rounds(target: ast.expr, items: ast.expr, body: list[ast.stmt]) -> tuple[dict[str, ast.expr], ...]:
+    """What the names of a loop are, each time, where it goes through a literal to its end."""
+    if any(isinstance(node, (ast.Break, ast.Continue, ast.Return)) for each in body for node in ast.walk(each)):
+        return ()
+    match items:
+        case ast.Call(func=ast.Attribute(value=ast.Dict(keys=keys, values=values), attr="items"), args=[]) if None not in keys:
+            rows: list[list[ast.expr]] = [[key, value] for key, value in zip(keys, values, strict=True) if key is not None]
+        case ast.Tuple(elts=elts) | ast.List(elts=elts) | ast.Set(elts=elts):
+            rows = [list(e.elts) if isinstance(target, ast.Tuple) and isinstance(e, (ast.Tuple, ast.List)) else [e] for e in elts]
+        case _:
+            return ()
+    names = [part.id for part in (target.elts if isinstance(target, ast.Tuple) else [target]) if isinstance(part, ast.Name)]
+    return tuple(dict(zip(names, row, strict=True)) for row in rows) if all(len(row) == len(names) for row in rows) else ()
 
 
 def _is_call_of(statement: ast.expr, method: ast.expr) -> bool:

@@ -5,6 +5,8 @@
     from an argument, or code has to run           HS301: a person is asked; nothing is applied
     while one of like kind goes                    HS303: it may have been renamed
     and its objects cannot grow (tuples)           HS302
+    one whose name cannot be known                 HS301, where what sets it has another text
+    one from a function that makes objects         named (HS301): it is not known which of them that function made
     a container of another kind than before        HS301: the new methods cannot work on what they hold
     a literal other than before                    keep theirs, which is named (HS401)
     another hash, objects are in a dict or set     HS302: they would not be found again
@@ -26,7 +28,7 @@ import attrs
 
 from hotswap.commit import MISSING
 from hotswap.kinds import is_a
-from hotswap.link.fields import class_nodes
+from hotswap.link.fields import class_nodes, read_factories
 from hotswap.link.heap import list_instances, with_subclasses
 from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
 from hotswap.link.instances import Census
@@ -97,6 +99,8 @@ class _Change:
         """True where an object that appears until the commit would have to be asked about."""
         if self.old.fixed != self.new.fixed or self.new.foreign.keys() - self.old.foreign.keys():
             return True
+        if self.new.unknown.keys() - self.old.unknown.keys():
+            return True
         return any(not self.new.fields[name].is_safe for name in self.new.added(self.old))
 
 
@@ -122,7 +126,38 @@ class _Shapes:
                 self._judge(change)
             if nobody := [change.cls for change in changes if change.asks and not change.objects]:
                 self.census.demand_none(nobody)
+        self._name_factories()
         return self.findings
+
+    def _name_factories(self) -> None:
+        """Fields that functions begin to give to the objects that they make, and that objects from before lack."""
+        for module, diff in self.draft.diffs.items():
+            for old, new in diff.pairs:
+                if old.text == new.text:
+                    continue
+                before = read_factories(ast.Module([old.node], []), module, self.views.old.function)
+                for (qualname, chain), fields in read_factories(
+                    ast.Module([new.node], []), module, self.views.new.function
+                ).items():
+                    added = {name: line for name, line in fields.items() if name not in before.get((qualname, chain), {})}
+                    if added and (qualname, chain) in before:
+                        self._name_factory(module, qualname, chain, added)
+
+    def _name_factory(self, module: str, qualname: str, chain: str, added: Mapping[str, int]) -> None:
+        named = qualname.rpartition(".")[0] if chain == "cls" else chain
+        cls = self.views.lookup(module, named)
+        if not isinstance(cls, type) or cls.__module__ not in self.views.names:
+            return
+        fields = self.views.after(cls).fields
+        objects = [item for items in list_instances([cls]).values() for item in items]
+        for name, line in added.items():
+            lacking = [] if name in fields else [item for item in objects if own_attribute(item, name) is MISSING]
+            if lacking and class_attribute(cls, name) is MISSING:
+                self.findings.append(Finding(
+                    code="HS301", severity=Severity.KEPT, file=self.world.file_of(module), line=line,
+                    message=f"{_count(lacking)} of {cls.__module__}.{cls.__qualname__} exist without {name}, which {qualname} "
+                    "sets on those that it makes from now on", next_step="make them again, or set it by hand",
+                ))  # fmt: skip
 
     def _edited_classes(self) -> Iterator[type]:
         """Live classes that were built anew, or whose methods were edited; those made in functions too."""
@@ -136,7 +171,15 @@ class _Shapes:
                     if "<locals>" in qualname:
                         local.add((space.get("__name__", ""), qualname))
                     elif is_a(cls := look_up(space, qualname), type) and id(cls) not in known:
+                        known.add(id(cls))
                         yield cls
+        for module, qualname in self.draft.dirt.affected:  # what its methods call behaves differently
+            owner = qualname.rpartition(".")[0]
+            if module in self.world.records and owner and "<locals>" not in owner:
+                cls = look_up(self.world.records[module].module.__dict__, owner)
+                if isinstance(cls, type) and id(cls) not in known:
+                    known.add(id(cls))
+                    yield cls
         if local:
             yield from (o for o in gc.get_objects() if issubclass(type(o), type) and (o.__module__, o.__qualname__) in local)
 
@@ -154,6 +197,9 @@ class _Shapes:
             self._hold("HS302", change, "", f"{_count(held)} of {change.name} are in a dict or a set, and would get another hash")
         for base in change.new.foreign.keys() - change.old.foreign.keys() if objects else ():
             self._hold("HS301", change, "", f"{count} of {change.name} exist that have not run {base}.__init__")
+        for text in change.new.unknown.keys() - change.old.unknown.keys() if objects else ():
+            change.new.origin[""] = change.new.unknown[text]
+            self._hold("HS301", change, "", f"{count} of {change.name} exist, and it cannot be known which fields new ones get")
         for name in change.new.added(change.old):
             self._add_field(change, name)
         for name in change.new.texts.keys() & change.old.texts.keys():
@@ -212,8 +258,9 @@ class _Shapes:
         self._find(code, Severity.HELD, change, name, message, step)
 
     def _find(self, code: str, severity: Severity, change: _Change, name: str, message: str, step: str) -> None:
-        owner, line = change.new.origin.get(name, (change.cls, self.views.line(change.cls)))
-        file = self.world.file_of(self.views.names.get(owner.__module__, ""))
+        own = (self.views.names.get(change.cls.__module__, ""), self.views.line(change.cls))
+        module, line = change.new.origin.get(name, own)
+        file = self.world.file_of(module)
         self.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line, next_step=step))
 
 

@@ -20,7 +20,7 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import attrs
@@ -29,12 +29,13 @@ import wrapt
 from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
 from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import Heap
+from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
-from hotswap.plan.units import UnitKind
+from hotswap.plan.units import UnitKind, index_at
 
 
 class EscapeError(Exception):
@@ -53,7 +54,6 @@ class Twins:
         functions: staged function, live function, for definitions that were there before.
         classes: staged class, live class.
         places: where a live class stands in ``classes``, by its id. (The staged class itself would have one holder more.)
-        placed: ids of live functions that were found by their place in data, not by name: see :func:`_pair_by_place`.
         wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
 
@@ -62,12 +62,12 @@ class Twins:
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     places: dict[int, int] = attrs.Factory(dict)
-    placed: set[int] = attrs.Factory(set)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], Any] = attrs.Factory(dict)
     objects: list[Made] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
+    rounds: set[int] = attrs.Factory(set)  # ids of live functions that are one of several, whatever name they have
 
     def dispose(self) -> None:
         for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects):
@@ -186,21 +186,64 @@ def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
     spaces = {id(module.__dict__): name for name, module in staging.modules.items()}
     lambdas = _named_lambdas(staging)
     places = _pair_by_place(staging)
-    for staged in staging.young:
-        if type(staged) is not FunctionType or id(staged.__globals__) not in spaces:
-            continue
+    made = [o for o in staging.young if type(o) is FunctionType and id(o.__globals__) in spaces]
+    rounds = _pair_loops(staging, heap, twins, [(spaces[id(function.__globals__)], function) for function in made], places)
+    for staged in made:
         name = spaces[id(staged.__globals__)]
-        live = _live_function(staging, heap, name, staged, places)
+        live = rounds[id(staged)] if id(staged) in rounds else _live_function(staging, heap, name, staged, places)
         wrapped = staged is not lambdas.get(id(live), staged)
         if live is not None and not wrapped:
             twins.put(staged, live)
             twins.functions.append((staged, live))
             if places.get(id(staged)) is live:
-                twins.placed.add(id(live))
+                twins.rounds.add(id(live))
         elif "<locals>" in staged.__code__.co_qualname and id(staged) in staging.clones:
             twins.put(*staging.clones[id(staged)])  # made by a call, as wrappers are: there is no definition to find it by
         else:
             _copy(staging, twins, name, staged)
+
+
+def _pair_loops(
+    staging: Staging, heap: Heap, twins: Twins, made: list[tuple[str, FunctionType]], places: dict[int, FunctionType]
+) -> dict[int, FunctionType | None]:
+    """The live function, or None, for each of those that loops have made aside, and that have no place in a table.
+
+    Raises:
+        EscapeError: HS209, it is not known which follows which.
+    """
+    groups: dict[tuple[str, CodeType], list[FunctionType]] = {}
+    for name, function in made:
+        code = function.__code__
+        is_placed = id(function) in places or "<locals>" in code.co_qualname
+        if not is_placed and is_in_loop(staging.draft.summaries[name], code.co_firstlineno):
+            groups.setdefault((name, code), []).append(function)
+    found: dict[int, FunctionType | None] = {}
+    placed = {id(live) for live in places.values()}
+    for (name, code), functions in groups.items():
+        pairing = staging.draft.pairings.get(name)
+        old = pairing.old_of.get(code) if pairing is not None else code
+        space = staging.world.records[name].module.__dict__
+        live = [f for f in heap.of(old) if f.__globals__ is space and id(f) not in placed] if old is not None else []
+        if max(len(live), len(functions)) < 2:
+            continue
+        paired = pair_rounds(functions, live, twins.resolve, staging.world.is_managed)
+        if paired is None and _counts(staging, name, code.co_firstlineno):
+            message = f"a loop has made several of {name}.{code.co_qualname}; which of them follows which new one is not known"
+            raise EscapeError(
+                Finding(
+                    code="HS209", severity=Severity.HELD, message=message, next_step="restart",
+                    file=code.co_filename, line=code.co_firstlineno,
+                )
+            )  # fmt: skip
+        found |= {id(function): (paired or {}).get(id(function)) for function in functions}
+        twins.rounds |= {id(function) for function in (paired or {}).values()}
+    return found
+
+
+def _counts(staging: Staging, module: str, line: int) -> bool:
+    """True for a statement whose results are not only made because others need them."""
+    index = index_at(staging.draft.summaries[module], line)
+    return index is not None and (module, index) not in staging.draft.dirt.support
 
 
 def _named_lambdas(staging: Staging) -> dict[int, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from types import FunctionType, MappingProxyType
+from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 import attrs
 
-from hotswap.link.fields import TextClass, TextField, class_nodes, read_class
+from hotswap.link.fields import Code, TextClass, TextField, class_nodes, own_methods, read_class
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
 from hotswap.plugin.values import Field, Shape
@@ -27,19 +27,21 @@ class View:
 
     Attributes:
         fields: by name.
-        origin: class and line by which a field comes, for messages.
+        origin: module and line by which a field comes, for messages.
         foreign: classes outside of the managed modules whose ``__init__`` takes part.
         fixed: the fields in order, for objects that cannot change; None for others.
         texts: fields that come from the text alone.
         hashing: what ``__hash__`` does, as text.
+        unknown: see :class:`hotswap.link.fields.TextClass`.
     """
 
     fields: dict[str, Field] = attrs.Factory(dict)
-    origin: dict[str, tuple[type, int]] = attrs.Factory(dict)
+    origin: dict[str, tuple[str, int]] = attrs.Factory(dict)
     foreign: dict[str, type] = attrs.Factory(dict)
     fixed: tuple[str, ...] | None = None
     texts: dict[str, TextField] = attrs.Factory(dict)
     hashing: str = ""
+    unknown: dict[str, tuple[str, int]] = attrs.Factory(dict)
 
     def added(self, old: View) -> list[str]:
         return [name for name in self.fields if name not in old.fields]
@@ -51,6 +53,7 @@ class View:
             and self.fixed == old.fixed
             and self.foreign.keys() == old.foreign.keys()
             and self.hashing == old.hashing
+            and self.unknown.keys() == old.unknown.keys()
         )
         return not same or any(ast.dump(self.begin(n)) != ast.dump(old.begin(n)) for n in self.texts.keys() & old.texts.keys())
 
@@ -64,7 +67,7 @@ class Texts:
     def __init__(self, summary_of: Callable[[str], Summary | None]) -> None:
         self.summary_of = summary_of
         self._nodes: dict[str, dict[str, ast.ClassDef]] = {}
-        self._read: dict[tuple[str, str, tuple[tuple[str, bool], ...]], TextClass] = {}
+        self._methods: dict[tuple[str, str], dict[str, Code]] = {}
 
     def node(self, module: str, qualname: str) -> ast.ClassDef | None:
         if module not in self._nodes:
@@ -75,13 +78,25 @@ class Texts:
                     found.update(class_nodes(ast.Module([unit.node], [])))
         return self._nodes[module].get(qualname)
 
-    def read(self, module: str, qualname: str, also: Mapping[str, bool] = MappingProxyType({})) -> TextClass | None:
-        node, key = self.node(module, qualname), (module, qualname, tuple(sorted(also.items())))
+    def methods(self, module: str, qualname: str) -> dict[str, Code] | None:
+        node, key = self.node(module, qualname), (module, qualname)
         if node is None:
             return None
-        if key not in self._read:
-            self._read[key] = read_class(node, also)
-        return self._read[key]
+        if key not in self._methods:
+            self._methods[key] = own_methods(node, module)
+        return self._methods[key]
+
+    def function(self, module: str, chain: str, depth: int = 9) -> Code | None:
+        """The function that a dotted name of a module means, by its definition and by imports."""
+        summary = self.summary_of(module)
+        head, _, rest = chain.partition(".")
+        for unit in summary.binders().get(head, ()) if summary is not None else ():
+            if isinstance(unit.node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not rest:
+                return Code(module, unit.node)
+            for binding in unit.imports if depth else ():
+                if binding.local == head and (target := ".".join(filter(None, (binding.attr, rest)))):
+                    return self.function(binding.module, target, depth - 1)
+        return None
 
 
 @attrs.define(eq=False)
@@ -124,48 +139,35 @@ class Views:
     def _view(self, row: Iterable[type], twin_of: Callable[[type], type], texts: Texts) -> View:
         view = View()
         goes_on = True
-        row = [cls for cls in row if cls is not object]
-        calls = self._calls([twin_of(cls) for cls in row], texts)
-        for cls in row:
-            twin = twin_of(cls)
+        twins = [(cls, twin_of(cls)) for cls in row if cls is not object]
+        methods = [texts.methods(self.names.get(twin.__module__, ""), twin.__qualname__) for _, twin in twins]
+        known: dict[str, list[Code]] = {}
+        for own in methods:
+            for name, code in (own or {}).items():
+                known.setdefault(name, []).append(code)
+        for (cls, twin), own in zip(twins, methods, strict=True):
             module = self.names.get(twin.__module__)
-            text = texts.read(module, twin.__qualname__, calls) if module is not None else None
+            text = read_class(own, known, texts.function) if own is not None else None
             shape = self.shape_of(twin)
             if shape is not None and shape.is_fixed and view.fixed is None:
                 view.fixed = tuple(shape.fields)
             view.hashing += _hashing(twin, text, shape)
-            if text is not None and module is not None:
-                self._add_texts(view, cls, module, text.called)
             if goes_on:
                 self._add_fields(view, cls, module, text, shape)
                 goes_on = self._goes_on(view, twin, module, text, shape)
         return view
 
-    def _calls(self, row: list[type], texts: Texts) -> dict[str, bool]:
-        """The methods that making an object calls on it and that the calling class does not define itself."""
-        found: dict[str, bool] = {}
-        before = -1
-        while before != (before := len(found)):
-            for twin in row:
-                module = self.names.get(twin.__module__)
-                text = texts.read(module, twin.__qualname__, found) if module is not None else None
-                for name, is_certain in text.calls.items() if text is not None else ():
-                    if is_certain or name not in found:
-                        found[name] = is_certain
-        return found
-
     def _add_fields(self, view: View, cls: type, module: str | None, text: TextClass | None, shape: Shape | None) -> None:
         for name, field in shape.fields.items() if shape is not None else ():
             view.fields.setdefault(name, field)
-            view.origin.setdefault(name, (cls, self.line(cls)))
-        if text is not None and module is not None:
-            self._add_texts(view, cls, module, text.fields)
-
-    def _add_texts(self, view: View, cls: type, module: str, fields: Mapping[str, TextField]) -> None:
-        for name, written in fields.items():
+            view.origin.setdefault(name, (module or "", self.line(cls)))
+        if text is None or module is None:
+            return
+        view.unknown |= text.unknown
+        for name, written in text.fields.items():
             if name not in view.fields or (name not in view.texts and not view.fields[name].is_safe):
-                view.fields[name] = written.evaluate(functools.partial(self.lookup, module))
-                view.origin[name] = (cls, written.line)
+                view.fields[name] = written.evaluate(functools.partial(self.lookup, written.module))
+                view.origin[name] = (written.module, written.line)
                 view.texts[name] = written
 
     def _goes_on(self, view: View, twin: type, module: str | None, text: TextClass | None, shape: Shape | None) -> bool:

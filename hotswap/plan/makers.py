@@ -25,6 +25,8 @@ from hotswap.plan.units import PURE_DECORATORS, Unit, UnitKind, dotted
 if TYPE_CHECKING:
     from hotswap.plan.depend import Dirt
 
+#: What a metaclass runs where a class statement is executed.
+_CLASS_MAKERS = ("__prepare__", "__new__", "__init__")
 _PURE_MODULES = frozenset({"functools", "dataclasses", "enum", "typing", "typing_extensions", "attr", "attrs", "abc", "warnings"})
 
 
@@ -115,7 +117,7 @@ def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: 
         return True
     key = (module, unit.index)
     edit = _members_concerned(graph, dirt, module, unit, cause) if unit.kind is UnitKind.CLASS else None
-    if edit is None:
+    if edit is None or cause[1].rpartition(".")[2] in _CLASS_MAKERS:
         dirt.kept[key] = cause
     elif edit.names:
         dirt.derived[key] = cause

@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.recipes import Recipes
-from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, decorated_functions, is_metaclass
+from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, decorated_functions, dotted, is_metaclass
 
 _ANY_WORD = b""  # of units that may contain any
 #: Members that run while a class or an object of it is made.
@@ -165,6 +165,7 @@ class _Walk:
         is_plain: operations count; else only what makes an object.
         variables: data and objects that were met.
         classes: classes that were met; True where there may be objects of them.
+        metaclasses: those that run where the class of the statement is made.
         called, read: names of attributes; those that were only read run a member where it is a property or the like.
         strings, beginnings: of names that are computed.
         operates: special methods may run.
@@ -174,6 +175,7 @@ class _Walk:
     is_plain: bool
     variables: set[Symbol] = attrs.Factory(set)
     classes: dict[Symbol, bool] = attrs.Factory(dict)
+    metaclasses: set[Symbol] = attrs.Factory(set)
     called: set[str] = attrs.Factory(set)
     read: set[str] = attrs.Factory(set)
     strings: set[str] = attrs.Factory(set)
@@ -192,9 +194,15 @@ class _Walk:
 
     def make_class(self, owner: Symbol) -> None:
         """A class statement runs its metaclass; its bases only do that with their own statements."""
-        for each in self.objects.graph.ancestors(owner):
-            if any(member.is_of_class for member in self.objects.members(each)):
-                self.classes.setdefault(each, False)
+        graph = self.objects.graph
+        for module, name in graph.ancestors(owner):
+            for node in [binder.node for binder in graph.binders(module).get(name, ())]:
+                for keyword in node.keywords if isinstance(node, ast.ClassDef) else ():
+                    chain = dotted(keyword.value) if keyword.arg == "metaclass" else None
+                    if chain is not None and (meta := graph.resolve(module, chain)) is not None:
+                        self.metaclasses.update(graph.ancestors(meta))
+        for meta in self.metaclasses:
+            self.classes.setdefault(meta, False)
 
     def run(self) -> Symbol | None:
         """The first affected member that is met."""
@@ -215,7 +223,7 @@ class _Walk:
             if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in self._plain_members(owner):
                 return symbol
         for member in self.objects.members(owner):
-            has_objects = self.classes[owner] or member.is_of_class
+            has_objects = self.classes[owner] or member.is_of_class or owner in self.metaclasses
             if has_objects and member.symbol not in self._seen and self._may_run(member):
                 if member.symbol in affected:
                     return member.symbol

@@ -100,6 +100,7 @@ class Stale:
     Attributes:
         functions: (module, qualified name) of all functions that behave differently, through any number of calls.
         rebuilt: live classes whose contents are exchanged.
+        aside: ids of the classes that were made aside to rebuild them; they go again.
         rebased: those of them that get other bases.
         lru_caches: all ``functools.lru_cache`` wrappers of the program.
         find: gives the live object of a (module, qualified name), None where there is none.
@@ -117,6 +118,7 @@ class Stale:
 
     functions: frozenset[tuple[str, str]]
     rebuilt: tuple[type, ...]
+    aside: frozenset[int]
     rebased: tuple[type, ...]
     lru_caches: tuple[Any, ...]
     find: Callable[[tuple[str, str]], Any]

@@ -3,8 +3,8 @@
     cache                              dropped when
     functools.lru_cache, cache         what is behind it may give something else: a function, a bound method, a partial
     functools.cached_property          the same, on every instance
-    isinstance answers of an ABC       a class that it has judged, or itself, was rebuilt
-    the choices of a singledispatch    a class got other bases
+    isinstance answers of an ABC       a class that it has judged was rebuilt, or any ABC, or one's hook gives something else
+    the choices of a singledispatch    a class got other bases, or isinstance answers are dropped
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from hotswap.plugin.values import Stale
 def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
     yield from _drop_lru(stale)
     yield from _drop_cached_properties(stale)
-    yield from _drop_abc_answers(stale)
-    yield from _drop_choices(stale)
+    forgotten = list(_drop_abc_answers(stale))
+    yield from forgotten
+    if stale.rebased or forgotten:
+        yield from _drop_choices()
 
 
 def _drop_lru(stale: Stale) -> Iterator[Write]:
@@ -54,13 +56,16 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
 
 
 def _drop_abc_answers(stale: Stale) -> Iterator[Write]:
-    """An ABC notes per class whether it is a subclass; by ``__subclasshook__`` that depends on the class's contents."""
-    if not stale.rebuilt:
+    """An ABC notes per class whether it is a subclass: that depends on the class's contents by ``__subclasshook__``, and on
+    other ABCs that are registered with it.
+    """
+    hooked = any(name.endswith(("__subclasshook__", "__subclasscheck__")) for _, name in stale.functions)
+    if not stale.rebuilt and not hooked:
         return
+    all_of_them = hooked or any(isinstance(cls, abc.ABCMeta) for cls in stale.rebuilt)
     rebuilt = {id(cls) for cls in stale.rebuilt}
-    own = {id(base) for cls in stale.rebuilt for base in cls.__mro__}
     for known in _abstract_classes():
-        if id(known) in own or _has_judged(known, rebuilt):
+        if id(known) not in stale.aside and (all_of_them or _has_judged(known, rebuilt)):
             forget = (abc._reset_caches, known)  # type: ignore[attr-defined]
             yield Write(forget, forget, f"isinstance answers of {known.__qualname__}")
 
@@ -84,10 +89,9 @@ def _has_judged(known: type, classes: set[int]) -> bool:
     return any(id(ref()) in classes for answers in (positive, negative) for ref in answers)
 
 
-def _drop_choices(stale: Stale) -> Iterator[Write]:
-    """A generic function notes per class which function it chose, by the class's bases."""
-    if stale.rebased:
-        for item in gc.get_objects():
-            if type(item) is FunctionType and "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
-                forget = (item.__dict__["_clear_cache"],)
-                yield Write(forget, forget, f"choices of {item.__qualname__}")
+def _drop_choices() -> Iterator[Write]:
+    """A generic function notes per class which function it chose, by the class's bases and by what ABCs answer."""
+    for item in gc.get_objects():
+        if type(item) is FunctionType and "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
+            forget = (item.__dict__["_clear_cache"],)
+            yield Write(forget, forget, f"choices of {item.__qualname__}")

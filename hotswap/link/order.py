@@ -1,0 +1,63 @@
+"""The order of a class's attributes: ``vars(cls)``, and all that goes through it, gives them in the order of the body.
+
+A dict keeps the place of a key that is set again, so what has another place now is taken out and put back, with the
+value that it has in the instant of the commit.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from itertools import repeat
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any
+
+from hotswap.commit import NOTHING, Call, Swap, Write
+from hotswap.kinds import is_a
+from hotswap.link.instances import batch
+
+
+def put_in_order(swap: Swap, live: type, wanted: Sequence[str], start: int) -> None:
+    """Add the writes that give the attributes of a live class their order, behind those that set and delete them.
+
+    Args:
+        wanted: the names in their new order; others come behind them.
+        start: where the writes of the class begin in the swap.
+    """
+    before = [name for name, value in live.__dict__.items() if _is_movable(live, name, value)]
+    after = dict.fromkeys(before)
+    for write in swap.writes[start:]:
+        call, *arguments = write.do
+        if call is type.__setattr__ and arguments[0] is live and _is_movable(live, arguments[1], arguments[2]):
+            after.setdefault(arguments[1])
+        elif call is type.__delattr__ and arguments[0] is live:
+            after.pop(arguments[1], None)
+    target = [name for name in wanted if name in after]
+    target += [name for name in after if name not in target]
+    if list(after) == target:
+        return
+    swap.writes[start:start] = [Write(NOTHING, call) for call in reversed(_to_the_end(live, _from_difference(before, target)))]
+    swap.add(*(Write(call, NOTHING) for call in _to_the_end(live, _from_difference(target, list(after)))))
+
+
+def _is_movable(cls: type, name: str, value: Any) -> bool:
+    """False for what the interpreter keeps beside the body: slots, ``__doc__`` and the like, which the metaclass guards."""
+    metaclass: type = type(cls)
+    guard = next((base.__dict__[name] for base in metaclass.__mro__ if name in base.__dict__), None)
+    return not hasattr(type(guard), "__set__") and not is_a(value, (GetSetDescriptorType, MemberDescriptorType))
+
+
+def _from_difference(names: list[str], others: list[str]) -> list[str]:
+    same = next((at for at, pair in enumerate(zip(names, others, strict=False)) if pair[0] != pair[1]), len(others))
+    return names[same:]
+
+
+def _to_the_end(cls: type, names: list[str]) -> list[Call]:
+    """Calls in C that put some attributes behind all others, in this order, whatever they are by then."""
+    values: list[Any] = []
+    return [
+        (values.extend, map(operator.getitem, repeat(cls.__dict__), names)),
+        batch(map(type.__delattr__, repeat(cls), names)),
+        batch(map(type.__setattr__, repeat(cls), names, values)),
+        (values.clear,),
+    ]
