@@ -55,11 +55,12 @@ from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.model import Finding, Mechanism, Redirect, Severity
+from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.build import Draft, import_order
 from hotswap.plan.graph import Symbol
 from hotswap.plan.pairing import walk
 from hotswap.plan.trees import dump
-from hotswap.plan.units import Summary, Unit, UnitKind, bound_names, dotted
+from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
 from hotswap.world import ModuleRecord, World

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import attrs
 
 from hotswap.link.literals import Lookup, evaluate
-from hotswap.plan.units import bound_names, dotted
+from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plugin.values import Field
 
 #: Run for every new object, or by what ``@dataclass`` and attrs write for ``__init__``.

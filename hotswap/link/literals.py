@@ -12,7 +12,7 @@ from typing import Any
 
 from hotswap.commit import MISSING
 from hotswap.kinds import is_a
-from hotswap.plan.units import dotted
+from hotswap.plan.bindings import dotted
 from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
 from hotswap.plugin.values import Field
 

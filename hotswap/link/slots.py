@@ -15,9 +15,10 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hotswap.plan.bindings import bound_names
 from hotswap.plan.build import Draft, import_order
 from hotswap.plan.graph import Symbol
-from hotswap.plan.units import Summary, Unit, UnitKind, bound_names
+from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.world import World
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
+from hotswap.plan.bindings import dotted
 from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
 from hotswap.plan.graph import Graph, Symbol, is_output_only
@@ -19,7 +20,7 @@ from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.source import Source
-from hotswap.plan.units import Summary, Unit, UnitKind, dotted, is_held_back
+from hotswap.plan.units import Summary, Unit, UnitKind, is_held_back
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -18,13 +18,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
+from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
-from hotswap.plan.units import Unit, UnitKind, Uses, bound_names, decorated_functions, dotted
+from hotswap.plan.units import Unit, UnitKind
+from hotswap.plan.uses import Uses, decorated_functions
 
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"

@@ -10,8 +10,8 @@ import attrs
 
 from hotswap.model import Edit, EditKind
 from hotswap.plan.nested import find_running
-from hotswap.plan.trees import dump, same, walk
-from hotswap.plan.units import Summary, Unit, UnitKind, dump_shape
+from hotswap.plan.trees import dump, dump_shape, same, walk
+from hotswap.plan.units import Summary, Unit, UnitKind
 
 
 @attrs.define(eq=False)

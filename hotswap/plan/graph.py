@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from hotswap.plan.units import MUTATORS, ImportBinding, Summary, Unit, UnitKind, Uses
+from hotswap.plan.bindings import ImportBinding
+from hotswap.plan.units import Summary, Unit, UnitKind
+from hotswap.plan.uses import MUTATORS, Uses
 
 Symbol = tuple[str, str]
 
@@ -358,7 +360,7 @@ class Graph:
 def _metaclass_names(unit: Unit) -> set[str]:
     import ast
 
-    from hotswap.plan.units import is_metaclass
+    from hotswap.plan.uses import is_metaclass
 
     return {unit.node.name} if isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node) else set()
 

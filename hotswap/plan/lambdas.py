@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from hotswap.plan.bindings import dotted
 from hotswap.plan.trees import dump
-from hotswap.plan.units import MUTATORS, Unit, dotted
+from hotswap.plan.units import Unit
+from hotswap.plan.uses import MUTATORS
 
 #: Calls, by the last part of their name, that keep a function and do not call it before they return.
 _KEEPING = MUTATORS | frozenset("partial partialmethod property staticmethod classmethod defaultdict cached_property".split())

@@ -17,10 +17,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from hotswap.plan.bindings import dotted
 from hotswap.plan.diff import UnitDiff
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.members import MemberEdit, compare_members, take_members
-from hotswap.plan.units import PURE_DECORATORS, Unit, UnitKind, dotted
+from hotswap.plan.units import Unit, UnitKind
+from hotswap.plan.uses import PURE_DECORATORS
 
 if TYPE_CHECKING:
     from hotswap.plan.depend import Dirt

@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
-from hotswap.plan.units import bound_names, dotted
+from hotswap.plan.bindings import bound_names, dotted
 
 #: Decorators that make of a function what its name says, and note it nowhere.
 _WRAPPERS = frozenset(

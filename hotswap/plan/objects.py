@@ -19,9 +19,11 @@ from collections.abc import Collection, Iterable
 
 import attrs
 
+from hotswap.plan.bindings import dotted
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.recipes import Recipes
-from hotswap.plan.units import BY_STRING, Unit, UnitKind, Uses, decorated_functions, dotted, is_metaclass
+from hotswap.plan.units import Unit, UnitKind
+from hotswap.plan.uses import BY_STRING, Uses, decorated_functions, is_metaclass
 
 _ANY_WORD = b""  # of units that may contain any
 #: Members that run while a class or an object of it is made.

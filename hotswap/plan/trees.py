@@ -65,3 +65,33 @@ def dump(node: object) -> str:
     if isinstance(node, ast.AST):
         return f"{kind.__name__}({','.join([dump(getattr(node, name, None)) for name in node_fields(kind)])})"
     return repr(node)
+
+
+def dump_shape(node: ast.AST) -> tuple[str, dict[str, object]]:
+    """A statement in two parts: a dump of all that is evaluated with it, and the bodies of its functions."""
+    bodies: dict[str, object] = {}
+    return _dump_head(node, "", bodies), bodies
+
+
+def _dump_head(node: object, path: str, bodies: dict[str, object]) -> str:
+    kind = node.__class__
+    if kind is list:
+        return "[" + ",".join([_dump_head(item, path, bodies) for item in cast(list[object], node)]) + "]"
+    if not isinstance(node, ast.AST) or kind is ast.Name or kind is ast.Constant:
+        return dump(node)
+    inner = path
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        inner = f"{path}.{node.name}" if path else node.name
+    parts = []
+    for name in node_fields(kind):
+        value = getattr(node, name, None)
+        if name == "body" and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            own = inner if not isinstance(node, ast.Lambda) else f"{path}.<lambda>" if path else "<lambda>"
+            key, number = own, 1
+            while key in bodies:
+                number += 1
+                key = f"{own}#{number}"
+            bodies[key] = value
+        else:
+            parts.append(_dump_head(value, inner, bodies))
+    return f"{kind.__name__}({','.join(parts)})"

@@ -1,0 +1,104 @@
+"""Names that a piece of code binds, by assignments, definitions and imports, and names as dotted chains."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from hotswap.plan.trees import children, walk
+
+
+@attrs.frozen(kw_only=True)
+class ImportBinding:
+    """``local`` is bound to attribute ``attr`` of ``module``; to the module itself where attr is None; ``*`` stars."""
+
+    local: str
+    module: str
+    attr: str | None
+
+
+def import_bindings(node: ast.AST, module: str, is_package: bool) -> Iterator[ImportBinding]:
+    """Imports made while a statement is evaluated (those in function bodies are found by :func:`analyse`)."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            yield ImportBinding(local=alias.asname or top, module=alias.name if alias.asname else top, attr=None)
+            if not alias.asname and alias.name != top:  # the submodule is loaded too
+                yield ImportBinding(local="", module=alias.name, attr=None)
+    elif isinstance(node, ast.ImportFrom):
+        base = resolve_relative(node, module, is_package)
+        for alias in node.names:
+            yield ImportBinding(local="*" if alias.name == "*" else alias.asname or alias.name, module=base, attr=alias.name)
+    elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        for child in node.orelse if is_for_checkers(node) else ast.iter_child_nodes(node):  # type: ignore[attr-defined]  # If
+            if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                yield from import_bindings(child, module, is_package)
+
+
+def is_for_checkers(node: ast.AST) -> bool:
+    """True for ``if TYPE_CHECKING:``, whose body is never executed."""
+    return isinstance(node, ast.If) and (dotted(node.test) or "").rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    drop = node.level - 1 if is_package else node.level
+    base = ".".join(parts[: len(parts) - drop])
+    return f"{base}.{node.module}" if node.module else base
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_CAPTURES = frozenset({ast.MatchAs, ast.MatchStar})
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> list[str]:
+    """Names that these statements bind in their own scope, in the order of the text; one may stand there twice."""
+    found: list[str] = []
+    pending = [*nodes][::-1]
+    while pending:
+        node = pending.pop()
+        kind = type(node)
+        if kind is ast.Name:
+            if type(node.ctx) is ast.Store:  # type: ignore[attr-defined]  # a Name
+                found.append(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.Constant:
+            continue
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.append(node.name)
+        elif isinstance(node, COMPREHENSIONS):
+            found += walrus_names(node)
+        elif isinstance(node, ast.Import):
+            found += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.asname or alias.name for alias in node.names if alias.name != "*"]
+        elif kind is not ast.Lambda:
+            # The name of an exception handler is unbound again when the handler ends: it is no global to care for.
+            name = node.rest if isinstance(node, ast.MatchMapping) else getattr(node, "name", None) if kind in _CAPTURES else None
+            if name is not None:
+                found.append(name)
+            pending += children(node)[::-1]
+    return found
+
+
+def walrus_names(comprehension: ast.AST) -> list[str]:
+    """What ``:=`` in a comprehension binds in the scope around it."""
+    walruses = [node for node in walk([comprehension]) if isinstance(node, ast.NamedExpr)]
+    return [node.target.id for node in walruses]
+
+
+def dotted(node: ast.AST) -> str | None:
+    """``a.b.c`` for a chain of attributes that starts at a name, else None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Call):  # ``route("/a")`` as a decorator: what is called first is what counts
+        return None
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
