@@ -264,6 +264,8 @@ class _Walk:
             symbol = graph.resolve(module, chain)
             if symbol is None or not symbol[1]:
                 continue
+            if is_start and chain not in uses.calls and graph.kind_of(_top(symbol)) in ("function", "class"):
+                continue  # ``path("cart/", views.cart)``: what takes it keeps it
             names = symbol[1].split(".")[1:]
             (self.read if is_start and chain not in uses.calls else self.called).update(names)
             self._meet(_top(symbol), symbol, makes)

@@ -1,6 +1,6 @@
 """Generated programs and edits before the judge: a swapped process answers as a fresh one, or the swap was refused.
 
-In the suite this takes about a minute, always with the same examples as far as it gets. It fails where more of the swaps
+In the suite this takes half a minute on each Python, always with the same examples as far as it gets. It fails where more of the swaps
 are wrong than are known to be (see :data:`ALLOWED`), and the summary prints how many were. Longer, with other examples
 each time, and ending at the first swap that is wrong:
 
@@ -29,14 +29,14 @@ from tests.generated.shrinking import shrink
 from tests.generated.telling import tell
 
 BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
-SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "60"))
+SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "30"))
 TESTS = 3  # that share the time
 BATCH = 50
-#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.5 to 1.8 %, by the seed. It
-#: speaks of these programs only: `tests/open` has defects that none of them can show. The kinds that are
-#: known: a partial in a registry, around a function that gets a cache, keeps the bare function; a tuple that is passed on
-#: through two modules is kept (and named) where it could follow; equal lambdas are paired wrongly when one goes.
-ALLOWED = 0.03
+#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.1 to 0.8 %, by the seed. It
+#: speaks of these programs only: `tests/open` has defects that none of them can show. The kinds that are known: equal
+#: lambdas are paired wrongly when one goes; an enum member whose value was a lambda; a class used as a decorator that
+#: becomes a function.
+ALLOWED = 0.02
 pytestmark = pytest.mark.timeout(SECONDS + 900)  # making a failure small takes its time
 
 LIMITS = settings(
