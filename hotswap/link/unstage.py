@@ -26,7 +26,7 @@ from typing import Any
 import attrs
 import wrapt
 
-from hotswap.fingerprint import LRU, OF_WRAPPERS, same_value
+from hotswap.fingerprint import LRU, same_value
 from hotswap.kinds import PROXY, is_a
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
@@ -505,7 +505,9 @@ def _exchange_cache(item: Any, twins: Twins) -> None:
     function = item.__wrapped__
     if id(function) in twins.of and id(item) not in twins.of:
         made = functools.lru_cache(**item.cache_parameters())(twins.resolve(function))
-        made.__dict__.update({key: value for key, value in item.__dict__.items() if key not in OF_WRAPPERS})
+        # Its name too: that of the live function inside may only change with the commit.
+        own = {key: value for key, value in item.__dict__.items() if key not in ("__wrapped__", "cache_parameters")}
+        made.__dict__.update(own)
         twins.put_made(item, made)
         twins.made.append(made.__dict__)
 

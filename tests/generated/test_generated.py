@@ -1,6 +1,7 @@
 """Generated programs and edits before the judge: a swapped process answers as a fresh one, or the swap was refused.
 
-In the suite this takes half a minute on each Python, always with the same examples as far as it gets. It fails where more of the swaps
+In the suite this takes half a minute on each Python, always with the same examples as far as it gets. It fails where more
+of the swaps
 are wrong than are known to be (see :data:`ALLOWED`), and the summary prints how many were. Longer, with other examples
 each time, and ending at the first swap that is wrong:
 

@@ -11,7 +11,7 @@ import pytest
 from hotswap.link.staging import compile_statement
 from hotswap.plan.units import summarise
 
-MODULES = ["argparse", "asyncio.tasks", "dataclasses", "enum", "functools", "inspect", "logging", "fractions", "typing", "zipfile"]
+MODULES = ["argparse", "asyncio.tasks", "dataclasses", "enum", "fractions", "functools", "inspect", "logging", "zipfile"]
 
 
 def functions(code: CodeType) -> list[CodeType]:
