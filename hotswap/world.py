@@ -143,6 +143,7 @@ class World:
         history: applied swaps, oldest first.
         held: findings of files whose newest text was not applied, by path.
         mechanisms: how each redirected callable is redirected.
+        contributors: by what a module binds, the modules that have changed it while they were imported.
     """
 
     # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
@@ -152,6 +153,7 @@ class World:
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
+    contributors: dict[tuple[str, str], set[str]] = attrs.Factory(dict)
     # What plugins say about a value of a module: "data", "opaque", or None.
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)

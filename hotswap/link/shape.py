@@ -68,6 +68,7 @@ def prepare_shapes(
         resolve=resolve,
         shape_of=plugins.class_shape,
         lookup=lookup,
+        changed=draft.dirt.values,
     )
     return _Shapes(draft, world, census, views, [live for _, live in classes]).prepare()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from types import FunctionType
 from typing import Any
 
@@ -110,6 +111,7 @@ class Views:
         resolve: the live twin of a staged object.
         shape_of: asks plugins.
         lookup: what a dotted name means in a module after the swap.
+        changed: the globals that get another value, with their module.
     """
 
     old: Texts
@@ -119,6 +121,7 @@ class Views:
     resolve: Callable[[Any], Any]
     shape_of: Callable[[type], Shape | None]
     lookup: Callable[[str, str], Any]
+    changed: Collection[tuple[str, str]] = ()
 
     def before(self, cls: type) -> View:
         return self._view(cls.__mro__, lambda each: each, self.old)
@@ -153,17 +156,22 @@ class Views:
                 view.fixed = tuple(shape.fields)
             view.hashing += _hashing(twin, text, shape)
             if goes_on:
-                self._add_fields(view, cls, module, text, shape)
+                self._add_fields(view, cls, module, text, shape, texts)
                 goes_on = self._goes_on(view, twin, module, text, shape)
         return view
 
-    def _add_fields(self, view: View, cls: type, module: str | None, text: TextClass | None, shape: Shape | None) -> None:
+    def _add_fields(
+        self, view: View, cls: type, module: str | None, text: TextClass | None, shape: Shape | None, texts: Texts
+    ) -> None:
         for name, field in shape.fields.items() if shape is not None else ():
             view.fields.setdefault(name, field)
             view.origin.setdefault(name, (module or "", self.line(cls)))
         if text is None or module is None:
             return
-        view.unknown |= text.unknown
+        for whole, place in text.unknown.items():
+            names = re.findall(r"Name\(id='(\w+)'", whole) if texts is self.new else []
+            differs = any((place[0], name) in self.changed for name in names)
+            view.unknown[f"{whole} otherwise" if differs else whole] = place
         for name, written in text.fields.items():
             if name not in view.fields or (name not in view.texts and not view.fields[name].is_safe):
                 view.fields[name] = written.evaluate(functools.partial(self.lookup, written.module))

@@ -73,6 +73,7 @@ class Surroundings:
         summary: the summary of a managed module's loaded text.
         kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
+        contributors: the modules that have changed what a symbol is bound to while they were imported.
         executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
     """
 
@@ -86,6 +87,7 @@ class Surroundings:
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
+    contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     executing: Mapping[str, int] = MappingProxyType({})
 
 
@@ -128,7 +130,7 @@ class _Builder:
             self._make_graphs(modules)
             self._note_moved()
             dirt = self._follow(modules)
-            wider = self._universe([*modules, *self._registries(dirt), *self._old_registries()])
+            wider = self._universe([*modules, *self._registries(dirt), *self._old_registries(), *self._contributors(dirt)])
             if set(wider) == set(modules):
                 break
             modules = wider
@@ -160,6 +162,16 @@ class _Builder:
         for module, index in dirt.evaluated():
             found |= {symbol[0] for symbol in self.graph.mutated(module, self.graph.summaries[module].units[index])}
         return found
+
+    def _contributors(self, dirt: Dirt) -> set[str]:
+        """Modules that make and fill what evaluated statements read: later ones have not filled it yet at their line."""
+        found: set[str] = set()
+        for module, index in dirt.evaluated():
+            unit = self.graph.summaries[module].units[index]
+            for symbol in self.graph.uses_symbols(module, unit.analysis.now):
+                others = self.around.contributors((symbol[0], symbol[1].partition(".")[0]))
+                found |= {symbol[0], *others} if others else set()
+        return {name for name in found if self.around.file_of(name)}
 
     def _old_registries(self) -> set[str]:
         """Modules whose data the old texts contributed to, though the new ones may not even import them."""
