@@ -471,7 +471,7 @@ class _Linker:
         if bound is not live:
             self.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
             self.rebound[module, name] = (live, bound)
-            if unit.kind is not UnitKind.IMPORT and self.merger.is_filled(live):
+            if unit.kind is not UnitKind.IMPORT and (self.merger.is_filled(live) or is_a(live, CONTAINERS)):
                 self._note_left(module, name, live, bound, where)
             elif live is not MISSING and callable(live) and not self._is_led(module, name, live, bound):
                 severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
