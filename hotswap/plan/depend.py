@@ -269,7 +269,8 @@ class Follower:
         called = self._called(module, unit, now.calls)
         plain = self._keeps_data(module, unit)
         kept = called if plain else self._called(module, unit, now.computes)
-        if not plain and self._keeps_instance(module, unit):
+        is_definition = unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)  # a class as a decorator makes an object, too
+        if not plain and (is_definition or self._keeps_instance(module, unit)):
             for symbol in called:
                 if symbol in d.classes or any(
                     (symbol[0], f"{symbol[1]}.{m}") in d.affected for m in ("__init__", "__new__", "__post_init__")

@@ -29,8 +29,10 @@ _ANY_WORD = b""  # of units that may contain any
 #: Members that run while a class or an object of it is made.
 _CONSTRUCTORS = frozenset(
     "__init__ __new__ __post_init__ __attrs_post_init__ __attrs_pre_init__ __init_subclass__ __set_name__ __prepare__ "
-    "__call__ _generate_next_value_ _missing_".split()
+    "__call__ __class_getitem__ _generate_next_value_ _missing_".split()
 )
+#: Members that any attribute may run.
+_LOOKUPS = frozenset({"__getattr__", "__getattribute__", "__get__"})
 _Place = tuple[str, Unit]  # the module of a unit, and the unit
 
 
@@ -170,7 +172,7 @@ class _Walk:
         metaclasses: those that run where the class of the statement is made.
         called, read: names of attributes; those that were only read run a member where it is a property or the like.
         strings, beginnings: of names that are computed.
-        operates: special methods may run.
+        operates: special methods may run; where it only looks up attributes, those that do that.
     """
 
     objects: Objects
@@ -183,6 +185,7 @@ class _Walk:
     strings: set[str] = attrs.Factory(set)
     beginnings: set[str] = attrs.Factory(set)
     operates: bool = False
+    looks_up: bool = False
     _seen: set[Symbol] = attrs.Factory(set)
     _units: set[tuple[str, int]] = attrs.Factory(set)
     _pending: list[tuple[str, Uses]] = attrs.Factory(list)
@@ -242,6 +245,8 @@ class _Walk:
         if member.is_decorated and member.name in self.read:
             return True
         is_special = member.name.startswith("__") and member.name.endswith("__")
+        if self.looks_up and self.is_plain and member.name in _LOOKUPS:
+            return True
         return self.operates and self.is_plain and (is_special or member.name == "<lambda>")
 
     def _is_computed(self, name: str) -> bool:
@@ -268,7 +273,8 @@ class _Walk:
                 continue  # ``path("cart/", views.cart)``: what takes it keeps it
             names = symbol[1].split(".")[1:]
             (self.read if is_start and chain not in uses.calls else self.called).update(names)
-            self._meet(_top(symbol), symbol, makes)
+            self.looks_up |= bool(names)
+            self._meet(_top(symbol), symbol, makes or bool(names))  # ``Color.RED.label``: a class may hold objects, too
         for target, attr in uses.imports:
             if attr and (symbol := graph.resolve(target, attr)) is not None and symbol[1]:
                 self._meet(_top(symbol), symbol, makes)

@@ -438,8 +438,8 @@ class _Walker:
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         for decorator in node.decorator_list:
             self._decorator(decorator, uses, local, path, deferred)
-        with computed(uses) as made:
-            for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            with computed(uses, is_kept=dotted(base) is None) as made:  # ``Repo[User]`` may make a class
                 self.visit(base, made, local, path, deferred)
                 if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
                     uses.calls.add(f"{chain}.__init_subclass__")
