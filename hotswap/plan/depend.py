@@ -481,8 +481,7 @@ class Follower:
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
                     self._support_instance(symbol, met)
-                    if symbol in self.objects.carriers:  # ``K[int]`` and ``len(K)`` run code of the class and call nothing
-                        self._support(symbol)
+                    self._support_read(symbol)
                     self._support_row(symbol, (module, index))
                 self._support_earlier(module, unit)
                 for symbol in self.graph.mutated(module, unit):
@@ -536,6 +535,14 @@ class Follower:
         if (cls is not None and cls in self._heads) or top in met:
             rows = (top, cls) if cls is not None else (top,)
             d.support |= {key for row in rows for key in self.recipe(row) if key not in d.changed and key not in d.derived}
+
+    def _support_read(self, symbol: Symbol) -> None:
+        """``K[int]``, ``len(K)`` and ``K.x`` run code of a class, or of its metaclass, and call nothing."""
+        top = (symbol[0], symbol[1].partition(".")[0])
+        if top in self.objects.carriers:
+            if self.graph.kind_of(top) == "class" and not self._heads.isdisjoint(self.graph.ancestors(top)):
+                self.dirt.aside.add(top)
+            self._support(top)
 
     def _support_missing(self, symbol: Symbol) -> None:
         """A helper that the module deletes at its end is there again while what it builds is evaluated."""
