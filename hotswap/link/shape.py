@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import enum
 import gc
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MemberDescriptorType
 from typing import Any
@@ -43,6 +44,8 @@ from hotswap.plugin.values import Field
 from hotswap.world import World
 
 _HEAP_TYPE = 1 << 9
+#: A text that no function with an assignment to an attribute can be without.
+_SETS_ATTRIBUTE = re.compile(rb"\.\s*\w+\s*(?:=(?!=)|:)|setattr|__dict__|vars")
 
 
 def prepare_shapes(
@@ -134,7 +137,7 @@ class _Shapes:
         """Fields that functions begin to give to the objects that they make, and that objects from before lack."""
         for module, diff in self.draft.diffs.items():
             for old, new in diff.pairs:
-                if old.text == new.text:
+                if old.text == new.text or not _SETS_ATTRIBUTE.search(new.text):
                     continue
                 before = read_factories(ast.Module([old.node], []), module, self.views.old.function)
                 for (qualname, chain), fields in read_factories(

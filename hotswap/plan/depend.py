@@ -101,6 +101,7 @@ class Follower:
         self.recipe = Recipes(graph, modules)
         self.objects = Objects(graph, modules, self.recipe)
         self._order = {module: place for place, module in enumerate(modules)}
+        self._renamed: dict[str, set[str]] | None = None
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
@@ -110,14 +111,11 @@ class Follower:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
         before = -1
         while before != (before := self._size()):
-            names = self._dirty_names()
+            self._spread_functions()
             self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
             self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes()})
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
-                    if unit.mentions(names):
-                        self._follow_functions(module, unit)
-                        self._follow_decorators(module, unit)
                     self._inherit_affected(module, unit)
                     self._follow_registered(module, unit)
                     if unit.kind is not UnitKind.GUARD:
@@ -141,22 +139,34 @@ class Follower:
         marks = (d.values, d.classes, d.affected, d.shallow, d.added, d.rebound)
         return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
-    def _dirty_names(self) -> frozenset[bytes]:
-        """Every word by which a text can name something that changed: its own name, or one that an import gives it."""
+    def _spread_functions(self) -> None:
+        """Mark all functions that behave differently by what is dirty now: their texts name it, or a function that does."""
         d = self.dirt
         marks = (d.values, d.classes, d.affected, d.shallow, d.rebound)
-        names = {part for symbols in marks for _, name in symbols for part in name.split(".")}
-        renamed = [
-            (binding.attr, binding.local)
-            for module in self.modules
-            for unit in self.graph.summaries[module].units
-            for binding in unit.imports
-            if binding.attr is not None and binding.attr != binding.local
-        ]
-        before = -1
-        while before != (before := len(names)):
-            names |= {local for attr, local in renamed if attr in names}
-        return frozenset(name.encode() for name in names)
+        pending = [*{part for symbols in marks for _, name in symbols for part in name.split(".")}]
+        while pending:
+            name = pending.pop()
+            for module, unit in (place for word in self._words_for(name) for place in self.objects.mentioning(word)):
+                before = len(d.affected) + len(d.shallow)
+                self._follow_functions(module, unit)
+                self._follow_decorators(module, unit)
+                if len(d.affected) + len(d.shallow) > before:
+                    pending += {part for qualname in unit.analysis.function_names for part in qualname.split(".")}
+
+    def _words_for(self, name: str) -> set[str]:
+        """By which a text can name something: its own name, or one that an import gives it."""
+        if self._renamed is None:
+            self._renamed = {}
+            for module in self.modules:
+                for binding in (binding for unit in self.graph.summaries[module].units for binding in unit.imports):
+                    if binding.attr is not None and binding.attr != binding.local:
+                        self._renamed.setdefault(binding.attr, set()).add(binding.local)
+        words, pending = {name}, [name]
+        while pending:
+            new = self._renamed.get(pending.pop(), set()) - words
+            words |= new
+            pending += new
+        return words
 
     # ---- functions that behave differently ----
 

@@ -139,7 +139,7 @@ class Objects:
             words = {symbol[1] for symbol in pending}
             pending = set()
             for word in words:
-                for module, unit in self._mentioning(word):
+                for module, unit in self.mentioning(word):
                     if self._uses_carrier(module, unit):
                         pending |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
             pending -= self.carriers
@@ -150,7 +150,7 @@ class Objects:
         tops |= {(binding.module, binding.attr) for binding in unit.imports if binding.attr is not None}
         return not tops.isdisjoint(self.carriers)
 
-    def _mentioning(self, word: str) -> list[_Place]:
+    def mentioning(self, word: str) -> list[_Place]:
         """The units whose text may contain a word."""
         if self._by_word is None:
             self._by_word = {}
