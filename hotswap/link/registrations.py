@@ -10,18 +10,19 @@ What abstract classes have answered before is dropped as other caches are: see `
 from __future__ import annotations
 
 import abc
-from _abc import _abc_register, _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]
 from collections.abc import Callable
 from typing import Any
 
-from hotswap.commit import NOTHING, Swap, Write
+from hotswap.commit import Swap, set_class
 from hotswap.kinds import is_a
+
+_get_dump: Callable[[type], Any] = vars(abc)["_get_dump"]
 
 
 def move_registrations(
     swap: Swap, live: type, staged: type, resolve: Callable[[Any], Any], may_go: Callable[[type], bool]
 ) -> None:
-    """Give the live class what is registered with the new one.
+    """Add the write that gives the live class what is registered with the new one.
 
     Args:
         may_go: True for a registered class that the old text has registered and nobody else.
@@ -29,15 +30,15 @@ def move_registrations(
     if not is_a(live, abc.ABCMeta) or not is_a(staged, abc.ABCMeta):
         return
     mine, theirs = _registered(live), [resolve(cls) for cls in _registered(staged)]
-    gone = [cls for cls in mine if not _is_in(cls, theirs) and may_go(cls)]
-    kept = [cls for cls in mine if not _is_in(cls, gone)]
+    kept = [cls for cls in mine if _is_in(cls, theirs) or not may_go(cls)]
     new = [*kept, *(cls for cls in theirs if not _is_in(cls, mine))]
-    if gone or len(new) > len(kept):
-        # There is no call that takes one away: all go, and those that stay come again.
-        again = (_reset_caches, live)
-        swap.add(*(Write(NOTHING, (_abc_register, live, cls)) for cls in mine))
-        swap.add(Write((_reset_registry, live), (_reset_registry, live)), Write(again, again))
-        swap.add(*(Write((_abc_register, live, cls), NOTHING) for cls in new))
+    if len(new) > len(kept) or len(kept) < len(mine):
+        # Registering asks issubclass, and that the program, so it is not done inside of the commit: the registry of
+        # another class is filled here, and given to the live one there.
+        other = abc.ABCMeta(live.__name__, (), {})
+        for cls in new:
+            other.register(cls)
+        swap.add(set_class(live, "_abc_impl", other.__dict__["_abc_impl"], f"classes registered with {live.__qualname__}"))
 
 
 def _registered(cls: type) -> list[type]:
