@@ -50,7 +50,7 @@ class Contributions:
             if now == known:
                 continue
             record = self.world.records[key[0]]
-            self.world.contributors.setdefault(key, set()).add(name)
+            record.contributors.setdefault(key[1], set()).add(name)
             if before.get(key, known) == known and record.base is not None:
                 self.world.snapshot_names(record, [key[1]])
                 self._known[key] = now

@@ -302,7 +302,7 @@ class Engine:
             kind_of=functools.cache(world.kind_of),  # which goes through all that a container holds
             type_of=functools.cache(world.type_of),
             classes_in=functools.cache(world.classes_in),
-            contributors=lambda symbol: world.contributors.get(symbol, ()),
+            contributors=world.contributors,
             module_of=world.module_of,
             file_of=world.file_of,
             place_of=lambda name: places.get(name, len(places)),

@@ -31,8 +31,9 @@ from hotswap.world import ModuleRecord
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
 _current: Session | None = None
-#: What was known of the modules when hotswap was stopped, for when it is started again.
-_left: dict[str, ModuleRecord] = {}
+#: What was known of the modules when hotswap was stopped, for when it is started again, with the spec that they had:
+#: a module that is reloaded meanwhile gets another one.
+_left: dict[str, tuple[ModuleRecord, Any]] = {}
 
 
 @attrs.define(eq=False)
@@ -138,7 +139,8 @@ def _adopt_loaded(session: Session, name: str, module: ModuleType | None, on_fin
         step = "make it readable and start hotswap again"
         on_finding(Finding(code="HS104", severity=Severity.KEPT, message=message, file=file, next_step=step))
         return
-    if (left := _left.get(name)) is not None and left.module is module and left.file == file:
+    left, spec = _left.get(name, (None, None))
+    if left is not None and left.module is module and left.file == file and module.__spec__ is spec:
         session.engine.world.readopt(left)  # what is live is known from before, whatever the file has become since
         return
     # Main carries the file as it was given on the command line in its code; others the absolute path.
@@ -216,7 +218,7 @@ def stop() -> None:
 def _close(session: Session) -> None:
     """What is live in its modules is known, and will be where hotswap is started again."""
     with session.engine.world.lock:
-        _left.update(session.engine.world.records)
+        _left.update({name: (record, record.module.__spec__) for name, record in session.engine.world.records.items()})
     session.close()
 
 

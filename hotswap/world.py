@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -50,6 +50,7 @@ class ModuleRecord:
             ``function(default)``); None for a module that hotswap was attached to later.
         has_run: False for a main module that is still executing.
         is_stale: the file is known to have changed between its import and its adoption, so ``data`` is not what is live.
+        contributors: by what it binds, the modules that have changed that while they were imported.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ModuleRecord:
     base: dict[str, Print] | None = attrs.field(default=None, repr=False)
     has_run: bool = True
     is_stale: bool = False
+    contributors: dict[str, set[str]] = attrs.field(factory=dict, repr=False)
     basename: str = attrs.field(init=False, repr=False)
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)
@@ -143,7 +145,6 @@ class World:
         history: applied swaps, oldest first.
         held: findings of files whose newest text was not applied, by path.
         mechanisms: how each redirected callable is redirected.
-        contributors: by what a module binds, the modules that have changed it while they were imported.
     """
 
     # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
@@ -153,7 +154,6 @@ class World:
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
-    contributors: dict[tuple[str, str], set[str]] = attrs.Factory(dict)
     # What plugins say about a value of a module: "data", "opaque", or None.
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
@@ -310,6 +310,10 @@ class World:
             if len(seen) > _MOST_OBJECTS:
                 return None
         return frozenset((cls.__module__, cls.__qualname__) for cls in classes if self.is_managed(cls))
+
+    def contributors(self, symbol: Symbol) -> Collection[str]:
+        record = self.records.get(symbol[0])
+        return record.contributors.get(symbol[1], ()) if record is not None else ()
 
     def module_of(self, symbol: Symbol) -> str | None:
         record = self.records.get(symbol[0])

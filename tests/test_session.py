@@ -286,3 +286,26 @@ print(report.held[0].message, lib.RATE)
     )
     assert lines[0] == "False restart ['HS210']"
     assert lines[1] == "the file of lib changed after it was imported and before hotswap was attached 1"
+
+
+def test_a_module_that_was_reloaded_while_hotswap_was_stopped_is_taken_as_it_is(play) -> None:
+    """What was known of it is not true any more: nothing is swapped from a text that is not live."""
+    lines = play(
+        """
+import importlib
+hotswap.start(["."], watch=False)
+import lib
+hotswap.stop()
+write("lib.py", "RATE = 20\\n\\ndef f():\\n    return RATE, 'b'\\n")
+importlib.invalidate_caches()
+importlib.reload(lib)
+lib.RATE = 7
+hotswap.start(["."], watch=False)
+print(hotswap.swap().verdict, lib.RATE, lib.f())
+write("lib.py", "RATE = 20\\n\\ndef f():\\n    return RATE, 'c'\\n")
+show(hotswap.swap())
+print(lib.RATE, lib.f())
+""",
+        lib="RATE = 1\n\ndef f():\n    return RATE, 'a'\n",
+    )
+    assert lines == ["nothing 7 (7, 'b')", "True swap []", "7 (7, 'c')"]
