@@ -81,19 +81,19 @@ def _old_draft(draft: Draft, world: World) -> Draft:
     }
     graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
     modules = list(draft.order)
-    dirt = Dirt(changed=set(_old_units(draft, graph, modules)))
+    recipe = Recipes(graph, modules)
+    dirt = Dirt(changed=set(_old_units(draft, recipe)))
     dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
-    Follower(graph, dirt, modules).follow()
+    Follower(recipe, dirt, modules).follow()
     return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=())
 
 
-def _old_units(draft: Draft, graph: Graph, modules: list[str]) -> Iterable[Key]:
-    recipe = Recipes(graph, modules)
+def _old_units(draft: Draft, recipe: Recipes) -> Iterable[Key]:
     for module, index in draft.dirt.evaluated():
         unit = draft.summaries[module].units[index]
         for symbol in {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit)):
             for key in recipe(symbol):
-                if graph.summaries[key[0]].units[key[1]].kind is not UnitKind.IMPORT:
+                if recipe.graph.summaries[key[0]].units[key[1]].kind is not UnitKind.IMPORT:
                     yield key
 
 

@@ -32,14 +32,17 @@ def import_bindings(node: ast.AST, module: str, is_package: bool) -> Iterator[Im
         for alias in node.names:
             yield ImportBinding(local="*" if alias.name == "*" else alias.asname or alias.name, module=base, attr=alias.name)
     elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-        for child in node.orelse if is_for_checkers(node) else ast.iter_child_nodes(node):  # type: ignore[attr-defined]  # If
+        executed = ast.iter_child_nodes(node)
+        if isinstance(node, ast.If) and is_for_checkers(node.test):
+            executed = iter(node.orelse)
+        for child in executed:
             if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
                 yield from import_bindings(child, module, is_package)
 
 
-def is_for_checkers(node: ast.AST) -> bool:
-    """True for ``if TYPE_CHECKING:``, whose body is never executed."""
-    return isinstance(node, ast.If) and (dotted(node.test) or "").rpartition(".")[2] == "TYPE_CHECKING"
+def is_for_checkers(test: ast.expr) -> bool:
+    """True for the test of ``if TYPE_CHECKING:``, whose body is never executed."""
+    return (dotted(test) or "").rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str:
@@ -62,9 +65,9 @@ def bound_names(nodes: Iterable[ast.AST]) -> list[str]:
     while pending:
         node = pending.pop()
         kind = type(node)
-        if kind is ast.Name:
-            if type(node.ctx) is ast.Store:  # type: ignore[attr-defined]  # a Name
-                found.append(node.id)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                found.append(node.id)
         elif kind is ast.Constant:
             continue
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -259,12 +259,12 @@ class _Builder:
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
         recipe = Recipes(self.graph, modules)
-        for symbol in changed_recipes(self.before, self.graph, modules, self.edited):
+        for symbol in changed_recipes(Recipes(self.before, modules), recipe, self.edited):
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
                 for key in recipe(symbol):
                     if key not in dirt.changed:
                         dirt.derived.setdefault(key, symbol)
-        Follower(self.graph, dirt, modules).follow()
+        Follower(recipe, dirt, modules).follow()
         return dirt
 
     def _action(self, module: str, unit: Unit, added: bool) -> bool:

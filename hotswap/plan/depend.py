@@ -14,7 +14,7 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import attrs
 
@@ -92,13 +92,14 @@ def by_module(keys: Iterable[Key]) -> dict[str, list[int]]:
 class Follower:
     """Spreads the dirt until nothing more is added."""
 
-    def __init__(self, graph: Graph, dirt: Dirt, modules: list[str]) -> None:
+    def __init__(self, recipe: Recipes, dirt: Dirt, modules: list[str]) -> None:
+        graph = recipe.graph
         self.graph = graph
         self.dirt = dirt
         self.modules = modules
         self._reads: dict[Key, set[Symbol]] = {}
         self._hops = Hops(graph)
-        self.recipe = Recipes(graph, modules)
+        self.recipe = recipe
         self.objects = Objects(graph, modules, self.recipe)
         self._order = {module: place for place, module in enumerate(modules)}
         self._renamed: dict[str, set[str]] | None = None
@@ -590,17 +591,16 @@ def _by_owner(marked: set[Symbol]) -> dict[Symbol, list[str]]:
     return found
 
 
-def changed_recipes(old: Graph, new: Graph, modules: list[str], edited: Mapping[str, object]) -> set[Symbol]:
+def changed_recipes(before: Recipes, after: Recipes, edited: Iterable[str]) -> set[Symbol]:
     """Symbols to which edited modules contribute otherwise than before: other statements, or another order."""
     symbols: set[Symbol] = set()
-    for graph in (old, new):
+    for graph in (before.graph, after.graph):
         for module in edited:
             if module in graph.summaries:
                 for unit in graph.summaries[module].units:
                     if unit.kind is not UnitKind.GUARD:
                         symbols |= graph.mutated(module, unit)
-    before, after = Recipes(old, modules), Recipes(new, modules)
-    return {s for s in symbols if _row(old, before(s)) != _row(new, after(s))}
+    return {s for s in symbols if _row(before.graph, before(s)) != _row(after.graph, after(s))}
 
 
 def _row(graph: Graph, keys: list[Key]) -> list[tuple[str, str]]:

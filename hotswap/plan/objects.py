@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.plan.bindings import dotted
 from hotswap.plan.graph import Graph, Symbol
-from hotswap.plan.recipes import Recipes
+from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import BY_STRING, Uses, decorated_functions, is_metaclass
 
@@ -69,7 +69,7 @@ class Objects:
     recipe: Recipes
     carriers: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
-    met: dict[tuple[str, int], set[Symbol]] = attrs.Factory(dict)
+    met: dict[Key, set[Symbol]] = attrs.Factory(dict)
     _members: dict[Symbol, list[_Member]] = attrs.Factory(dict)
     _by_word: dict[bytes, list[_Place]] | None = None
 
@@ -187,7 +187,7 @@ class _Walk:
     operates: bool = False
     looks_up: bool = False
     _seen: set[Symbol] = attrs.Factory(set)
-    _units: set[tuple[str, int]] = attrs.Factory(set)
+    _units: set[Key] = attrs.Factory(set)
     _pending: list[tuple[str, Uses]] = attrs.Factory(list)
 
     def start(self, module: str, parts: Iterable[Uses]) -> None:
@@ -224,8 +224,9 @@ class _Walk:
     def _enter(self, owner: Symbol) -> Symbol | None:
         """Follow the members of a class that may run by now."""
         affected = self.objects.affected
-        for name in self.called | self.read if (owner[0], owner[1]) in self.objects.carriers else ():
-            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in self._plain_members(owner):
+        functions = {member.symbol for member in self.objects.members(owner)}
+        for name in self.called | self.read if owner in self.objects.carriers else ():
+            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in functions:
                 return symbol
         for member in self.objects.members(owner):
             has_objects = self.classes[owner] or member.is_of_class or owner in self.metaclasses
@@ -235,9 +236,6 @@ class _Walk:
                 self._seen.add(member.symbol)
                 self._pending.append((owner[0], member.uses))
         return None
-
-    def _plain_members(self, owner: Symbol) -> set[Symbol]:
-        return {member.symbol for member in self.objects.members(owner)}
 
     def _may_run(self, member: _Member) -> bool:
         if member.name in _CONSTRUCTORS or member.name in self.called or self._is_computed(member.name):
@@ -269,7 +267,7 @@ class _Walk:
             symbol = graph.resolve(module, chain)
             if symbol is None or not symbol[1]:
                 continue
-            if is_start and chain not in uses.calls and graph.kind_of(_top(symbol)) in ("function", "class"):
+            if is_start and chain not in uses.calls | uses.subscripts and graph.kind_of(_top(symbol)) in ("function", "class"):
                 continue  # ``path("cart/", views.cart)``: what takes it keeps it
             names = symbol[1].split(".")[1:]
             (self.read if is_start and chain not in uses.calls else self.called).update(names)

@@ -52,6 +52,7 @@ class Uses:
     names: set[str] = attrs.Factory(set)  # attributes of anything but globals, also those read by strings, see BY_STRING
     strings: set[str] = attrs.Factory(set)  # constants that may be such a string
     called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
+    subscripts: set[str] = attrs.Factory(set)  # those of the reads that are subscripted, which may make a class
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
     kept: Uses | None = None  # of these, what is used where the result stays in a default, an argument or an attribute
@@ -68,6 +69,7 @@ class Uses:
         self.names |= other.names
         self.strings |= other.strings
         self.called |= other.called
+        self.subscripts |= other.subscripts
         self.calls_unknown |= other.calls_unknown
         self.operates |= other.operates
         self.inspects_parameter |= other.inspects_parameter
@@ -198,9 +200,9 @@ class _Walker:
             self._attribute(cast(ast.Attribute, node), uses, local, path, deferred)
         elif kind is ast.Call:
             self._call(cast(ast.Call, node), uses, local, path, deferred)
-        elif kind is ast.Constant:
-            if type(node.value) is str and node.value.isidentifier():  # type: ignore[attr-defined]  # a Constant
-                uses.strings.add(node.value)  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and node.value.isidentifier():
+                uses.strings.add(node.value)
         elif isinstance(node, _FUNCTIONS):
             self._function(node, uses, local, path, deferred)
         elif isinstance(node, ast.Lambda):
@@ -235,6 +237,8 @@ class _Walker:
             self._children(node, uses, local, path, deferred)
         else:
             uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
+            if isinstance(node, ast.Subscript) and (chain := dotted(node.value)) is not None:
+                uses.subscripts |= {chain} if chain.partition(".")[0] not in local else set()
             if isinstance(node, ast.Subscript) and _is_namespace(node.value):
                 uses.names |= _names_in_key(node.slice)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
