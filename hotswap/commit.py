@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.kinds import deleter_of, setter_of
 from hotswap.model import Finding, Redirect
 from hotswap.versions import renumber
 
@@ -187,14 +188,14 @@ def set_cell(cell: CellType, value: Any) -> Write:
 def set_class(cls: type, name: str, value: Any, what: str = "") -> Write:
     """Set an attribute of a class, past its metaclass's ``__setattr__``."""
     old = cls.__dict__.get(name, MISSING)
-    do = (type.__setattr__, cls, name, value)
+    do = (setter_of(cls), cls, name, value)
     if old is MISSING:
-        return Write(do, (type.__delattr__, cls, name), what)
-    return Write(do, (type.__setattr__, cls, name, old), what)
+        return Write(do, (deleter_of(cls), cls, name), what)
+    return Write(do, (setter_of(cls), cls, name, old), what)
 
 
 def del_class(cls: type, name: str, what: str = "") -> Write:
-    return Write((type.__delattr__, cls, name), (type.__setattr__, cls, name, cls.__dict__[name]), what)
+    return Write((deleter_of(cls), cls, name), (setter_of(cls), cls, name, cls.__dict__[name]), what)
 
 
 def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write:

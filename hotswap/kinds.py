@@ -4,6 +4,8 @@ meant for a function would then go through the proxy to the function inside.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import WrapperDescriptorType
 from typing import Any, TypeGuard, TypeVar, overload
 
 import wrapt
@@ -21,3 +23,23 @@ def is_a(value: object, kind: tuple[type, ...]) -> TypeGuard[Any]: ...
 def is_a(value: object, kind: Any) -> bool:
     """``isinstance`` by the type that the interpreter sees; the value itself is not asked."""
     return issubclass(type(value), kind)
+
+
+#: The namespace of a class, read past a metaclass that gives another one.
+vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+
+
+def setter_of(cls: type) -> Callable[[type, str, Any], None]:
+    """``type.__setattr__``, which runs no code of a metaclass written in Python; a metaclass written in C lets only its
+    own by, as that of ctypes structures does."""
+    return _slot_of(cls, "__setattr__")
+
+
+def deleter_of(cls: type) -> Callable[[type, str], None]:
+    """The same for ``type.__delattr__``."""
+    return _slot_of(cls, "__delattr__")
+
+
+def _slot_of(cls: type, name: str) -> Any:
+    slots = (vars_of(base).get(name) for base in type(cls).__mro__)
+    return next(slot for slot in slots if type(slot) is WrapperDescriptorType)

@@ -42,6 +42,7 @@ from hotswap.link.late import evaluate_bases
 from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
+from hotswap.link.order import follow_text
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
@@ -867,8 +868,8 @@ class _Linker:
         """Members of classes that a library takes part in making."""
         for staged, live, edit in self.staging.reduced:
             module = staged.__module__
-            old = frozenset(self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, ()))
-            new = frozenset(self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, ()))
+            old = self._body_names(module, live.__qualname__, old=True).get(live.__qualname__, {})
+            new = self._body_names(module, live.__qualname__, old=False).get(live.__qualname__, {})
             unit = self.draft.summaries[module].binders()[live.__qualname__][0]
             pair = ClassPair(
                 module=module,
@@ -877,11 +878,13 @@ class _Linker:
                 line=unit.line,
                 live=live,
                 staged=staged,
-                old_body=old,
-                new_body=new,
+                old_body=frozenset(old),
+                new_body=frozenset(new),
                 base=self._base(module),
             )
+            start = len(self.swap.writes)
             move_members(self.swap, pair, self.twins, self.merger, edit)
+            follow_text(self.swap, live, list(old), list(new), start)
 
     def _body_names(self, module: str, name: str, *, old: bool) -> dict[str, dict[str, str]]:
         """Names that class statements bind in their bodies, with what assigns them, by qualified name of the class."""

@@ -13,7 +13,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from hotswap.commit import NOTHING, Call, Swap, Write
-from hotswap.kinds import is_a
+from hotswap.kinds import deleter_of, is_a, setter_of
 from hotswap.link.instances import batch
 
 
@@ -24,20 +24,40 @@ def put_in_order(swap: Swap, live: type, wanted: Sequence[str], start: int) -> N
         wanted: the names in their new order; others come behind them.
         start: where the writes of the class begin in the swap.
     """
-    before = [name for name, value in live.__dict__.items() if _is_movable(live, name, value)]
-    after = dict.fromkeys(before)
-    for write in swap.writes[start:]:
-        call, *arguments = write.do
-        if call is type.__setattr__ and arguments[0] is live and _is_movable(live, arguments[1], arguments[2]):
-            after.setdefault(arguments[1])
-        elif call is type.__delattr__ and arguments[0] is live:
-            after.pop(arguments[1], None)
+    before, after = _names(swap, live, start)
     target = [name for name in wanted if name in after]
     target += [name for name in after if name not in target]
-    if list(after) == target:
+    if after == target:
         return
     swap.writes[start:start] = [Write(NOTHING, call) for call in reversed(_to_the_end(live, _from_difference(before, target)))]
-    swap.add(*(Write(call, NOTHING) for call in _to_the_end(live, _from_difference(target, list(after)))))
+    swap.add(*(Write(call, NOTHING) for call in _to_the_end(live, _from_difference(target, after))))
+
+
+def follow_text(swap: Swap, live: type, old: Sequence[str], new: Sequence[str], start: int) -> None:
+    """The same for a class that a library takes part in making: what its text names changes places, all else stays.
+
+    Args:
+        old, new: the names that the class statement binds, in the order of the two texts.
+    """
+    if [name for name in old if name in new] == list(new):
+        return  # what is only removed leaves no other order
+    _, after = _names(swap, live, start)
+    in_text = iter([name for name in new if name in after])
+    put_in_order(swap, live, [next(in_text) if name in new else name for name in after], start)
+
+
+def _names(swap: Swap, live: type, start: int) -> tuple[list[str], list[str]]:
+    """The attributes of a live class that can be moved, before the writes from ``start`` on and after them."""
+    before = [name for name, value in live.__dict__.items() if _is_movable(live, name, value)]
+    after = dict.fromkeys(before)
+    setter, deleter = setter_of(live), deleter_of(live)
+    for write in swap.writes[start:]:
+        call, *arguments = write.do
+        if call is setter and arguments[0] is live and _is_movable(live, arguments[1], arguments[2]):
+            after.setdefault(arguments[1])
+        elif call is deleter and arguments[0] is live:
+            after.pop(arguments[1], None)
+    return before, list(after)
 
 
 def _is_movable(cls: type, name: str, value: Any) -> bool:
@@ -57,7 +77,7 @@ def _to_the_end(cls: type, names: list[str]) -> list[Call]:
     values: list[Any] = []
     return [
         (values.extend, map(operator.getitem, repeat(cls.__dict__), names)),
-        batch(map(type.__delattr__, repeat(cls), names)),
-        batch(map(type.__setattr__, repeat(cls), names, values)),
+        batch(map(deleter_of(cls), repeat(cls), names)),
+        batch(map(setter_of(cls), repeat(cls), names, values)),
         (values.clear,),
     ]

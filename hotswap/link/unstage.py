@@ -27,7 +27,7 @@ import attrs
 import wrapt
 
 from hotswap.fingerprint import LRU, same_value
-from hotswap.kinds import PROXY, is_a
+from hotswap.kinds import PROXY, is_a, setter_of, vars_of
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import look_up, look_up_function
@@ -411,6 +411,8 @@ def exchange(staging: Staging, twins: Twins) -> None:
     skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
     skip |= {id(made) for made in twins.objects}
     skip |= {id(twins.functions), id(twins.classes), id(twins.copies), id(twins.made)}
+    # The dict of a class is written through the class only: the caches of its attributes would not see it, and give what has died.
+    skip |= {id(own) for item in staging.young if is_a(item, type) for own in gc.get_referents(vars_of(item))}
     before = -1
     while before != (before := len(twins.of)):
         for item in itertools.chain(staging.young, twins.made):
@@ -434,7 +436,9 @@ def _refers(item: Any, twins: Twins) -> bool:
     referents = gc.get_referents(item)
     if any(id(referent) in twins.of for referent in referents):
         return True
-    if type(item) in _WITHOUT_DICT or is_a(item, type):
+    if is_a(item, type):
+        return any(id(value) in twins.of for value in vars_of(item).values())
+    if type(item) in _WITHOUT_DICT:
         return False  # a dict that it refers to is another object
     return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
 
@@ -522,11 +526,11 @@ def _exchange_function(item: FunctionType, twins: Twins) -> None:
 
 
 def _exchange_class(item: type, twins: Twins) -> None:
-    if id(item) in twins.of:
-        return  # its contents are led over when they are moved into the live class
-    for name, value in list(item.__dict__.items()):
+    for name, value in list(vars_of(item).items()):
         if id(value) in twins.of:
-            type.__setattr__(item, name, twins.resolve(value))
+            setter_of(item)(item, name, twins.resolve(value))
+    if id(item) in twins.of:
+        return  # its bases and its metaclass are led over with its contents, when they are moved into the live class
     bases = tuple(twins.resolve(base) for base in item.__bases__)
     if bases != item.__bases__:
         try:

@@ -7,7 +7,7 @@ or of something that the recipe reads, is a change of the value: that is all of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -268,10 +268,22 @@ class Graph:
             for symbol in self.reach(self.calls_of(module, unit)):
                 for owner, uses in self.functions(symbol):
                     self._note_mutations(owner, uses.mutates | uses.writes, found)
+        self._note_mutations(module, self._filled_arguments(module, now), found)
         found |= self._class_registries(module, unit)
         found -= {(module, name) for name in unit.names}
         self._mutated[key] = frozenset(found)
         return self._mutated[key]
+
+    def _filled_arguments(self, module: str, now: Uses) -> Iterator[str]:
+        """What is given to a function that mutates it, itself or in a function that it makes: ``@register(TABLE)``."""
+        for chain, place, argument in now.gives:
+            symbol = self.resolve(module, chain)
+            if symbol is None or not any(u.kind is UnitKind.FUNCTION for u in self.binders(symbol[0]).get(symbol[1], ())):
+                continue
+            for _, uses in self.functions(symbol):
+                name = place if isinstance(place, str) else "".join(uses.parameters[place : place + 1])
+                if name in uses.fills:
+                    yield argument
 
     def _note_mutations(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
         for chain in chains:

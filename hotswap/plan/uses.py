@@ -53,6 +53,9 @@ class Uses:
     strings: set[str] = attrs.Factory(set)  # constants that may be such a string
     called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
     subscripts: set[str] = attrs.Factory(set)  # those of the reads that are subscripted, which may make a class
+    gives: set[tuple[str, int | str, str]] = attrs.Factory(set)  # (call, place or keyword, global that is given there)
+    fills: set[str] = attrs.Factory(set)  # local names whose values are mutated
+    parameters: tuple[str, ...] = ()  # of a function: the names of its parameters
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
     kept: Uses | None = None  # of these, what is used where the result stays in a default, an argument or an attribute
@@ -70,6 +73,8 @@ class Uses:
         self.strings |= other.strings
         self.called |= other.called
         self.subscripts |= other.subscripts
+        self.gives |= other.gives
+        self.fills |= other.fills
         self.calls_unknown |= other.calls_unknown
         self.operates |= other.operates
         self.inspects_parameter |= other.inspects_parameter
@@ -117,7 +122,9 @@ class Analysis:
 
     def note_function(self, name: str, shallow: Uses, nested: Uses) -> None:
         nested.merge(shallow)
-        self._functions.setdefault(name, Uses()).merge(nested)
+        found = self._functions.setdefault(name, Uses())
+        found.merge(nested)
+        found.parameters = nested.parameters
         self._shallow.setdefault(name, Uses()).merge(shallow)
 
     def note_class_hook(self, name: str) -> None:
@@ -337,6 +344,10 @@ class _Walker:
             uses.calls_unknown = True
         else:
             uses.calls.add(chain)
+            given = [*enumerate(node.args), *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg)]
+            for place, value in given:
+                if (argument := dotted(value)) is not None and argument.partition(".")[0] not in local:
+                    uses.gives.add((chain, place, argument))
             match node.args:
                 case [ast.Constant(value=str(target)), *_] if chain.endswith("import_module"):
                     uses.imports.add((target, ""))
@@ -364,8 +375,12 @@ class _Walker:
         while isinstance(node, (ast.Subscript, ast.Call)):
             node = node.value if isinstance(node, ast.Subscript) else node.func
         chain = dotted(node)
-        if chain is not None and chain.partition(".")[0] not in local:
-            uses.mutates.add(chain)
+        if chain is not None:
+            head = chain.partition(".")[0]
+            if head in local:
+                uses.fills.add(head)
+            else:
+                uses.mutates.add(chain)
 
     def _decorator(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         """A decorator is called; one that is a method (``@app.route("/")``) may note the function in its object."""
@@ -419,6 +434,7 @@ class _Walker:
     def _walk_outermost(self, body: Sequence[ast.AST], args: ast.arguments, local: frozenset[str], name: str) -> None:
         shallow, nested = Uses(), Uses()
         self._walk_body(body, args, shallow, local, nested)
+        nested.parameters = tuple(arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs))
         self.found.note_function(name, shallow, nested)
 
     def _walk_body(
