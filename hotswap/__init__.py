@@ -2,21 +2,26 @@
 
 from hotswap.errors import (
     ConfigError,
+    DeclarationError,
     FileError,
     HotswapError,
+    MigrationError,
     NotStartedError,
     RemovedError,
     RollbackError,
     UnsupportedError,
 )
+from hotswap.migrations import migrate
 from hotswap.model import Finding, Plan, Report, Status, Verdict
-from hotswap.session import preview, rollback, start, status, stop, swap
+from hotswap.session import confirm, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
 
 __all__ = [
     "ConfigError",
+    "DeclarationError",
     "FileError",
     "Finding",
     "HotswapError",
+    "MigrationError",
     "NotStartedError",
     "Plan",
     "RemovedError",
@@ -25,10 +30,15 @@ __all__ = [
     "Status",
     "UnsupportedError",
     "Verdict",
+    "confirm",
+    "migrate",
     "preview",
+    "retry",
     "rollback",
     "start",
     "status",
     "stop",
     "swap",
+    "version_of",
+    "wait_converted",
 ]

@@ -78,6 +78,7 @@ class Swap:
         trampolines: live functions that lead to another one, during linking only.
         suspended: generators and coroutines that were alive, to name what still runs old code.
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
+        request: what the convert stage does to objects that exist; None for nothing.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -89,6 +90,7 @@ class Swap:
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
+    request: Any = None
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:
@@ -104,11 +106,14 @@ def apply(swap: Swap) -> float:
     Raises:
         WriteError: a write failed; those made before it have been taken back.
     """
-    return _run(swap.writes, forward=True)
+    return _run(swap.writes)
 
 
-def revert(swap: Swap) -> float:
+def revert(swap: Swap, then: Swap | None = None) -> float:
     """Take all writes back in one instant, the last one first. Caller holds ``Engine.lock``.
+
+    Args:
+        then: further writes, made behind them in the same instant.
 
     Returns:
         How long the instant took, in seconds.
@@ -116,11 +121,12 @@ def revert(swap: Swap) -> float:
     Raises:
         WriteError: a write cannot be taken back, because the program has changed what it wrote; all is as it was.
     """
-    return _run(swap.writes, forward=False)
+    back = [Write(write.undo, write.do, write.what) for write in reversed(swap.writes)]
+    return _run([*back, *then.writes] if then is not None else back)
 
 
-def _run(writes: list[Write], *, forward: bool) -> float:
-    calls = [w.do for w in writes] if forward else [w.undo for w in reversed(writes)]
+def _run(writes: list[Write]) -> float:
+    calls = [w.do for w in writes]
     written = {id(call[1]): call[1] for call in calls if call[0] is setattr and type(call[1]) is FunctionType}
     calls += renumber(written.values())
     rows, rest = _in_rows(calls)
@@ -132,9 +138,8 @@ def _run(writes: list[Write], *, forward: bool) -> float:
     except BaseException as error:
         # What was made before the failure is taken back in order.
         made = min(len(calls) - sum(map(operator.length_hint, rest)) - 1, len(writes))
-        back = [w.undo for w in reversed(writes[:made])] if forward else [w.do for w in writes[len(writes) - made :]]
-        deque(starmap(operator.call, back), maxlen=0)
-        failed = writes[min(made, len(writes) - 1) if forward else max(len(writes) - made - 1, 0)]
+        deque(starmap(operator.call, [w.undo for w in reversed(writes[:made])]), maxlen=0)
+        failed = writes[min(made, len(writes) - 1)]
         raise WriteError(failed.what or getattr(failed.do[0], "__qualname__", "a write")) from error
     finally:
         took = time.perf_counter() - start

@@ -21,9 +21,10 @@ from typing import cast
 import attrs
 
 from hotswap import commit
-from hotswap.errors import CODES, RollbackError
+from hotswap.convert.converter import Converter
+from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.link.bind import LinkRefused, link
-from hotswap.link.instances import NO_INSTANCES
+from hotswap.link.instances import NO_INSTANCES, Census
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import run_statement
 from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
@@ -59,6 +60,7 @@ class Engine:
         on_report: called with each report, after the swap lock has been released.
         world: everything known about the program.
         list_forks: gives the pids that forks of this process have had.
+        converter: converts the objects of classes that changed.
     """
 
     scope: object
@@ -66,6 +68,7 @@ class Engine:
     world: World = attrs.Factory(World)
     plugins: Plugins = attrs.Factory(Plugins)
     list_forks: Callable[[], Iterable[int]] = tuple
+    converter: Converter = attrs.Factory(Converter)
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
@@ -78,6 +81,7 @@ class Engine:
 
     def __attrs_post_init__(self) -> None:
         self.world.ask_kind = self.plugins.value_kind
+        self.converter.lock = self.lock
 
     # ---- the pipeline ----
 
@@ -166,7 +170,7 @@ class Engine:
 
     def _link(self, draft: Draft) -> commit.Swap:
         try:
-            return link(draft, self.world, self.plugins)
+            return link(draft, self.world, self.plugins, self.converter)
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
@@ -209,7 +213,7 @@ class Engine:
             swap = self._link(draft)
             clock.mark("link")
             try:
-                clock.note("commit", commit.apply(swap))
+                clock.note("commit", self._apply(swap))
             except commit.WriteError as error:
                 if error.what != NO_INSTANCES:
                     raise
@@ -220,8 +224,37 @@ class Engine:
         finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
         raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
 
+    def _apply(self, swap: commit.Swap) -> float:
+        """Commit, and hand the objects that have to be converted on."""
+        if swap.request is None:
+            return commit.apply(swap)
+        self.converter.before_commit(swap.request)
+        try:
+            took = commit.apply(swap)
+        except BaseException:
+            self.converter.cancel(swap.request)
+            raise
+        swap.findings += [_not_converted(error) for error in self.converter.after_commit(swap.request, swap)]
+        return took
+
+    def _revert(self, swap: commit.Swap) -> float:
+        """The same for the way back."""
+        if swap.request is None:
+            return commit.revert(swap)
+        request, then, census = self.converter.back(swap.request), commit.Swap(), Census()
+        self.converter.arm(request, then, census)
+        census.frame(then)
+        self.converter.before_commit(request)
+        try:
+            took = commit.revert(swap, then)
+        except BaseException:
+            self.converter.cancel(request)
+            raise
+        self.converter.after_commit(request, then)
+        return took
+
     def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
-        commit.revert(swap)
+        self._revert(swap)
         self._restore_texts(before, gone)
 
     # ---- reading ----
@@ -430,8 +463,9 @@ class Engine:
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
             applied = self.world.history[-1]
+            self._check_way_back(applied)
             try:
-                clock.note("commit", commit.revert(applied.swap))
+                clock.note("commit", self._revert(applied.swap))
             except commit.WriteError as error:
                 raise RollbackError(
                     f"swap {applied.report.number} cannot be taken back: the program has changed what it wrote "
@@ -452,6 +486,21 @@ class Engine:
         self._tell(report)
         return report
 
+    def confirm(self) -> int:
+        """Let go of what was kept aside for a rollback; gives of how many objects."""
+        with self.lock:
+            return self.converter.confirm()
+
+    @staticmethod
+    def _check_way_back(applied: AppliedSwap) -> None:
+        leaps = applied.swap.request.leaps.values() if applied.swap.request is not None else ()
+        lacking = {step.migration.describe() for leap in leaps for step in leap.irreversible}
+        if lacking:
+            raise RollbackError(
+                f"swap {applied.report.number} cannot be taken back: {', '.join(sorted(lacking))} has no way back; nothing was "
+                "changed. Save the old text with a migration that leads on from the live version instead"
+            )
+
     def status(self) -> Status:
         """What is managed, what was swapped, what is redirected and how, what is held."""
         world = self.world
@@ -461,6 +510,7 @@ class Engine:
                 swaps=tuple(applied.report for applied in world.history),
                 mechanisms=tuple((module, name, mechanism) for (module, name), mechanism in sorted(world.mechanisms.items())),
                 held=tuple(finding for findings in world.held.values() for finding in findings),
+                classes=self.converter.status(),
             )
 
     def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> None:
@@ -495,6 +545,10 @@ class Engine:
             writes=len(swap.writes) if swap is not None else 0,
             timing=clock.timing(seen_at),
         )
+
+
+def _not_converted(error: MigrationError) -> Finding:
+    return Finding(code="HS308", severity=Severity.KEPT, message=str(error))
 
 
 class _Clock:

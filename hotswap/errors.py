@@ -36,6 +36,18 @@ class RollbackError(HotswapError):
     """There is no swap to take back, or it cannot be taken back; nothing was changed."""
 
 
+class DeclarationError(HotswapError):
+    """A ``migrate`` makes no sense; the message names the declaration with its place, and what to do about it."""
+
+
+class MigrationError(HotswapError):
+    """An object could not be converted. It is as it was, and so is every other one; the cause is the hook's exception.
+
+    The next access gives the same error, until the migrations are mended (a save is enough) or ``hotswap.retry()`` is
+    called.
+    """
+
+
 class RemovedError(HotswapError, AttributeError):
     """A reference from before was called, but the new source has no such function any more.
 
@@ -103,6 +115,16 @@ CODES: dict[str, Code] = _codes(
      "Restart."),
     ("HS303", "a removed field looks renamed", "One field was removed and one of like kind was added while objects exist.",
      "Keep the old name for now, or restart."),
+    ("HS304", "objects are converted", "Live objects of a class are converted by migrations, at their first access or by the "
+     "sweep in the background.", "Nothing; hotswap.status() counts those that are left."),
+    ("HS305", "migration leads nowhere", "A migration names a class that is not there, or leads from a version that its class "
+     "has not reached.", "Mend the name or the versions; without versions it leads from the one that is live."),
+    ("HS306", "two migrations for one step", "Two migrations of a class lead from the same version.",
+     "Give them versions in a row, or remove one."),
+    ("HS307", "no way back", "A migration has no way back, so the swap that brings it cannot be taken back once it is live.",
+     "Add one with @name.down, or accept it."),
+    ("HS308", "object could not be converted", "A migration raised for some objects. They are as they were, and raise "
+     "MigrationError when they are accessed.", "Mend the migration and save it, or call hotswap.retry()."),
     ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
      "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "

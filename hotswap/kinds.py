@@ -32,14 +32,17 @@ vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 def setter_of(cls: type) -> Callable[[type, str, Any], None]:
     """``type.__setattr__``, which runs no code of a metaclass written in Python; a metaclass written in C lets only its
     own by, as that of ctypes structures does."""
-    return _slot_of(cls, "__setattr__")
+    found: Callable[[type, str, Any], None] = _slot_of(cls, "__setattr__")
+    return found
 
 
 def deleter_of(cls: type) -> Callable[[type, str], None]:
     """The same for ``type.__delattr__``."""
-    return _slot_of(cls, "__delattr__")
+    found: Callable[[type, str], None] = _slot_of(cls, "__delattr__")
+    return found
 
 
 def _slot_of(cls: type, name: str) -> Any:
-    slots = (vars_of(base).get(name) for base in type(cls).__mro__)
+    metaclass: type = type(cls)
+    slots = (vars_of(base).get(name) for base in metaclass.__mro__)
     return next(slot for slot in slots if type(slot) is WrapperDescriptorType)

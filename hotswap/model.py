@@ -255,6 +255,35 @@ class Report:
 
 
 @attrs.frozen(kw_only=True)
+class ClassStatus:
+    """The objects of one class that is being converted.
+
+    Attributes:
+        name: dotted, with its module.
+        version: of the class.
+        left: objects that wait, by their version.
+        converted, failed: how many have been converted since the class began to change, and how many could not be.
+        rate: objects per second, since the conversion began.
+        barrier: True while accesses are looked at.
+        unproved: how many objects ``gc.freeze()`` hides at this time; some may be of this class.
+    """
+
+    name: str
+    version: int
+    left: tuple[tuple[int, int], ...]
+    converted: int
+    failed: int
+    rate: float
+    barrier: bool
+    unproved: int = 0
+
+    def __str__(self) -> str:
+        waiting = ", ".join(f"{count:,} at version {version}" for version, count in self.left) or "none left"
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.name} version {self.version}: {waiting}, {self.converted:,} converted{failed}, {self.rate:,.0f}/s"
+
+
+@attrs.frozen(kw_only=True)
 class Status:
     """The state of the engine.
 
@@ -263,12 +292,14 @@ class Status:
         swaps: reports of the swaps that are live, oldest first.
         mechanisms: module, qualified name and mechanism of each redirected callable.
         held: reasons why newer texts on disk are not live.
+        classes: those whose objects are being converted.
     """
 
     modules: tuple[tuple[str, str], ...] = ()
     swaps: tuple[Report, ...] = ()
     mechanisms: tuple[tuple[str, str, Mechanism], ...] = ()
     held: tuple[Finding, ...] = ()
+    classes: tuple[ClassStatus, ...] = ()
 
 
 def to_json(value: Any) -> Any:

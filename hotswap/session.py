@@ -288,6 +288,61 @@ def rollback() -> Report:
     return current().engine.rollback()
 
 
+def version_of(obj: object) -> int:
+    """The version that an object has; asking does not convert it.
+
+    Versions are counted from 1 for each class: by ``__schema_version__`` in the class or by its migrations, and on by each
+    swap that migrates its objects.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    return current().engine.converter.version_of(obj)
+
+
+def wait_converted(cls: type | None = None, timeout: float | None = None) -> bool:
+    """Wait until no object waits for its conversion any more.
+
+    Args:
+        cls: of this class and its subclasses; by default of any class.
+        timeout: seconds; by default as long as it takes.
+
+    Returns:
+        False where time is over, or where all that is left could not be converted (``status().classes`` counts them).
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    return current().engine.converter.wait(cls, timeout)
+
+
+def retry(cls: type | None = None) -> int:
+    """Try objects again whose migration has failed.
+
+    Args:
+        cls: of this class and its subclasses; by default of any class.
+
+    Returns:
+        How many are tried again, at their next access or by the sweep.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    return current().engine.converter.retry(cls)
+
+
+def confirm() -> int:
+    """Let go of the fields that objects have lost and that were kept for a rollback, which then cannot bring them back.
+
+    Returns:
+        Of how many objects fields were kept.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+    """
+    return current().engine.confirm()
+
+
 def status() -> Status:
     """What is managed, what was swapped and by which mechanism, and what is held.
 

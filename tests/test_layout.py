@@ -24,7 +24,7 @@ TOP_LEVEL = {"pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md", "hotswap"
 BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
-VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions"}
+VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -37,7 +37,8 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
 #   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
 #               plan is pure and knows values only; link binds a plan to live objects and asks plugins; transition looks
-#               at what a plan changes. link prepares the writes, and a plugin may add some, so these two know commit
+#               at what a plan changes; convert takes what link fills in, the leap that each class makes. link prepares the
+#               writes, and a plugin may add some, so these two know commit
 #   engine      the order of the stages
 #   ways in     everything
 MAY_IMPORT: dict[str, set[str]] = {
@@ -54,7 +55,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contributions": VALUES | {"world"},
     **{part: VALUES | {"world"} for part in PROCESS | STAGES},
     "plan": VALUES,
-    "link": VALUES | {"world", "commit", "plan", "plugin"},
+    "migrations": {"errors"},
+    "convert": VALUES | {"commit"},
+    "link": VALUES | {"world", "commit", "plan", "plugin", "convert"},
     "transition": VALUES | {"world", "plan"},
     "plugin": VALUES | {"world", "commit"},
     "engine": VALUES | STATE | STAGES,

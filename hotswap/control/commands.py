@@ -31,6 +31,9 @@ class ControlledEngine(Protocol):
     def preview(self, changes: ChangeSet) -> Plan: ...
     def rollback(self) -> Report: ...
     def status(self) -> Status: ...
+    def confirm(self) -> int: ...
+    @property
+    def converter(self) -> Any: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +83,16 @@ def _rollback(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, An
     return _reported(engine.rollback(), args)
 
 
+def _retry(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    count = engine.converter.retry(None)
+    return {"count": count, "lines": [[(f"{count:,} objects are tried again", "plain")]]}
+
+
+def _confirm(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    count = engine.confirm()
+    return {"count": count, "lines": [[(f"the lost fields of {count:,} objects are let go of", "plain")]]}
+
+
 def _reported(report: Report, args: Mapping[str, Any]) -> dict[str, Any]:
     done = report.applied or report.verdict is Verdict.NOTHING
     return {"report": to_json(report), "done": done, "lines": _layout(args).report(report)}
@@ -99,5 +112,7 @@ COMMANDS: dict[str, Command] = {
                 help="Show what saving the files would do; nothing is changed or executed."),
         Command(name="swap", run=_swap, takes_files=True, help="Swap the files as they are on disk now."),
         Command(name="rollback", run=_rollback, help="Take the newest swap back."),
+        Command(name="retry", run=_retry, help="Try objects again whose migration has failed."),
+        Command(name="confirm", run=_confirm, help="Let go of the fields that are kept for a rollback."),
     )
 }

@@ -72,6 +72,8 @@ class Layout:
         lines = _section("modules", [f"{name}  {self._shorten(file)}" for name, file in status.modules])
         lines += _section("swaps", [self._swap_in_short(report) for report in status.swaps])
         lines += _section("redirected", [f"{mechanism:<10} {module}.{name}" for module, name, mechanism in status.mechanisms])
+        if status.classes:
+            lines += _section("converting", list(map(str, status.classes)))
         lines += _section("held", [])[:1] if not status.held else [(("held: ", "code"), (str(len(status.held)), "held"))]
         return [*lines, *self._findings(status.held)]
 

@@ -19,6 +19,8 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
+from hotswap.convert.barrier import reroute
+from hotswap.convert.converter import Converter
 from hotswap.fingerprint import (
     CONTAINERS,
     LRU,
@@ -42,13 +44,14 @@ from hotswap.link.late import evaluate_bases
 from hotswap.link.left import Left
 from hotswap.link.limbo import collect_staged
 from hotswap.link.memo import Memory
-from hotswap.link.order import follow_text
+from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
+from hotswap.link.order import follow_text
 from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
 from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
-from hotswap.link.shape import prepare_shapes
+from hotswap.link.shape import make_views, prepare_shapes
 from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.stars import star_units
@@ -78,13 +81,13 @@ class LinkRefused(Exception):
         self.findings = findings
 
 
-def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
+def link(draft: Draft, world: World, plugins: Plugins, converter: Converter) -> Swap:
     """Prepare all writes of a plan.
 
     Raises:
         LinkRefused: a statement raised, or live objects do not allow it.
     """
-    linker = _Linker(draft, world, plugins)
+    linker = _Linker(draft, world, plugins, converter)
     enabled = gc.isenabled()
     gc.disable()  # what is staged stays young until it is let go of, so that it can be collected at once
     try:
@@ -100,8 +103,9 @@ def link(draft: Draft, world: World, plugins: Plugins) -> Swap:
 
 
 class _Linker:
-    def __init__(self, draft: Draft, world: World, plugins: Plugins) -> None:
+    def __init__(self, draft: Draft, world: World, plugins: Plugins, converter: Converter) -> None:
         self.draft = draft
+        self.converter = converter
         self.world = world
         self.plugins = plugins
         self.swap = Swap()
@@ -183,13 +187,23 @@ class _Linker:
 
     def _prepare_shapes(self) -> None:
         """Live objects of classes that change shape get what they lack, or the swap is held."""
-        found = prepare_shapes(
-            self.draft, self.world, self.plugins, self.census, self.twins.classes, self.twins.resolve, self._look_up
+        classes = self.twins.classes
+        views = make_views(self.draft, self.world, self.plugins, classes, self.twins.resolve, self._look_up)
+        request, found = prepare_migrations(
+            self.draft, self.world, self.converter, views, self.staging.declared, self.twins.resolve, self.swap
         )
+        migrated = request.leaps if request is not None else ()
+        found += prepare_shapes(self.draft, self.world, self.census, views, [live for _, live in classes], migrated)
         held = [finding for finding in found if finding.severity is Severity.HELD]
         if held:
             raise LinkRefused(*held)
         self.swap.findings += found
+        for live in [live for _, live in classes]:
+            self.swap.add(*reroute(live, future_own(live, views, self.converter), self.converter.barriers))
+        if request is not None:
+            self.swap.request = request
+            request.fresh += [item for item in self.staging.young if type(item) in request.leaps]
+            self.converter.arm(request, self.swap, self.census)
 
     def _look_up(self, module: str, chain: str) -> Any:
         """What a dotted name means in a module after the swap, running no code; MISSING for nothing that is known."""

@@ -22,6 +22,8 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
+from hotswap.convert.barrier import NAMES as BARRIER
+from hotswap.convert.barrier import is_barrier
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
 from hotswap.kinds import is_a
 from hotswap.link.data import Merger, is_synchroniser
@@ -86,6 +88,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
+    done |= {name for name in BARRIER if is_barrier(live.__dict__.get(name))}  # it goes on to the new ones, see reroute()
     for name, value in staged.__dict__.items():
         if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))

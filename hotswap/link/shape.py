@@ -21,7 +21,7 @@ import ast
 import enum
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MemberDescriptorType
 from typing import Any
 
@@ -48,22 +48,18 @@ _HEAP_TYPE = 1 << 9
 _SETS_ATTRIBUTE = re.compile(rb"\.\s*\w+\s*(?:=(?!=)|:)|setattr|__dict__|vars")
 
 
-def prepare_shapes(
-    draft: Draft, world: World, plugins: Plugins, census: Census, classes: list[tuple[type, type]],
+def make_views(
+    draft: Draft, world: World, plugins: Plugins, classes: list[tuple[type, type]],
     resolve: Callable[[Any], Any], lookup: Callable[[str, str], Any],
-) -> list[Finding]:  # fmt: skip
-    """Compare what objects hold by the old text and by the new one, and prepare the writes that they need.
+) -> Views:  # fmt: skip
+    """What objects hold by the old text and by the new one.
 
     Args:
-        census: takes the writes.
         classes: staged class, live class.
         resolve: the live twin of a staged object.
         lookup: what a dotted name means in a module after the swap, MISSING for nothing.
-
-    Returns:
-        Findings; held ones stop the swap.
     """
-    views = Views(
+    return Views(
         old=Texts(lambda module: _old_summary(draft, module)),
         new=Texts(draft.summaries.get),
         names={record.module.__name__: name for name, record in world.records.items()},
@@ -73,7 +69,22 @@ def prepare_shapes(
         lookup=lookup,
         changed=draft.dirt.values,
     )
-    return _Shapes(draft, world, census, views, [live for _, live in classes]).prepare()
+
+
+def prepare_shapes(
+    draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Collection[type]
+) -> list[Finding]:
+    """Compare the views of live objects, and prepare the writes that they need.
+
+    Args:
+        census: takes the writes.
+        rebuilt: live classes that were built anew.
+        migrated: classes whose objects are converted by migrations.
+
+    Returns:
+        Findings; held ones stop the swap.
+    """
+    return _Shapes(draft, world, census, views, rebuilt, {id(cls) for cls in migrated}).prepare()
 
 
 def _old_summary(draft: Draft, module: str) -> Summary | None:
@@ -115,6 +126,7 @@ class _Shapes:
     census: Census
     views: Views
     rebuilt: list[type]
+    migrated: set[int]
     findings: list[Finding] = attrs.Factory(list)
 
     def prepare(self) -> list[Finding]:
@@ -128,7 +140,8 @@ class _Shapes:
             for change in changes:
                 change.objects = found.get(change.cls, [])
                 self._judge(change)
-            if nobody := [change.cls for change in changes if change.asks and not change.objects]:
+            asking = [change for change in changes if change.asks and id(change.cls) not in self.migrated]
+            if nobody := [change.cls for change in asking if not change.objects]:
                 self.census.demand_none(nobody)
         self._name_factories()
         return self.findings
@@ -199,6 +212,8 @@ class _Shapes:
             return
         if objects and change.old.hashing != change.new.hashing and (held := in_hash_containers(objects)):
             self._hold("HS302", change, "", f"{_count(held)} of {change.name} are in a dict or a set, and would get another hash")
+        if id(change.cls) in self.migrated:
+            return
         for base in change.new.foreign.keys() - change.old.foreign.keys() if objects else ():
             self._hold("HS301", change, "", f"{count} of {change.name} exist that have not run {base}.__init__")
         for text in change.new.unknown.keys() - change.old.unknown.keys() if objects else ():

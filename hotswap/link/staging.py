@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.link.limbo import make_all_old
 from hotswap.link.stars import exported, find_starred
+from hotswap.migrations import Migration, collecting
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import by_module
@@ -46,6 +47,7 @@ class Staging:
         young: objects that the collector tracks and that were made meanwhile.
         imported: modules that evaluated imports have really loaded.
         starred: by module, the names that star imports bring, in the live module and as the new text says.
+        declared: migrations that the statements declare; they count from the commit on.
         reduced: plain classes with members of classes that a library takes part in making, with the live class.
     """
 
@@ -56,6 +58,7 @@ class Staging:
     imported: list[str] = attrs.Factory(list)
     starred: dict[str, tuple[set[str], set[str]]] = attrs.Factory(dict)
     reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
+    declared: list[Migration] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
     clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
     _order: frozenset[str] = frozenset()
@@ -71,7 +74,7 @@ class Staging:
             return
         before = set(sys.modules)
         self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
-        with _note_young(self):
+        with _note_young(self), collecting() as self.declared:
             self._make_modules()
             try:
                 for name in self.draft.order:

@@ -411,7 +411,7 @@ def exchange(staging: Staging, twins: Twins) -> None:
     skip |= {id(pair) for pair in (*twins.functions, *twins.classes, *twins.copies)}
     skip |= {id(made) for made in twins.objects}
     skip |= {id(twins.functions), id(twins.classes), id(twins.copies), id(twins.made)}
-    # The dict of a class is written through the class only: the caches of its attributes would not see it, and give what has died.
+    # The dict of a class is written through the class only: its caches would not notice, and give what has died.
     skip |= {id(own) for item in staging.young if is_a(item, type) for own in gc.get_referents(vars_of(item))}
     before = -1
     while before != (before := len(twins.of)):

@@ -139,12 +139,15 @@ class Summary:
 # ---- a module that is still executing -------------------------------------------------------------------------
 
 
+def unit_at(summary: Summary, line: int) -> Unit | None:
+    """The unit that stands at a line."""
+    return next((unit for unit in summary.units if unit.line <= line <= (unit.node.end_lineno or unit.line)), None)
+
+
 def index_at(summary: Summary, line: int) -> int | None:
     """Which unit stands at a line."""
-    for unit in summary.units:
-        if unit.line <= line <= (unit.node.end_lineno or unit.line):
-            return unit.index
-    return None
+    unit = unit_at(summary, line)
+    return unit.index if unit is not None else None
 
 
 def find_again(old: Summary, index: int, new: Summary) -> int:

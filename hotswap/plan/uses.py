@@ -344,7 +344,8 @@ class _Walker:
             uses.calls_unknown = True
         else:
             uses.calls.add(chain)
-            given = [*enumerate(node.args), *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg)]
+            given: list[tuple[int | str, ast.expr]] = list(enumerate(node.args))
+            given += [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
             for place, value in given:
                 if (argument := dotted(value)) is not None and argument.partition(".")[0] not in local:
                     uses.gives.add((chain, place, argument))

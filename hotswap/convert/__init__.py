@@ -1,0 +1,1 @@
+"""Objects of classes that changed: they carry a version, and are converted on their first access."""

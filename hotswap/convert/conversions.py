@@ -1,0 +1,328 @@
+"""Objects that wait for their conversion, and the one way to convert them.
+
+``pending`` holds each old object with its place in the row of leaps of its class, by id; it holds the object, so no id is
+given again, and an object that is not in it is converted or was made by the new code. One call in C takes an object out
+and writes its state: no thread sees one without the other, and who comes second takes nothing out and writes nothing.
+
+    thread A            thread B             what happens
+    reads, runs hook    reads, runs hook     both work on copies; the second to publish finds nothing to take out
+    publishes           between read and     B sees that the entry is gone, and its result or its error does not count
+                        publication
+    publishes           about to write       B's write asks the barrier first, so it lands on the new state
+
+No lock is held while hooks run, and nobody waits for another thread, but for hooks that may run only once, and that wait
+ends. So hooks that need each other's objects, or a lock of the program, cannot block each other.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from itertools import starmap
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import Any
+
+import attrs
+
+from hotswap.convert.leap import HookError, Leap, cancel
+from hotswap.convert.state import Layout, State, copy_containers
+from hotswap.errors import MigrationError
+from hotswap.migrations import REGISTRY
+
+#: So long an access waits for a hook that may run only once and runs in another thread.
+ONCE_LIMIT = 5.0
+#: Functions in which an object is being made.
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "__attrs_post_init__", "__setstate__"})
+
+
+@attrs.frozen(eq=False)
+class Failure:
+    """Why an object is not converted, until the migrations change."""
+
+    message: str
+    cause: BaseException | None
+    changed: int  # the registry's count at that time
+
+
+@attrs.define(eq=False)
+class Progress:
+    """How far the hooks of an object have come that may run only once, where a later one failed."""
+
+    at: int
+    state: State
+    lost: list[tuple[Leap, dict[str, Any]]]
+
+
+@attrs.define(eq=False)
+class Conversions:
+    """All objects that wait.
+
+    Attributes:
+        pending: by id: the object, and the index of the first leap that it needs.
+        leaps: the row of leaps of each class, oldest first.
+        failures: by id of the object.
+        entered: how many objects of a class have been entered since its row began.
+        unsettled: not empty from a commit until its objects are in ``pending``.
+    """
+
+    pending: dict[int, tuple[Any, int]] = attrs.Factory(dict)
+    leaps: dict[type, list[Leap]] = attrs.Factory(dict)
+    failures: dict[int, Failure] = attrs.Factory(dict)
+    entered: Counter[type] = attrs.Factory(Counter)
+    began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the first leap in the row
+    after_errors: list[Exception] = attrs.Factory(list)
+    unsettled: list[Any] = attrs.Factory(list)
+    _layouts: dict[type, Layout] = attrs.Factory(dict)
+    _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)
+    _settled: threading.Event = attrs.Factory(threading.Event)
+    _settler: int = 0
+    _running: dict[int, list[Any]] = attrs.Factory(dict)  # by thread: the objects whose hooks run, outermost first
+    _claims: dict[int, tuple[int, threading.Event]] = attrs.Factory(dict)
+    _progress: dict[int, Progress] = attrs.Factory(dict)
+    _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
+    _fresh_codes: frozenset[CodeType] = frozenset()
+
+    # ---- taking objects in ----
+
+    def begin(self, names: dict[type, tuple[str, ...]]) -> None:
+        """Before a commit: the barrier that it puts up lets nobody through until :meth:`settle`.
+
+        Args:
+            names: the fields that objects of the classes are thought to have.
+        """
+        self._names.update(names)
+        for cls in names:
+            self._layouts.pop(cls, None)
+        self._settled.clear()
+        self._settler = get_ident()
+        self.unsettled.append(True)
+
+    def settle(self, items: list[Any], leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
+        """After a commit: enter its objects, and let everybody through.
+
+        Args:
+            items: those that were listed in the instant of the commit.
+            leaps: what they need, by class.
+            fresh_codes: code objects that the commit has put in place.
+        """
+        try:
+            places = {}
+            for cls, leap in leaps.items():
+                row = self.leaps.setdefault(cls, [])
+                places[cls] = len(row)
+                self.began.setdefault(cls, time.perf_counter())
+                row.append(leap)
+            pending = self.pending
+            for start in range(0, len(items), 5000):  # in slices: other threads run in between
+                part = items[start : start + 5000]
+                if pending:
+                    part = [item for item in part if id(item) not in pending]
+                self.entered.update(map(type, part))
+                pending.update(zip(map(id, part), zip(part, map(places.__getitem__, map(type, part)), strict=True), strict=True))
+            self._note_unmade(leaps, fresh_codes)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Let everybody through."""
+        self.unsettled.clear()
+        self._settler = 0
+        self._settled.set()
+
+    def _note_unmade(self, leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
+        self._fresh_codes = fresh_codes
+        for code, item in _find_makers(set(leaps)):
+            if id(item) in self.pending:
+                if code in fresh_codes:  # the new code makes it, so it needs nothing
+                    self.pending.pop(id(item), None)
+                else:
+                    self._unmade[id(item)] = item
+
+    # ---- one object ----
+
+    def convert(self, item: Any) -> None:
+        """Make an object what its class is now. Called at each access while the object may have to be converted.
+
+        Raises:
+            MigrationError: a hook failed, or cannot be waited for; the object is as it was.
+        """
+        if self.unsettled:
+            self._wait(item)
+        key, thread = id(item), get_ident()
+        running = self._running.get(thread)
+        if running:
+            if running[-1] is item:
+                return  # its own hook looks at it, and sees it as it was
+            if any(one is item for one in running):
+                raise self._error(item, "its migration needs an object whose migration needs it", None)
+        if self._unmade and key in self._unmade and self._is_unmade(item):
+            return
+        while (entry := self.pending.get(key)) is not None:
+            if (failure := self.failures.get(key)) is not None:
+                if failure.changed == REGISTRY.changed:
+                    raise MigrationError(failure.message) from failure.cause
+                self.failures.pop(key, None)
+            row = self.leaps[type(item)]
+            left = cancel(row[entry[1] :])
+            if any(leap.is_once for leap in left):
+                if not self._claim(key, thread, item):
+                    continue
+                try:
+                    self._convert(item, key, thread, entry, left)
+                finally:
+                    self._claims.pop(key)[1].set()
+            else:
+                self._convert(item, key, thread, entry, left)
+
+    def _convert(self, item: Any, key: int, thread: int, entry: tuple[Any, int], left: list[Leap]) -> None:
+        layout = self._layouts.get(type(item)) or self._layout(type(item))
+        state, own = layout.read(item)
+        if self.pending.get(key) is not entry:
+            return  # what was read may be of two versions
+        before = State(state)
+        copies = copy_containers(state)
+        running = self._running.setdefault(thread, [])
+        running.append(item)
+        lost: list[tuple[Leap, dict[str, Any]]] = []
+        try:
+            state = self._run(item, key, left, state, lost)
+        except HookError as error:
+            if self.pending.get(key) is entry:
+                self._fail(item, key, error)
+            return
+        finally:
+            running.pop()
+            if not running:
+                self._running.pop(thread, None)
+        calls = copies.put_back(state) if copies is not None else []
+        calls += layout.write(item, own, before, state)
+        for leap, fields in lost:
+            leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
+        try:
+            deque(starmap(operator.call, ((self.pending.__delitem__, key), *calls)), maxlen=0)
+        except KeyError:
+            if key not in self.pending:
+                return  # another thread was first
+            raise
+        self._progress.pop(key, None)
+        for leap in left:
+            self.after_errors += leap.published(item)
+
+    def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
+        start = 0
+        if self._progress and (progress := self._progress.get(key)) is not None:
+            start, state = progress.at, State(progress.state)
+            lost += progress.lost
+        for at, leap in enumerate(left[start:], start):
+            then = State(state) if leap.undoes is None else None
+            try:
+                leap.run(state, item)
+            except HookError:
+                if any(done.is_once for done in left[:at]):
+                    self._progress[key] = Progress(at, then if then is not None else state, list(lost))
+                raise
+            if then is not None and (names := then.keys() - state.keys()):
+                lost.append((leap, {name: then[name] for name in names}))
+        return state
+
+    def _layout(self, cls: type) -> Layout:
+        found = self._layouts[cls] = Layout(cls, self._names.get(cls, ()))
+        return found
+
+    def _fail(self, item: Any, key: int, error: HookError) -> None:
+        step = error.step
+        cause = error.__cause__
+        message = (
+            f"{step.name} object at {id(item):#x} stays at version {step.frm}: its migration to {step.to}, "
+            f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
+            "mend the migration and save it, or call hotswap.retry()"
+        )
+        self.failures[key] = Failure(message, cause, REGISTRY.changed)
+
+    def _error(self, item: Any, why: str, cause: BaseException | None) -> MigrationError:
+        cls = type(item)
+        return MigrationError(f"{cls.__module__}.{cls.__qualname__} object at {id(item):#x} cannot be converted: {why}")
+
+    # ---- who waits ----
+
+    def _claim(self, key: int, thread: int, item: Any) -> bool:
+        """True where this thread may run hooks that may run only once; else it has waited for the one that does."""
+        owner, done = self._claims.setdefault(key, (thread, threading.Event()))
+        if owner == thread:
+            return True
+        if not done.wait(ONCE_LIMIT):
+            raise self._error(item, f"a migration that runs once for it has been running elsewhere for {ONCE_LIMIT:g} s", None)
+        return False
+
+    def _wait(self, item: Any) -> None:
+        """Until the objects of a commit are entered nobody can tell old from new."""
+        if self._settler == get_ident():
+            return  # a finaliser or a signal handler of the thread that enters them
+        self._settled.wait()
+
+    def _is_unmade(self, item: Any) -> bool:
+        """True while a frame makes the object that has begun before the commit."""
+        for code, other in _find_makers({type(item)}):
+            if other is item:
+                if code in self._fresh_codes:
+                    self.pending.pop(id(item), None)
+                    break
+                return True
+        self._unmade.pop(id(item), None)
+        return False
+
+    # ---- looking ----
+
+    def left(self, classes: Iterable[type] | None = None) -> Counter[type]:
+        """How many objects wait, by exact class."""
+        counted = Counter(type(item) for item, _ in list(self.pending.values()))
+        return counted if classes is None else Counter({cls: counted[cls] for cls in classes if counted[cls]})
+
+    def position(self, item: Any) -> int | None:
+        """The index of the first leap that an object needs; None for an object that needs none."""
+        entry = self.pending.get(id(item))
+        return entry[1] if entry is not None and entry[0] is item else None
+
+    def retry(self, classes: Callable[[type], bool] = lambda cls: True) -> int:
+        """Let objects be tried again that could not be converted; gives how many."""
+        found = [key for key in list(self.failures) if (e := self.pending.get(key)) is not None and classes(type(e[0]))]
+        for key in found:
+            self.failures.pop(key, None)
+        return len(found)
+
+    def forget(self, cls: type) -> None:
+        """Nothing of a class waits any more."""
+        self.leaps.pop(cls, None)
+        self.entered.pop(cls, None)
+        self.began.pop(cls, None)
+        self._layouts.pop(cls, None)
+        self._names.pop(cls, None)
+
+
+def _place(file: str, line: int, cause: BaseException | None) -> str:
+    """Where a hook raised, or where it is declared."""
+    tb = cause.__traceback__ if cause is not None else None
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == file:
+            line = tb.tb_lineno
+        tb = tb.tb_next
+    return f"{file}:{line}"
+
+
+def _find_makers(classes: set[type]) -> list[tuple[CodeType, Any]]:
+    """The frames that make objects of some classes, with the object; innermost first."""
+    found = []
+    frames: list[FrameType | None] = list(sys._current_frames().values())
+    while frames:  # emptied, and no name left on a frame: one that leads to its own frame would be left to the collector
+        if (frame := frames.pop()) is not None:
+            code = frame.f_code
+            if code.co_name in _MAKERS:
+                found += [(code, value) for value in list(frame.f_locals.values()) if type(value) in classes]
+            frames.append(frame.f_back)
+    frame = None
+    return found

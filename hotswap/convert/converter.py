@@ -1,0 +1,287 @@
+"""Puts barriers up with a commit and takes them away when nothing waits; the versions of classes; the sweep.
+
+    commit                           the barrier is up, and lets nobody through; the old objects are listed
+    settle                           the old objects are entered; from now on each access converts
+    sweep                            converts what nobody accesses, in small slices
+    nothing of a class waits         its barrier is taken away under the engine's lock: the class is as it was
+
+Called with ``Engine.lock`` held, but for the sweep, which takes it without waiting, to take barriers away.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from types import CodeType, FunctionType
+from typing import Any, Protocol
+
+import attrs
+
+from hotswap.commit import NOTHING, Swap, Write
+from hotswap.commit import apply as commit_swap
+from hotswap.convert.barrier import Barrier, make_barriers, own_of
+from hotswap.convert.conversions import Conversions
+from hotswap.convert.leap import Leap, cancel
+from hotswap.errors import MigrationError
+from hotswap.migrations import REGISTRY, When, name_of
+from hotswap.model import ClassStatus
+
+#: Seconds of work before other threads get a turn, and how long they get.
+SLICE, REST = 0.001, 0.0002
+
+
+class Listing(Protocol):
+    """Lists instances inside of the commit; what ``link/instances.py`` gives."""
+
+    first: list[Write]
+
+    def pick(self, classes: Iterable[type]) -> Iterable[Any]: ...
+
+
+@attrs.define(eq=False)
+class Request:
+    """What a swap does to objects that exist.
+
+    Attributes:
+        leaps: by exact class.
+        names: the fields that objects of a class have now.
+        versions: of the classes after the swap, by qualified name; those before it in ``before``.
+        owns: what the classes themselves will have under the names of a barrier; what they have now in ``owns_before``.
+        fresh: objects that the new code has made aside already: they need nothing.
+        up: the writes that put the barriers up.
+        items: takes the objects, in the instant of the commit.
+    """
+
+    leaps: dict[type, Leap]
+    names: dict[type, tuple[str, ...]]
+    versions: dict[str, int]
+    owns: dict[type, dict[str, Any]]
+    owns_before: dict[type, dict[str, Any]] = attrs.Factory(dict)
+    fresh: list[Any] = attrs.Factory(list)
+    up: list[Write] = attrs.Factory(list)
+    before: dict[str, int | None] = attrs.Factory(dict)
+    barriers: list[Barrier] = attrs.Factory(list)
+    items: list[Any] = attrs.Factory(list)
+
+
+@attrs.define(eq=False)
+class Converter:
+    """The convert stage.
+
+    Attributes:
+        lock: the engine's.
+        versions: of classes that were changed while the program runs, by qualified name.
+    """
+
+    lock: Any = attrs.Factory(threading.RLock)
+    conversions: Conversions = attrs.Factory(Conversions)
+    versions: dict[str, int] = attrs.Factory(dict)
+    barriers: list[Barrier] = attrs.Factory(list)
+    kept: list[Leap] = attrs.Factory(list)  # leaps that keep lost fields aside
+    _thread: threading.Thread | None = None
+    _wake: threading.Event = attrs.Factory(threading.Event)
+    _pid: int = attrs.field(factory=os.getpid)
+
+    # ---- versions ----
+
+    def version_of_class(self, cls: type) -> int:
+        """The version of a class: counted while the program runs, else what its text or its migrations say."""
+        name = name_of(cls)
+        if (known := self.versions.get(name)) is not None:
+            return known
+        declared = cls.__dict__.get("__schema_version__")
+        return declared if type(declared) is int else REGISTRY.newest(name)
+
+    def version_of(self, item: Any) -> int:
+        """The version that an object has; it is not converted by asking."""
+        cls = type(item)
+        at = self.conversions.position(item)
+        row = self.conversions.leaps.get(cls)
+        return self.version_of_class(cls) if at is None or row is None else self._version_at(cls, row, at)
+
+    def _version_at(self, cls: type, row: list[Leap], at: int) -> int:
+        """The version of objects that need the leaps from a place on."""
+        for leap in cancel(row[at:]):
+            for step in leap.steps:
+                if step.cls is cls:
+                    return step.frm if leap.undoes is None else step.to
+        return self.version_of_class(cls)
+
+    # ---- with a commit ----
+
+    def arm(self, request: Request, swap: Swap, listing: Listing) -> None:
+        """Before the commit: add the writes that list the objects and put the barriers up."""
+        request.before = {name: self.versions.get(name) for name in request.versions}
+        classes = list(request.leaps)
+        listing.first.append(Write((request.items.extend, listing.pick(classes)), NOTHING, "list old objects"))
+        standing = {barrier.cls for barrier in self.barriers}
+        request.owns_before = {cls: own_of(cls, self.barriers) for cls in classes}
+        owns = {cls: request.owns[cls] for cls in classes if cls not in standing}
+        request.barriers = make_barriers(owns, self.conversions)
+        request.up = [write for barrier in request.barriers for write in barrier.writes_up()]
+        swap.add(*request.up)
+
+    def before_commit(self, request: Request) -> None:
+        """Let nobody through from the commit on, until the objects are entered."""
+        self.conversions.begin(request.names)
+
+    def cancel(self, request: Request) -> None:
+        """The commit failed, and has been taken back."""
+        request.items.clear()
+        request.fresh.clear()
+        self.conversions.release()
+
+    def after_commit(self, request: Request, swap: Swap) -> list[MigrationError]:
+        """Enter the objects; convert those that asked for it at once. Gives what these raised."""
+        fresh = set(map(id, request.fresh))
+        items = [item for item in request.items if id(item) not in fresh]
+        request.items.clear()
+        request.fresh.clear()
+        taken = set(map(id, request.up))
+        swap.writes = [write for write in swap.writes if id(write) not in taken]  # they go when nothing waits any more
+        request.up.clear()
+        self.barriers += request.barriers
+        self.versions.update(request.versions)
+        self.kept += request.leaps.values()
+        self.conversions.settle(items, request.leaps, _codes_in(swap))
+        raised = []
+        for item in items:
+            if request.leaps[type(item)].when is When.EAGER:
+                try:
+                    self.conversions.convert(item)
+                except MigrationError as error:
+                    raised.append(error)
+        self.start()
+        return raised
+
+    def back(self, request: Request) -> Request:
+        """What the way back of a swap does to objects."""
+        versions = {name: was if was is not None else request.versions[name] - 1 for name, was in request.before.items()}
+        names: dict[type, tuple[str, ...]] = dict.fromkeys(request.leaps, ())
+        leaps = {cls: leap.back() for cls, leap in request.leaps.items()}
+        return Request(leaps, names, versions, dict(request.owns_before))
+
+    # ---- the sweep ----
+
+    def start(self) -> None:
+        """Let the sweep run, where something waits for it."""
+        self._wake.set()
+        if not self.barriers and not self.conversions.pending:
+            return
+        if self._thread is None or not self._thread.is_alive() or self._pid != os.getpid():
+            self._pid = os.getpid()  # a child that was forked has no threads but its own
+            self._thread = threading.Thread(target=self._sweep, name="hotswap-sweep", daemon=True)
+            self._thread.start()
+
+    def _sweep(self) -> None:
+        while self.barriers or self.conversions.pending:
+            self._wake.clear()
+            self._convert_all()
+            if not self.finish():
+                self._wake.wait(0.05 if self.conversions.left() else 0.002)
+
+    def _convert_all(self) -> None:
+        conversions = self.conversions
+        deadline = time.perf_counter() + SLICE
+        for key in list(conversions.pending):
+            entry = conversions.pending.get(key)
+            if entry is None or key in conversions.failures or self._waits_for_access(entry):
+                continue
+            try:
+                conversions.convert(entry[0])
+            except MigrationError:
+                pass  # it is noted, and raised at the next access
+            entry = None
+            if time.perf_counter() > deadline:
+                time.sleep(REST)
+                deadline = time.perf_counter() + SLICE
+
+    def _waits_for_access(self, entry: tuple[Any, int]) -> bool:
+        return any(leap.when is When.ON_ACCESS for leap in self.conversions.leaps[type(entry[0])][entry[1] :])
+
+    def finish(self) -> bool:
+        """Take away the barriers that nobody waits behind; True where none is left."""
+        if not self.barriers:
+            return True
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            waiting = set(self.conversions.left())
+            needed = {base for cls in waiting for base in cls.__mro__}
+            done = [barrier for barrier in self.barriers if barrier.cls not in needed]
+            if done:
+                commit_swap(Swap(writes=[write for barrier in done for write in barrier.writes_down()]))
+                self.barriers = [barrier for barrier in self.barriers if barrier not in done]
+            for cls in [cls for cls in self.conversions.leaps if cls not in waiting]:
+                self.conversions.forget(cls)
+            return not self.barriers
+        finally:
+            self.lock.release()
+
+    def status(self) -> tuple[ClassStatus, ...]:
+        """The classes whose objects wait, or whose barrier stands."""
+        conversions = self.conversions
+        waiting: dict[type, Counter[int]] = {}
+        for item, at in list(conversions.pending.values()):
+            waiting.setdefault(type(item), Counter())[at] += 1
+        failed = Counter(type(entry[0]) for key in list(conversions.failures) if (entry := conversions.pending.get(key)))
+        standing = {barrier.cls for barrier in self.barriers}
+        found = []
+        for cls, row in list(conversions.leaps.items()):
+            places = waiting.get(cls, Counter())
+            left = Counter[int]()
+            for at, count in places.items():
+                left[self._version_at(cls, row, at)] += count
+            done = conversions.entered[cls] - places.total()
+            found.append(
+                ClassStatus(
+                    name=f"{cls.__module__}.{cls.__qualname__}",
+                    version=self.version_of_class(cls),
+                    left=tuple(sorted(left.items())),
+                    converted=done,
+                    failed=failed[cls],
+                    rate=done / max(time.perf_counter() - conversions.began.get(cls, 0.0), 1e-6),
+                    barrier=any(base in standing for base in cls.__mro__),
+                )
+            )
+        return tuple(sorted(found, key=lambda status: status.name))
+
+    def wait(self, cls: type | None, timeout: float | None) -> bool:
+        """Wait until nothing of a class and its subclasses is left; False where time is over or what is left has failed."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = [key for key, (item, _) in list(self.conversions.pending.items()) if cls is None or isinstance(item, cls)]
+            if not left:
+                return True
+            if all(key in self.conversions.failures for key in left) or (deadline is not None and time.monotonic() > deadline):
+                return False
+            time.sleep(0.001)
+
+    def retry(self, cls: type | None) -> int:
+        """Try objects again that could not be converted; gives how many."""
+        count = self.conversions.retry(lambda each: cls is None or issubclass(each, cls))
+        self.start()
+        return count
+
+    def confirm(self) -> int:
+        """Let go of the fields that were kept aside; gives of how many objects."""
+        count = sum(len(leap.aside) for leap in self.kept)
+        for leap in self.kept:
+            leap.aside.clear()
+        self.kept.clear()
+        return count
+
+
+def _codes_in(swap: Swap) -> frozenset[CodeType]:
+    """The code objects that a commit has put in place."""
+    found = []
+    for write in swap.writes:
+        match write.do:
+            case (_, FunctionType(), "__code__", CodeType() as code):
+                found.append(code)
+            case (_, type(), str(), FunctionType() as function):
+                found.append(function.__code__)
+    return frozenset(found)

@@ -1,0 +1,182 @@
+"""What one swap does to the objects of one class: the steps of its migrations, base classes first, and what goes by itself.
+
+    forth   each step's hooks on the state; new fields that have a default; fields that the class lost are kept aside
+    back    the same in reverse: each step's way back; new fields go; what was kept aside returns, as the same objects
+
+An object that was not converted when its swap is taken back has nothing to undo: a leap and its inverse cancel out.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from hotswap.convert.state import State
+from hotswap.migrations import Migration, When
+
+
+@attrs.frozen(eq=False)
+class Fill:
+    """The default of a new field: a value that all may share, or what makes one for each."""
+
+    value: Any = None
+    factory: Callable[[], Any] | None = None
+
+    def give(self) -> Any:
+        return self.value if self.factory is None else self.factory()
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """One migration of one class, as it was when the swap was made."""
+
+    cls: type
+    frm: int
+    to: int
+    migration: Migration
+
+    @property
+    def name(self) -> str:
+        return f"{self.cls.__module__}.{self.cls.__qualname__}"
+
+
+class HookError(Exception):
+    """A hook raised; the cause is its exception."""
+
+    def __init__(self, step: Step, what: str) -> None:
+        super().__init__(what)
+        self.step = step
+
+
+@attrs.define(eq=False)
+class Aside:
+    """Fields that objects have lost, until the change is confirmed; they die with their object."""
+
+    _kept: dict[int, tuple[Any, dict[str, Any]]] = attrs.Factory(dict)
+
+    def put(self, item: Any, fields: dict[str, Any]) -> None:
+        key, kept = id(item), self._kept
+        try:
+            ref: Any = weakref.ref(item, lambda _: kept.pop(key, None))
+        except TypeError:
+            ref = item  # without weak references it is held: its id must not become that of another object
+        kept[key] = (ref, fields)
+
+    def look(self, item: Any) -> dict[str, Any]:
+        return self._kept.get(id(item), (None, {}))[1]
+
+    def drop(self, item: Any) -> None:
+        self._kept.pop(id(item), None)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+@attrs.frozen(eq=False)
+class Leap:
+    """What a swap does to the objects of exactly one class.
+
+    Attributes:
+        steps: base classes first.
+        fills: the defaults of fields that the class gains.
+        required: fields that it gains and that have no default; the hooks have to set them.
+        added: all that it gains.
+        gone: fields that it loses.
+        undoes: the leap that this one takes back.
+    """
+
+    steps: tuple[Step, ...]
+    fills: Mapping[str, Fill] = attrs.Factory(dict)
+    required: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    undoes: Leap | None = None
+    aside: Aside = attrs.Factory(Aside)
+
+    @property
+    def when(self) -> When:
+        """Of several migrations the most urgent one decides."""
+        asked = {step.migration.when for step in self.steps}
+        return next((when for when in (When.EAGER, When.LAZY, When.ON_ACCESS) if when in asked), When.LAZY)
+
+    @property
+    def is_once(self) -> bool:
+        return self.undoes is None and any(step.migration.once for step in self.steps)
+
+    @property
+    def irreversible(self) -> list[Step]:
+        """Steps that have no way back."""
+        return [step for step in self.steps if not step.migration.is_reversible]
+
+    def back(self) -> Leap:
+        return Leap(self.steps, undoes=self)
+
+    def run(self, state: State, item: Any) -> None:
+        """Change a private state; raises HookError."""
+        if self.undoes is not None:
+            self._run_back(state, self.undoes, item)
+            return
+        for step in self.steps:
+            for each in step.migration.steps:
+                _call(each.up, state, step, each.text)
+            if step.migration.up is not None:
+                _call(step.migration.up, state, step)
+        for name, fill in self.fills.items():
+            if name not in state:
+                state[name] = fill.give()
+        for name in self.gone & state.keys():
+            del state[name]
+        if missing := self.required - state.keys():
+            names = ", ".join(sorted(missing))
+            raise HookError(self.steps[-1], f"did not set {names}, which the new class needs and has no default for")
+
+    def _run_back(self, state: State, forth: Leap, item: Any) -> None:
+        for step in reversed(self.steps):
+            if step.migration.down is not None:
+                _call(step.migration.down, state, step)
+            for each in reversed(step.migration.steps):
+                assert each.down is not None, "a swap that cannot be taken back is refused"
+                _call(each.down, state, step, each.text)
+        for name in forth.added & state.keys():
+            del state[name]
+        kept = forth.aside.look(item)
+        for name, value in kept.items():
+            state.setdefault(name, value)
+
+    def published(self, item: Any) -> list[Exception]:
+        """After an object got its state: keep what it lost, and tell the hooks that asked; gives what these raised."""
+        if self.undoes is not None:
+            self.undoes.aside.drop(item)
+            return []
+        raised = []
+        for step in self.steps:
+            if step.migration.after is not None:
+                try:
+                    step.migration.after(item)
+                except Exception as error:  # noqa: BLE001 - the object is converted, whatever its hook does
+                    raised.append(error)
+        return raised
+
+
+def _call(hook: Callable[[Any], Any], state: State, step: Step, what: str = "") -> None:
+    try:
+        hook(state)
+    except Exception as error:
+        raise HookError(step, f"raised {type(error).__name__}: {error}" + (f" in {what}" if what else "")) from error
+
+
+def cancel(leaps: Iterable[Leap]) -> list[Leap]:
+    """A row of leaps without those that are taken back in it, and without what takes them back."""
+    left: list[Leap] = []
+    for leap in leaps:
+        if left and leap.undoes is left[-1]:
+            left.pop()
+        else:
+            left.append(leap)
+    return left

@@ -1,0 +1,219 @@
+"""The state of one object: read past all code of the program, changed as a private copy, published in one instant.
+
+Nothing here touches ``__dict__`` where it can be helped. CPython keeps the values of an object inside of the object
+until somebody asks for its dict; on 3.11 and 3.12 they move out then, for good, and each read takes several times as long.
+So the names that a class is known to have are read one by one, and the collector tells whether these were all.
+
+    the object's dict does not exist and the names are all of them    values, by name
+    else                                                              its dict, in place: who holds it sees the new state
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import operator
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from itertools import repeat, starmap
+from types import MemberDescriptorType
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING, Call
+from hotswap.fingerprint import getattr_static_dict, slot_values
+from hotswap.kinds import is_a
+
+_HEAP_TYPE = 1 << 9
+_MAPPINGS = frozenset({dict, OrderedDict})
+_ROWS = frozenset({list, deque})
+#: Copied for a hook, so that what it does to them is seen when the new state is published, and not before.
+_HOLDERS = _MAPPINGS | _ROWS | {set, bytearray, tuple}
+
+
+class State(dict[str, Any]):
+    """The fields of an object, by name; ``state.total`` and ``state["total"]`` are the same.
+
+    A field that has the name of a method of dict is only reached by ``state["items"]``.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the state has no field {name!r}; it has {', '.join(map(repr, self)) or 'none'}") from None
+
+    __setattr__ = dict.__setitem__
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(f"the state has no field {name!r}") from None
+
+
+class Layout:
+    """How the state of objects of one class is read and written."""
+
+    def __init__(self, cls: type, names: Iterable[str]) -> None:
+        """Take a class and the names that its objects are thought to have; others are found, and remembered."""
+        self.cls = cls
+        static: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+        # Those of the builtin that the class derives from: the interpreter lets no others by.
+        self.get, self.set, self.delete = static.__getattribute__, static.__setattr__, static.__delattr__
+        self.has_dict = bool(cls.__dictoffset__)
+        self.slots = {
+            name for base in cls.__mro__ for name, item in base.__dict__.items()
+            if base.__flags__ & _HEAP_TYPE and is_a(item, MemberDescriptorType)
+        }  # fmt: skip
+        self.known: list[tuple[str, ...]] = []
+        self._learn([*names, *sorted(self.slots - set(names))])
+
+    def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
+        """The state of an object, and its dict where the state was read from there."""
+        inside = gc.get_referents(item)
+        for names in self.known:
+            if len(inside) == len(names) + 1:
+                try:
+                    values = list(map(self.get, repeat(item), names))
+                except AttributeError:
+                    continue
+                # A value that the class gives in place of the object is not inside of it.
+                if all(map({id(value) for value in inside}.__contains__, map(id, values))):
+                    return State(zip(names, values, strict=True)), None
+        return self._read_dict(item)
+
+    def _read_dict(self, item: Any) -> tuple[State, dict[str, Any] | None]:
+        found = State(slot_values(self.cls, item))
+        own = getattr_static_dict(item) if self.has_dict else None
+        if own is not None:
+            found.update(own)
+            if all(type(name) is str for name in own):
+                self._learn(found)
+        return found, own
+
+    def _learn(self, names: Iterable[str]) -> None:
+        found = tuple(names)
+        fits = all(name in self.slots or not hasattr(getattr(self.cls, name, None), "__set__") for name in found)
+        if fits and found not in self.known and len(self.known) < 4:
+            self.known.insert(0, found)
+
+    def write(self, item: Any, own: dict[str, Any] | None, before: State, after: State) -> list[Call]:
+        """The calls, all in C, that make one state of an object the other."""
+        get = before.get
+        changed = [(name, value) for name, value in after.items() if get(name, MISSING) is not value]
+        gone = before.keys() - after.keys()
+        if own is None or self.slots:
+            mine = self.slots if own is not None else None
+            calls: list[Call] = [(self.set, item, name, value) for name, value in changed if mine is None or name in mine]
+            calls += [(self.delete, item, name) for name in gone if mine is None or name in mine]
+            if mine is None:
+                return calls
+            calls += [(dict.__setitem__, own, name, value) for name, value in changed if name not in mine]
+            return calls + [(dict.pop, own, name, None) for name in gone if name not in mine]
+        calls = [(dict.update, own, dict(changed))] if changed else []
+        return calls + [(dict.pop, own, name, None) for name in gone]
+
+
+def copy_containers(state: State) -> Copies | None:
+    """Replace the builtin containers in a state by copies, at any depth; None where there are none."""
+    if _HOLDERS.isdisjoint(map(type, state.values())):
+        return None
+    copies = Copies()
+    for name, value in list(state.items()):
+        state[name] = copies.copy(value)
+    return copies
+
+
+@attrs.define(eq=False)
+class Copies:
+    """The containers in a state and their copies, so that what a hook did to a copy is done to the container itself.
+
+    Who else holds a container sees its new content then; what the hook put in its place is another object.
+    """
+
+    _copy_of: dict[int, tuple[Any, Any]] = attrs.Factory(dict)  # by the id of the original: original, copy
+    _original_of: dict[int, tuple[Any, Any]] = attrs.Factory(dict)  # by the id of the copy: copy, original
+    _calls: list[Call] = attrs.Factory(list)
+    _done: set[int] = attrs.Factory(set)
+
+    def copy(self, value: Any) -> Any:
+        """A copy of a container with copies of those inside of it; anything else is the same object."""
+        kind = type(value)
+        if kind not in _HOLDERS:
+            return value
+        if id(value) in self._copy_of:
+            return self._copy_of[id(value)][1]
+        if kind is tuple:
+            items = tuple(map(self.copy, value))
+            twin: Any = value if all(map(operator.is_, value, items)) else items
+        else:
+            twin = copy.copy(value)
+        self._copy_of[id(value)], self._original_of[id(twin)] = (value, twin), (twin, value)
+        if kind in _MAPPINGS:
+            for key, item in value.items():
+                twin[key] = self.copy(item)
+        elif kind in _ROWS:
+            for index, item in enumerate(value):
+                twin[index] = self.copy(item)
+        return twin
+
+    def put_back(self, state: State) -> list[Call]:
+        """Give a state its containers back; the calls that give these their new content."""
+        for name, value in list(state.items()):
+            state[name] = self._restore(value)
+        return self._calls
+
+    def _restore(self, value: Any) -> Any:
+        kind = type(value)
+        if kind not in _HOLDERS:
+            return value
+        original = self._original_of.get(id(value), (value, None))[1]
+        if kind is tuple:
+            items = tuple(map(self._restore, value))
+            known = original if original is not None else value
+            return known if len(known) == len(items) and all(map(operator.is_, known, items)) else items
+        if id(value) in self._done:
+            return original if original is not None else value
+        self._done.add(id(value))
+        content = self._content(value)
+        if original is None:  # made by the hook: nobody else has it yet
+            deque(starmap(operator.call, replace_content(value, content)), maxlen=0)
+            return value
+        if not _has_same_content(original, content):
+            self._calls += replace_content(original, content)
+        return original
+
+    def _content(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _MAPPINGS:
+            return {key: self._restore(item) for key, item in value.items()}
+        return list(map(self._restore, value)) if kind in _ROWS else kind(value)
+
+
+def _has_same_content(container: Any, content: Any) -> bool:
+    """True where the same objects are in the same places; no ``__eq__`` of the program is asked."""
+    if len(container) != len(content):
+        return False
+    kind = type(container)
+    if kind is bytearray:
+        return bool(container == content)
+    if kind is set:
+        return set(map(id, container)) == set(map(id, content))
+    same = all(map(operator.is_, container, content))
+    return same and (kind not in _MAPPINGS or all(map(operator.is_, container.values(), content.values())))
+
+
+def replace_content(container: Any, content: Any) -> list[Call]:
+    """Calls in C that give a builtin container another content, in place."""
+    kind = type(container)
+    if kind in _MAPPINGS:
+        return [(kind.clear, container), (kind.update, container, content)]
+    if kind in (list, bytearray):
+        return [(kind.__setitem__, container, slice(None), content)]
+    if kind is set:
+        return [(set.clear, container), (set.update, container, content)]
+    return [(deque.clear, container), (deque.extend, container, content)]

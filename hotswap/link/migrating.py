@@ -1,0 +1,225 @@
+"""Which objects a swap converts: the migrations that count afterwards, and the leap that each class makes.
+
+    a migration leads from the live version      its class and all its subclasses leap, base classes first
+    it is new and leads from an earlier one      it counts for old pickles only
+    it is new and leads from a later one         HS305: nothing is applied
+    two declare the same step                    HS306
+    the class is not there                       HS305
+
+A migration that a statement declares while it is evaluated aside counts from the commit on. Those of a statement that
+goes or changes are taken out with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from hotswap.commit import MISSING, Swap, Write
+from hotswap.convert.barrier import NAMES, own_of
+from hotswap.convert.converter import Converter, Request
+from hotswap.convert.leap import Fill, Leap, Step
+from hotswap.errors import DeclarationError
+from hotswap.kinds import vars_of
+from hotswap.link.heap import with_subclasses
+from hotswap.link.holders import class_attribute
+from hotswap.link.names import look_up
+from hotswap.link.views import Views
+from hotswap.migrations import REGISTRY, Key, Migration, checked, migrations_of, name_of
+from hotswap.model import Finding, Severity
+from hotswap.plan.build import Draft
+from hotswap.plan.units import Unit, unit_at
+from hotswap.world import World
+
+
+def prepare_migrations(
+    draft: Draft, world: World, converter: Converter, views: Views, declared: list[Migration],
+    resolve: Callable[[Any], Any], swap: Swap,
+) -> tuple[Request | None, list[Finding]]:  # fmt: skip
+    """Decide what is converted, and add the write that makes new migrations count.
+
+    Args:
+        views: what objects hold by the old text and by the new one.
+        declared: migrations that were declared by what was evaluated aside.
+        resolve: the live twin of a staged object.
+
+    Returns:
+        What the convert stage does, None for nothing, and findings; held ones stop the swap.
+    """
+    planner = _Planner(draft, world, converter, views, resolve)
+    planner.enter(declared)
+    request = planner.request()
+    swap.add(*planner.writes)
+    if planner.differs:
+        swap.add(Write((REGISTRY.put, planner.table), (REGISTRY.put, REGISTRY.table), "migrations"))
+    return request, planner.findings
+
+
+@attrs.define(eq=False)
+class _Planner:
+    draft: Draft
+    world: World
+    converter: Converter
+    views: Views
+    resolve: Callable[[Any], Any]
+    table: dict[Key, Migration] = attrs.Factory(dict)
+    findings: list[Finding] = attrs.Factory(list)
+    added: list[Migration] = attrs.Factory(list)
+    writes: list[Write] = attrs.Factory(list)
+
+    @property
+    def differs(self) -> bool:
+        return self.table != REGISTRY.table
+
+    # ---- the table ----
+
+    def enter(self, declared: list[Migration]) -> None:
+        """The table as it is to be after the swap."""
+        self.table = {key: m for key, m in REGISTRY.table.items() if not self._goes(m)}
+        for migration in declared:
+            unit = self._unit(migration)
+            if unit is None or not self._is_evaluated(migration.module, unit):
+                continue
+            for name in ("up", "down", "after"):
+                setattr(migration, name, self.resolve(getattr(migration, name)))
+            self._number(migration)
+            try:
+                self.table.update(checked(self.table, migration))
+            except DeclarationError as error:
+                self._hold("HS306", migration, str(error), "give them versions in a row, or remove one")
+            else:
+                self.added.append(migration)
+
+    def _goes(self, migration: Migration) -> bool:
+        """True where the statement that declared a migration goes or is evaluated again; else its line is kept up to date."""
+        diff, edited = self.draft.diffs.get(migration.module), self.draft.edited.get(migration.module)
+        if diff is None or edited is None or migration.file != edited.file:
+            unit = self._unit(migration)
+            return unit is not None and self._is_evaluated(migration.module, unit)
+        old = unit_at(edited.old_summary, migration.line)
+        new = next((new for before, new in diff.pairs if before is old), None)
+        if old is None or new is None or self._is_evaluated(migration.module, new):
+            return True
+        if old.line != new.line:
+            line = migration.line + new.line - old.line
+            self.writes.append(Write((setattr, migration, "line", line), (setattr, migration, "line", migration.line)))
+        return False
+
+    def _is_evaluated(self, module: str, unit: Unit) -> bool:
+        """True for a statement whose results count; others are evaluated because something else needs them."""
+        return (module, unit.index) in self.draft.dirt.changed or (module, unit.index) in self.draft.dirt.derived
+
+    def _unit(self, migration: Migration) -> Unit | None:
+        summary = self.draft.summaries.get(migration.module)
+        return unit_at(summary, migration.line) if summary is not None else None
+
+    def _number(self, migration: Migration) -> None:
+        """One without numbers leads from the version that is live; saved again, it is the same step."""
+        if migration.frm is None:
+            mine = REGISTRY.of(migration.target).values()
+            known = next((other for other in mine if other.place == migration.place), None)
+            cls = self._class(migration.target)
+            live = self.converter.version_of_class(cls) if cls is not None else REGISTRY.newest(migration.target)
+            migration.frm = known.frm if known is not None and known.frm is not None else live
+            migration.to = migration.frm + 1
+
+    # ---- the leaps ----
+
+    def request(self) -> Request | None:
+        steps: dict[type, list[Step]] = {}
+        versions: dict[str, int] = {}
+        for target in dict.fromkeys(name for name, _ in self.table):
+            cls = self._class(target)
+            mine = [migration for migration in self.added if migration.target == target]
+            if cls is None:
+                for migration in mine if not self._comes(target) else ():
+                    message = f"{migration.describe()}: there is no class {target} in a managed module"
+                    self._hold("HS305", migration, message, "mend its name")
+                continue
+            live = self.converter.version_of_class(cls)
+            found = list(self._chain(cls, target, live))
+            goal = found[-1].to if found else live
+            for migration in mine:
+                if (migration.frm or 0) > goal:
+                    self._hold("HS305", migration, f"{migration.describe()}, but {target} is at version {goal}",
+                               f"let it lead from {goal}, or leave the versions out")  # fmt: skip
+            if found:
+                steps[cls] = found
+                versions[target] = goal
+        if not steps or self.findings:
+            return None
+        classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
+        leaps = {cls: self._leap(cls, steps) for cls in classes}
+        self._tell(steps)
+        names = {cls: tuple(self.views.before(cls).fields) for cls in classes}
+        owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
+        return Request(leaps, names, versions, owns)
+
+    def _chain(self, cls: type, target: str, live: int) -> Iterator[Step]:
+        mine = migrations_of(self.table, target)
+        while (migration := mine.get(live)) is not None:
+            yield Step(cls, live, live + 1, migration)
+            live += 1
+
+    def _leap(self, cls: type, steps: dict[type, list[Step]]) -> Leap:
+        old, new = self.views.before(cls), self.views.after(cls)
+        added = new.added(old)
+        safe = {name: field for name in added if (field := new.fields[name]).is_safe}
+        gone = [name for name in old.fields if name not in new.fields]
+        required = {n for n in added if n not in safe and class_attribute(cls, n) is MISSING and not new.foreign}
+        return Leap(
+            steps=tuple(step for base in reversed(cls.__mro__) for step in steps.get(base, ())),
+            fills={name: _fill(field.factory, self.resolve(field.default)) for name, field in safe.items()},
+            required=frozenset(required),
+            added=frozenset(added),
+            gone=frozenset(gone),
+        )
+
+    def _comes(self, target: str) -> bool:
+        """True for a class that is only there after the swap."""
+        module, _, qualname = target.partition(":")
+        return module in self.world.records and self.views.lookup(module, qualname) is not MISSING
+
+    def _class(self, target: str) -> type | None:
+        module, _, qualname = target.partition(":")
+        name = self.views.names.get(module)
+        found = look_up(self.world.records[name].module.__dict__, qualname) if name is not None else None
+        if not isinstance(found, type) or name_of(found) != target:
+            return None
+        return found
+
+    # ---- words ----
+
+    def _tell(self, steps: dict[type, list[Step]]) -> None:
+        for row in steps.values():
+            for step in row:
+                m = step.migration
+                message = f"objects of {step.name} are converted from version {step.frm} to {step.to} by {m.name}"
+                self.findings.append(
+                    Finding(code="HS304", severity=Severity.NOTE, message=message, file=m.file, line=m.line)
+                )
+                if not m.is_reversible:
+                    self.findings.append(Finding(
+                        code="HS307", severity=Severity.KEPT, file=m.file, line=m.line,
+                        message=f"this swap cannot be taken back: {m.name} of {step.name} has no way back",
+                        next_step=f"add one with @{m.name}.down",
+                    ))  # fmt: skip
+
+    def _hold(self, code: str, migration: Migration, message: str, step: str) -> None:
+        self.findings.append(Finding(
+            code=code, severity=Severity.HELD, message=message, file=migration.file, line=migration.line, next_step=step
+        ))  # fmt: skip
+
+
+def future_own(cls: type, views: Views, converter: Converter) -> dict[str, Any]:
+    """What a class itself will have under the names of a barrier after the swap; MISSING for what it inherits."""
+    staged = views.staged.get(id(cls))
+    if staged is None:
+        return own_of(cls, converter.barriers)
+    return {name: views.resolve(vars_of(staged)[name]) if name in vars_of(staged) else MISSING for name in NAMES}
+
+
+def _fill(factory: Callable[[], Any] | None, default: Any) -> Fill:
+    return Fill(None if factory is not None else default, factory)
