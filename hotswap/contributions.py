@@ -15,8 +15,9 @@ from typing import Any
 
 import attrs
 
-from hotswap.fingerprint import LRU, getattr_static_dict
+from hotswap.fingerprint import LRU
 from hotswap.kinds import is_a
+from hotswap.peek import peek
 from hotswap.world import ModuleRecord, World
 
 _CONTAINERS = (dict, list, set, deque)
@@ -89,7 +90,7 @@ class Contributions:
         if is_a(value, type):
             own = record is not None and value.__module__ == record.module.__name__
             return _sign_all(value.__dict__.values(), self._sign_inner) if own else None
-        if self.world.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
+        if self.world.is_managed(type(value)) and (state := peek(value)) is not None:
             return _sign_all(state.values(), self._sign_inner)
         return None
 

@@ -196,6 +196,7 @@ class Engine:
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)
+        self.converter.retry(None)  # what failed may be mended
         return report
 
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
@@ -474,6 +475,7 @@ class Engine:
             self.world.history.pop()
             self.world.forget_removed(applied.swap.removed)
             self._restore_texts(applied.records, applied.gone)
+            self.converter.retry(None)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice

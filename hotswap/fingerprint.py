@@ -30,6 +30,7 @@ import attrs
 import wrapt
 
 from hotswap.kinds import PROXY, is_a
+from hotswap.peek import peek
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
@@ -224,7 +225,7 @@ class _Printer:
         if kind in (list, tuple, dict):
             return 0
         found = [(name, self.number(getter(value))) for base, name, getter in _SETTINGS if issubclass(kind, base)]
-        state = getattr_static_dict(value)
+        state = peek(value)
         if state:
             found += [(name, self.number(item)) for name, item in state.items()]
         for name, item in slot_values(kind, value):
@@ -304,7 +305,7 @@ def _leads_to_function(value: Any, is_managed: Callable[[Any], bool]) -> bool:
 def numbers_of_state(value: Any, is_managed: Callable[[type], bool]) -> dict[str, int] | None:
     """What an object of a library is made of, by attribute; None where there is something opaque in it."""
     printer = _Printer(is_managed, libraries=True)
-    parts = [*(getattr_static_dict(value) or {}).items(), *slot_values(type(value), value)]
+    parts = [*(peek(value) or {}).items(), *slot_values(type(value), value)]
     try:
         found = {name: printer.number(item) for name, item in parts}
     except (_TooLarge, RecursionError, RuntimeError):
@@ -359,17 +360,6 @@ _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset,
 }
 
 
-def getattr_static_dict(value: Any) -> dict[str, Any] | None:
-    """The instance dict, not asking ``__getattribute__``; None where there is none, or that of what a proxy wraps."""
-    if is_a(value, PROXY):
-        return None
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return found if is_a(found, dict) else None
-
-
 def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     """Filled slots of an instance, by name, read through the slot descriptors."""
     found = []
@@ -418,13 +408,13 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
         return {index: printer.number(item) for index, item in enumerate(value)}
     if is_a(value, set):
         return {printer.number(item): 0 for item in value}
-    if printer.is_managed(type(value)) and (state := getattr_static_dict(value)) is not None:
+    if printer.is_managed(type(value)) and (state := peek(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
     return None
 
 
 def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print]:
-    state = getattr_static_dict(value) or {}
+    state = peek(value) or {}
     return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if is_a(v, CONTAINERS)}
 
 

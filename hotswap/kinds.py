@@ -5,7 +5,7 @@ meant for a function would then go through the proxy to the function inside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import WrapperDescriptorType
+from types import CodeType, FunctionType, WrapperDescriptorType
 from typing import Any, TypeGuard, TypeVar, overload
 
 import wrapt
@@ -23,6 +23,15 @@ def is_a(value: object, kind: tuple[type, ...]) -> TypeGuard[Any]: ...
 def is_a(value: object, kind: Any) -> bool:
     """``isinstance`` by the type that the interpreter sees; the value itself is not asked."""
     return issubclass(type(value), kind)
+
+
+#: The code of the functions that stand before the attributes of a class while its objects are converted.
+BARRIER_CODES: set[CodeType] = set()
+
+
+def is_barrier(value: object) -> bool:
+    """True for a function that hotswap has put into a class for a while; it is no part of what the class is."""
+    return type(value) is FunctionType and value.__code__ in BARRIER_CODES
 
 
 #: The namespace of a class, read past a metaclass that gives another one.

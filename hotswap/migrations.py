@@ -183,11 +183,9 @@ class Registry:
 
     Attributes:
         table: exchanged as a whole by a swap: in one write, with one inverse.
-        changed: counts how often the table was changed, so that an object that could not be converted is tried again.
     """
 
     table: dict[Key, Migration] = attrs.Factory(dict)
-    changed: int = 0
 
     def add(self, migration: Migration) -> None:
         """Take a declaration of the running program; one without numbers leads on from the newest.
@@ -203,7 +201,6 @@ class Registry:
 
     def put(self, table: dict[Key, Migration]) -> None:
         self.table = table
-        self.changed += 1
 
     def of(self, target: str) -> dict[int, Migration]:
         """The migrations of a class by the version that they lead from."""

@@ -24,7 +24,7 @@ TOP_LEVEL = {"pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md", "hotswap"
 BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
-VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations"}
+VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations", "peek"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -44,7 +44,8 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "kinds": set(),
-    "fingerprint": {"kinds"},
+    "peek": {"kinds"},
+    "fingerprint": {"kinds", "peek"},
     "versions": set(),
     "errors": set(),
     "scope": {"model", "errors"},

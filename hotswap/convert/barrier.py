@@ -16,7 +16,7 @@ import attrs
 
 from hotswap.commit import MISSING, Write, set_cell, set_item
 from hotswap.convert.conversions import Conversions
-from hotswap.kinds import deleter_of, setter_of, vars_of
+from hotswap.kinds import BARRIER_CODES, deleter_of, is_barrier, setter_of, vars_of
 
 NAMES = ("__getattribute__", "__setattr__", "__delattr__")
 #: Reading it must not convert: ``isinstance`` asks for it.
@@ -126,12 +126,7 @@ def _deleting(inner: Any, conversions: Conversions) -> Any:
 _MAKERS: dict[str, Callable[[Any, Conversions], Any]] = {
     "__getattribute__": _reading, "__setattr__": _setting, "__delattr__": _deleting
 }  # fmt: skip
-_CODES = frozenset(make(None, Conversions()).__code__ for make in _MAKERS.values())
-
-
-def is_barrier(value: Any) -> bool:
-    """True for a function of a barrier."""
-    return type(value) is FunctionType and value.__code__ in _CODES
+BARRIER_CODES.update(make(None, Conversions()).__code__ for make in _MAKERS.values())
 
 
 def own_of(cls: type, barriers: Iterable[Barrier]) -> dict[str, Any]:

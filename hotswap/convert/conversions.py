@@ -9,6 +9,7 @@ and writes its state: no thread sees one without the other, and who comes second
     publishes           between read and     B sees that the entry is gone, and its result or its error does not count
                         publication
     publishes           about to write       B's write asks the barrier first, so it lands on the new state
+    commits a swap      publishes            the epoch is over, so B's result does not count: it begins anew, with more leaps
 
 No lock is held while hooks run, and nobody waits for another thread, but for hooks that may run only once, and that wait
 ends. So hooks that need each other's objects, or a lock of the program, cannot block each other.
@@ -32,7 +33,6 @@ import attrs
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.state import Layout, State, copy_containers
 from hotswap.errors import MigrationError
-from hotswap.migrations import REGISTRY
 
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
@@ -42,18 +42,17 @@ _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "
 
 @attrs.frozen(eq=False)
 class Failure:
-    """Why an object is not converted, until the migrations change."""
+    """Why an object is not converted; it is tried again after the next swap, or when somebody asks for it."""
 
     message: str
     cause: BaseException | None
-    changed: int  # the registry's count at that time
 
 
 @attrs.define(eq=False)
 class Progress:
-    """How far the hooks of an object have come that may run only once, where a later one failed."""
+    """How far the hooks of an object have come, where some may run only once and their result could not be published."""
 
-    at: int
+    done: tuple[Leap, ...]
     state: State
     lost: list[tuple[Leap, dict[str, Any]]]
 
@@ -68,6 +67,7 @@ class Conversions:
         failures: by id of the object.
         entered: how many objects of a class have been entered since its row began.
         unsettled: not empty from a commit until its objects are in ``pending``.
+        epoch: what was worked out before a commit must not be published after it.
     """
 
     pending: dict[int, tuple[Any, int]] = attrs.Factory(dict)
@@ -77,8 +77,8 @@ class Conversions:
     began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the first leap in the row
     after_errors: list[Exception] = attrs.Factory(list)
     unsettled: list[Any] = attrs.Factory(list)
+    epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
     _layouts: dict[type, Layout] = attrs.Factory(dict)
-    _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
     _running: dict[int, list[Any]] = attrs.Factory(dict)  # by thread: the objects whose hooks run, outermost first
@@ -86,17 +86,13 @@ class Conversions:
     _progress: dict[int, Progress] = attrs.Factory(dict)
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
     _fresh_codes: frozenset[CodeType] = frozenset()
+    _number: int = 0
 
     # ---- taking objects in ----
 
-    def begin(self, names: dict[type, tuple[str, ...]]) -> None:
-        """Before a commit: the barrier that it puts up lets nobody through until :meth:`settle`.
-
-        Args:
-            names: the fields that objects of the classes are thought to have.
-        """
-        self._names.update(names)
-        for cls in names:
+    def begin(self, classes: Iterable[type]) -> None:
+        """Before a commit: the barrier that it puts up lets nobody through until :meth:`settle`."""
+        for cls in classes:
             self._layouts.pop(cls, None)
         self._settled.clear()
         self._settler = get_ident()
@@ -129,7 +125,10 @@ class Conversions:
             self.release()
 
     def release(self) -> None:
-        """Let everybody through."""
+        """Let everybody through, in a new epoch."""
+        self._number += 1
+        self.epoch.clear()
+        self.epoch[self._number] = True
         self.unsettled.clear()
         self._settler = 0
         self._settled.set()
@@ -164,22 +163,23 @@ class Conversions:
             return
         while (entry := self.pending.get(key)) is not None:
             if (failure := self.failures.get(key)) is not None:
-                if failure.changed == REGISTRY.changed:
-                    raise MigrationError(failure.message) from failure.cause
-                self.failures.pop(key, None)
+                raise MigrationError(failure.message) from failure.cause
             row = self.leaps[type(item)]
+            epoch = self._number
             left = cancel(row[entry[1] :])
             if any(leap.is_once for leap in left):
                 if not self._claim(key, thread, item):
                     continue
                 try:
-                    self._convert(item, key, thread, entry, left)
+                    self._convert(item, key, thread, entry, left, epoch)
                 finally:
                     self._claims.pop(key)[1].set()
             else:
-                self._convert(item, key, thread, entry, left)
+                self._convert(item, key, thread, entry, left, epoch)
+            if self.unsettled:
+                self._wait(item)
 
-    def _convert(self, item: Any, key: int, thread: int, entry: tuple[Any, int], left: list[Leap]) -> None:
+    def _convert(self, item: Any, key: int, thread: int, entry: tuple[Any, int], left: list[Leap], epoch: int) -> None:
         layout = self._layouts.get(type(item)) or self._layout(type(item))
         state, own = layout.read(item)
         if self.pending.get(key) is not entry:
@@ -204,34 +204,40 @@ class Conversions:
         for leap, fields in lost:
             leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
         try:
-            deque(starmap(operator.call, ((self.pending.__delitem__, key), *calls)), maxlen=0)
+            check = (self.epoch.__getitem__, epoch), (self.pending.__delitem__, key)
+            deque(starmap(operator.call, (*check, *calls)), maxlen=0)
         except KeyError:
             if key not in self.pending:
                 return  # another thread was first
-            raise
+            if epoch in self.epoch:
+                raise
+            if any(leap.is_once for leap in left):
+                self._progress[key] = Progress(tuple(left), state, lost)
+            return  # a swap was; its leaps are to be made as well
         self._progress.pop(key, None)
         for leap in left:
             self.after_errors += leap.published(item)
 
     def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
         start = 0
-        if self._progress and (progress := self._progress.get(key)) is not None:
-            start, state = progress.at, State(progress.state)
-            lost += progress.lost
+        if self._progress and (progress := self._progress.pop(key, None)) is not None:
+            if tuple(left[: len(progress.done)]) == progress.done:
+                start, state = len(progress.done), State(progress.state)
+                lost += progress.lost
         for at, leap in enumerate(left[start:], start):
             then = State(state) if leap.undoes is None else None
             try:
                 leap.run(state, item)
             except HookError:
                 if any(done.is_once for done in left[:at]):
-                    self._progress[key] = Progress(at, then if then is not None else state, list(lost))
+                    self._progress[key] = Progress(tuple(left[:at]), then if then is not None else state, list(lost))
                 raise
             if then is not None and (names := then.keys() - state.keys()):
                 lost.append((leap, {name: then[name] for name in names}))
         return state
 
     def _layout(self, cls: type) -> Layout:
-        found = self._layouts[cls] = Layout(cls, self._names.get(cls, ()))
+        found = self._layouts[cls] = Layout(cls)
         return found
 
     def _fail(self, item: Any, key: int, error: HookError) -> None:
@@ -242,7 +248,7 @@ class Conversions:
             f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
             "mend the migration and save it, or call hotswap.retry()"
         )
-        self.failures[key] = Failure(message, cause, REGISTRY.changed)
+        self.failures[key] = Failure(message, cause)
 
     def _error(self, item: Any, why: str, cause: BaseException | None) -> MigrationError:
         cls = type(item)
@@ -301,7 +307,6 @@ class Conversions:
         self.entered.pop(cls, None)
         self.began.pop(cls, None)
         self._layouts.pop(cls, None)
-        self._names.pop(cls, None)
 
 
 def _place(file: str, line: int, cause: BaseException | None) -> str:

@@ -47,7 +47,6 @@ class Request:
 
     Attributes:
         leaps: by exact class.
-        names: the fields that objects of a class have now.
         versions: of the classes after the swap, by qualified name; those before it in ``before``.
         owns: what the classes themselves will have under the names of a barrier; what they have now in ``owns_before``.
         fresh: objects that the new code has made aside already: they need nothing.
@@ -56,7 +55,6 @@ class Request:
     """
 
     leaps: dict[type, Leap]
-    names: dict[type, tuple[str, ...]]
     versions: dict[str, int]
     owns: dict[type, dict[str, Any]]
     owns_before: dict[type, dict[str, Any]] = attrs.Factory(dict)
@@ -117,6 +115,7 @@ class Converter:
         request.before = {name: self.versions.get(name) for name in request.versions}
         classes = list(request.leaps)
         listing.first.append(Write((request.items.extend, listing.pick(classes)), NOTHING, "list old objects"))
+        swap.add(Write((self.conversions.epoch.clear,), NOTHING))
         standing = {barrier.cls for barrier in self.barriers}
         request.owns_before = {cls: own_of(cls, self.barriers) for cls in classes}
         owns = {cls: request.owns[cls] for cls in classes if cls not in standing}
@@ -126,7 +125,7 @@ class Converter:
 
     def before_commit(self, request: Request) -> None:
         """Let nobody through from the commit on, until the objects are entered."""
-        self.conversions.begin(request.names)
+        self.conversions.begin(request.leaps)
 
     def cancel(self, request: Request) -> None:
         """The commit failed, and has been taken back."""
@@ -160,9 +159,8 @@ class Converter:
     def back(self, request: Request) -> Request:
         """What the way back of a swap does to objects."""
         versions = {name: was if was is not None else request.versions[name] - 1 for name, was in request.before.items()}
-        names: dict[type, tuple[str, ...]] = dict.fromkeys(request.leaps, ())
         leaps = {cls: leap.back() for cls, leap in request.leaps.items()}
-        return Request(leaps, names, versions, dict(request.owns_before))
+        return Request(leaps, versions, dict(request.owns_before))
 
     # ---- the sweep ----
 
@@ -251,14 +249,17 @@ class Converter:
 
     def wait(self, cls: type | None, timeout: float | None) -> bool:
         """Wait until nothing of a class and its subclasses is left; False where time is over or what is left has failed."""
+        conversions = self.conversions
         deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.001
         while True:
-            left = [key for key, (item, _) in list(self.conversions.pending.items()) if cls is None or isinstance(item, cls)]
+            left = [key for key, (item, _) in list(conversions.pending.items()) if cls is None or issubclass(type(item), cls)]
             if not left:
                 return True
-            if all(key in self.conversions.failures for key in left) or (deadline is not None and time.monotonic() > deadline):
+            if all(key in conversions.failures for key in left) or (deadline is not None and time.monotonic() > deadline):
                 return False
-            time.sleep(0.001)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)  # looking takes time from those who convert
 
     def retry(self, cls: type | None) -> int:
         """Try objects again that could not be converted; gives how many."""

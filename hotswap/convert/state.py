@@ -11,19 +11,16 @@ So the names that a class is known to have are read one by one, and the collecto
 from __future__ import annotations
 
 import copy
-import gc
 import operator
 from collections import OrderedDict, deque
-from collections.abc import Iterable
-from itertools import repeat, starmap
-from types import MemberDescriptorType
+from itertools import starmap
 from typing import Any
 
 import attrs
 
 from hotswap.commit import MISSING, Call
-from hotswap.fingerprint import getattr_static_dict, slot_values
-from hotswap.kinds import is_a
+from hotswap.fingerprint import slot_values
+from hotswap.peek import own_dict, reader_of, static_base
 
 _HEAP_TYPE = 1 << 9
 _MAPPINGS = frozenset({dict, OrderedDict})
@@ -58,48 +55,25 @@ class State(dict[str, Any]):
 class Layout:
     """How the state of objects of one class is read and written."""
 
-    def __init__(self, cls: type, names: Iterable[str]) -> None:
-        """Take a class and the names that its objects are thought to have; others are found, and remembered."""
+    def __init__(self, cls: type) -> None:
         self.cls = cls
-        static: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+        self.reader = reader_of(cls)
+        static = static_base(cls)
         # Those of the builtin that the class derives from: the interpreter lets no others by.
-        self.get, self.set, self.delete = static.__getattribute__, static.__setattr__, static.__delattr__
-        self.has_dict = bool(cls.__dictoffset__)
-        self.slots = {
-            name for base in cls.__mro__ for name, item in base.__dict__.items()
-            if base.__flags__ & _HEAP_TYPE and is_a(item, MemberDescriptorType)
-        }  # fmt: skip
-        self.known: list[tuple[str, ...]] = []
-        self._learn([*names, *sorted(self.slots - set(names))])
+        self.set, self.delete = static.__setattr__, static.__delattr__
+        self.slots = self.reader.slots
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
-        inside = gc.get_referents(item)
-        for names in self.known:
-            if len(inside) == len(names) + 1:
-                try:
-                    values = list(map(self.get, repeat(item), names))
-                except AttributeError:
-                    continue
-                # A value that the class gives in place of the object is not inside of it.
-                if all(map({id(value) for value in inside}.__contains__, map(id, values))):
-                    return State(zip(names, values, strict=True)), None
-        return self._read_dict(item)
-
-    def _read_dict(self, item: Any) -> tuple[State, dict[str, Any] | None]:
-        found = State(slot_values(self.cls, item))
-        own = getattr_static_dict(item) if self.has_dict else None
+        found = self.reader.read(item)
+        if found is not None:
+            return State(found), None
+        state = State(slot_values(self.cls, item))
+        own = own_dict(item) if self.reader.has_dict else None
         if own is not None:
-            found.update(own)
-            if all(type(name) is str for name in own):
-                self._learn(found)
-        return found, own
-
-    def _learn(self, names: Iterable[str]) -> None:
-        found = tuple(names)
-        fits = all(name in self.slots or not hasattr(getattr(self.cls, name, None), "__set__") for name in found)
-        if fits and found not in self.known and len(self.known) < 4:
-            self.known.insert(0, found)
+            state.update(own)
+            self.reader.learn(own)
+        return state, own
 
     def write(self, item: Any, own: dict[str, Any] | None, before: State, after: State) -> list[Call]:
         """The calls, all in C, that make one state of an object the other."""

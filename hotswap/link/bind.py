@@ -128,6 +128,7 @@ class _Linker:
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
         self.staging: Any = None
+        self.made_aside: list[Any] = []  # objects of the new classes
         self.twins: Any = None
         self.left = Left(self.swap, world.history, [self.slots.kept])
         self.bases: dict[str, dict[str, Print]] = {}
@@ -149,6 +150,7 @@ class _Linker:
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
+            self.made_aside = _objects_of_staged_classes(staging.young)
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
             self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
             self._link_functions()
@@ -202,7 +204,7 @@ class _Linker:
             self.swap.add(*reroute(live, future_own(live, views, self.converter), self.converter.barriers))
         if request is not None:
             self.swap.request = request
-            request.fresh += [item for item in self.staging.young if type(item) in request.leaps]
+            request.fresh += [item for item in self.made_aside if type(item) in request.leaps]
             self.converter.arm(request, self.swap, self.census)
 
     def _look_up(self, module: str, chain: str) -> Any:
@@ -1086,3 +1088,9 @@ def _head(cls: type) -> tuple[str, str]:
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:
     return (module, qualname) in affected or (module, qualname.partition(".<locals>")[0]) in affected
+
+
+def _objects_of_staged_classes(young: list[Any]) -> list[Any]:
+    """The objects that the new code has made already; others that are young have been made by the program meanwhile."""
+    classes = {id(item) for item in young if is_a(item, type)}
+    return [item for item in young if id(type(item)) in classes] if classes else []

@@ -23,9 +23,8 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.convert.barrier import NAMES as BARRIER
-from hotswap.convert.barrier import is_barrier
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, is_barrier
 from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses

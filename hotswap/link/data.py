@@ -19,9 +19,10 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Swap, Write, set_attribute, set_contents
-from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, getattr_static_dict, has_contents, home_of, number_of
+from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, has_contents, home_of, number_of
 from hotswap.kinds import is_a
 from hotswap.model import Finding, Severity
+from hotswap.peek import own_dict
 
 #: Initialisers make them without arguments, so a new one is like any other; a live one may be in use.
 _PLAIN_SYNCHRONISERS = (type(threading.Lock()), type(threading.RLock()), threading.Event)
@@ -104,7 +105,7 @@ class Merger:
             self.swap.add(Write((write, live, new.default_factory), (write, live, live.default_factory)))
 
     def _take_state(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> None:
-        mine, theirs = getattr_static_dict(live) or {}, getattr_static_dict(new) or {}
+        mine, theirs = own_dict(live) or {}, own_dict(new) or {}
         for key, value in theirs.items():
             if mine.get(key, MISSING) is not value:
                 self._set(f"{name}.{key}", live, key, mine.get(key, MISSING), value, where)
@@ -191,7 +192,7 @@ class Merger:
 
     def _merge_state(self, name: str, live: Any, base: Print, new: Any, where: tuple[str, int]) -> Any:
         assert base.parts is not None
-        mine, theirs = getattr_static_dict(live), getattr_static_dict(new)
+        mine, theirs = own_dict(live), own_dict(new)
         if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, "the program changed it since it was loaded")
             return live
@@ -227,9 +228,9 @@ class Merger:
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     """True for a container or object that can be given other contents; who holds it sees them."""
     if is_a(value, CONTAINERS):
-        state = getattr_static_dict(value)
+        state = own_dict(value)
         return state is None or not (state or is_managed(type(value)))  # OrderedDict and Counter have an empty one
-    state = None if is_a(value, type) or has_contents(value) else getattr_static_dict(value)
+    state = None if is_a(value, type) or has_contents(value) else own_dict(value)
     return state is not None and is_managed(type(value))
 
 
@@ -247,5 +248,5 @@ def pair_objects(
 
 
 def _del_attribute(target: Any, name: str) -> Any:
-    state = getattr_static_dict(target) or {}
+    state = own_dict(target) or {}
     return Write((object.__delattr__, target, name), (object.__setattr__, target, name, state[name]))

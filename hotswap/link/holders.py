@@ -8,9 +8,9 @@ from types import MemberDescriptorType
 from typing import Any
 
 from hotswap.commit import MISSING
-from hotswap.fingerprint import getattr_static_dict
 from hotswap.kinds import is_a
 from hotswap.link.heap import nothing_hidden
+from hotswap.peek import peek
 
 
 def class_attribute(cls: type, name: str) -> Any:
@@ -20,7 +20,7 @@ def class_attribute(cls: type, name: str) -> Any:
 
 def own_attribute(item: Any, name: str) -> Any:
     """An attribute of the object itself, from its dict or a slot; MISSING where there is none."""
-    state = getattr_static_dict(item)
+    state = peek(item)
     if state is not None and name in state:
         return state[name]
     slot = class_attribute(type(item), name)

@@ -153,9 +153,8 @@ class _Planner:
         classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
         leaps = {cls: self._leap(cls, steps) for cls in classes}
         self._tell(steps)
-        names = {cls: tuple(self.views.before(cls).fields) for cls in classes}
         owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
-        return Request(leaps, names, versions, owns)
+        return Request(leaps, versions, owns)
 
     def _chain(self, cls: type, target: str, live: int) -> Iterator[Step]:
         mine = migrations_of(self.table, target)

@@ -14,9 +14,10 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Swap, Write, del_item, set_item
-from hotswap.fingerprint import getattr_static_dict, is_made_of_state, number_of_parts, slot_values
+from hotswap.fingerprint import is_made_of_state, number_of_parts, slot_values
 from hotswap.link.staging import Staging
 from hotswap.model import Mechanism, Redirect
+from hotswap.peek import own_dict
 from hotswap.plan.units import UnitKind
 
 
@@ -72,7 +73,7 @@ def _in_classes(classes: list[tuple[type, type]]) -> Iterator[Made]:
 def take_state(swap: Swap, made: Made, is_managed: Callable[[type], bool]) -> None:
     """Give the live object what the new one holds; what is equal in it stays."""
     before = len(swap.writes)
-    mine, theirs = getattr_static_dict(made.live), getattr_static_dict(made.staged)
+    mine, theirs = own_dict(made.live), own_dict(made.staged)
     if mine is not None and theirs is not None:
         swap.add(*(del_item(mine, key) for key in mine.keys() - theirs.keys()))
         swap.add(*(set_item(mine, k, v) for k, v in theirs.items() if k not in mine or not _equal(mine[k], v, is_managed)))

@@ -35,6 +35,7 @@ from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
+from hotswap.peek import own_dict
 from hotswap.plan.units import UnitKind, index_at
 
 
@@ -437,10 +438,10 @@ def _refers(item: Any, twins: Twins) -> bool:
     if any(id(referent) in twins.of for referent in referents):
         return True
     if is_a(item, type):
-        return any(id(value) in twins.of for value in vars_of(item).values())
+        return any(id(value) in twins.of for value in list(vars_of(item).values()))
     if type(item) in _WITHOUT_DICT:
         return False  # a dict that it refers to is another object
-    return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in referent.values())
+    return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in list(referent.values()))
 
 
 def _exchange_in(item: Any, twins: Twins) -> None:
@@ -544,9 +545,9 @@ def _exchange_class(item: type, twins: Twins) -> None:
 
 
 def _exchange_instance(item: Any, twins: Twins) -> None:
-    from hotswap.fingerprint import getattr_static_dict, slot_values
+    from hotswap.fingerprint import slot_values
 
-    state = getattr_static_dict(item)
+    state = own_dict(item)
     for name, value in list(state.items()) if state else ():
         if id(value) in twins.of:
             state[name] = twins.resolve(value)  # type: ignore[index]

@@ -21,7 +21,8 @@ Symbol = tuple[str, str]
 HARMLESS_MODULES = frozenset(
     "functools itertools collections operator math cmath string re textwrap copy types typing abc enum dataclasses "
     "contextlib decimal fractions datetime json statistics numbers heapq bisect attr attrs builtins collections.abc "
-    "weakref uuid hashlib base64 struct inspect warnings typing_extensions pathlib posixpath os.path".split()
+    "weakref uuid hashlib base64 struct inspect warnings typing_extensions pathlib posixpath os.path "
+    "hotswap hotswap.migrations".split()  # what is declared while a swap evaluates counts from its commit on
 )
 #: Calls that only print or log: they are never repeated, and nothing is wrong when they are left out.
 OUTPUT_CALLS = frozenset("print debug info warning error exception critical log warn".split())

@@ -1,0 +1,160 @@
+"""The attributes of an object, read past all code of the program and without bringing its dict into being.
+
+CPython keeps the values of an object inside of the object until somebody asks for its ``__dict__``. On 3.11 and 3.12 they
+move out then, for good: the object takes more memory, and each read of an attribute several times as long. On 3.13 the
+dict itself stays. So the names that a class is known to set are read one by one, and the collector, which visits what is
+inside of an object, tells whether these were all. Where that does not come out even, the dict is asked for after all.
+
+A known limit: an attribute whose value is the very object that the class has under another name, which the object itself
+lacks, is taken for that one.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterable
+from itertools import repeat
+from types import FunctionType, MemberDescriptorType
+from typing import Any
+
+from hotswap.kinds import PROXY, is_a, vars_of
+
+_HEAP_TYPE = 1 << 9
+_MOST = 8  # so many rows of names are remembered for a class
+
+
+class Reader:
+    """Reads objects of exactly one class.
+
+    Attributes:
+        get: reads an attribute past the class's own ``__getattribute__``.
+        slots: names of the slots that the class and its bases define.
+        has_dict: objects can have further attributes.
+    """
+
+    __slots__ = ("_known", "_stored", "cls", "get", "has_dict", "slots")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.get = static_base(cls).__getattribute__
+        self.has_dict = bool(cls.__dictoffset__)
+        self.slots = frozenset(
+            name for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE
+            for name, item in vars_of(base).items() if is_a(item, MemberDescriptorType)
+        )  # fmt: skip
+        self._known: list[tuple[str, ...]] = []  # the newest first
+        self._stored: tuple[str, ...] | None = None
+
+    def read(self, item: Any) -> dict[str, Any] | None:
+        """The attributes of an object, a new dict; None where only the object's own dict can tell."""
+        inside = gc.get_referents(item)
+        count = len(inside) - 1  # its class is among them
+        for names in self._known:
+            if len(names) == count and (found := self._read(item, names, inside)) is not None:
+                return found
+        if count == 0:
+            return {}
+        ids = set(map(id, inside))
+        found = {}
+        for name in self._candidates():
+            try:
+                value = self.get(item, name)
+            except AttributeError:
+                continue
+            if id(value) in ids:
+                found[name] = value
+        if len(found) != count:
+            return None
+        self.learn(found)
+        return found
+
+    def _read(self, item: Any, names: tuple[str, ...], inside: list[Any]) -> dict[str, Any] | None:
+        try:
+            values = list(map(self.get, repeat(item), names))
+        except AttributeError:
+            return None
+        # A value that the class gives in place of the object is not inside of it.
+        if not {id(value) for value in inside}.issuperset(map(id, values)):
+            return None
+        return dict(zip(names, values, strict=True))
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Remember the names that an object has."""
+        row = tuple(names)
+        if row not in self._known and len(self._known) < _MOST and all(map(self._is_plain, row)):
+            self._known.insert(0, row)
+
+    def _is_plain(self, name: Any) -> bool:
+        """True for a name whose reading runs no code."""
+        if type(name) is not str:
+            return False
+        held = next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), None)
+        return name in self.slots or not hasattr(type(held), "__get__") or type(held) is FunctionType
+
+    def _candidates(self) -> tuple[str, ...]:
+        """Names that functions of the class mention, and that are annotated in it."""
+        if self._stored is None:
+            names = dict.fromkeys(sorted(self.slots))
+            for base in reversed(self.cls.__mro__):
+                if base.__flags__ & _HEAP_TYPE:
+                    for value in vars_of(base).values():
+                        if type(value) is FunctionType:
+                            names.update(dict.fromkeys(value.__code__.co_names))
+                    held = vars_of(base).get("__annotations__")
+                    names.update(dict.fromkeys(held) if type(held) is dict else {})
+            self._stored = tuple(filter(self._is_plain, names))
+        return self._stored
+
+
+_readers: weakref.WeakKeyDictionary[type, Reader] = weakref.WeakKeyDictionary()
+
+
+def static_base(cls: type) -> Any:
+    """The nearest class that is written in C: its functions, and no others, may be called on objects of the class."""
+    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+
+
+def reader_of(cls: type) -> Reader:
+    """The reader of a class; what it has learned is kept as long as the class lives."""
+    try:
+        return _readers[cls]
+    except (KeyError, TypeError):
+        reader = Reader(cls)
+    try:
+        _readers[cls] = reader
+    except TypeError:  # a metaclass whose classes cannot be hashed
+        pass
+    return reader
+
+
+def peek(item: Any) -> dict[str, Any] | None:
+    """The attributes of an object, without its slots, by name in alphabetical order; None where it has none, or is a proxy.
+
+    The order in which they were set is not known where there is no dict.
+    """
+    cls = type(item)
+    if issubclass(cls, PROXY) or not cls.__dictoffset__:
+        return None
+    reader = reader_of(cls)
+    found = reader.read(item)
+    if found is None:
+        found = own_dict(item)
+        if found is None:
+            return None
+        reader.learn(found)
+    names = [name for name in found if name not in reader.slots]
+    if len(names) > 1:
+        names.sort(key=str)
+    return {name: found[name] for name in names}
+
+
+def own_dict(item: Any) -> dict[str, Any] | None:
+    """The object's dict itself, not asking ``__getattribute__``; None where there is none, or that of what a proxy wraps."""
+    if is_a(item, PROXY):
+        return None
+    try:
+        found = object.__getattribute__(item, "__dict__")
+    except AttributeError:
+        return None
+    return found if is_a(found, dict) else None

@@ -1,0 +1,190 @@
+"""Many threads at once: each object is published once, no update is lost, nobody waits for ever."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.link.program import Program
+
+OLD = """
+class Box:
+    def __init__(self, n):
+        self.n = n
+        self.count = 0
+
+    def bump(self):
+        self.count += 1
+"""
+NEW = """
+from hotswap import migrate
+
+
+class Box:
+    def __init__(self, n, label):
+        self.n = n
+        self.label = label
+        self.count = 0
+
+    def bump(self):
+        self.count += 1
+
+
+@migrate("lib:Box"OPTIONS)
+def give_label(state):
+    RAN.append(state.n)
+    state.label = f"box {state.n}"
+
+
+@give_label.down
+def _(state):
+    del state.label
+"""
+
+
+@pytest.fixture(autouse=True)
+def often() -> Iterator[None]:
+    """Threads change as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def run(*functions: Callable[[], None]) -> list[threading.Thread]:
+    threads = [threading.Thread(target=function, daemon=True) for function in functions]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def join(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_each_object_is_published_once(once: bool, program: Program) -> None:
+    lib = program.load("lib", OLD)
+    lib.RAN = []
+    text = NEW.replace("OPTIONS", ', when="on_access", once=True' if once else "")
+    text += "\n\nDONE = []\n\n\n@give_label.after\ndef _(box):\n    DONE.append(box.n)\n"
+    errors: list[BaseException] = []
+    for _ in range(4):
+        boxes = [lib.Box(n) for n in range(2000)]
+        lib.DONE = []
+        assert program.edit("lib", text).applied
+
+        def read(boxes: list[Any] = boxes) -> None:
+            for box in boxes:
+                if box.label != f"box {box.n}":
+                    errors.append(AssertionError(box.label))
+
+        join(run(*[read] * 16))
+        assert program.engine.converter.wait(None, 10)
+        assert not errors
+        assert Counter(lib.DONE) == Counter(range(2000))
+        if once:
+            assert Counter(lib.RAN) == Counter(range(2000))
+        lib.RAN.clear()
+        program.engine.rollback()
+        assert all(not hasattr(box, "label") for box in boxes)
+        del read, boxes
+
+
+def test_no_update_is_lost_while_versions_go_forth_and_back(program: Program) -> None:
+    lib = program.load("lib", OLD)
+    lib.RAN = []
+    boxes = [lib.Box(n) for n in range(8)]
+    done = threading.Event()
+    counted = [0] * 8
+
+    def write(at: int) -> None:
+        box = boxes[at]
+        while not done.is_set():
+            for _ in range(200):
+                box.count += 1
+                box.bump()
+            counted[at] += 400
+
+    threads = run(*(lambda at=at: write(at) for at in range(8)))  # type: ignore[misc]
+    for _ in range(20):
+        assert program.edit("lib", NEW.replace("OPTIONS", "")).applied
+        program.engine.rollback()
+    done.set()
+    join(threads)
+    assert [box.count for box in boxes] == counted and sum(counted) > 10_000
+
+
+def test_hook_that_takes_a_lock_which_another_thread_holds(program: Program) -> None:
+    """The holder of the lock touches an object whose hook, in another thread, waits for the lock: the holder converts it itself."""
+    lib = program.load("lib", OLD)
+    lib.RAN, lib.LOCK, lib.INSIDE = [], threading.RLock(), threading.Event()
+    box = lib.Box(1)
+    hook = NEW.replace("OPTIONS", ', when="on_access"').replace("    RAN.append(state.n)\n", "    INSIDE.set()\n    with LOCK:\n        pass\n")
+    assert program.edit("lib", hook).applied
+    with lib.LOCK:
+        threads = run(lambda: box.label)
+        assert lib.INSIDE.wait(10)
+        assert box.label == "box 1"
+    join(threads)
+
+
+def test_two_threads_whose_hooks_need_each_others_object_end(program: Program) -> None:
+    lib = program.load("lib", OLD)
+    one, two = lib.Box(1), lib.Box(2)
+    one.other, two.other = two, one
+    barrier = lib.MEET = threading.Barrier(2)
+    hook = NEW.replace("OPTIONS", ', when="on_access"').replace(
+        "    RAN.append(state.n)\n", "    try:\n        MEET.wait(0.5)\n    except Exception:\n        pass\n    state.other.label\n"
+    )
+    assert program.edit("lib", hook).applied
+    raised: list[str] = []
+
+    def read(box: Any) -> None:
+        try:
+            _ = box.label
+        except Exception as error:
+            raised.append(type(error).__name__)
+
+    join(run(lambda: read(one), lambda: read(two)))
+    assert raised and set(raised) == {"MigrationError"}
+    barrier.abort()
+
+
+def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Program) -> None:
+    lib = program.load("lib", OLD + "\n\ndef make(n):\n    return Box(n)\n")
+    lib.RAN = []
+    done = threading.Event()
+    made: list[list[Any]] = [[], [], []]
+    source = lib.Box(-1)
+
+    def keep(at: int, make: Callable[[int], Any]) -> None:
+        n = 0
+        while not done.is_set() and n < 100_000:
+            made[at].append(make(n))
+            n += 1
+
+    text = (NEW + "\n\ndef make(n):\n    return Box(n, f'box {n}')\n").replace("OPTIONS", "")
+    threads = run(
+        lambda: keep(0, lambda n: lib.make(n)),
+        lambda: keep(1, lambda n: copy.copy(source)),
+        lambda: keep(2, lambda n: pickle.loads(pickle.dumps(source))),
+    )
+    for _ in range(6):
+        assert program.edit("lib", text).applied
+        program.engine.rollback()
+    assert program.edit("lib", text).applied
+    done.set()
+    join(threads)
+    assert program.engine.converter.wait(None, 20)
+    wrong = [vars(box) for row in made for box in row if getattr(box, "label", None) != f"box {box.n}"]
+    assert not wrong and all(made)
