@@ -1,5 +1,6 @@
 """Hot reload for Python that takes the data along."""
 
+from hotswap.convert.stamps import upgrade, upgrade_state
 from hotswap.errors import (
     ConfigError,
     DeclarationError,
@@ -39,6 +40,8 @@ __all__ = [
     "status",
     "stop",
     "swap",
+    "upgrade",
+    "upgrade_state",
     "version_of",
     "wait_converted",
 ]

@@ -28,6 +28,7 @@ from hotswap.link.instances import NO_INSTANCES, Census
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import run_statement
 from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
+from hotswap.peek import forget_readers
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, find_again, hold_back, index_at, let_go, summarise
@@ -169,6 +170,7 @@ class Engine:
             return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
 
     def _link(self, draft: Draft) -> commit.Swap:
+        forget_readers()
         try:
             return link(draft, self.world, self.plugins, self.converter)
         except LinkRefused as refusal:

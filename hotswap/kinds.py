@@ -25,13 +25,13 @@ def is_a(value: object, kind: Any) -> bool:
     return issubclass(type(value), kind)
 
 
-#: The code of the functions that stand before the attributes of a class while its objects are converted.
-BARRIER_CODES: set[CodeType] = set()
+#: The code of the functions that hotswap puts into classes of the program: they are no part of what the class is.
+OWN_CODES: set[CodeType] = set()
 
 
-def is_barrier(value: object) -> bool:
-    """True for a function that hotswap has put into a class for a while; it is no part of what the class is."""
-    return type(value) is FunctionType and value.__code__ in BARRIER_CODES
+def is_own(value: object) -> bool:
+    """True for a function that hotswap has put into a class."""
+    return type(value) is FunctionType and value.__code__ in OWN_CODES
 
 
 #: The namespace of a class, read past a metaclass that gives another one.

@@ -232,6 +232,8 @@ def checked(table: Mapping[Key, Migration], migration: Migration) -> dict[Key, M
 
 
 REGISTRY = Registry()
+#: Told of each migration that the running program declares.
+LISTENERS: list[Callable[[Migration], None]] = []
 _lock = threading.Lock()
 _aside: ContextVar[list[Migration] | None] = ContextVar("hotswap_migrations_aside", default=None)
 
@@ -254,6 +256,8 @@ def _declare(migration: Migration) -> None:
         return
     with _lock:
         REGISTRY.add(migration)
+    for listener in LISTENERS:
+        listener(migration)
 
 
 class Attach:

@@ -5,8 +5,9 @@ move out then, for good: the object takes more memory, and each read of an attri
 dict itself stays. So the names that a class is known to set are read one by one, and the collector, which visits what is
 inside of an object, tells whether these were all. Where that does not come out even, the dict is asked for after all.
 
-A known limit: an attribute whose value is the very object that the class has under another name, which the object itself
-lacks, is taken for that one.
+A value that the class has under the same name may be the class's and not the object's: then the dict is asked for, too.
+Fields of dataclasses are an exception, whose ``__init__`` has set them. (Where somebody deletes one, and sets another
+attribute that nobody knows to the very object that is the default of the first, that is taken for the first.)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from hotswap.kinds import PROXY, is_a, vars_of
 
 _HEAP_TYPE = 1 << 9
+_NONE: Any = object()
 _MOST = 8  # so many rows of names are remembered for a class
 
 
@@ -33,9 +35,10 @@ class Reader:
         has_dict: objects can have further attributes.
     """
 
-    __slots__ = ("_known", "_stored", "cls", "get", "has_dict", "slots")
+    __slots__ = ("_fields", "_further", "_known", "_stored", "cls", "get", "has_dict", "slots")
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, names: Iterable[str] = ()) -> None:
+        """Take a class, and further names that its objects may have."""
         self.cls = cls
         self.get = static_base(cls).__getattribute__
         self.has_dict = bool(cls.__dictoffset__)
@@ -43,47 +46,58 @@ class Reader:
             name for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE
             for name, item in vars_of(base).items() if is_a(item, MemberDescriptorType)
         )  # fmt: skip
-        self._known: list[tuple[str, ...]] = []  # the newest first
+        self._known: list[tuple[tuple[str, ...], list[tuple[int, Any]]]] = []  # names, and those that the class has as well
+        self._fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
         self._stored: tuple[str, ...] | None = None
+        self._further = tuple(names)
 
     def read(self, item: Any) -> dict[str, Any] | None:
         """The attributes of an object, a new dict; None where only the object's own dict can tell."""
         inside = gc.get_referents(item)
         count = len(inside) - 1  # its class is among them
-        for names in self._known:
-            if len(names) == count and (found := self._read(item, names, inside)) is not None:
+        for names, unsure in self._known:
+            if len(names) == count and (found := self._read(item, names, unsure, inside)) is not None:
                 return found
         if count == 0:
             return {}
         ids = set(map(id, inside))
         found = {}
-        for name in self._candidates():
+        for name in self.candidates():
             try:
                 value = self.get(item, name)
             except AttributeError:
                 continue
-            if id(value) in ids:
+            if id(value) in ids and self._default(name) is not value:
                 found[name] = value
         if len(found) != count:
             return None
         self.learn(found)
         return found
 
-    def _read(self, item: Any, names: tuple[str, ...], inside: list[Any]) -> dict[str, Any] | None:
+    def _read(
+        self, item: Any, names: tuple[str, ...], unsure: list[tuple[int, Any]], inside: list[Any]
+    ) -> dict[str, Any] | None:
         try:
             values = list(map(self.get, repeat(item), names))
         except AttributeError:
             return None
-        # A value that the class gives in place of the object is not inside of it.
-        if not {id(value) for value in inside}.issuperset(map(id, values)):
+        # A value that the class gives in place of the object is not inside of it, or cannot be told from one that is.
+        if not set(map(id, inside)).issuperset(map(id, values)) or any(values[at] is default for at, default in unsure):
             return None
         return dict(zip(names, values, strict=True))
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""
         row = tuple(names)
-        if row not in self._known and len(self._known) < _MOST and all(map(self._is_plain, row)):
-            self._known.insert(0, row)
+        if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known != row for known, _ in self._known):
+            unsure = [(at, default) for at, name in enumerate(row) if (default := self._default(name)) is not _NONE]
+            self._known.insert(0, (row, unsure))
+
+    def _default(self, name: str) -> Any:
+        """What the class gives where an object lacks an attribute."""
+        if name in self.slots or name in self._fields:
+            return _NONE
+        return next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), _NONE)
 
     def _is_plain(self, name: Any) -> bool:
         """True for a name whose reading runs no code."""
@@ -92,10 +106,10 @@ class Reader:
         held = next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), None)
         return name in self.slots or not hasattr(type(held), "__get__") or type(held) is FunctionType
 
-    def _candidates(self) -> tuple[str, ...]:
+    def candidates(self) -> tuple[str, ...]:
         """Names that functions of the class mention, and that are annotated in it."""
         if self._stored is None:
-            names = dict.fromkeys(sorted(self.slots))
+            names = dict.fromkeys([*sorted(self.slots), *self._further])
             for base in reversed(self.cls.__mro__):
                 if base.__flags__ & _HEAP_TYPE:
                     for value in vars_of(base).values():
@@ -126,6 +140,11 @@ def reader_of(cls: type) -> Reader:
     except TypeError:  # a metaclass whose classes cannot be hashed
         pass
     return reader
+
+
+def forget_readers() -> None:
+    """Classes change in place with a commit: what was known of them may be wrong."""
+    _readers.clear()
 
 
 def peek(item: Any) -> dict[str, Any] | None:

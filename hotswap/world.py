@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
-from hotswap.kinds import is_a, is_barrier
+from hotswap.kinds import is_a, is_own
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -397,7 +397,7 @@ def _own_members(cls: type) -> list[tuple[str, Any]]:
     return [
         (name, value)
         for name, value in list(cls.__dict__.items())
-        if (type(value) is FunctionType and not is_barrier(value)) or not (name.startswith("__") and name.endswith("__"))
+        if (type(value) is FunctionType and not is_own(value)) or not (name.startswith("__") and name.endswith("__"))
     ]
 
 

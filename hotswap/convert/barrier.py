@@ -16,7 +16,7 @@ import attrs
 
 from hotswap.commit import MISSING, Write, set_cell, set_item
 from hotswap.convert.conversions import Conversions
-from hotswap.kinds import BARRIER_CODES, deleter_of, is_barrier, setter_of, vars_of
+from hotswap.kinds import OWN_CODES, deleter_of, is_own, setter_of, vars_of
 
 NAMES = ("__getattribute__", "__setattr__", "__delattr__")
 #: Reading it must not convert: ``isinstance`` asks for it.
@@ -82,7 +82,7 @@ def _is_guarded(cls: type, name: str, found: Mapping[type, Barrier]) -> bool:
         if base in found and name in found[base].functions:
             return True
         if name in vars_of(base):
-            return is_barrier(vars_of(base)[name])
+            return is_own(vars_of(base)[name])
     return False
 
 
@@ -92,10 +92,14 @@ def _inherited(cls: type, name: str) -> Any:
 
 def _reading(inner: Any, conversions: Conversions) -> Any:
     pending, unsettled, convert = conversions.pending, conversions.unsettled, conversions.convert
+    restore = conversions.restore
 
     def __getattribute__(self: Any, name: str) -> Any:
         if (id(self) in pending or unsettled) and name != _CLASS:
-            convert(self)
+            if name == "__setstate__":
+                restore(self)
+            else:
+                convert(self)
         return inner(self, name)
 
     return __getattribute__
@@ -126,14 +130,14 @@ def _deleting(inner: Any, conversions: Conversions) -> Any:
 _MAKERS: dict[str, Callable[[Any, Conversions], Any]] = {
     "__getattribute__": _reading, "__setattr__": _setting, "__delattr__": _deleting
 }  # fmt: skip
-BARRIER_CODES.update(make(None, Conversions()).__code__ for make in _MAKERS.values())
+OWN_CODES.update(make(None, Conversions()).__code__ for make in _MAKERS.values())
 
 
 def own_of(cls: type, barriers: Iterable[Barrier]) -> dict[str, Any]:
     """What a class itself has under the three names, seen past a barrier that stands."""
     known = next((barrier.own for barrier in barriers if barrier.cls is cls), {})
     found = {name: vars_of(cls).get(name, MISSING) for name in NAMES}
-    return {name: known.get(name, MISSING) if is_barrier(value) else value for name, value in found.items()}
+    return {name: known.get(name, MISSING) if is_own(value) else value for name, value in found.items()}
 
 
 def reroute(cls: type, own: dict[str, Any], barriers: Iterable[Barrier]) -> list[Write]:

@@ -33,6 +33,7 @@ import attrs
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.state import Layout, State, copy_containers
 from hotswap.errors import MigrationError
+from hotswap.peek import reader_of
 
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
@@ -79,6 +80,7 @@ class Conversions:
     unsettled: list[Any] = attrs.Factory(list)
     epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
     _layouts: dict[type, Layout] = attrs.Factory(dict)
+    _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
     _running: dict[int, list[Any]] = attrs.Factory(dict)  # by thread: the objects whose hooks run, outermost first
@@ -94,6 +96,8 @@ class Conversions:
         """Before a commit: the barrier that it puts up lets nobody through until :meth:`settle`."""
         for cls in classes:
             self._layouts.pop(cls, None)
+            known = dict.fromkeys((*reader_of(cls).candidates(), *self._names.get(cls, ())))
+            self._names[cls] = tuple(known)
         self._settled.clear()
         self._settler = get_ident()
         self.unsettled.append(True)
@@ -179,6 +183,15 @@ class Conversions:
             if self.unsettled:
                 self._wait(item)
 
+    def restore(self, item: Any) -> None:
+        """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
+        if self.unsettled:
+            self._wait(item)
+        if id(item) in self.pending and not (self._layouts.get(type(item)) or self._layout(type(item))).read(item)[0]:
+            self.pending.pop(id(item), None)
+        else:
+            self.convert(item)
+
     def _convert(self, item: Any, key: int, thread: int, entry: tuple[Any, int], left: list[Leap], epoch: int) -> None:
         layout = self._layouts.get(type(item)) or self._layout(type(item))
         state, own = layout.read(item)
@@ -237,7 +250,7 @@ class Conversions:
         return state
 
     def _layout(self, cls: type) -> Layout:
-        found = self._layouts[cls] = Layout(cls)
+        found = self._layouts[cls] = Layout(cls, self._names.get(cls, ()))
         return found
 
     def _fail(self, item: Any, key: int, error: HookError) -> None:
@@ -306,6 +319,7 @@ class Conversions:
         self.leaps.pop(cls, None)
         self.entered.pop(cls, None)
         self.began.pop(cls, None)
+        self._names.pop(cls, None)
         self._layouts.pop(cls, None)
 
 

@@ -25,8 +25,9 @@ from hotswap.commit import apply as commit_swap
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
+from hotswap.convert.stamps import LEAPS, SHAPES, VERSIONS, equipping, version_of_class
 from hotswap.errors import MigrationError
-from hotswap.migrations import REGISTRY, When, name_of
+from hotswap.migrations import When
 from hotswap.model import ClassStatus
 
 #: Seconds of work before other threads get a turn, and how long they get.
@@ -52,6 +53,7 @@ class Request:
         fresh: objects that the new code has made aside already: they need nothing.
         up: the writes that put the barriers up.
         items: takes the objects, in the instant of the commit.
+        shapes: the names of the fields of a class, before the swap and after it, by its name and version.
     """
 
     leaps: dict[type, Leap]
@@ -63,6 +65,7 @@ class Request:
     before: dict[str, int | None] = attrs.Factory(dict)
     barriers: list[Barrier] = attrs.Factory(list)
     items: list[Any] = attrs.Factory(list)
+    shapes: dict[str, dict[int, frozenset[str]]] = attrs.Factory(dict)
 
 
 @attrs.define(eq=False)
@@ -71,12 +74,11 @@ class Converter:
 
     Attributes:
         lock: the engine's.
-        versions: of classes that were changed while the program runs, by qualified name.
+        barriers: those that stand.
     """
 
     lock: Any = attrs.Factory(threading.RLock)
     conversions: Conversions = attrs.Factory(Conversions)
-    versions: dict[str, int] = attrs.Factory(dict)
     barriers: list[Barrier] = attrs.Factory(list)
     kept: list[Leap] = attrs.Factory(list)  # leaps that keep lost fields aside
     _thread: threading.Thread | None = None
@@ -86,12 +88,8 @@ class Converter:
     # ---- versions ----
 
     def version_of_class(self, cls: type) -> int:
-        """The version of a class: counted while the program runs, else what its text or its migrations say."""
-        name = name_of(cls)
-        if (known := self.versions.get(name)) is not None:
-            return known
-        declared = cls.__dict__.get("__schema_version__")
-        return declared if type(declared) is int else REGISTRY.newest(name)
+        """The version of a class, see ``stamps.py``."""
+        return version_of_class(cls)
 
     def version_of(self, item: Any) -> int:
         """The version that an object has; it is not converted by asking."""
@@ -112,7 +110,9 @@ class Converter:
 
     def arm(self, request: Request, swap: Swap, listing: Listing) -> None:
         """Before the commit: add the writes that list the objects and put the barriers up."""
-        request.before = {name: self.versions.get(name) for name in request.versions}
+        request.before = {name: VERSIONS.get(name) for name in request.versions}
+        for cls in {step.cls for leap in request.leaps.values() for step in leap.steps if leap.undoes is None}:
+            swap.add(*equipping(cls))
         classes = list(request.leaps)
         listing.first.append(Write((request.items.extend, listing.pick(classes)), NOTHING, "list old objects"))
         swap.add(Write((self.conversions.epoch.clear,), NOTHING))
@@ -143,7 +143,7 @@ class Converter:
         swap.writes = [write for write in swap.writes if id(write) not in taken]  # they go when nothing waits any more
         request.up.clear()
         self.barriers += request.barriers
-        self.versions.update(request.versions)
+        self._record(request)
         self.kept += request.leaps.values()
         self.conversions.settle(items, request.leaps, _codes_in(swap))
         raised = []
@@ -155,6 +155,18 @@ class Converter:
                     raised.append(error)
         self.start()
         return raised
+
+    def _record(self, request: Request) -> None:
+        """What stands for the states that were written down: versions, shapes, leaps."""
+        for cls, leap in request.leaps.items():
+            if leap.undoes is None:
+                LEAPS.setdefault(cls, []).append(leap)
+            elif leap.undoes in LEAPS.get(cls, ()):
+                LEAPS[cls].remove(leap.undoes)
+        for name, version in request.versions.items():
+            VERSIONS[name] = version
+            for number, names in request.shapes.get(name, {}).items():
+                SHAPES.setdefault(name, {})[number] = names
 
     def back(self, request: Request) -> Request:
         """What the way back of a swap does to objects."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from itertools import starmap
 from typing import Any
 
@@ -20,7 +21,7 @@ import attrs
 
 from hotswap.commit import MISSING, Call
 from hotswap.fingerprint import slot_values
-from hotswap.peek import own_dict, reader_of, static_base
+from hotswap.peek import Reader, own_dict, static_base
 
 _HEAP_TYPE = 1 << 9
 _MAPPINGS = frozenset({dict, OrderedDict})
@@ -55,9 +56,10 @@ class State(dict[str, Any]):
 class Layout:
     """How the state of objects of one class is read and written."""
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, names: Iterable[str]) -> None:
+        """Take a class as it is now, and the names that it knew before."""
         self.cls = cls
-        self.reader = reader_of(cls)
+        self.reader = Reader(cls, names)
         static = static_base(cls)
         # Those of the builtin that the class derives from: the interpreter lets no others by.
         self.set, self.delete = static.__setattr__, static.__delattr__

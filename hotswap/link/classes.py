@@ -24,7 +24,7 @@ from typing import Any
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.convert.barrier import NAMES as BARRIER
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
-from hotswap.kinds import is_a, is_barrier
+from hotswap.kinds import is_a, is_own
 from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
@@ -87,12 +87,12 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
-    done |= {name for name in BARRIER if is_barrier(live.__dict__.get(name))}  # it goes on to the new ones, see reroute()
+    done |= {name for name in BARRIER if is_own(live.__dict__.get(name))}  # see reroute()
     for name, value in staged.__dict__.items():
         if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(live.__dict__.items()):
-        if name in staged.__dict__ or name in done or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name in staged.__dict__ or name in done or is_own(value) or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
         written = name.startswith("__") and type(value) is FunctionType

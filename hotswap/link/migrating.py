@@ -154,7 +154,12 @@ class _Planner:
         leaps = {cls: self._leap(cls, steps) for cls in classes}
         self._tell(steps)
         owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
-        return Request(leaps, versions, owns)
+        shapes = {name_of(cls): self._shapes(cls, row) for cls, row in steps.items()}
+        return Request(leaps, versions, owns, shapes=shapes)
+
+    def _shapes(self, cls: type, steps: list[Step]) -> dict[int, frozenset[str]]:
+        before, after = self.views.before(cls), self.views.after(cls)
+        return {steps[0].frm: frozenset(before.fields), steps[-1].to: frozenset(after.fields)}
 
     def _chain(self, cls: type, target: str, live: int) -> Iterator[Step]:
         mine = migrations_of(self.table, target)

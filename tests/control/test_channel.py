@@ -311,5 +311,5 @@ def test_tcp_with_a_token_where_there_are_no_unix_sockets(engine: FakeEngine, mo
 
 def test_every_verb_is_in_the_table_with_its_help() -> None:
     """The socket and the terminal read the same one."""
-    assert list(COMMANDS) == ["about", "status", "preview", "swap", "rollback"]
+    assert list(COMMANDS) == ["about", "status", "preview", "swap", "rollback", "retry", "confirm"]
     assert all(command.help.endswith(".") for command in COMMANDS.values())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hotswap.convert import stamps
 from hotswap.migrations import REGISTRY
 from tests.link.program import Program
 
@@ -18,3 +19,5 @@ def program(tmp_path: Path) -> Iterator[Program]:
     with Program(tmp_path) as one:
         yield one
     REGISTRY.put(before)
+    for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS):
+        table.clear()

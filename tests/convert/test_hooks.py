@@ -80,7 +80,7 @@ def test_class_is_as_it_was_when_nothing_waits(program: Program) -> None:
     program.edit("shop", SPLIT)
     assert program.engine.converter.wait(shop.Cart, 10)
     program.engine.converter.finish()
-    assert set(vars(shop.Cart)) == names
+    assert set(vars(shop.Cart)) == names | {"__getstate__", "__setstate__"}  # which stamp its pickles
     assert not program.engine.converter.conversions.pending
     assert [cart.first for cart in carts] == [str(n) for n in range(50)]
 

@@ -1,0 +1,182 @@
+"""States that were written down by an earlier version: pickles, copies in the making, shelves, plain mappings.
+
+A class that has migrations writes its version into the state that it gives to ``pickle`` and ``copy``, and brings a state
+of an earlier version to its own when it takes one:
+
+    __getstate__    the usual state, and ``__hotswap_version__``: the versions of the class and its bases, by name
+    __setstate__    the hooks from the stamped versions on, base classes first, then as usual
+
+A state without a stamp was written before the class had migrations: it has the version whose recorded fields fit it best,
+and where none are recorded the first one. A process without hotswap takes the stamp for one more attribute.
+
+    class with ``__getstate__``, ``__setstate__`` or ``__reduce__`` of its own    it has to call :func:`upgrade_state` itself
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from hotswap.commit import MISSING, Write, set_class
+from hotswap.convert.leap import HookError, Leap, Step
+from hotswap.convert.state import State
+from hotswap.errors import MigrationError
+from hotswap.kinds import OWN_CODES, vars_of
+from hotswap.migrations import LISTENERS, REGISTRY, Migration, name_of
+
+STAMP = "__hotswap_version__"
+#: Who defines one of these says itself what its state is.
+_OWN = ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
+
+#: Versions of classes that a swap has changed, by qualified name; others have what their text or migrations say.
+VERSIONS: dict[str, int] = {}
+#: The names of the fields that a version of a class had, as far as a swap has seen it.
+SHAPES: dict[str, dict[int, frozenset[str]]] = {}
+#: What the swaps of this process did to the objects of a class, oldest first.
+LEAPS: dict[type, list[Leap]] = {}
+
+
+def version_of_class(cls: type) -> int:
+    """The version of a class: counted while the program runs, else what its text or its migrations say."""
+    name = name_of(cls)
+    if (known := VERSIONS.get(name)) is not None:
+        return known
+    declared = vars_of(cls).get("__schema_version__")
+    return declared if type(declared) is int else REGISTRY.newest(name)
+
+
+def has_migrations(cls: type) -> bool:
+    return bool(REGISTRY.of(name_of(cls)))
+
+
+def stamp_of(cls: type) -> dict[str, int]:
+    """The versions of a class and of its bases, as far as they have migrations."""
+    return {name_of(base): version_of_class(base) for base in cls.__mro__ if has_migrations(base)}
+
+
+# ---- what classes with migrations have ----
+
+
+def __getstate__(self: Any) -> Any:
+    state = object.__getstate__(self)
+    fields, slots = state if type(state) is tuple else (state, None)
+    stamped = {**(fields or {}), STAMP: stamp_of(type(self))}
+    return stamped if slots is None else (stamped, slots)
+
+
+def __setstate__(self: Any, state: Any) -> None:
+    fields, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
+    cls = type(self)
+    for name, value in upgrade_state(cls, {**(fields or {}), **(slots or {})}).items():
+        object.__setattr__(self, name, value)
+
+
+OWN_CODES.update({__getstate__.__code__, __setstate__.__code__})
+_METHODS: dict[str, FunctionType] = {"__getstate__": __getstate__, "__setstate__": __setstate__}  # type: ignore[dict-item]
+
+
+def equipping(cls: type) -> list[Write]:
+    """The writes that let a class stamp and upgrade its states; none where it does so, or says itself what its state is."""
+    held = [vars_of(base).get(name, MISSING) for base in cls.__mro__ if base is not object for name in _OWN]
+    if any(value is not MISSING for value in held):
+        return []
+    return [set_class(cls, name, function) for name, function in _METHODS.items()]
+
+
+def equip(migration: Migration) -> None:
+    """Let the class of a migration that was just declared stamp and upgrade its states, where it is there already."""
+    module, _, qualname = migration.target.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    if isinstance(found, type):
+        for write in equipping(found):
+            write.do[0](*write.do[1:])
+
+
+# ---- upgrading ----
+
+
+def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> dict[str, Any]:
+    """Bring the fields of an object that were written down by an earlier version of its class to the present one.
+
+    Args:
+        state: names and values, as in a JSON file or a row of a table; it is not changed. A stamp in it counts.
+        cls: the class.
+        version: of the state; by default what its stamp says, or the version whose recorded fields fit.
+
+    Returns:
+        The fields of the present version.
+
+    Raises:
+        MigrationError: a migration failed, or none leads on from the version of the state.
+    """
+    known = {**state}
+    if version is not None:
+        known[STAMP] = {**known.get(STAMP, {}), name_of(cls): version}
+    return dict(upgrade_state(cls, known))
+
+
+def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
+    """The same for what :meth:`__setstate__` of a class of its own takes."""
+    state = State(fields)
+    stamp = state.pop(STAMP, None)
+    steps = [step for base in reversed(cls.__mro__) for step in _steps(cls, base, state, stamp)]
+    if not steps:
+        return state
+    taken = {(step.cls, step.frm) for step in steps}
+    by_itself = [leap for leap in LEAPS.get(cls, ()) if any((step.cls, step.frm) in taken for step in leap.steps)]
+    try:
+        Leap(tuple(steps)).run(state, None)
+        for leap in by_itself:
+            attrs_only = Leap((), fills=leap.fills, gone=leap.gone)
+            attrs_only.run(state, None)
+    except HookError as error:
+        step = error.step
+        raise MigrationError(
+            f"a state of {step.name} cannot be brought from version {step.frm} to {step.to}: {step.migration.describe()} {error}"
+        ) from error.__cause__
+    return state
+
+
+def _steps(cls: type, base: type, state: State, stamp: Any) -> list[Step]:
+    migrations = REGISTRY.of(name_of(base))
+    if not migrations:
+        return []
+    name, goal = name_of(base), version_of_class(base)
+    version = stamp.get(name) if isinstance(stamp, Mapping) else None
+    if version is None:
+        version = _guess(base, state, goal) if base is cls else min(migrations)
+    found = []
+    while version < goal:
+        migration = migrations.get(version)
+        if migration is None:
+            raise MigrationError(f"a state of {name} has version {version}, and no migration leads on from there to {goal}")
+        found.append(Step(base, version, version + 1, migration))
+        version += 1
+    return found
+
+
+def _guess(cls: type, state: State, goal: int) -> int:
+    """The version of a state without a stamp."""
+    shapes = SHAPES.get(name_of(cls), {})
+    first = min(REGISTRY.of(name_of(cls)), default=goal)
+    if not shapes:
+        return first
+    same = [version for version, names in shapes.items() if names == state.keys()]
+    if len(same) == 1:
+        return same[0]
+    fits = {version: len(names) for version, names in shapes.items() if names <= state.keys()}
+    best = [version for version, size in fits.items() if size == max(fits.values())]
+    if len(best) != 1:
+        known = "; ".join(f"version {v}: {', '.join(sorted(names)) or 'none'}" for v, names in sorted(shapes.items()))
+        raise MigrationError(
+            f"a state of {name_of(cls)} with the fields {', '.join(sorted(state)) or 'none'} has no stamp and fits "
+            f"{'several versions' if best else 'no version'} ({known}); give its version to hotswap.upgrade()"
+        )
+    return best[0]
+
+
+LISTENERS.append(equip)

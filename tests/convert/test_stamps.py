@@ -1,0 +1,119 @@
+"""Pickles, copies, shelves and mappings of earlier versions."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import shelve
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hotswap
+from hotswap.errors import MigrationError
+from tests.convert.test_hooks import CART, SPLIT, THIRD
+from tests.link.program import Program
+
+
+def test_pickle_of_version_one_gives_what_a_live_conversion_gives(program: Program) -> None:
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    cart.items.append(3)
+    blobs = [pickle.dumps(cart, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
+    assert program.edit("shop", SPLIT).applied
+    assert program.edit("shop", THIRD).applied
+    for blob in blobs:
+        assert vars(pickle.loads(blob)) == vars(cart) == {
+            "first": "Ada", "last": "Lovelace", "items": [3], "total": 0, "currency": "EUR"
+        }  # fmt: skip
+
+
+def test_stamped_pickle_runs_only_the_hooks_after_its_version(program: Program) -> None:
+    shop = program.load("shop", CART)
+    shop.keep = shop.Cart("Ada Lovelace")
+    program.edit("shop", SPLIT)
+    blob = pickle.dumps(shop.Cart("Grace", "Hopper"))
+    program.edit("shop", THIRD)
+    assert vars(pickle.loads(blob)) == {"first": "Grace", "last": "Hopper", "items": [], "total": 0, "currency": "EUR"}
+
+
+def test_state_that_was_taken_before_the_swap_and_is_given_after_it(program: Program) -> None:
+    """What copy does in another thread at the moment of the swap."""
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    make, args, state = cart.__reduce_ex__(4)[:3]
+    bare = make(*args)
+    state = copy.copy(state)
+    assert program.edit("shop", SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="on_access")')).applied
+    late = make(*args)
+    for twin in (bare, late):
+        twin.__setstate__(state)
+        assert vars(twin) == {"first": "Ada", "last": "Lovelace", "items": [], "total": 0}
+
+
+def test_shelf_of_an_earlier_version(program: Program, tmp_path: Path) -> None:
+    shop = program.load("shop", CART)
+    with shelve.open(str(tmp_path / "shelf")) as shelf:
+        shelf["cart"] = shop.Cart("Ada Lovelace")
+        program.edit("shop", SPLIT)
+        shelf["new"] = shelf["cart"]
+        assert shelf["cart"].label() == shelf["new"].label() == "Lovelace, Ada"
+
+
+def test_mapping_is_upgraded_and_not_changed(program: Program) -> None:
+    shop = program.load("shop", CART)
+    shop.keep = shop.Cart("Ada Lovelace")
+    program.edit("shop", SPLIT)
+    row = {"name": "Ada Lovelace", "items": [1]}
+    assert hotswap.upgrade(row, shop.Cart) == {"first": "Ada", "last": "Lovelace", "items": [1], "total": 0}
+    assert row == {"name": "Ada Lovelace", "items": [1]}
+    assert hotswap.upgrade({"name": "A B"}, shop.Cart, version=1)["last"] == "B"
+    with pytest.raises(MigrationError, match="fits no version.*give its version"):
+        hotswap.upgrade({"title": "x"}, shop.Cart)
+    with pytest.raises(MigrationError, match="split_name"):
+        hotswap.upgrade({"name": "Plato"}, shop.Cart, version=1)
+
+
+def test_class_that_says_itself_what_its_state_is_keeps_it(program: Program) -> None:
+    own = "    def __getstate__(self):\n        return [self.label()]\n\n    def __setstate__(self, state):\n        self.state = state\n"
+    shop = program.load("shop", CART + "\n" + own)
+    shop.keep = shop.Cart("Ada Lovelace")
+    head, _, tail = SPLIT.partition("\n\n@migrate")
+    assert program.edit("shop", head.rstrip() + "\n\n" + own + "\n\n@migrate" + tail).applied
+    assert pickle.loads(pickle.dumps(shop.Cart("Grace", "Hopper"))).state == ["Hopper, Grace"]
+
+
+SCRIPT = """
+import pickle, sys
+{load}
+import shop
+if sys.argv[1] == "dump":
+    sys.stdout.buffer.write(pickle.dumps(shop.Cart(*sys.argv[2:])))
+else:
+    cart = pickle.loads(sys.stdin.buffer.read())
+    print(cart.label(), sorted(vars(cart)))
+"""
+BLOCKED = "sys.modules['hotswap'] = None"
+
+
+@pytest.mark.parametrize("written_with", ["", BLOCKED])
+def test_blob_goes_through_processes_with_and_without_hotswap(written_with: str, tmp_path: Path) -> None:
+    """Written by version 1 without any migration, read by a process that has just been started on version 3."""
+
+    def play(text: str, load: str, *args: str, blob: bytes = b"") -> bytes:
+        (tmp_path / "shop.py").write_text(text)
+        script = SCRIPT.format(load=load)
+        return subprocess.run(
+            [sys.executable, "-B", "-c", script, *args], cwd=tmp_path, input=blob, capture_output=True, check=True
+        ).stdout  # fmt: skip
+
+    tolerant = SPLIT.replace("from hotswap import migrate", "def migrate(*args):\n    def keep(f):\n        f.down = lambda g: g\n        return f\n    return keep")
+    one = play(CART, written_with, "dump", "Ada Lovelace")
+    hooked = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", 1)').replace(BODY := 'state.first, state.last', 'state.total = 0; state.first, state.last')
+    assert play(hooked, "", "load", blob=one) == b"Lovelace, Ada ['first', 'items', 'last', 'total']\n"
+    two = play(hooked, "", "dump", "Grace", "Hopper")
+    assert play(tolerant, BLOCKED, "load", blob=two).startswith(b"Hopper, Grace ['__hotswap_version__', 'first'")
+    assert play(hooked, "", "load", blob=two) == b"Hopper, Grace ['first', 'items', 'last', 'total']\n"
