@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, starmap
-from types import CellType, FunctionType
+from types import CellType, FunctionType, MethodType
 from typing import Any
 
 import attrs
@@ -28,6 +28,8 @@ from hotswap.versions import renumber
 
 #: A call to be made: a function implemented in C and its arguments.
 Call = tuple[Any, ...]
+
+_PYTHON = frozenset({FunctionType, MethodType})
 
 #: The side of a write that has nothing to do.
 NOTHING: Call = (bool,)
@@ -127,6 +129,8 @@ def revert(swap: Swap, then: Swap | None = None) -> float:
 
 def _run(writes: list[Write]) -> float:
     calls = [w.do for w in writes]
+    wrong = [call[0] for call in calls if type(call[0]) in _PYTHON]
+    assert not wrong, f"{wrong[0]} would let other threads run inside of the commit"
     written = {id(call[1]): call[1] for call in calls if call[0] is setattr and type(call[1]) is FunctionType}
     calls += renumber(written.values())
     rows, rest = _in_rows(calls)

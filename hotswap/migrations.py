@@ -197,10 +197,7 @@ class Registry:
             known = [m for m in self.of(migration.target).values() if m.place == migration.place]
             migration.frm = known[0].frm if known else self.newest(migration.target)
             migration.to = (migration.frm or 1) + 1
-        self.put({**self.table, **checked(self.table, migration)})
-
-    def put(self, table: dict[Key, Migration]) -> None:
-        self.table = table
+        self.table = {**self.table, **checked(self.table, migration)}
 
     def of(self, target: str) -> dict[int, Migration]:
         """The migrations of a class by the version that they lead from."""

@@ -37,6 +37,8 @@ from hotswap.peek import reader_of
 
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
+#: So many seconds after a commit an object without any field is taken for one that is being made.
+YOUNG = 5.0
 #: Functions in which an object is being made.
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "__attrs_post_init__", "__setstate__"})
 
@@ -75,7 +77,7 @@ class Conversions:
     leaps: dict[type, list[Leap]] = attrs.Factory(dict)
     failures: dict[int, Failure] = attrs.Factory(dict)
     entered: Counter[type] = attrs.Factory(Counter)
-    began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the first leap in the row
+    began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the last leap in the row
     after_errors: list[Exception] = attrs.Factory(list)
     unsettled: list[Any] = attrs.Factory(list)
     epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
@@ -115,7 +117,7 @@ class Conversions:
             for cls, leap in leaps.items():
                 row = self.leaps.setdefault(cls, [])
                 places[cls] = len(row)
-                self.began.setdefault(cls, time.perf_counter())
+                self.began[cls] = time.perf_counter()
                 row.append(leap)
             pending = self.pending
             for start in range(0, len(items), 5000):  # in slices: other threads run in between
@@ -182,12 +184,15 @@ class Conversions:
                 self._convert(item, key, thread, entry, left, epoch)
             if self.unsettled:
                 self._wait(item)
+            if self.pending.get(key) is entry and key not in self.failures:
+                return  # not yet made
 
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
         if self.unsettled:
             self._wait(item)
-        if id(item) in self.pending and not (self._layouts.get(type(item)) or self._layout(type(item))).read(item)[0]:
+        layout = self._layouts.get(type(item)) or self._layout(type(item))
+        if id(item) in self.pending and layout.upgrades and not layout.read(item)[0]:
             self.pending.pop(id(item), None)
         else:
             self.convert(item)
@@ -197,6 +202,8 @@ class Conversions:
         state, own = layout.read(item)
         if self.pending.get(key) is not entry:
             return  # what was read may be of two versions
+        if not state and left and left[0].has_fields and self._is_young(item):
+            return  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
         before = State(state)
         copies = copy_containers(state)
         running = self._running.setdefault(thread, [])
@@ -233,10 +240,10 @@ class Conversions:
 
     def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
         start = 0
-        if self._progress and (progress := self._progress.pop(key, None)) is not None:
-            if tuple(left[: len(progress.done)]) == progress.done:
-                start, state = len(progress.done), State(progress.state)
-                lost += progress.lost
+        progress = self._progress.pop(key, None) if self._progress else None
+        if progress is not None and tuple(left[: len(progress.done)]) == progress.done:
+            start, state = len(progress.done), State(progress.state)
+            lost += progress.lost
         for at, leap in enumerate(left[start:], start):
             then = State(state) if leap.undoes is None else None
             try:
@@ -248,6 +255,10 @@ class Conversions:
             if then is not None and (names := then.keys() - state.keys()):
                 lost.append((leap, {name: then[name] for name in names}))
         return state
+
+    def _is_young(self, item: Any) -> bool:
+        """True while an object without any field may be one that is just being made."""
+        return time.perf_counter() - self.began.get(type(item), 0.0) < YOUNG
 
     def _layout(self, cls: type) -> Layout:
         found = self._layouts[cls] = Layout(cls, self._names.get(cls, ()))

@@ -25,7 +25,7 @@ from hotswap.commit import apply as commit_swap
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
-from hotswap.convert.stamps import LEAPS, SHAPES, VERSIONS, equipping, version_of_class
+from hotswap.convert.stamps import LEAPS, SHAPES, UNDONE, VERSIONS, equipping, version_of_class
 from hotswap.errors import MigrationError
 from hotswap.migrations import When
 from hotswap.model import ClassStatus
@@ -51,7 +51,7 @@ class Request:
         versions: of the classes after the swap, by qualified name; those before it in ``before``.
         owns: what the classes themselves will have under the names of a barrier; what they have now in ``owns_before``.
         fresh: objects that the new code has made aside already: they need nothing.
-        up: the writes that put the barriers up.
+        up: the writes that put the barriers up, and let the classes upgrade states.
         items: takes the objects, in the instant of the commit.
         shapes: the names of the fields of a class, before the swap and after it, by its name and version.
     """
@@ -111,8 +111,6 @@ class Converter:
     def arm(self, request: Request, swap: Swap, listing: Listing) -> None:
         """Before the commit: add the writes that list the objects and put the barriers up."""
         request.before = {name: VERSIONS.get(name) for name in request.versions}
-        for cls in {step.cls for leap in request.leaps.values() for step in leap.steps if leap.undoes is None}:
-            swap.add(*equipping(cls))
         classes = list(request.leaps)
         listing.first.append(Write((request.items.extend, listing.pick(classes)), NOTHING, "list old objects"))
         swap.add(Write((self.conversions.epoch.clear,), NOTHING))
@@ -121,6 +119,8 @@ class Converter:
         owns = {cls: request.owns[cls] for cls in classes if cls not in standing}
         request.barriers = make_barriers(owns, self.conversions)
         request.up = [write for barrier in request.barriers for write in barrier.writes_up()]
+        for cls in {step.cls for leap in request.leaps.values() for step in leap.steps}:
+            request.up += equipping(cls)  # it stays: who has looked for these methods may be about to call them
         swap.add(*request.up)
 
     def before_commit(self, request: Request) -> None:
@@ -140,7 +140,7 @@ class Converter:
         request.items.clear()
         request.fresh.clear()
         taken = set(map(id, request.up))
-        swap.writes = [write for write in swap.writes if id(write) not in taken]  # they go when nothing waits any more
+        swap.writes = [write for write in swap.writes if id(write) not in taken]  # a rollback leaves them
         request.up.clear()
         self.barriers += request.barriers
         self._record(request)
@@ -163,6 +163,7 @@ class Converter:
                 LEAPS.setdefault(cls, []).append(leap)
             elif leap.undoes in LEAPS.get(cls, ()):
                 LEAPS[cls].remove(leap.undoes)
+                UNDONE.setdefault(cls, []).append(leap.undoes)
         for name, version in request.versions.items():
             VERSIONS[name] = version
             for number, names in request.shapes.get(name, {}).items():

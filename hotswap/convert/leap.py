@@ -89,6 +89,7 @@ class Leap:
         added: all that it gains.
         gone: fields that it loses.
         undoes: the leap that this one takes back.
+        has_fields: objects have fields before it, so one without any is just being made.
     """
 
     steps: tuple[Step, ...]
@@ -97,6 +98,7 @@ class Leap:
     added: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     undoes: Leap | None = None
+    has_fields: bool = False
     aside: Aside = attrs.Factory(Aside)
 
     @property
@@ -115,7 +117,7 @@ class Leap:
         return [step for step in self.steps if not step.migration.is_reversible]
 
     def back(self) -> Leap:
-        return Leap(self.steps, undoes=self)
+        return Leap(self.steps, undoes=self, has_fields=True)
 
     def run(self, state: State, item: Any) -> None:
         """Change a private state; raises HookError."""

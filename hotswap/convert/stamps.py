@@ -36,6 +36,8 @@ VERSIONS: dict[str, int] = {}
 SHAPES: dict[str, dict[int, frozenset[str]]] = {}
 #: What the swaps of this process did to the objects of a class, oldest first.
 LEAPS: dict[type, list[Leap]] = {}
+#: Those of them that were taken back.
+UNDONE: dict[type, list[Leap]] = {}
 
 
 def version_of_class(cls: type) -> int:
@@ -111,7 +113,7 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
         The fields of the present version.
 
     Raises:
-        MigrationError: a migration failed, or none leads on from the version of the state.
+        MigrationError: a migration failed, or none leads on from the version of the state, or it is newer than the class.
     """
     known = {**state}
     if version is not None:
@@ -123,6 +125,7 @@ def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
     """The same for what :meth:`__setstate__` of a class of its own takes."""
     state = State(fields)
     stamp = state.pop(STAMP, None)
+    _go_back(cls, state, stamp)
     steps = [step for base in reversed(cls.__mro__) for step in _steps(cls, base, state, stamp)]
     if not steps:
         return state
@@ -139,6 +142,22 @@ def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
             f"a state of {step.name} cannot be brought from version {step.frm} to {step.to}: {step.migration.describe()} {error}"
         ) from error.__cause__
     return state
+
+
+def _go_back(cls: type, state: State, stamp: Any) -> None:
+    """A state of a swap that was taken back is brought to what was before it."""
+    for name, version in stamp.items() if isinstance(stamp, Mapping) else ():
+        base = next((each for each in cls.__mro__ if name_of(each) == name), None)
+        while base is not None and version > version_of_class(base):
+            undone = reversed(UNDONE.get(cls, []))
+            leap = next((each for each in undone if any(step.cls is base and step.to == version for step in each.steps)), None)
+            if leap is None:
+                raise MigrationError(
+                    f"a state of {name} has version {version}, and the class is at {version_of_class(base)}; "
+                    "read it with the program that wrote it, or one that is newer"
+                )
+            leap.back().run(state, None)
+            version -= sum(step.cls is base for step in leap.steps)
 
 
 def _steps(cls: type, base: type, state: State, stamp: Any) -> list[Step]:

@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.commit import MISSING, Call
 from hotswap.fingerprint import slot_values
+from hotswap.kinds import is_own
 from hotswap.peek import Reader, own_dict, static_base
 
 _HEAP_TYPE = 1 << 9
@@ -64,6 +65,7 @@ class Layout:
         # Those of the builtin that the class derives from: the interpreter lets no others by.
         self.set, self.delete = static.__setattr__, static.__delattr__
         self.slots = self.reader.slots
+        self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""

@@ -92,7 +92,9 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(live.__dict__.items()):
-        if name in staged.__dict__ or name in done or is_own(value) or is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name in staged.__dict__ or name in done or is_own(value):
+            continue
+        if is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
         written = name.startswith("__") and type(value) is FunctionType

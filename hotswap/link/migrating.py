@@ -53,7 +53,7 @@ def prepare_migrations(
     request = planner.request()
     swap.add(*planner.writes)
     if planner.differs:
-        swap.add(Write((REGISTRY.put, planner.table), (REGISTRY.put, REGISTRY.table), "migrations"))
+        swap.add(Write((setattr, REGISTRY, "table", planner.table), (setattr, REGISTRY, "table", REGISTRY.table), "migrations"))
     return request, planner.findings
 
 
@@ -179,6 +179,7 @@ class _Planner:
             required=frozenset(required),
             added=frozenset(added),
             gone=frozenset(gone),
+            has_fields=bool(old.fields),
         )
 
     def _comes(self, target: str) -> bool:

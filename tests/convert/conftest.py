@@ -18,6 +18,6 @@ def program(tmp_path: Path) -> Iterator[Program]:
     before = REGISTRY.table
     with Program(tmp_path) as one:
         yield one
-    REGISTRY.put(before)
-    for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS):
+    REGISTRY.table = before
+    for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS, stamps.UNDONE):
         table.clear()

@@ -261,12 +261,13 @@ def test_class_edited_again_behind_its_barrier(program: Program) -> None:
     assert "__getattribute__" not in vars(lib.Thing)
 
 
-DECORATORS = ["dataclass", "dataclass(frozen=True)", "dataclass(kw_only=True)", "attrs.define(slots=False)", "attrs.frozen(slots=False)"]
+DECORATORS = ["dataclass", "dataclass(frozen=True)", "dataclass(kw_only=True)", "attrs.define(slots=False)"]
 
 
 @pytest.mark.parametrize("decorator", DECORATORS)
 def test_generated_classes(decorator: str, program: Program) -> None:
-    head = f"from dataclasses import dataclass\nimport attrs\nfrom hotswap import migrate\n\n\n@{decorator}\nclass Thing:\n    n: int\n"
+    imports = "from dataclasses import dataclass\nimport attrs\nfrom hotswap import migrate\n"
+    head = f"{imports}\n\n@{decorator}\nclass Thing:\n    n: int\n"
     lib = program.load("lib", head)
     thing = lib.Thing(n=4)
     report = program.edit("lib", head + "    twice: int\n    label: str = 'x'\n    rows: list = None\n" + HOOK)

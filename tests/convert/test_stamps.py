@@ -8,13 +8,12 @@ import shelve
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import hotswap
 from hotswap.errors import MigrationError
-from tests.convert.test_hooks import CART, SPLIT, THIRD
+from tests.convert.test_hooks import BODY, CART, SPLIT, THIRD
 from tests.link.program import Program
 
 
@@ -78,7 +77,13 @@ def test_mapping_is_upgraded_and_not_changed(program: Program) -> None:
 
 
 def test_class_that_says_itself_what_its_state_is_keeps_it(program: Program) -> None:
-    own = "    def __getstate__(self):\n        return [self.label()]\n\n    def __setstate__(self, state):\n        self.state = state\n"
+    own = """
+    def __getstate__(self):
+        return [self.label()]
+
+    def __setstate__(self, state):
+        self.state = state
+"""
     shop = program.load("shop", CART + "\n" + own)
     shop.keep = shop.Cart("Ada Lovelace")
     head, _, tail = SPLIT.partition("\n\n@migrate")
@@ -110,9 +115,10 @@ def test_blob_goes_through_processes_with_and_without_hotswap(written_with: str,
             [sys.executable, "-B", "-c", script, *args], cwd=tmp_path, input=blob, capture_output=True, check=True
         ).stdout  # fmt: skip
 
-    tolerant = SPLIT.replace("from hotswap import migrate", "def migrate(*args):\n    def keep(f):\n        f.down = lambda g: g\n        return f\n    return keep")
+    without = "def migrate(*args):\n    def keep(f):\n        f.down = lambda g: g\n        return f\n    return keep"
+    tolerant = SPLIT.replace("from hotswap import migrate", without)
     one = play(CART, written_with, "dump", "Ada Lovelace")
-    hooked = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", 1)').replace(BODY := 'state.first, state.last', 'state.total = 0; state.first, state.last')
+    hooked = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", 1)').replace(BODY, f"state.total = 0\n    {BODY}")
     assert play(hooked, "", "load", blob=one) == b"Lovelace, Ada ['first', 'items', 'last', 'total']\n"
     two = play(hooked, "", "dump", "Grace", "Hopper")
     assert play(tolerant, BLOCKED, "load", blob=two).startswith(b"Hopper, Grace ['__hotswap_version__', 'first'")

@@ -93,5 +93,6 @@ def _drop_choices() -> Iterator[Write]:
     """A generic function notes per class which function it chose, by the class's bases and by what ABCs answer."""
     for item in gc.get_objects():
         if type(item) is FunctionType and "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
-            forget = (item.__dict__["_clear_cache"],)
+            # The dict inside of the weak one, whose own clear() is Python and would let other threads run.
+            forget = (item.__dict__["_clear_cache"].__self__.data.clear,)
             yield Write(forget, forget, f"choices of {item.__qualname__}")
