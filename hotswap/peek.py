@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import repeat
 from types import FunctionType, MemberDescriptorType
-from typing import Any
+from typing import Any, TypeVar
 
 from hotswap.kinds import PROXY, is_a, vars_of
 
 _HEAP_TYPE = 1 << 9
 _NONE: Any = object()
+_D = TypeVar("_D", bound=dict[str, Any])
 _MOST = 8  # so many rows of names are remembered for a class
 
 
@@ -44,22 +45,35 @@ class Reader:
         self.has_dict = bool(cls.__dictoffset__)
         self.slots = frozenset(
             name for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE
-            for name, item in vars_of(base).items() if is_a(item, MemberDescriptorType)
+            for name, item in vars_of(base).copy().items() if is_a(item, MemberDescriptorType)
         )  # fmt: skip
-        self._known: list[tuple[tuple[str, ...], list[tuple[int, Any]]]] = []  # names, and those that the class has as well
+        # How many, the names, True where the class has none of them, and what it has under the others; the newest first.
+        self._known: list[tuple[int, tuple[str, ...], bool, list[tuple[int, Any]]]] = []
         self._fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
         self._stored: tuple[str, ...] | None = None
         self._further = tuple(names)
 
-    def read(self, item: Any) -> dict[str, Any] | None:
-        """The attributes of an object, a new dict; None where only the object's own dict can tell."""
+    def read(self, item: Any, make: Callable[[Iterable[tuple[str, Any]]], _D] = dict) -> _D | None:  # type: ignore[assignment]
+        """The attributes of an object; None where only the object's own dict can tell.
+
+        Args:
+            make: takes pairs of name and value.
+        """
         inside = gc.get_referents(item)
         count = len(inside) - 1  # its class is among them
-        for names, unsure in self._known:
-            if len(names) == count and (found := self._read(item, names, unsure, inside)) is not None:
-                return found
+        for size, names, is_sure, unsure in self._known:
+            if size == count:
+                try:
+                    values = list(map(self.get, repeat(item), names))
+                except AttributeError:
+                    continue
+                # A value that the class gives in place of the object is not inside of it, or cannot be told from one that is.
+                if is_sure or (
+                    set(map(id, inside)).issuperset(map(id, values)) and not any(values[at] is value for at, value in unsure)
+                ):
+                    return make(zip(names, values, strict=True))
         if count == 0:
-            return {}
+            return make(())
         ids = set(map(id, inside))
         found = {}
         for name in self.candidates():
@@ -72,26 +86,15 @@ class Reader:
         if len(found) != count:
             return None
         self.learn(found)
-        return found
-
-    def _read(
-        self, item: Any, names: tuple[str, ...], unsure: list[tuple[int, Any]], inside: list[Any]
-    ) -> dict[str, Any] | None:
-        try:
-            values = list(map(self.get, repeat(item), names))
-        except AttributeError:
-            return None
-        # A value that the class gives in place of the object is not inside of it, or cannot be told from one that is.
-        if not set(map(id, inside)).issuperset(map(id, values)) or any(values[at] is default for at, default in unsure):
-            return None
-        return dict(zip(names, values, strict=True))
+        return make(found.items())
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""
         row = tuple(names)
-        if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known != row for known, _ in self._known):
+        if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known[1] != row for known in self._known):
             unsure = [(at, default) for at, name in enumerate(row) if (default := self._default(name)) is not _NONE]
-            self._known.insert(0, (row, unsure))
+            is_sure = all(name in self.slots or not any(name in vars_of(base) for base in self.cls.__mro__) for name in row)
+            self._known.insert(0, (len(row), row, is_sure, unsure))
 
     def _default(self, name: str) -> Any:
         """What the class gives where an object lacks an attribute."""
@@ -112,7 +115,7 @@ class Reader:
             names = dict.fromkeys([*sorted(self.slots), *self._further])
             for base in reversed(self.cls.__mro__):
                 if base.__flags__ & _HEAP_TYPE:
-                    for value in vars_of(base).values():
+                    for value in list(vars_of(base).values()):
                         if type(value) is FunctionType:
                             names.update(dict.fromkeys(value.__code__.co_names))
                     held = vars_of(base).get("__annotations__")

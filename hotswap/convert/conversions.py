@@ -30,9 +30,10 @@ from typing import Any
 
 import attrs
 
-from hotswap.convert.leap import HookError, Leap, cancel
+from hotswap.convert.leap import Fill, HookError, Leap, Step, cancel, failed
 from hotswap.convert.state import Layout, State, copy_containers
 from hotswap.errors import MigrationError
+from hotswap.migrations import When
 from hotswap.peek import reader_of
 
 #: So long an access waits for a hook that may run only once and runs in another thread.
@@ -60,6 +61,57 @@ class Progress:
     lost: list[tuple[Leap, dict[str, Any]]]
 
 
+@attrs.frozen(eq=False)
+class Route:
+    """What objects of one class need from one place in its row of leaps on.
+
+    Attributes:
+        hooks: in order, with their step, where there is one leap forth and nothing that may run only once; else None.
+        tells: somebody wants to know when an object is published.
+        waits: the sweep leaves the objects alone.
+        has_fields: objects have fields before it.
+    """
+
+    leaps: list[Leap]
+    layout: Layout
+    hooks: tuple[tuple[Callable[[Any], Any], Step, str], ...] | None
+    fills: tuple[tuple[str, Fill], ...]
+    is_once: bool
+    tells: bool
+    waits: bool
+    has_fields: bool
+
+    @classmethod
+    def of(cls, leaps: list[Leap], layout: Layout) -> Route:
+        is_once = any(leap.is_once for leap in leaps)
+        is_simple = len(leaps) == 1 and leaps[0].undoes is None and not is_once
+        return cls(
+            leaps=leaps,
+            layout=layout,
+            hooks=tuple(leaps[0].hooks()) if is_simple else None,
+            fills=tuple(leaps[0].fills.items()) if is_simple else (),
+            is_once=is_once,
+            tells=is_once or any(leap.undoes or step.migration.after for leap in leaps for step in leap.steps),
+            waits=any(leap.when is When.ON_ACCESS for leap in leaps),
+            has_fields=bool(leaps) and leaps[0].has_fields,
+        )
+
+    def run(self, state: State) -> None:
+        """The same as :meth:`Leap.run`, for the common case: what it costs is paid for each object."""
+        assert self.hooks is not None
+        leap = self.leaps[0]
+        try:
+            for hook, step, text in self.hooks:  # noqa: B007 - the failing ones are told
+                hook(state)
+        except Exception as error:
+            raise failed(step, text, error) from error
+        for name, fill in self.fills:
+            if name not in state:
+                state[name] = fill.give()
+        if leap.gone or leap.required:
+            leap.finish(state)
+
+
 @attrs.define(eq=False)
 class Conversions:
     """All objects that wait.
@@ -85,7 +137,8 @@ class Conversions:
     _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
-    _running: dict[int, list[Any]] = attrs.Factory(dict)  # by thread: the objects whose hooks run, outermost first
+    _running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
+    _routes: dict[type, dict[int, Route]] = attrs.Factory(dict)
     _claims: dict[int, tuple[int, threading.Event]] = attrs.Factory(dict)
     _progress: dict[int, Progress] = attrs.Factory(dict)
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
@@ -100,6 +153,7 @@ class Conversions:
             self._layouts.pop(cls, None)
             known = dict.fromkeys((*reader_of(cls).candidates(), *self._names.get(cls, ())))
             self._names[cls] = tuple(known)
+        self._routes.clear()
         self._settled.clear()
         self._settler = get_ident()
         self.unsettled.append(True)
@@ -132,6 +186,7 @@ class Conversions:
 
     def release(self) -> None:
         """Let everybody through, in a new epoch."""
+        self._routes.clear()
         self._number += 1
         self.epoch.clear()
         self.epoch[self._number] = True
@@ -158,34 +213,37 @@ class Conversions:
         """
         if self.unsettled:
             self._wait(item)
-        key, thread = id(item), get_ident()
-        running = self._running.get(thread)
-        if running:
-            if running[-1] is item:
+        key = id(item)
+        if self._running and (running := self._running.get(get_ident())) is not None:
+            if running[0] is item:
                 return  # its own hook looks at it, and sees it as it was
-            if any(one is item for one in running):
-                raise self._error(item, "its migration needs an object whose migration needs it", None)
+            while running is not None:
+                if running[0] is item:
+                    raise self._error(item, "its migration needs an object whose migration needs it")
+                running = running[1]
         if self._unmade and key in self._unmade and self._is_unmade(item):
             return
         while (entry := self.pending.get(key)) is not None:
-            if (failure := self.failures.get(key)) is not None:
+            if self.failures and (failure := self.failures.get(key)) is not None:
                 raise MigrationError(failure.message) from failure.cause
-            row = self.leaps[type(item)]
             epoch = self._number
-            left = cancel(row[entry[1] :])
-            if any(leap.is_once for leap in left):
-                if not self._claim(key, thread, item):
+            try:
+                route = self._routes[type(item)][entry[1]]
+            except KeyError:
+                route = self._route(type(item), entry[1])
+            if route.is_once:
+                if not self._claim(key, item):
                     continue
                 try:
-                    self._convert(item, key, thread, entry, left, epoch)
+                    goes_on = self._convert(item, key, entry, route, epoch)
                 finally:
                     self._claims.pop(key)[1].set()
             else:
-                self._convert(item, key, thread, entry, left, epoch)
+                goes_on = self._convert(item, key, entry, route, epoch)
+            if not goes_on:
+                return
             if self.unsettled:
                 self._wait(item)
-            if self.pending.get(key) is entry and key not in self.failures:
-                return  # not yet made
 
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
@@ -197,46 +255,55 @@ class Conversions:
         else:
             self.convert(item)
 
-    def _convert(self, item: Any, key: int, thread: int, entry: tuple[Any, int], left: list[Leap], epoch: int) -> None:
-        layout = self._layouts.get(type(item)) or self._layout(type(item))
-        state, own = layout.read(item)
+    def _convert(self, item: Any, key: int, entry: tuple[Any, int], route: Route, epoch: int) -> bool:
+        """Read, run the hooks, publish. False where the object has to be left as it is."""
+        state, own = route.layout.read(item)
         if self.pending.get(key) is not entry:
-            return  # what was read may be of two versions
-        if not state and left and left[0].has_fields and self._is_young(item):
-            return  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
-        before = State(state)
+            return True  # what was read may be of two versions
+        if not state and route.has_fields and self._is_young(item):
+            return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+        before = dict(state)
         copies = copy_containers(state)
-        running = self._running.setdefault(thread, [])
-        running.append(item)
         lost: list[tuple[Leap, dict[str, Any]]] = []
+        thread = get_ident()
+        outer = self._running.get(thread)
+        self._running[thread] = (item, outer)
         try:
-            state = self._run(item, key, left, state, lost)
+            if route.hooks is None:
+                state = self._run(item, key, route.leaps, state, lost)
+            else:
+                route.run(state)
         except HookError as error:
             if self.pending.get(key) is entry:
                 self._fail(item, key, error)
-            return
+            return True
         finally:
-            running.pop()
-            if not running:
-                self._running.pop(thread, None)
-        calls = copies.put_back(state) if copies is not None else []
-        calls += layout.write(item, own, before, state)
+            if outer is None:
+                del self._running[thread]
+            else:
+                self._running[thread] = outer
+        if route.hooks is not None and not before.keys() <= state.keys():
+            lost.append((route.leaps[0], {name: before[name] for name in before.keys() - state.keys()}))
+        calls = route.layout.write(item, own, before, state)
+        if copies is not None:
+            calls = [*copies.put_back(state), *route.layout.write(item, own, before, state)]
         for leap, fields in lost:
             leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
         try:
-            check = (self.epoch.__getitem__, epoch), (self.pending.__delitem__, key)
-            deque(starmap(operator.call, (*check, *calls)), maxlen=0)
+            deque(starmap(operator.call, ((self.epoch.__getitem__, epoch), (self.pending.__delitem__, key), *calls)), maxlen=0)
         except KeyError:
             if key not in self.pending:
-                return  # another thread was first
+                return True  # another thread was first
             if epoch in self.epoch:
                 raise
-            if any(leap.is_once for leap in left):
-                self._progress[key] = Progress(tuple(left), state, lost)
-            return  # a swap was; its leaps are to be made as well
-        self._progress.pop(key, None)
-        for leap in left:
-            self.after_errors += leap.published(item)
+            if route.is_once:
+                self._progress[key] = Progress(tuple(route.leaps), state, lost)
+            return True  # a swap was; its leaps are to be made as well
+        if route.tells:
+            self._progress.pop(key, None)
+            for leap in route.leaps:
+                self.after_errors += leap.published(item)
+        return True
 
     def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
         start = 0
@@ -256,6 +323,17 @@ class Conversions:
                 lost.append((leap, {name: then[name] for name in names}))
         return state
 
+    def _route(self, cls: type, at: int) -> Route:
+        """What objects of a class need from a place on; worked out once an epoch."""
+        route = Route.of(cancel(self.leaps[cls][at:]), self._layouts.get(cls) or self._layout(cls))
+        self._routes.setdefault(cls, {})[at] = route
+        return route
+
+    def waits_for_access(self, entry: tuple[Any, int]) -> bool:
+        """True for an object that the sweep leaves alone."""
+        found = self._routes.get(type(entry[0]), {}).get(entry[1]) or self._route(type(entry[0]), entry[1])
+        return found.waits
+
     def _is_young(self, item: Any) -> bool:
         """True while an object without any field may be one that is just being made."""
         return time.perf_counter() - self.began.get(type(item), 0.0) < YOUNG
@@ -274,19 +352,20 @@ class Conversions:
         )
         self.failures[key] = Failure(message, cause)
 
-    def _error(self, item: Any, why: str, cause: BaseException | None) -> MigrationError:
+    def _error(self, item: Any, why: str) -> MigrationError:
         cls = type(item)
         return MigrationError(f"{cls.__module__}.{cls.__qualname__} object at {id(item):#x} cannot be converted: {why}")
 
     # ---- who waits ----
 
-    def _claim(self, key: int, thread: int, item: Any) -> bool:
+    def _claim(self, key: int, item: Any) -> bool:
         """True where this thread may run hooks that may run only once; else it has waited for the one that does."""
+        thread = get_ident()
         owner, done = self._claims.setdefault(key, (thread, threading.Event()))
         if owner == thread:
             return True
         if not done.wait(ONCE_LIMIT):
-            raise self._error(item, f"a migration that runs once for it has been running elsewhere for {ONCE_LIMIT:g} s", None)
+            raise self._error(item, f"a migration that runs once for it has been running elsewhere for {ONCE_LIMIT:g} s")
         return False
 
     def _wait(self, item: Any) -> None:
@@ -330,6 +409,7 @@ class Conversions:
         self.leaps.pop(cls, None)
         self.entered.pop(cls, None)
         self.began.pop(cls, None)
+        self._routes.pop(cls, None)
         self._names.pop(cls, None)
         self._layouts.pop(cls, None)
 

@@ -31,7 +31,7 @@ from hotswap.migrations import When
 from hotswap.model import ClassStatus
 
 #: Seconds of work before other threads get a turn, and how long they get.
-SLICE, REST = 0.001, 0.0002
+SLICE, REST = 0.001, 0.0
 
 
 class Listing(Protocol):
@@ -199,7 +199,7 @@ class Converter:
         deadline = time.perf_counter() + SLICE
         for key in list(conversions.pending):
             entry = conversions.pending.get(key)
-            if entry is None or key in conversions.failures or self._waits_for_access(entry):
+            if entry is None or key in conversions.failures or conversions.waits_for_access(entry):
                 continue
             try:
                 conversions.convert(entry[0])
@@ -209,9 +209,6 @@ class Converter:
             if time.perf_counter() > deadline:
                 time.sleep(REST)
                 deadline = time.perf_counter() + SLICE
-
-    def _waits_for_access(self, entry: tuple[Any, int]) -> bool:
-        return any(leap.when is When.ON_ACCESS for leap in self.conversions.leaps[type(entry[0])][entry[1] :])
 
     def finish(self) -> bool:
         """Take away the barriers that nobody waits behind; True where none is left."""
@@ -266,13 +263,21 @@ class Converter:
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.001
         while True:
-            left = [key for key, (item, _) in list(conversions.pending.items()) if cls is None or issubclass(type(item), cls)]
+            if not conversions.pending:
+                return True
+            if len(conversions.failures) < len(conversions.pending) and cls is None and not over(deadline):
+                time.sleep(pause)  # looking at them all takes time from those who convert
+                pause = min(pause * 1.5, 0.02)
+                continue
+            waiting = [item for item, _ in list(conversions.pending.values())]
+            left = [id(item) for item in waiting if cls is None or issubclass(type(item), cls)]
+            waiting.clear()
             if not left:
                 return True
-            if all(key in conversions.failures for key in left) or (deadline is not None and time.monotonic() > deadline):
+            if all(key in conversions.failures for key in left) or over(deadline):
                 return False
             time.sleep(pause)
-            pause = min(pause * 1.5, 0.1)  # looking takes time from those who convert
+            pause = min(pause * 1.5, 0.1)
 
     def retry(self, cls: type | None) -> int:
         """Try objects again that could not be converted; gives how many."""
@@ -287,6 +292,10 @@ class Converter:
             leap.aside.clear()
         self.kept.clear()
         return count
+
+
+def over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
 
 
 def _codes_in(swap: Swap) -> frozenset[CodeType]:

@@ -9,7 +9,7 @@ An object that was not converted when its swap is taken back has nothing to undo
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -124,14 +124,23 @@ class Leap:
         if self.undoes is not None:
             self._run_back(state, self.undoes, item)
             return
-        for step in self.steps:
-            for each in step.migration.steps:
-                _call(each.up, state, step, each.text)
-            if step.migration.up is not None:
-                _call(step.migration.up, state, step)
+        for hook, step, text in self.hooks():
+            _call(hook, state, step, text)
         for name, fill in self.fills.items():
             if name not in state:
                 state[name] = fill.give()
+        self.finish(state)
+
+    def hooks(self) -> Iterator[tuple[Callable[[Any], Any], Step, str]]:
+        """What is called on the way forth, in order, with its step and how it was written."""
+        for step in self.steps:
+            for each in step.migration.steps:
+                yield each.up, step, each.text
+            if step.migration.up is not None:
+                yield step.migration.up, step, ""
+
+    def finish(self, state: State) -> None:
+        """After the hooks: what the class lost goes, and what it needs has to be there."""
         for name in self.gone & state.keys():
             del state[name]
         if missing := self.required - state.keys():
@@ -166,11 +175,16 @@ class Leap:
         return raised
 
 
-def _call(hook: Callable[[Any], Any], state: State, step: Step, what: str = "") -> None:
+def _call(hook: Callable[[Any], Any], state: State, step: Step, text: str = "") -> None:
     try:
         hook(state)
     except Exception as error:
-        raise HookError(step, f"raised {type(error).__name__}: {error}" + (f" in {what}" if what else "")) from error
+        raise failed(step, text, error) from error
+
+
+def failed(step: Step, text: str, error: Exception) -> HookError:
+    """What a hook raised, in words."""
+    return HookError(step, f"raised {type(error).__name__}: {error}" + (f" in {text}" if text else ""))
 
 
 def cancel(leaps: Iterable[Leap]) -> list[Leap]:

@@ -29,6 +29,7 @@ _MAPPINGS = frozenset({dict, OrderedDict})
 _ROWS = frozenset({list, deque})
 #: Copied for a hook, so that what it does to them is seen when the new state is published, and not before.
 _HOLDERS = _MAPPINGS | _ROWS | {set, bytearray, tuple}
+_are_no_holders = _HOLDERS.isdisjoint
 
 
 class State(dict[str, Any]):
@@ -69,9 +70,9 @@ class Layout:
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
-        found = self.reader.read(item)
+        found = self.reader.read(item, State)
         if found is not None:
-            return State(found), None
+            return found, None
         state = State(slot_values(self.cls, item))
         own = own_dict(item) if self.reader.has_dict else None
         if own is not None:
@@ -79,26 +80,28 @@ class Layout:
             self.reader.learn(own)
         return state, own
 
-    def write(self, item: Any, own: dict[str, Any] | None, before: State, after: State) -> list[Call]:
+    def write(self, item: Any, own: dict[str, Any] | None, before: dict[str, Any], after: State) -> list[Call]:
         """The calls, all in C, that make one state of an object the other."""
-        get = before.get
+        get, put = before.get, self.set
+        if own is None:
+            calls: list[Call] = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
+            if not before.keys() <= after.keys():
+                calls += [(self.delete, item, name) for name in before.keys() - after.keys()]
+            return calls
         changed = [(name, value) for name, value in after.items() if get(name, MISSING) is not value]
         gone = before.keys() - after.keys()
-        if own is None or self.slots:
-            mine = self.slots if own is not None else None
-            calls: list[Call] = [(self.set, item, name, value) for name, value in changed if mine is None or name in mine]
-            calls += [(self.delete, item, name) for name in gone if mine is None or name in mine]
-            if mine is None:
-                return calls
-            calls += [(dict.__setitem__, own, name, value) for name, value in changed if name not in mine]
-            return calls + [(dict.pop, own, name, None) for name in gone if name not in mine]
+        if self.slots:
+            calls = [(put, item, name, value) for name, value in changed if name in self.slots]
+            calls += [(self.delete, item, name) for name in gone if name in self.slots]
+            calls += [(dict.__setitem__, own, name, value) for name, value in changed if name not in self.slots]
+            return calls + [(dict.pop, own, name, None) for name in gone if name not in self.slots]
         calls = [(dict.update, own, dict(changed))] if changed else []
         return calls + [(dict.pop, own, name, None) for name in gone]
 
 
 def copy_containers(state: State) -> Copies | None:
     """Replace the builtin containers in a state by copies, at any depth; None where there are none."""
-    if _HOLDERS.isdisjoint(map(type, state.values())):
+    if _are_no_holders(map(type, state.values())):
         return None
     copies = Copies()
     for name, value in list(state.items()):
