@@ -15,15 +15,13 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from types import FunctionType, MemberDescriptorType
-from typing import Any, TypeVar
+from typing import Any
 
 from hotswap.kinds import PROXY, is_a, vars_of
 
 _HEAP_TYPE = 1 << 9
 _NONE: Any = object()
-_D = TypeVar("_D", bound=dict[str, Any])
 _MOST = 8  # so many rows of names are remembered for a class
 
 
@@ -45,40 +43,44 @@ class Reader:
         self.has_dict = bool(cls.__dictoffset__)
         self.slots = frozenset(
             name for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE
-            for name, item in vars_of(base).copy().items() if is_a(item, MemberDescriptorType)
+            for name, item in dict(vars_of(base)).items() if is_a(item, MemberDescriptorType)
         )  # fmt: skip
         # How many, the names, True where the class has none of them, and what it has under the others; the newest first.
-        self._known: list[tuple[int, tuple[str, ...], bool, list[tuple[int, Any]]]] = []
+        self._known: list[tuple[int, tuple[str, ...], bool, list[tuple[str, Any]]]] = []
         self._fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
         self._stored: tuple[str, ...] | None = None
         self._further = tuple(names)
 
-    def read(self, item: Any, make: Callable[[Iterable[tuple[str, Any]]], _D] = dict) -> _D | None:  # type: ignore[assignment]
+    def read(self, item: Any, make: Callable[[], dict[str, Any]] = dict) -> dict[str, Any] | None:
         """The attributes of an object; None where only the object's own dict can tell.
 
         Args:
-            make: takes pairs of name and value.
+            make: gives the empty dict to fill.
         """
+        get = self.get
         inside = gc.get_referents(item)
         count = len(inside) - 1  # its class is among them
         for size, names, is_sure, unsure in self._known:
             if size == count:
+                found = make()
                 try:
-                    values = list(map(self.get, repeat(item), names))
+                    for name in names:
+                        found[name] = get(item, name)
                 except AttributeError:
                     continue
                 # A value that the class gives in place of the object is not inside of it, or cannot be told from one that is.
                 if is_sure or (
-                    set(map(id, inside)).issuperset(map(id, values)) and not any(values[at] is value for at, value in unsure)
+                    set(map(id, inside)).issuperset(map(id, found.values()))
+                    and not any(found[name] is value for name, value in unsure)
                 ):
-                    return make(zip(names, values, strict=True))
+                    return found
         if count == 0:
-            return make(())
+            return make()
         ids = set(map(id, inside))
-        found = {}
+        found = make()
         for name in self.candidates():
             try:
-                value = self.get(item, name)
+                value = get(item, name)
             except AttributeError:
                 continue
             if id(value) in ids and self._default(name) is not value:
@@ -86,13 +88,13 @@ class Reader:
         if len(found) != count:
             return None
         self.learn(found)
-        return make(found.items())
+        return found
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""
         row = tuple(names)
         if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known[1] != row for known in self._known):
-            unsure = [(at, default) for at, name in enumerate(row) if (default := self._default(name)) is not _NONE]
+            unsure = [(name, default) for name in row if (default := self._default(name)) is not _NONE]
             is_sure = all(name in self.slots or not any(name in vars_of(base) for base in self.cls.__mro__) for name in row)
             self._known.insert(0, (len(row), row, is_sure, unsure))
 

@@ -30,12 +30,15 @@ from typing import Any
 
 import attrs
 
+from hotswap.commit import MISSING
 from hotswap.convert.leap import Fill, HookError, Leap, Step, cancel, failed
-from hotswap.convert.state import Layout, State, copy_containers
+from hotswap.convert.state import Copies, Layout, State, are_plain
 from hotswap.errors import MigrationError
 from hotswap.migrations import When
 from hotswap.peek import reader_of
 
+#: Makes all calls of an iterator, in C.
+_make = deque[Any](maxlen=0).extend
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
 #: So many seconds after a commit an object without any field is taken for one that is being made.
@@ -67,6 +70,7 @@ class Route:
 
     Attributes:
         hooks: in order, with their step, where there is one leap forth and nothing that may run only once; else None.
+        looks_at: fields that have to be there, or have to go, after the hooks.
         tells: somebody wants to know when an object is published.
         waits: the sweep leaves the objects alone.
         has_fields: objects have fields before it.
@@ -76,6 +80,7 @@ class Route:
     layout: Layout
     hooks: tuple[tuple[Callable[[Any], Any], Step, str], ...] | None
     fills: tuple[tuple[str, Fill], ...]
+    looks_at: tuple[str, ...]
     is_once: bool
     tells: bool
     waits: bool
@@ -90,6 +95,7 @@ class Route:
             layout=layout,
             hooks=tuple(leaps[0].hooks()) if is_simple else None,
             fills=tuple(leaps[0].fills.items()) if is_simple else (),
+            looks_at=(*leaps[0].gone, *leaps[0].required) if is_simple else (),
             is_once=is_once,
             tells=is_once or any(leap.undoes or step.migration.after for leap in leaps for step in leap.steps),
             waits=any(leap.when is When.ON_ACCESS for leap in leaps),
@@ -108,8 +114,9 @@ class Route:
         for name, fill in self.fills:
             if name not in state:
                 state[name] = fill.give()
-        if leap.gone or leap.required:
-            leap.finish(state)
+        for name in self.looks_at:
+            if (name in state) is (name in leap.gone):
+                leap.finish(state)
 
 
 @attrs.define(eq=False)
@@ -144,6 +151,11 @@ class Conversions:
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
+    _is_epoch: Callable[[int], bool] = attrs.field(init=False)
+    _take_out: Callable[[int], None] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._is_epoch, self._take_out = self.epoch.__getitem__, self.pending.__delitem__
 
     # ---- taking objects in ----
 
@@ -173,10 +185,10 @@ class Conversions:
                 places[cls] = len(row)
                 self.began[cls] = time.perf_counter()
                 row.append(leap)
-            pending = self.pending
+            pending, known = self.pending, bool(self.pending)
             for start in range(0, len(items), 5000):  # in slices: other threads run in between
                 part = items[start : start + 5000]
-                if pending:
+                if known:
                     part = [item for item in part if id(item) not in pending]
                 self.entered.update(map(type, part))
                 pending.update(zip(map(id, part), zip(part, map(places.__getitem__, map(type, part)), strict=True), strict=True))
@@ -263,7 +275,7 @@ class Conversions:
         if not state and route.has_fields and self._is_young(item):
             return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
         before = dict(state)
-        copies = copy_containers(state)
+        copies = None if are_plain(map(type, before.values())) else Copies.of(state)
         lost: list[tuple[Leap, dict[str, Any]]] = []
         thread = get_ident()
         outer = self._running.get(thread)
@@ -282,15 +294,20 @@ class Conversions:
                 del self._running[thread]
             else:
                 self._running[thread] = outer
-        if route.hooks is not None and not before.keys() <= state.keys():
-            lost.append((route.leaps[0], {name: before[name] for name in before.keys() - state.keys()}))
-        calls = route.layout.write(item, own, before, state)
-        if copies is not None:
-            calls = [*copies.put_back(state), *route.layout.write(item, own, before, state)]
-        for leap, fields in lost:
-            leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
+        calls = copies.put_back(state) if copies is not None else ()
+        if own is None and before.keys() <= state.keys():  # the common case: nothing is lost
+            get, put = before.get, route.layout.set
+            own_calls = [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
+        else:
+            if route.hooks is not None and (gone := before.keys() - state.keys()):
+                lost.append((route.leaps[0], {name: before[name] for name in gone}))
+            own_calls = route.layout.write(item, own, before, state)
+            for leap, fields in lost:
+                leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
         try:
-            deque(starmap(operator.call, ((self.epoch.__getitem__, epoch), (self.pending.__delitem__, key), *calls)), maxlen=0)
+            # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
+            publish = ((self._is_epoch, epoch), (self._take_out, key), *calls, *own_calls)
+            _make(starmap(operator.call, publish))
         except KeyError:
             if key not in self.pending:
                 return True  # another thread was first

@@ -14,7 +14,6 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -37,9 +36,9 @@ SLICE, REST = 0.001, 0.0
 class Listing(Protocol):
     """Lists instances inside of the commit; what ``link/instances.py`` gives."""
 
+    classes: set[type]
+    found: list[Any]
     first: list[Write]
-
-    def pick(self, classes: Iterable[type]) -> Iterable[Any]: ...
 
 
 @attrs.define(eq=False)
@@ -112,7 +111,9 @@ class Converter:
         """Before the commit: add the writes that list the objects and put the barriers up."""
         request.before = {name: VERSIONS.get(name) for name in request.versions}
         classes = list(request.leaps)
-        listing.first.append(Write((request.items.extend, listing.pick(classes)), NOTHING, "list old objects"))
+        # All that refers to the classes, to be looked through when the world goes on.
+        listing.classes.update(classes)
+        listing.first.append(Write((request.items.extend, listing.found), NOTHING, "list old objects"))
         swap.add(Write((self.conversions.epoch.clear,), NOTHING))
         standing = {barrier.cls for barrier in self.barriers}
         request.owns_before = {cls: own_of(cls, self.barriers) for cls in classes}
@@ -136,7 +137,8 @@ class Converter:
     def after_commit(self, request: Request, swap: Swap) -> list[MigrationError]:
         """Enter the objects; convert those that asked for it at once. Gives what these raised."""
         fresh = set(map(id, request.fresh))
-        items = [item for item in request.items if id(item) not in fresh]
+        kinds = {id(cls) for cls in request.leaps}  # by id: a metaclass may have an __eq__ of its own
+        items = [item for item in request.items if id(type(item)) in kinds and id(item) not in fresh]
         request.items.clear()
         request.fresh.clear()
         taken = set(map(id, request.up))
@@ -146,9 +148,10 @@ class Converter:
         self._record(request)
         self.kept += request.leaps.values()
         self.conversions.settle(items, request.leaps, _codes_in(swap))
+        eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}
         raised = []
-        for item in items:
-            if request.leaps[type(item)].when is When.EAGER:
+        for item in items if eager else ():
+            if type(item) in eager:
                 try:
                     self.conversions.convert(item)
                 except MigrationError as error:
@@ -190,13 +193,16 @@ class Converter:
     def _sweep(self) -> None:
         while self.barriers or self.conversions.pending:
             self._wake.clear()
-            self._convert_all()
+            converted = self._convert_all()
             if not self.finish():
-                self._wake.wait(0.05 if self.conversions.left() else 0.002)
+                # What is left waits for its access, has failed, or is being made; or a swap holds the lock.
+                self._wake.wait(0.002 if converted else 1.0 if self.conversions.pending else 0.01)
 
-    def _convert_all(self) -> None:
+    def _convert_all(self) -> int:
+        """Convert what can be converted; gives how many were tried."""
         conversions = self.conversions
         deadline = time.perf_counter() + SLICE
+        tried = 0
         for key in list(conversions.pending):
             entry = conversions.pending.get(key)
             if entry is None or key in conversions.failures or conversions.waits_for_access(entry):
@@ -206,9 +212,11 @@ class Converter:
             except MigrationError:
                 pass  # it is noted, and raised at the next access
             entry = None
+            tried += 1
             if time.perf_counter() > deadline:
                 time.sleep(REST)
                 deadline = time.perf_counter() + SLICE
+        return tried
 
     def finish(self) -> bool:
         """Take away the barriers that nobody waits behind; True where none is left."""

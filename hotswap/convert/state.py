@@ -15,7 +15,7 @@ import operator
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from itertools import starmap
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -29,7 +29,8 @@ _MAPPINGS = frozenset({dict, OrderedDict})
 _ROWS = frozenset({list, deque})
 #: Copied for a hook, so that what it does to them is seen when the new state is published, and not before.
 _HOLDERS = _MAPPINGS | _ROWS | {set, bytearray, tuple}
-_are_no_holders = _HOLDERS.isdisjoint
+#: Takes the types of values: True where none of these has to be copied.
+are_plain = _HOLDERS.isdisjoint
 
 
 class State(dict[str, Any]):
@@ -72,7 +73,7 @@ class Layout:
         """The state of an object, and its dict where the state was read from there."""
         found = self.reader.read(item, State)
         if found is not None:
-            return found, None
+            return cast(State, found), None
         state = State(slot_values(self.cls, item))
         own = own_dict(item) if self.reader.has_dict else None
         if own is not None:
@@ -83,13 +84,12 @@ class Layout:
     def write(self, item: Any, own: dict[str, Any] | None, before: dict[str, Any], after: State) -> list[Call]:
         """The calls, all in C, that make one state of an object the other."""
         get, put = before.get, self.set
-        if own is None:
-            calls: list[Call] = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
-            if not before.keys() <= after.keys():
-                calls += [(self.delete, item, name) for name in before.keys() - after.keys()]
-            return calls
         changed = [(name, value) for name, value in after.items() if get(name, MISSING) is not value]
         gone = before.keys() - after.keys()
+        calls: list[Call]
+        if own is None:
+            calls = [(put, item, name, value) for name, value in changed]
+            return calls + [(self.delete, item, name) for name in gone]
         if self.slots:
             calls = [(put, item, name, value) for name, value in changed if name in self.slots]
             calls += [(self.delete, item, name) for name in gone if name in self.slots]
@@ -97,16 +97,6 @@ class Layout:
             return calls + [(dict.pop, own, name, None) for name in gone if name not in self.slots]
         calls = [(dict.update, own, dict(changed))] if changed else []
         return calls + [(dict.pop, own, name, None) for name in gone]
-
-
-def copy_containers(state: State) -> Copies | None:
-    """Replace the builtin containers in a state by copies, at any depth; None where there are none."""
-    if _are_no_holders(map(type, state.values())):
-        return None
-    copies = Copies()
-    for name, value in list(state.items()):
-        state[name] = copies.copy(value)
-    return copies
 
 
 @attrs.define(eq=False)
@@ -120,6 +110,14 @@ class Copies:
     _original_of: dict[int, tuple[Any, Any]] = attrs.Factory(dict)  # by the id of the copy: copy, original
     _calls: list[Call] = attrs.Factory(list)
     _done: set[int] = attrs.Factory(set)
+
+    @classmethod
+    def of(cls, state: State) -> Copies:
+        """Replace the containers in a state."""
+        copies = cls()
+        for name, value in list(state.items()):
+            state[name] = copies.copy(value)
+        return copies
 
     def copy(self, value: Any) -> Any:
         """A copy of a container with copies of those inside of it; anything else is the same object."""

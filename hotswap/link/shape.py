@@ -136,7 +136,7 @@ class _Shapes:
         changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
         changes = [change for change in changes if change.new.differs(change.old)]
         if changes:
-            found = list_instances([change.cls for change in changes])
+            found = list_instances([change.cls for change in changes if not self._is_left_to_migrations(change)])
             for change in changes:
                 change.objects = found.get(change.cls, [])
                 self._judge(change)
@@ -145,6 +145,11 @@ class _Shapes:
                 self.census.demand_none(nobody)
         self._name_factories()
         return self.findings
+
+    def _is_left_to_migrations(self, change: _Change) -> bool:
+        """True where nothing is asked about the objects, so that they need not be listed."""
+        same = change.old.fixed == change.new.fixed and change.old.hashing == change.new.hashing
+        return id(change.cls) in self.migrated and same
 
     def _name_factories(self) -> None:
         """Fields that functions begin to give to the objects that they make, and that objects from before lack."""

@@ -308,6 +308,35 @@ def measure_django(rounds: int) -> list[Row]:
     ]  # fmt: skip
 
 
+# ---- objects ----
+
+
+def measure_conversions(objects: int) -> list[Row]:
+    """Objects of a class that is migrated, among twice as many others, in a process of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.converting", str(objects)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    found: dict[str, float] = json.loads(done.stdout)
+    many = f"{objects:,} objects"
+    first = found["first_access"] * 1e6
+    return [
+        Row(what=f"commit that converts {many}", value=f"{found['commit_ms']:.1f} ms", ratio=found["commit"],
+            against="gc.get_referrers of the class", goal="at most 1.50", met=found["commit"] <= 1.5),
+        Row(what="first access that converts, beyond hook and read", value=f"{first:.1f} µs",
+            goal="under 1.5 µs", met=first < 1.5),
+        Row(what=f"swap and sweep of {many}", value=f"{found['sweep_s']:.2f} s", ratio=found["sweep"],
+            against="copy, call, update by hand", goal="at most 4.00", met=found["sweep"] <= 4),
+        Row(what="read of a converted object", value="", ratio=found["reads"], against="one that was never converted",
+            goal="at most 1.05", met=found["reads"] <= 1.05),
+        Row(what="memory of a converted object", value="", ratio=found["memory"], against="one that was never converted",
+            goal="1.00", met=found["memory"] <= 1 and found["inside"] == 1),
+        *(
+            Row(what=f"request that reads 200 objects during a sweep, p{p}", value=f"{found[f'p{p}_busy']:.0f} µs",
+                ratio=found[f"p{p}_busy"] / found[f"p{p}_quiet"], against=f"without one ({found[f'p{p}_quiet']:.0f} µs)")
+            for p in (50, 99)
+        ),
+    ]  # fmt: skip
+
+
 # ---- memory ----
 
 
@@ -359,6 +388,7 @@ def measure(quick: bool) -> list[Row]:
             hotswap.stop()
             sys.path.remove(name)
     rows += measure_saves(objects=10_000 if quick else 1_000_000, rounds=2 if quick else 15)
+    rows += measure_conversions(20_000 if quick else 1_000_000)
     rows += measure_django(rounds=1 if quick else 5)
     return rows
 
