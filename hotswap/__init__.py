@@ -13,8 +13,8 @@ from hotswap.errors import (
     UnsupportedError,
 )
 from hotswap.migrations import migrate
-from hotswap.model import Finding, Plan, Report, Status, Verdict
-from hotswap.session import confirm, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
+from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
+from hotswap.session import confirm, preflight, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
 
 __all__ = [
     "ConfigError",
@@ -25,6 +25,7 @@ __all__ = [
     "MigrationError",
     "NotStartedError",
     "Plan",
+    "Preflight",
     "RemovedError",
     "Report",
     "RollbackError",
@@ -33,6 +34,7 @@ __all__ = [
     "Verdict",
     "confirm",
     "migrate",
+    "preflight",
     "preview",
     "retry",
     "rollback",

@@ -21,13 +21,27 @@ from typing import cast
 import attrs
 
 from hotswap import commit
-from hotswap.convert.converter import Converter
+from hotswap.convert.converter import Converter, Request
+from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.link.bind import LinkRefused, link
+from hotswap.link.heap import list_instances
 from hotswap.link.instances import NO_INSTANCES, Census
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import run_statement
-from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, SourceFile, Status, Timing, Verdict
+from hotswap.model import (
+    ChangeSet,
+    ClassPreflight,
+    Finding,
+    Plan,
+    Preflight,
+    Report,
+    Severity,
+    SourceFile,
+    Status,
+    Timing,
+    Verdict,
+)
 from hotswap.peek import forget_readers
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
 from hotswap.plan.source import Source, SourceError, parse_source
@@ -169,10 +183,10 @@ class Engine:
             )
             return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
 
-    def _link(self, draft: Draft) -> commit.Swap:
+    def _link(self, draft: Draft, look: Callable[[Request], None] | None = None) -> commit.Swap:
         forget_readers()
         try:
-            return link(draft, self.world, self.plugins, self.converter)
+            return link(draft, self.world, self.plugins, self.converter, look)
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
@@ -377,6 +391,31 @@ class Engine:
                 return self._plan(*self._read(changes.files)).plan
             except _Refused as refusal:
                 return refusal.plan
+
+    def preflight(self, changes: ChangeSet, limit: int = 10_000) -> Preflight:
+        """Try what a swap would do to live objects, on copies of their states; nothing is changed.
+
+        Statements are evaluated aside, as for a swap; hooks that may run only once are left out.
+
+        Args:
+            changes: the files with their bytes.
+            limit: so many objects of a class are tried at most.
+        """
+        found: list[ClassPreflight] = []
+
+        def look(request: Request) -> None:
+            found.extend(try_out(request.aside, list_instances(list(request.aside)), limit))
+
+        with self.lock, self._mark_swapping():
+            self.world.forget_lost()
+            try:
+                draft = self._plan(*self._read(changes.files))
+                if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
+                    return Preflight(plan=draft.plan, findings=draft.plan.findings)
+                findings = [*draft.plan.findings, *self._link(draft, look).findings]
+            except _Refused as refusal:
+                return Preflight(plan=refusal.plan, findings=refusal.findings, classes=tuple(found))
+            return Preflight(plan=draft.plan, findings=tuple(findings), classes=tuple(found))
 
     # ---- after the commit ----
 

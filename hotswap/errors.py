@@ -110,11 +110,11 @@ CODES: dict[str, Code] = _codes(
     ("HS212", "a plugin refused", "A plugin vetoed the change; its reason is in the message.", "Do what it says, or restart."),
     ("HS213", "settings only read at start", "The changed file or setting is read when the program starts.", "Restart."),
     ("HS301", "live objects need new fields", "Objects of a class exist which lack a field that the new code has, and no "
-     "automatic default is safe.", "Give the field a literal default, or restart."),
+     "automatic default is safe.", "Save a migration (the stub is shown), give the field a literal default, or restart."),
     ("HS302", "live objects of an immutable class", "Objects of a tuple or enum like class exist whose fields changed.",
      "Restart."),
     ("HS303", "a removed field looks renamed", "One field was removed and one of like kind was added while objects exist.",
-     "Keep the old name for now, or restart."),
+     "Say with a migration which it is, keep the old name for now, or restart."),
     ("HS304", "objects are converted", "Live objects of a class are converted by migrations, at their first access or by the "
      "sweep in the background.", "Nothing; hotswap.status() counts those that are left."),
     ("HS305", "migration leads nowhere", "A migration names a class that is not there, or leads from a version that its class "
@@ -125,6 +125,8 @@ CODES: dict[str, Code] = _codes(
      "Add one with @name.down, or accept it."),
     ("HS308", "object could not be converted", "A migration raised for some objects. They are as they were, and raise "
      "MigrationError when they are accessed.", "Mend the migration and save it, or call hotswap.retry()."),
+    ("HS309", "unfinished migration", "A migration still has the ... of the stub that it was made from.",
+     "Put in the value, and save again."),
     ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
      "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "

@@ -284,6 +284,73 @@ class ClassStatus:
 
 
 @attrs.frozen(kw_only=True)
+class ClassPreflight:
+    """How the migrations of a swap went with copies of the states of live objects.
+
+    Attributes:
+        name: of the class, dotted, with its module.
+        frm, to: versions, of the class itself or of the base that has the migrations.
+        population: objects that exist.
+        tried: of these, objects whose state was converted.
+        failures: how many could not be converted, by the reason.
+        lossy: how many did not come back as they were, by the field.
+        shared: how many objects hold containers that a hook changed in place, for all who hold them.
+        frames: places in functions that are still running and name fields that go, as ``file:line function field``.
+        microseconds: for one object, on this machine, now.
+        untried: why some hooks were not run.
+    """
+
+    name: str
+    frm: int
+    to: int
+    population: int
+    tried: int
+    failures: tuple[tuple[str, int], ...] = ()
+    lossy: tuple[tuple[str, int], ...] = ()
+    shared: int = 0
+    frames: tuple[str, ...] = ()
+    microseconds: float = 0.0
+    untried: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} {self.frm} to {self.to}: {self.population:,} objects, {self.tried:,} tried, "
+                 f"{self.microseconds:.1f} µs each"]  # fmt: skip
+        lines += [f"  {count:,} fail: {why}" for why, count in self.failures]
+        lines += [f"  {count:,} lose {field} on the way back" for field, count in self.lossy]
+        lines += [f"  {self.shared:,} hold containers that are changed in place"] if self.shared else []
+        lines += [f"  still running: {place}" for place in self.frames]
+        return "\n".join([*lines, *([f"  not tried: {self.untried}"] if self.untried else [])])
+
+
+@attrs.frozen(kw_only=True)
+class Preflight:
+    """What a swap would do to live objects, tried on copies; nothing was changed.
+
+    Attributes:
+        plan: of the texts.
+        findings: as a swap would report them; held ones say why there would be none.
+        classes: those whose objects would be converted.
+    """
+
+    plan: Plan
+    findings: tuple[Finding, ...] = ()
+    classes: tuple[ClassPreflight, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True where the swap would be applied, and every object converted."""
+        return not any(f.severity is Severity.HELD for f in self.findings) and all(each.ok for each in self.classes)
+
+    def __str__(self) -> str:
+        lines = [f"{finding.severity}: {finding}" for finding in self.findings]
+        return "\n".join([*map(str, self.classes), *lines]) or "nothing to convert"
+
+
+@attrs.frozen(kw_only=True)
 class Status:
     """The state of the engine.
 

@@ -25,7 +25,7 @@ from hotswap.errors import CODES, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule, differs_from_loaded
-from hotswap.model import Finding, Plan, Report, Severity, Status
+from hotswap.model import Finding, Plan, Preflight, Report, Severity, Status
 from hotswap.world import ModuleRecord
 
 # Guards _current; outermost lock, held for moments only.
@@ -276,6 +276,23 @@ def preview(*files: str | os.PathLike[str]) -> Plan:
     """
     session = current()
     return session.engine.preview(read_changes(session.engine, files or None))
+
+
+def preflight(*files: str | os.PathLike[str], limit: int = 10_000) -> Preflight:
+    """Try what saving would do to live objects: the migrations run on copies of their states, and nothing is changed.
+
+    Changed statements are evaluated aside, as for a swap. Hooks that may run only once for an object are not run.
+
+    Args:
+        files: the files; by default all managed files that differ.
+        limit: so many objects of a class are tried at most.
+
+    Raises:
+        NotStartedError: call :func:`start` first.
+        FileError: a named file is not managed, or a file cannot be read.
+    """
+    session = current()
+    return session.engine.preflight(read_changes(session.engine, files or None), limit)
 
 
 def rollback() -> Report:

@@ -11,7 +11,7 @@ import attrs
 
 from hotswap.changes import read_changes
 from hotswap.control.layout import Layout
-from hotswap.model import ChangeSet, Plan, Report, Status, Verdict, to_json
+from hotswap.model import ChangeSet, Plan, Preflight, Report, Status, Verdict, to_json
 
 __all__ = ["COMMANDS", "Command", "CommandError", "ControlledEngine"]
 
@@ -30,6 +30,7 @@ class ControlledEngine(Protocol):
     def swap(self, changes: ChangeSet) -> Report: ...
     def preview(self, changes: ChangeSet) -> Plan: ...
     def rollback(self) -> Report: ...
+    def preflight(self, changes: ChangeSet) -> Preflight: ...
     def status(self) -> Status: ...
     def confirm(self) -> int: ...
     @property
@@ -75,6 +76,11 @@ def _preview(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any
     return {"plan": to_json(plan), "lines": _layout(args).plan(plan)}
 
 
+def _preflight(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
+    result = engine.preflight(read_changes(engine, args.get("files") or None))
+    return {"preflight": to_json(result), "done": result.ok, "lines": _layout(args).preflight(result)}
+
+
 def _swap(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
     return _reported(engine.swap(read_changes(engine, args.get("files") or None)), args)
 
@@ -110,6 +116,8 @@ COMMANDS: dict[str, Command] = {
         Command(name="status", run=_status, help="Show what is managed, swapped and held."),
         Command(name="preview", run=_preview, takes_files=True,
                 help="Show what saving the files would do; nothing is changed or executed."),
+        Command(name="preflight", run=_preflight, takes_files=True,
+                help="Try the migrations on copies of live objects; nothing is changed."),
         Command(name="swap", run=_swap, takes_files=True, help="Swap the files as they are on disk now."),
         Command(name="rollback", run=_rollback, help="Take the newest swap back."),
         Command(name="retry", run=_retry, help="Try objects again whose migration has failed."),

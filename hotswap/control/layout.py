@@ -9,7 +9,7 @@ from typing import Literal
 
 import attrs
 
-from hotswap.model import Edit, Finding, Plan, Report, Severity, Status, Verdict
+from hotswap.model import Edit, Finding, Plan, Preflight, Report, Severity, Status, Verdict
 
 __all__ = ["Layout", "Line", "Outlook", "Span"]
 
@@ -66,6 +66,14 @@ class Layout:
                 places = ", ".join(str(line) for _, line in module.execute)
                 lines.append(_row("evaluates", (f"line {places}", "plain")))
         return [*lines, *self._findings(plan.findings)]
+
+    def preflight(self, result: Preflight) -> list[Line]:
+        """How the migrations went with copies."""
+        word, style = ("ok", "good") if result.ok else ("not ok", "held")
+        lines: list[Line] = [(("preflight: ", "code"), (word, style))]
+        for each in result.classes:
+            lines += [(("  " + text, "plain"),) for text in str(each).splitlines()]
+        return [*lines, *self._findings(result.findings)]
 
     def status(self, status: Status) -> list[Line]:
         """What is managed, swapped and held."""

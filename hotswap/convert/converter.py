@@ -52,6 +52,7 @@ class Request:
         fresh: objects that the new code has made aside already: they need nothing.
         up: the writes that put the barriers up, and let the classes upgrade states.
         items: takes the objects, in the instant of the commit.
+        aside: the same leaps, with hooks that can run before the commit.
         shapes: the names of the fields of a class, before the swap and after it, by its name and version.
     """
 
@@ -65,6 +66,7 @@ class Request:
     barriers: list[Barrier] = attrs.Factory(list)
     items: list[Any] = attrs.Factory(list)
     shapes: dict[str, dict[int, frozenset[str]]] = attrs.Factory(dict)
+    aside: dict[type, Leap] = attrs.Factory(dict)
 
 
 @attrs.define(eq=False)
@@ -146,6 +148,7 @@ class Converter:
         request.up.clear()
         self.barriers += request.barriers
         self._record(request)
+        request.aside.clear()
         self.kept += request.leaps.values()
         self.conversions.settle(items, request.leaps, _codes_in(swap))
         eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}

@@ -140,6 +140,21 @@ class Copies:
                 twin[index] = self.copy(item)
         return twin
 
+    def has_changed(self) -> bool:
+        """True where somebody changed a copy since it was made."""
+        kinds = [(twin, original) for twin, original in self._original_of.values() if type(twin) is not tuple]
+        return any(not _has_same_content(original, self._originals_in(twin)) for twin, original in kinds)
+
+    def _originals_in(self, twin: Any) -> Any:
+        """The content of a copy, with the originals of the copies in it."""
+
+        def original(item: Any) -> Any:
+            return self._original_of[id(item)][1] if id(item) in self._original_of else item
+
+        if type(twin) in _MAPPINGS:
+            return {key: original(item) for key, item in twin.items()}
+        return list(map(original, twin)) if type(twin) in _ROWS else twin
+
     def put_back(self, state: State) -> list[Call]:
         """Give a state its containers back; the calls that give these their new content."""
         for name, value in list(state.items()):

@@ -13,14 +13,16 @@ import functools
 import gc
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import CO_OPTIMIZED
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+import attrs
+
 from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
 from hotswap.convert.barrier import reroute
-from hotswap.convert.converter import Converter
+from hotswap.convert.converter import Converter, Request
 from hotswap.fingerprint import (
     CONTAINERS,
     LRU,
@@ -58,6 +60,7 @@ from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
 from hotswap.link.wrappers import follow_wrappers
+from hotswap.migrations import Migration
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.build import Draft, import_order
@@ -81,13 +84,18 @@ class LinkRefused(Exception):
         self.findings = findings
 
 
-def link(draft: Draft, world: World, plugins: Plugins, converter: Converter) -> Swap:
+def link(
+    draft: Draft, world: World, plugins: Plugins, converter: Converter, look: Callable[[Request], None] | None = None
+) -> Swap:
     """Prepare all writes of a plan.
+
+    Args:
+        look: is shown what would be done to objects, while what was evaluated aside can still run.
 
     Raises:
         LinkRefused: a statement raised, or live objects do not allow it.
     """
-    linker = _Linker(draft, world, plugins, converter)
+    linker = _Linker(draft, world, plugins, converter, look)
     enabled = gc.isenabled()
     gc.disable()  # what is staged stays young until it is let go of, so that it can be collected at once
     try:
@@ -103,8 +111,11 @@ def link(draft: Draft, world: World, plugins: Plugins, converter: Converter) -> 
 
 
 class _Linker:
-    def __init__(self, draft: Draft, world: World, plugins: Plugins, converter: Converter) -> None:
+    def __init__(
+        self, draft: Draft, world: World, plugins: Plugins, converter: Converter, look: Callable[[Request], None] | None
+    ) -> None:
         self.draft = draft
+        self.look = look
         self.converter = converter
         self.world = world
         self.plugins = plugins
@@ -128,6 +139,7 @@ class _Linker:
         self.starred: set[tuple[str, str]] = set()  # bound by a star import
         self.transplanted: set[int] = set()
         self.staging: Any = None
+        self.declared: list[tuple[Migration, Migration]] = []
         self.made_aside: list[Any] = []  # objects of the new classes
         self.twins: Any = None
         self.left = Left(self.swap, world.history, [self.slots.kept])
@@ -150,6 +162,8 @@ class _Linker:
         self.staging = staging = Staging(self.draft, self.world)
         try:
             staging.run()
+            # Led over to live functions below; what can run before the commit is the staged ones.
+            self.declared = [(migration, attrs.evolve(migration)) for migration in staging.declared]
             self.made_aside = _objects_of_staged_classes(staging.young)
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
             self._pair_data(self.draft.dirt.changed | set(self.draft.dirt.derived))
@@ -192,8 +206,12 @@ class _Linker:
         classes = self.twins.classes
         views = make_views(self.draft, self.world, self.plugins, classes, self.twins.resolve, self._look_up)
         request, found = prepare_migrations(
-            self.draft, self.world, self.converter, views, self.staging.declared, self.twins.resolve, self.swap
+            self.draft, self.world, self.converter, views, self.declared, self.twins.resolve, self.swap
         )
+        if held := [finding for finding in found if finding.severity is Severity.HELD]:
+            raise LinkRefused(*held)
+        if self.look is not None and request is not None:
+            self.look(request)
         migrated = request.leaps if request is not None else ()
         found += prepare_shapes(self.draft, self.world, self.census, views, [live for _, live in classes], migrated)
         held = [finding for finding in found if finding.severity is Severity.HELD]

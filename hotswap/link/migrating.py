@@ -4,6 +4,7 @@
     it is new and leads from an earlier one      it counts for old pickles only
     it is new and leads from a later one         HS305: nothing is applied
     two declare the same step                    HS306
+    it sets a field to ...                       HS309: a stub that is not finished
     the class is not there                       HS305
 
 A migration that a statement declares while it is evaluated aside counts from the commit on. Those of a statement that
@@ -35,21 +36,22 @@ from hotswap.world import World
 
 
 def prepare_migrations(
-    draft: Draft, world: World, converter: Converter, views: Views, declared: list[Migration],
+    draft: Draft, world: World, converter: Converter, views: Views, declared: list[tuple[Migration, Migration]],
     resolve: Callable[[Any], Any], swap: Swap,
 ) -> tuple[Request | None, list[Finding]]:  # fmt: skip
     """Decide what is converted, and add the write that makes new migrations count.
 
     Args:
         views: what objects hold by the old text and by the new one.
-        declared: migrations that were declared by what was evaluated aside.
+        declared: migrations that were declared by what was evaluated aside, with the same as they were then.
         resolve: the live twin of a staged object.
 
     Returns:
         What the convert stage does, None for nothing, and findings; held ones stop the swap.
     """
     planner = _Planner(draft, world, converter, views, resolve)
-    planner.enter(declared)
+    planner.aside = {id(migration): aside for migration, aside in declared}
+    planner.enter([migration for migration, _ in declared])
     request = planner.request()
     swap.add(*planner.writes)
     if planner.differs:
@@ -67,6 +69,7 @@ class _Planner:
     table: dict[Key, Migration] = attrs.Factory(dict)
     findings: list[Finding] = attrs.Factory(list)
     added: list[Migration] = attrs.Factory(list)
+    aside: dict[int, Migration] = attrs.Factory(dict)  # by id: the same with functions that can run before the commit
     writes: list[Write] = attrs.Factory(list)
 
     @property
@@ -85,6 +88,9 @@ class _Planner:
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))
             self._number(migration)
+            if (hook := _unfinished(migration)) is not None:
+                message = f"{migration.describe()} is not finished: {hook} sets a field to ..."
+                self._hold("HS309", migration, message, "put in the value, and save again")
             try:
                 self.table.update(checked(self.table, migration))
             except DeclarationError as error:
@@ -155,7 +161,14 @@ class _Planner:
         self._tell(steps)
         owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
         shapes = {name_of(cls): self._shapes(cls, row) for cls, row in steps.items()}
-        return Request(leaps, versions, owns, shapes=shapes)
+        return Request(leaps, versions, owns, shapes=shapes, aside={cls: self._aside(leap) for cls, leap in leaps.items()})
+
+    def _aside(self, leap: Leap) -> Leap:
+        """A leap that can be tried before the commit."""
+        steps = tuple(
+            attrs.evolve(step, migration=self.aside.get(id(step.migration), step.migration)) for step in leap.steps
+        )  # fmt: skip
+        return attrs.evolve(leap, steps=steps)
 
     def _shapes(self, cls: type, steps: list[Step]) -> dict[int, frozenset[str]]:
         before, after = self.views.before(cls), self.views.after(cls)
@@ -216,6 +229,15 @@ class _Planner:
         self.findings.append(Finding(
             code=code, severity=Severity.HELD, message=message, file=migration.file, line=migration.line, next_step=step
         ))  # fmt: skip
+
+
+def _unfinished(migration: Migration) -> str | None:
+    """The hook of a stub in which a person has not said yet what a field is to be."""
+    for hook in (migration.up, migration.down):
+        code = getattr(hook, "__code__", None)
+        if code is not None and any(const is ... for const in code.co_consts):
+            return str(code.co_qualname)
+    return None
 
 
 def future_own(cls: type, views: Views, converter: Converter) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Live objects of classes that change shape: which fields they lack, and whether these can be given to them.
 
+    migrations convert its objects                 nothing is asked here
     a class gains a field                          objects that lack it
     literal, empty container, settled constant     get it inside the commit, a fresh container each
     from an argument, or code has to run           HS301: a person is asked; nothing is applied
@@ -34,6 +35,7 @@ from hotswap.link.heap import list_instances, with_subclasses
 from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
+from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
@@ -139,7 +141,9 @@ class _Shapes:
             found = list_instances([change.cls for change in changes if not self._is_left_to_migrations(change)])
             for change in changes:
                 change.objects = found.get(change.cls, [])
+                known = len(self.findings)
                 self._judge(change)
+                self._offer_stub(change, known)
             asking = [change for change in changes if change.asks and id(change.cls) not in self.migrated]
             if nobody := [change.cls for change in asking if not change.objects]:
                 self.census.demand_none(nobody)
@@ -241,10 +245,11 @@ class _Shapes:
         why = self._why_not(cls, name, field)
         if lacking and why:
             self._hold("HS301", change, name, f"{_count(lacking)} of {change.name} exist without {name}: {why}",
-                       f"give {name} a literal default, or restart")  # fmt: skip
+                       f"save a migration for it, give {name} a literal default, or restart")  # fmt: skip
         elif lacking and (twin := _renamed(field, change.gone, lacking)):
             message = f"{_count(lacking)} of {change.name} have {twin}, which goes, and lack {name}, which comes; is it the same?"
-            self._hold("HS303", change, name, message, "if not, save the removal first and the addition after; or restart")
+            step = "say so with a migration; if it is not, save the removal first and the addition after; or restart"
+            self._hold("HS303", change, name, message, step)
         elif not why:
             default = self.views.resolve(field.default)
             self.census.fill(cls, name, attrs.evolve(field, default=default), owners)
@@ -277,6 +282,14 @@ class _Shapes:
             self._find("HS401", Severity.KEPT, change, name, message, "assign it by hand if it is wanted there too")
 
     # ---- words ----
+
+    def _offer_stub(self, change: _Change, known: int) -> None:
+        """Where a question is asked that a migration answers, its first finding shows how to write it."""
+        asked = [at for at in range(known, len(self.findings)) if self.findings[at].code in ("HS301", "HS303")]
+        held = [at for at in asked if self.findings[at].severity is Severity.HELD]
+        if held and change.objects:
+            excerpt = write_stub(change.cls, change.new.added(change.old), list(change.gone), change.new.fields)
+            self.findings[held[0]] = attrs.evolve(self.findings[held[0]], excerpt=excerpt)
 
     def _hold(self, code: str, change: _Change, name: str, message: str, step: str = "restart") -> None:
         self._find(code, Severity.HELD, change, name, message, step)

@@ -92,7 +92,7 @@ def test_a_verb_of_the_table_is_carried_out(engine: FakeEngine, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b'{"verb": "eval", "args": {"code": "1"}}\n', "no such verb; there are: about, status, preview, swap, rollback"),
+        (b'{"verb": "eval", "args": {"code": "1"}}\n', f"no such verb; there are: {', '.join(COMMANDS)}"),
         (b'{"verb": ["status"]}\n', "no such verb"),
         (b'{"verb": "status", "args": {"files": []}}\n', "arguments that the verb does not take"),
         (b'{"verb": "preview", "args": {"files": ["relative.py"]}}\n', "absolute paths"),
@@ -311,5 +311,5 @@ def test_tcp_with_a_token_where_there_are_no_unix_sockets(engine: FakeEngine, mo
 
 def test_every_verb_is_in_the_table_with_its_help() -> None:
     """The socket and the terminal read the same one."""
-    assert list(COMMANDS) == ["about", "status", "preview", "swap", "rollback", "retry", "confirm"]
+    assert list(COMMANDS) == ["about", "status", "preview", "preflight", "swap", "rollback", "retry", "confirm"]
     assert all(command.help.endswith(".") for command in COMMANDS.values())

@@ -232,6 +232,21 @@ def test_change_without_a_hook_is_held_and_saving_the_hook_releases_it(program: 
     assert cart.label() == "Lovelace, Ada"
 
 
+def test_stub_is_shown_and_has_to_be_finished(program: Program) -> None:
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    without = SPLIT[: SPLIT.index("@migrate")].replace("from hotswap import migrate", "")
+    (held,) = [finding for finding in program.edit("shop", without).held if finding.excerpt]
+    assert "state['first'] = ...  # from state['name']?" in held.excerpt and "state['name'] = ..." in held.excerpt
+    report = program.edit("shop", without + held.excerpt + "\n")
+    assert not report.applied and {f.code for f in report.held} == {"HS309"}, str(report)
+    finished = held.excerpt.replace("...  # from state['name']?", "state.pop('name')", 1).replace("...  # from", "'L'  # from")
+    assert program.edit("shop", without + finished.replace("...", "state.pop('first')") + "\n").applied
+    assert cart.label() == "L, Ada Lovelace"
+    program.engine.rollback()
+    assert cart.label() == "Ada Lovelace"
+
+
 def test_hook_in_a_module_of_its_own_releases_a_held_class(program: Program) -> None:
     shop = program.load("shop", CART)
     program.load("moves", "from hotswap import migrate\n")
