@@ -1111,4 +1111,4 @@ def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> 
 def _objects_of_staged_classes(young: list[Any]) -> list[Any]:
     """The objects that the new code has made already; others that are young have been made by the program meanwhile."""
     classes = {id(item) for item in young if is_a(item, type)}
-    return [item for item in young if id(type(item)) in classes] if classes else []
+    return [item for item in young if id(type(item)) in classes and not is_a(item, type)] if classes else []
