@@ -1,9 +1,10 @@
 """Forking while hotswap's threads run.
 
 Takes: the engine's locks. Gives: children that start with the locks free and the program whole. Must not: start
-anything in a child. A forked child has the code that was live when it was forked; it does not watch, nor serve, nor
-swap by itself (a child that forks in the middle of a request would otherwise swap next to its parent, and print twice);
-the parent names its children with the next swap (HS408).
+anything in a child, but for the sweep where objects wait for their conversion: each process converts its own. A forked
+child has the code that was live when it was forked; it does not watch, nor serve, nor swap by itself (a child that forks in
+the middle of a request would otherwise swap next to its parent, and print twice); the parent names its children with the
+next swap (HS408).
 
 What a fork gives to the caller is not told to anybody else, so each child notes its pid itself, in memory that it shares
 with its parent: no descriptor that the program could meet, and nothing to wait for.
@@ -18,6 +19,7 @@ import struct
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any, Protocol
 
 __all__ = ["guard_forks", "list_forks", "note_forks"]
@@ -34,18 +36,20 @@ class _Lock(Protocol):
 
 
 _guarded: tuple[_Lock, Any] | None = None  # the locks of the session that is current
+_in_child: Callable[[], None] | None = None
 _taken: dict[int, _Lock | None] = {}  # by thread: several may fork at once
 
 
-def guard_forks(swap_lock: _Lock, inner_lock: Any) -> None:
-    """Let forks wait for a swap that is under way, and free the locks in the child; the locks given last count.
+def guard_forks(swap_lock: _Lock, inner_lock: Any, in_child: Callable[[], None] | None = None) -> None:
+    """Let forks wait for a swap that is under way, and free the locks in the child; what was given last counts.
 
     Args:
         swap_lock: held while a swap is carried out.
         inner_lock: held for moments; made new in the child.
+        in_child: called in the child when the locks are free.
     """
-    global _guarded
-    is_first, _guarded = _guarded is None, (swap_lock, inner_lock)
+    global _guarded, _in_child
+    is_first, _guarded, _in_child = _guarded is None, (swap_lock, inner_lock), in_child
     if is_first and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_wait_for_swap, after_in_parent=_free_in_parent, after_in_child=_free_in_child)
         if sys.version_info >= (3, 12):
@@ -71,6 +75,8 @@ def _free_in_child() -> None:
         if lock is None:
             _renew(_guarded[0])
         _renew(_guarded[1])
+    if _in_child is not None:
+        _in_child()
 
 
 # ---- who was forked ----

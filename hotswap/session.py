@@ -20,6 +20,7 @@ import attrs
 from hotswap.changes import read_changes
 from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
+from hotswap.convert.converter import Converter
 from hotswap.engine import Engine
 from hotswap.errors import CODES, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
@@ -31,6 +32,8 @@ from hotswap.world import ModuleRecord
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
 _current: Session | None = None
+#: Objects go on waiting for their conversion when hotswap is stopped, and their versions are known when it is started again.
+_converter = Converter()
 #: What was known of the modules when hotswap was stopped, for when it is started again, with the spec that they had:
 #: a module that is reloaded meanwhile gets another one.
 _left: dict[str, tuple[ModuleRecord, Any]] = {}
@@ -80,7 +83,7 @@ def open_session(
         UnsupportedError: this interpreter cannot be served.
     """
     check_interpreter()
-    engine = Engine(scope, on_report=on_report, list_forks=list_forks)
+    engine = Engine(scope, on_report=on_report, list_forks=list_forks, converter=_converter)
     note_forks()
     contributions = Contributions(engine.world)
 
@@ -104,7 +107,7 @@ def open_session(
         _adopt_loaded(session, name, module, on_finding)
     engine.plugins.discover()
     engine.plugins.attach(engine)
-    guard_forks(engine.lock, engine.world.lock)
+    guard_forks(engine.lock, engine.world.lock, engine.converter.after_fork)
     return session
 
 

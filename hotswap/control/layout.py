@@ -73,6 +73,8 @@ class Layout:
         lines: list[Line] = [(("preflight: ", "code"), (word, style))]
         for each in result.classes:
             lines += [(("  " + text, "plain"),) for text in str(each).splitlines()]
+        if not result.classes and not result.findings:
+            lines.append((("  nothing to convert", "plain"),))
         return [*lines, *self._findings(result.findings)]
 
     def status(self, status: Status) -> list[Line]:

@@ -421,6 +421,14 @@ class Conversions:
             self.failures.pop(key, None)
         return len(found)
 
+    def forget_threads(self) -> None:
+        """The other threads are gone, and what they had begun."""
+        mine = self._running.get(get_ident())
+        self._running.clear()
+        if mine is not None:
+            self._running[get_ident()] = mine
+        self._claims = {key: claim for key, claim in self._claims.items() if claim[0] == get_ident()}
+
     def forget(self, cls: type) -> None:
         """Nothing of a class waits any more."""
         self.leaps.pop(cls, None)

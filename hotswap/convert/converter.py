@@ -193,6 +193,11 @@ class Converter:
             self._thread = threading.Thread(target=self._sweep, name="hotswap-sweep", daemon=True)
             self._thread.start()
 
+    def after_fork(self) -> None:
+        """In a child: the other threads are gone, and what they had begun."""
+        self.conversions.forget_threads()
+        self.start()
+
     def _sweep(self) -> None:
         while self.barriers or self.conversions.pending:
             self._wake.clear()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
+import subprocess
 import sys
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -316,3 +319,32 @@ def test_memory_and_names_are_those_of_an_object_that_never_changed(program: Pro
     new = [lib.Thing(n, n) for n in range(100)]
     assert {len(gc.get_referents(thing)) for thing in things} == {len(gc.get_referents(thing)) for thing in new} == {3}
     assert sys.getsizeof(things[0]) == sys.getsizeof(new[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_forked_child_converts_its_own(tmp_path: Path) -> None:
+    (tmp_path / "lib.py").write_text(OLD)
+    (tmp_path / "new.txt").write_text(NEW.replace(ON_ACCESS, ', when="on_access"'))
+    script = """
+import os, sys
+import hotswap
+hotswap.start(["lib.py"], watch=False)
+import lib
+things = [lib.Thing(n) for n in range(50)]
+open("lib.py", "w").write(open("new.txt").read())
+assert hotswap.swap().applied
+child = os.fork()
+if child == 0:
+    assert [thing.twice for thing in things] == [n * 2 for n in range(50)]
+    assert hotswap.wait_converted(timeout=5)
+    while hotswap.session.current().engine.converter.barriers:
+        pass
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert hotswap.version_of(things[3]) == 1 and things[3].twice == 6
+hotswap.stop()
+hotswap.start(["lib.py"], watch=False)
+assert hotswap.version_of(things[4]) == 1 and things[4].twice == 8
+"""
+    done = subprocess.run([sys.executable, "-B", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
