@@ -54,7 +54,6 @@ class Migration:
         after: called with the object when its new state has been published.
         once: ``up`` has effects: it runs once for each object, whatever happens.
         when: see :class:`When`.
-        renamed_from: the qualified name that the class had before.
         steps: declarative steps, see :func:`rename` and its like; they run before ``up``.
         module, file, line: where it is declared.
     """
@@ -67,7 +66,6 @@ class Migration:
     line: int
     once: bool = False
     when: When = When.LAZY
-    renamed_from: str = ""
     steps: tuple[TwoWay, ...] = ()
     up: Hook | None = None
     down: Hook | None = None
@@ -275,13 +273,12 @@ class Attach:
 
 @overload
 def migrate(
-    target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
-    renamed_from: str = "",
+    target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy"
 ) -> Callable[[_F], _F]: ...  # fmt: skip
 @overload
 def migrate(
     target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
-    renamed_from: str = "", steps: Iterable[TwoWay],
+    steps: Iterable[TwoWay],
 ) -> None: ...  # fmt: skip
 def migrate(
     target: type | str,
@@ -290,7 +287,6 @@ def migrate(
     *,
     once: bool = False,
     when: str = "lazy",
-    renamed_from: str = "",
     steps: Iterable[TwoWay] | None = None,
 ) -> Any:
     """Declare how objects of a class become objects of its next version.
@@ -304,7 +300,6 @@ def migrate(
         to: the version that it leads to; by default the next one.
         once: the function has effects (it sends, counts, writes): it runs once for each object.
         when: ``lazy``, ``eager`` or ``on_access``, see :class:`When`.
-        renamed_from: the qualified name that the class had until now.
         steps: :func:`rename`, :func:`add`, :func:`drop`, :func:`convert`, :func:`split`, :func:`join`.
 
     Raises:
@@ -320,7 +315,6 @@ def migrate(
         line=caller.f_lineno,
         once=once,
         when=_when(when),
-        renamed_from=renamed_from,
         steps=tuple(steps or ()),
     )
     if steps is not None:

@@ -295,7 +295,7 @@ class Conversions:
             else:
                 self._running[thread] = outer
         calls = copies.put_back(state) if copies is not None else ()
-        if own is None and before.keys() <= state.keys():  # the common case: nothing is lost
+        if own is None and not lost and before.keys() <= state.keys():  # the common case: nothing is lost
             get, put = before.get, route.layout.set
             own_calls = [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
         else:
@@ -303,7 +303,8 @@ class Conversions:
                 lost.append((route.leaps[0], {name: before[name] for name in gone}))
             own_calls = route.layout.write(item, own, before, state)
             for leap, fields in lost:
-                leap.aside.put(item, {name: before.get(name, value) for name, value in fields.items()})
+                kept = {name: copies.restore(value) for name, value in fields.items()} if copies is not None else fields
+                leap.aside.put(item, kept)
         try:
             # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
             publish = ((self._is_epoch, epoch), (self._take_out, key), *calls, *own_calls)

@@ -1,7 +1,7 @@
 """What one swap does to the objects of one class: the steps of its migrations, base classes first, and what goes by itself.
 
     forth   each step's hooks on the state; new fields that have a default; fields that the class lost are kept aside
-    back    the same in reverse: each step's way back; new fields go; what was kept aside returns, as the same objects
+    back    the same in reverse: what was kept aside returns, as the same objects; each step's way back; new fields go
 
 An object that was not converted when its swap is taken back has nothing to undo: a leap and its inverse cancel out.
 """
@@ -148,6 +148,8 @@ class Leap:
             raise HookError(self.steps[-1], f"did not set {names}, which the new class needs and has no default for")
 
     def _run_back(self, state: State, forth: Leap, item: Any) -> None:
+        for name, value in forth.aside.look(item).items():
+            state.setdefault(name, value)
         for step in reversed(self.steps):
             if step.migration.down is not None:
                 _call(step.migration.down, state, step)
@@ -156,9 +158,6 @@ class Leap:
                 _call(each.down, state, step, each.text)
         for name in forth.added & state.keys():
             del state[name]
-        kept = forth.aside.look(item)
-        for name, value in kept.items():
-            state.setdefault(name, value)
 
     def published(self, item: Any) -> list[Exception]:
         """After an object got its state: keep what it lost, and tell the hooks that asked; gives what these raised."""

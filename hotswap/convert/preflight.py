@@ -70,14 +70,12 @@ def _try_class(cls: type, leap: Leap, items: list[Any], limit: int) -> ClassPref
 
 def _lost(leap: Leap, before: State, state: State, item: Any) -> Iterable[str]:
     """The fields that are not what they were after the way forth and back."""
-    gone = {name: value for name, value in before.items() if name not in state}
-    back = Leap(leap.steps, undoes=leap, has_fields=True)
+    for name, value in before.items():
+        state.setdefault(name, value)  # as what was kept aside returns
     try:
-        back.run(state, item)
+        Leap(leap.steps, undoes=leap, has_fields=True).run(state, item)
     except HookError as error:
         return [f"everything ({error.step.migration.describe()} {error})"]
-    for name, value in gone.items():
-        state.setdefault(name, value)
     names = before.keys() | state.keys()
     return [name for name in sorted(names) if not _is_same(before.get(name, _NOTHING), state.get(name, _NOTHING))]
 

@@ -158,16 +158,17 @@ class Copies:
     def put_back(self, state: State) -> list[Call]:
         """Give a state its containers back; the calls that give these their new content."""
         for name, value in list(state.items()):
-            state[name] = self._restore(value)
+            state[name] = self.restore(value)
         return self._calls
 
-    def _restore(self, value: Any) -> Any:
+    def restore(self, value: Any) -> Any:
+        """The container that a copy stands for; it gets the content of the copy with the calls of :meth:`put_back`."""
         kind = type(value)
         if kind not in _HOLDERS:
             return value
         original = self._original_of.get(id(value), (value, None))[1]
         if kind is tuple:
-            items = tuple(map(self._restore, value))
+            items = tuple(map(self.restore, value))
             known = original if original is not None else value
             return known if len(known) == len(items) and all(map(operator.is_, known, items)) else items
         if id(value) in self._done:
@@ -184,8 +185,8 @@ class Copies:
     def _content(self, value: Any) -> Any:
         kind = type(value)
         if kind in _MAPPINGS:
-            return {key: self._restore(item) for key, item in value.items()}
-        return list(map(self._restore, value)) if kind in _ROWS else kind(value)
+            return {key: self.restore(item) for key, item in value.items()}
+        return list(map(self.restore, value)) if kind in _ROWS else kind(value)
 
 
 def _has_same_content(container: Any, content: Any) -> bool:

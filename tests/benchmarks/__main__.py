@@ -388,7 +388,7 @@ def measure(quick: bool) -> list[Row]:
             hotswap.stop()
             sys.path.remove(name)
     rows += measure_saves(objects=10_000 if quick else 1_000_000, rounds=2 if quick else 15)
-    rows += measure_conversions(20_000 if quick else 1_000_000)
+    rows += measure_conversions(5_000 if quick else 1_000_000)
     rows += measure_django(rounds=1 if quick else 5)
     return rows
 

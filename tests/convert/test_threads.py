@@ -78,7 +78,7 @@ def test_each_object_is_published_once(once: bool, program: Program) -> None:
     text = NEW.replace("OPTIONS", ', when="on_access", once=True' if once else "")
     text += "\n\nDONE = []\n\n\n@give_label.after\ndef _(box):\n    DONE.append(box.n)\n"
     errors: list[BaseException] = []
-    for first in range(0, 8000, 2000):
+    for first in range(0, 4000, 2000):
         numbers = range(first, first + 2000)  # those of the round before may still be alive
         boxes = [lib.Box(n) for n in numbers]
         lib.DONE = []
@@ -122,7 +122,7 @@ def test_no_update_is_lost_while_versions_go_forth_and_back(program: Program) ->
 
     threads = run(*(lambda at=at: write(at) for at in range(8)))  # type: ignore[misc]
     try:
-        for _ in range(6):
+        for _ in range(4):
             assert program.edit("lib", NEW.replace("OPTIONS", "")).applied
             program.engine.rollback()
     finally:
@@ -177,7 +177,7 @@ def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Pr
 
     def keep(at: int, make: Callable[[int], Any]) -> None:
         n = 0
-        while not done.is_set() and n < 20_000:
+        while not done.is_set() and n < 5_000:
             made[at].append(make(n))
             n += 1
 
@@ -188,7 +188,7 @@ def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Pr
         lambda: keep(2, lambda n: pickle.loads(pickle.dumps(source))),
     )
     try:
-        for _ in range(4):
+        for _ in range(3):
             assert program.edit("lib", text).applied
             program.engine.rollback()
         assert program.edit("lib", text).applied

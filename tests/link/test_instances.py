@@ -79,7 +79,7 @@ def test_question_names_field_class_and_number(program: Program) -> None:
     assert len(things) == 3
     assert [str(finding) for finding in report.held] == [
         f"HS301 3 objects of lib.Thing exist without port: it comes from port ({program.directory / 'lib.py'}:5); "
-        "give port a literal default, or restart"
+        "save a migration for it, give port a literal default, or restart"
     ]
 
 
