@@ -209,6 +209,9 @@ class Engine:
         with self.world.lock:
             ran = self._left_by_rollback(draft)
             self.world.history.append(AppliedSwap(report, swap, before, gone, dict(self.world.mechanisms), ran))
+            for ended in self.world.history[:-HISTORY]:
+                if ended.swap.request is not None:
+                    self.converter.let_go(ended.swap.request)
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)

@@ -312,7 +312,7 @@ def version_of(obj: object) -> int:
     """The version that an object has; asking does not convert it.
 
     Versions are counted from 1 for each class: by ``__schema_version__`` in the class or by its migrations, and on by each
-    swap that migrates its objects.
+    swap that migrates its objects. A class without migrations has the version of its nearest base with some.
 
     Raises:
         NotStartedError: call :func:`start` first.

@@ -137,7 +137,6 @@ class Conversions:
     failures: dict[int, Failure] = attrs.Factory(dict)
     entered: Counter[type] = attrs.Factory(Counter)
     began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the last leap in the row
-    after_errors: list[Exception] = attrs.Factory(list)
     unsettled: list[Any] = attrs.Factory(list)
     epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
     _layouts: dict[type, Layout] = attrs.Factory(dict)
@@ -320,7 +319,7 @@ class Conversions:
         if route.tells:
             self._progress.pop(key, None)
             for leap in route.leaps:
-                self.after_errors += leap.published(item)
+                leap.published(item)
         return True
 
     def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:

@@ -24,9 +24,9 @@ from hotswap.commit import apply as commit_swap
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
-from hotswap.convert.stamps import LEAPS, SHAPES, UNDONE, VERSIONS, equipping, version_of_class
+from hotswap.convert.stamps import LEAPS, SHAPES, UNDONE, VERSIONS, equipping, has_migrations, version_of_class
 from hotswap.errors import MigrationError
-from hotswap.migrations import When
+from hotswap.migrations import When, name_of
 from hotswap.model import ClassStatus
 
 #: Seconds of work before other threads get a turn, and how long they get.
@@ -97,10 +97,11 @@ class Converter:
         cls = type(item)
         at = self.conversions.position(item)
         row = self.conversions.leaps.get(cls)
-        return self.version_of_class(cls) if at is None or row is None else self._version_at(cls, row, at)
+        return self.version_of_class(_versioned(cls)) if at is None or row is None else self._version_at(cls, row, at)
 
     def _version_at(self, cls: type, row: list[Leap], at: int) -> int:
         """The version of objects that need the leaps from a place on."""
+        cls = _versioned(cls)
         for leap in cancel(row[at:]):
             for step in leap.steps:
                 if step.cls is cls:
@@ -263,7 +264,7 @@ class Converter:
             found.append(
                 ClassStatus(
                     name=f"{cls.__module__}.{cls.__qualname__}",
-                    version=self.version_of_class(cls),
+                    version=self.version_of_class(_versioned(cls)),
                     left=tuple(sorted(left.items())),
                     converted=done,
                     failed=failed[cls],
@@ -301,6 +302,13 @@ class Converter:
         self.start()
         return count
 
+    def let_go(self, request: Request) -> None:
+        """A swap cannot be taken back any more: nothing is kept for it."""
+        gone = {id(leap) for leap in request.leaps.values()}
+        for leap in request.leaps.values():
+            leap.aside.clear()
+        self.kept = [leap for leap in self.kept if id(leap) not in gone]
+
     def confirm(self) -> int:
         """Let go of the fields that were kept aside; gives of how many objects."""
         count = sum(len(leap.aside) for leap in self.kept)
@@ -308,6 +316,11 @@ class Converter:
             leap.aside.clear()
         self.kept.clear()
         return count
+
+
+def _versioned(cls: type) -> type:
+    """The class whose version objects of a class have: itself, or the nearest base that has migrations."""
+    return next((base for base in cls.__mro__ if has_migrations(base) or name_of(base) in VERSIONS), cls)
 
 
 def over(deadline: float | None) -> bool:

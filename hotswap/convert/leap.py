@@ -8,6 +8,7 @@ An object that was not converted when its swap is taken back has nothing to undo
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -159,19 +160,18 @@ class Leap:
         for name in forth.added & state.keys():
             del state[name]
 
-    def published(self, item: Any) -> list[Exception]:
-        """After an object got its state: keep what it lost, and tell the hooks that asked; gives what these raised."""
+    def published(self, item: Any) -> None:
+        """After an object got its state: tell the hooks that asked. What they raise is shown as an uncaught exception is:
+        the object is converted, and who has accessed it has nothing to do with it."""
         if self.undoes is not None:
             self.undoes.aside.drop(item)
-            return []
-        raised = []
+            return
         for step in self.steps:
             if step.migration.after is not None:
                 try:
                     step.migration.after(item)
-                except Exception as error:  # noqa: BLE001 - the object is converted, whatever its hook does
-                    raised.append(error)
-        return raised
+                except Exception:  # noqa: BLE001 - border to program code
+                    sys.excepthook(*sys.exc_info())
 
 
 def _call(hook: Callable[[Any], Any], state: State, step: Step, text: str = "") -> None:

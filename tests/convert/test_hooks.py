@@ -301,6 +301,27 @@ def test_after_hook_sees_the_object_with_its_new_state(program: Program) -> None
     assert cart.first == "Ada" and shop.SEEN == ["Lovelace"]
 
 
+def test_after_hook_that_raises_is_shown_and_the_object_is_converted(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    text = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="on_access")')
+    program.edit("shop", text + "\n\n@split_name.after\ndef _(obj):\n    raise ValueError('after')\n")
+    assert cart.first == "Ada"
+    assert "ValueError: after" in capsys.readouterr().err
+
+
+def test_subclass_without_migrations_has_the_version_of_its_base(program: Program) -> None:
+    sub = "\n\nclass Special(Cart):\n    pass\n"
+    shop = program.load("shop", CART + sub)
+    special = shop.Special("Ada Lovelace")
+    version_of = program.engine.converter.version_of
+    assert version_of(special) == 1
+    program.edit("shop", SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="on_access")') + sub)
+    assert version_of(special) == 1 and special.first == "Ada" and version_of(special) == 2
+
+
 def test_eager_objects_are_converted_when_the_swap_returns(program: Program) -> None:
     shop = program.load("shop", CART)
     good, bad = shop.Cart("Ada Lovelace"), shop.Cart("Plato")
