@@ -47,7 +47,7 @@ class Request:
 
     Attributes:
         leaps: by exact class.
-        versions: of the classes after the swap, by qualified name; those before it in ``before``.
+        versions: of the classes after the swap, by qualified name.
         owns: what the classes themselves will have under the names of a barrier; what they have now in ``owns_before``.
         fresh: objects that the new code has made aside already: they need nothing.
         up: the writes that put the barriers up, and let the classes upgrade states.
@@ -62,7 +62,6 @@ class Request:
     owns_before: dict[type, dict[str, Any]] = attrs.Factory(dict)
     fresh: list[Any] = attrs.Factory(list)
     up: list[Write] = attrs.Factory(list)
-    before: dict[str, int | None] = attrs.Factory(dict)
     barriers: list[Barrier] = attrs.Factory(list)
     items: list[Any] = attrs.Factory(list)
     shapes: dict[str, dict[int, frozenset[str]]] = attrs.Factory(dict)
@@ -112,7 +111,6 @@ class Converter:
 
     def arm(self, request: Request, swap: Swap, listing: Listing) -> None:
         """Before the commit: add the writes that list the objects and put the barriers up."""
-        request.before = {name: VERSIONS.get(name) for name in request.versions}
         classes = list(request.leaps)
         # All that refers to the classes, to be looked through when the world goes on.
         listing.classes.update(classes)
@@ -178,7 +176,9 @@ class Converter:
 
     def back(self, request: Request) -> Request:
         """What the way back of a swap does to objects."""
-        versions = {name: was if was is not None else request.versions[name] - 1 for name, was in request.before.items()}
+        versions: dict[str, int] = {}
+        for step in [step for leap in request.leaps.values() for step in leap.steps]:
+            versions[name_of(step.cls)] = min(step.frm, versions.get(name_of(step.cls), step.frm))
         leaps = {cls: leap.back() for cls, leap in request.leaps.items()}
         return Request(leaps, versions, dict(request.owns_before))
 

@@ -6,8 +6,9 @@ of an earlier version to its own when it takes one:
     __getstate__    the usual state, and ``__hotswap_version__``: the versions of the class and its bases, by name
     __setstate__    the hooks from the stamped versions on, base classes first, then as usual
 
-A state without a stamp was written before the class had migrations: it has the version whose recorded fields fit it best,
-and where none are recorded the first one. A process without hotswap takes the stamp for one more attribute.
+A class with slots only has no place for a stamp. A state without one was written before the class had migrations: it has the
+version whose recorded fields fit it best, and where none are recorded the first one. A process without hotswap takes the
+stamp for one more attribute.
 
     class with ``__getstate__``, ``__setstate__`` or ``__reduce__`` of its own    it has to call :func:`upgrade_state` itself
 """
@@ -63,6 +64,8 @@ def stamp_of(cls: type) -> dict[str, int]:
 
 def __getstate__(self: Any) -> Any:
     state = object.__getstate__(self)
+    if not type(self).__dictoffset__:
+        return state  # there is no place for one: a process without hotswap could not load it
     fields, slots = state if type(state) is tuple else (state, None)
     stamped = {**(fields or {}), STAMP: stamp_of(type(self))}
     return stamped if slots is None else (stamped, slots)

@@ -81,13 +81,15 @@ class _Planner:
     def enter(self, declared: list[Migration]) -> None:
         """The table as it is to be after the swap."""
         self.table = {key: m for key, m in REGISTRY.table.items() if not self._goes(m)}
+        places = {migration.place for migration in declared}
+        gone = [m for key, m in REGISTRY.table.items() if key not in self.table and m.place not in places]
         for migration in declared:
             unit = self._unit(migration)
             if unit is None or not self._is_evaluated(migration.module, unit):
                 continue
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))
-            self._number(migration)
+            self._number(migration, gone)
             if (hook := _unfinished(migration)) is not None:
                 message = f"{migration.describe()} is not finished: {hook} sets a field to ..."
                 self._hold("HS309", migration, message, "put in the value, and save again")
@@ -121,11 +123,14 @@ class _Planner:
         summary = self.draft.summaries.get(migration.module)
         return unit_at(summary, migration.line) if summary is not None else None
 
-    def _number(self, migration: Migration) -> None:
-        """One without numbers leads from the version that is live; saved again, it is the same step."""
+    def _number(self, migration: Migration, gone: list[Migration]) -> None:
+        """One without numbers leads from the version that is live; saved again, also by another name, it is the same step."""
         if migration.frm is None:
             mine = REGISTRY.of(migration.target).values()
             known = next((other for other in mine if other.place == migration.place), None)
+            known = known or next((other for other in gone if other.target == migration.target), None)
+            if known in gone:
+                gone.remove(known)
             cls = self._class(migration.target)
             live = self.converter.version_of_class(cls) if cls is not None else REGISTRY.newest(migration.target)
             migration.frm = known.frm if known is not None and known.frm is not None else live

@@ -173,6 +173,17 @@ def test_two_versions_are_gone_through_in_order_each_hook_once(program: Program)
     assert version_of(asleep) == version_of(awake) == 3
 
 
+def test_two_steps_in_one_swap_and_their_way_back(program: Program) -> None:
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    report = program.edit("shop", THIRD.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", 1)'))
+    assert report.applied, str(report)
+    version_of = program.engine.converter.version_of
+    assert (cart.first, cart.currency, version_of(cart)) == ("Ada", "EUR", 3)
+    program.engine.rollback()
+    assert (cart.name, version_of(cart)) == ("Ada Lovelace", 1)
+
+
 def test_version_is_read_without_converting(program: Program) -> None:
     shop = program.load("shop", CART)
     cart = shop.Cart("Ada Lovelace")
@@ -265,6 +276,17 @@ def test_edited_hook_counts_from_its_save_on(program: Program) -> None:
     program.edit("shop", lazy)
     assert program.edit("shop", lazy.replace("state.first, state.last =", "state.last, state.first =")).applied
     assert cart.label() == "Ada, Lovelace"
+
+
+def test_hook_that_was_applied_is_not_applied_again_by_another_name(program: Program) -> None:
+    shop = program.load("shop", CART)
+    cart = shop.Cart("Ada Lovelace")
+    program.edit("shop", SPLIT)
+    assert cart.label() == "Lovelace, Ada"
+    for text in (SPLIT.replace("split_name", "cut_name"), SPLIT.replace('"shop:Cart"', '"shop:Cart", 1'), "\n\n" + SPLIT):
+        report = program.edit("shop", text)
+        assert report.applied and "HS304" not in codes(report), str(report)
+        assert cart.label() == "Lovelace, Ada" and program.engine.converter.version_of(cart) == 2
 
 
 def test_subclasses_go_with_their_base(program: Program) -> None:

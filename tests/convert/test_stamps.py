@@ -91,6 +91,29 @@ def test_class_that_says_itself_what_its_state_is_keeps_it(program: Program) -> 
     assert pickle.loads(pickle.dumps(shop.Cart("Grace", "Hopper"))).state == ["Hopper, Grace"]
 
 
+def test_class_with_slots_only_is_not_stamped(program: Program) -> None:
+    """A process without hotswap has no place for the stamp; the fields tell the version."""
+    slotted = "\nclass Cart:\n    __slots__ = ('name', 'first')\n\n    def __init__(self, %s):\n        self.%s = %s\n"
+    shop = program.load("shop", slotted % (("name",) * 3))
+    cart = shop.Cart("Ada Lovelace")
+    blob = pickle.dumps(cart)
+    hook = """
+
+@migrate("shop:Cart")
+def cut(state):
+    state.first = state.pop("name").split()[0]
+
+
+@cut.down
+def _(state):
+    state["name"] = state.pop("first")
+"""
+    report = program.edit("shop", "from hotswap import migrate\n\n" + slotted % (("first",) * 3) + hook)
+    assert report.applied, str(report)
+    assert cart.first == pickle.loads(blob).first == pickle.loads(pickle.dumps(cart)).first == "Ada"
+    assert b"hotswap" not in pickle.dumps(cart)
+
+
 SCRIPT = """
 import pickle, sys
 {load}
