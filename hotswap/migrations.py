@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
@@ -324,6 +325,8 @@ def migrate(
     def declare(function: Any) -> Any:
         if type(function) is not FunctionType:
             raise DeclarationError(f"migrate takes a plain function, not {function!r}; put it above other decorators")
+        if function.__code__.co_flags & (CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR):
+            raise DeclarationError(f"{function.__qualname__} changes a state when it is called; it cannot be async or yield")
         migration.up = function
         _declare(migration)
         function.down = Attach(migration, "down")  # type: ignore[attr-defined]

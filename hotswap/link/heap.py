@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import compress
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
@@ -75,7 +76,7 @@ def scan_heap(files: Collection[str]) -> Heap:
     """
     frozen = hidden_objects()
     with nothing_hidden():
-        found = [o for o in gc.get_objects() if type(o) in _WANTED]
+        found = _of_types(_WANTED)
     heap = Heap(frozen=frozen)
     wanted = set(files)
     for item in found:
@@ -92,13 +93,19 @@ def scan_heap(files: Collection[str]) -> Heap:
     return heap
 
 
+def _of_types(kinds: Collection[type]) -> list[Any]:
+    """The collector's objects of exactly some types; by id, since the types of others may not even have a hash."""
+    items = gc.get_objects()
+    return list(compress(items, map({id(kind) for kind in kinds}.__contains__, map(id, map(type, items)))))
+
+
 def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
     """List the live instances of some classes and of their subclasses, by exact class."""
-    wanted = {sub for cls in classes for sub in with_subclasses(cls)}
+    wanted = [sub for cls in classes for sub in with_subclasses(cls)]
     if not wanted:
         return {}
     with nothing_hidden():
-        found = [o for o in gc.get_objects() if type(o) in wanted]
+        found = _of_types(wanted)
     grouped: dict[type, list[Any]] = {}
     for item in found:
         grouped.setdefault(type(item), []).append(item)

@@ -388,3 +388,10 @@ def test_two_migrations_for_one_step_are_held(program: Program) -> None:
 def test_declaration_that_makes_no_sense_is_refused(arguments: tuple[object, ...]) -> None:
     with pytest.raises(DeclarationError):
         migrate(*arguments)  # type: ignore[call-overload]
+
+
+def test_hook_that_does_not_run_when_it_is_called_is_refused() -> None:
+    async def later(state: object) -> None: ...
+
+    with pytest.raises(DeclarationError, match="cannot be async"):
+        migrate("shop:C", 1)(later)
