@@ -265,7 +265,6 @@ class ClassStatus:
         converted, failed: how many have been converted since the class began to change, and how many could not be.
         rate: objects per second, since the conversion began.
         barrier: True while accesses are looked at.
-        unproved: how many objects ``gc.freeze()`` hides at this time; some may be of this class.
     """
 
     name: str
@@ -275,7 +274,6 @@ class ClassStatus:
     failed: int
     rate: float
     barrier: bool
-    unproved: int = 0
 
     def __str__(self) -> str:
         waiting = ", ".join(f"{count:,} at version {version}" for version, count in self.left) or "none left"

@@ -50,6 +50,7 @@ class Scope:
         self._anchors: tuple[str, ...] = self._roots
         self._reasons: dict[str, str] = {}
         self._gitignores: dict[str, _Matcher | None] = {}
+        self._folders: dict[str, str] = {}  # with their links resolved
         self._own_matcher: _Matcher | None = None
         self._importing = 0  # the thread that imports the library of patterns: its files are asked about here too
 
@@ -74,7 +75,7 @@ class Scope:
         return reason
 
     def _find_exclusion(self, path: str) -> str:
-        given, real = _spellings(path)
+        given, real = self._spell(path)
         if _is_below(real, _OWN):
             return "a part of hotswap"
         if self._roots and not any(_is_below(spelling, root) for spelling in (given, real) for root in self._roots):
@@ -90,6 +91,16 @@ class Scope:
             return ""
         ignored_by = self._find_gitignore(real)
         return f"ignored by {ignored_by}" if ignored_by else ""
+
+    def _spell(self, path: str) -> tuple[str, str]:
+        """As :func:`_spellings`; the modules of a program lie in few directories, whose links are resolved once."""
+        given = os.path.abspath(path)
+        if os.path.islink(given):
+            return _spellings(path)
+        folder, name = os.path.split(given)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return _as_compared(given), _as_compared(os.path.join(self._folders[folder], name))
 
     def _asks_for(self, installed: str, real: str) -> bool:
         inside = (root for root in self._roots if _is_below(root, installed))
@@ -161,7 +172,11 @@ _Matcher = Callable[[str], "bool | None"]
 
 def _spellings(path: str) -> tuple[str, str]:
     """The path as given, made absolute, and with its symlinks resolved."""
-    return os.path.abspath(path), os.path.realpath(path)
+    return _as_compared(os.path.abspath(path)), _as_compared(os.path.realpath(path))
+
+
+def _as_compared(path: str) -> str:
+    return os.path.normcase(path) if sys.platform == "win32" else path  # not tried: the case of letters is ignored there
 
 
 def _is_below(path: str, root: str) -> bool:
@@ -190,11 +205,3 @@ def upwards(path: str) -> Iterator[str]:
         if above == path:
             return
         path = above
-
-
-if sys.platform == "win32":  # pragma: no cover - not tried; the comparison of paths ignores the case there
-    _spellings_exact = _spellings
-
-    def _spellings(path: str) -> tuple[str, str]:
-        given, real = _spellings_exact(path)
-        return os.path.normcase(given), os.path.normcase(real)

@@ -87,13 +87,16 @@ class Judge:
             late: attach hotswap after the program was imported, and leave out the rollback.
         """
         back = not late and not scenario.no_rollback and not any(scenario.must_refuse)
-        swapping = self._ask("swapped", swapped_steps(scenario, late=late))
+        steps = swapped_steps(scenario, late=late)
         returning = self._ask("taken back", taken_back_steps(scenario)) if back else None
+        # Where the one that is taken back begins with the same steps, one process is both.
+        is_both = returning is not None and taken_back_steps(scenario)[: len(steps)] == steps
+        swapping = None if is_both else self._ask("swapped", steps)
         # A text that must be refused may be broken; nothing is started on it.
         startable = [version for version, codes in enumerate(scenario.must_refuse) if not codes]
         fresh = {version: self._start_fresh(scenario, version) for version in startable}
-        swapped = swapping.answer()
         taken_back = returning.answer() if returning else None
+        swapped = swapping.answer() if swapping is not None else (taken_back or [])[: len(steps)]
         return decide(scenario, fresh=fresh, swapped=swapped, taken_back=taken_back, late=late)
 
     def check_expectations(self, scenario: Scenario) -> Verdict:
