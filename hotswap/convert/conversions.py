@@ -41,6 +41,8 @@ from hotswap.peek import reader_of
 _make = deque[Any](maxlen=0).extend
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
+#: So long an access waits for a swap to enter the objects that it has listed; a million take a fraction of a second.
+SETTLE_LIMIT = 30.0
 #: So many seconds after a commit an object without any field is taken for one that is being made.
 YOUNG = 5.0
 #: Functions in which an object is being made.
@@ -389,7 +391,8 @@ class Conversions:
         """Until the objects of a commit are entered nobody can tell old from new."""
         if self._settler == get_ident():
             return  # a finaliser or a signal handler of the thread that enters them
-        self._settled.wait()
+        if not self._settled.wait(SETTLE_LIMIT):
+            raise self._error(item, f"the swap that changed its class has been listing objects for {SETTLE_LIMIT:g} s")
 
     def _is_unmade(self, item: Any) -> bool:
         """True while a frame makes the object that has begun before the commit."""
