@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from hotswap.errors import MigrationError
+from tests.convert.barriers import finish
 from tests.link.program import Program
 
 OLD = """
@@ -195,7 +196,7 @@ class Sub(Thing):
     assert reads.twice == 2
     writes.n = 10
     assert (writes.n, writes.twice) == (10, 4)
-    program.engine.converter.finish()
+    finish(program)
     assert set(vars(lib.Sub)) == before and lib.Sub(3, 4).twice == 4
 
 
@@ -245,7 +246,7 @@ def test_class_with_own_access_methods_keeps_them(program: Program) -> None:
         assert (thing.any_thing, thing.fixed, thing.loud, thing.twice) == ("any_thing", "fixed", "X", 6)
         with pytest.raises(AttributeError):
             _ = thing.nothing
-        program.engine.converter.finish()
+        finish(program)
     assert not program.engine.converter.barriers
 
 
@@ -260,7 +261,7 @@ def test_class_edited_again_behind_its_barrier(program: Program) -> None:
     assert thing.fixed == 2
     assert program.edit("lib", NEW).applied
     assert not hasattr(thing, "fixed") and asleep.twice == 8
-    program.engine.converter.finish()
+    finish(program)
     assert "__getattribute__" not in vars(lib.Thing)
 
 
@@ -304,7 +305,7 @@ def test_two_old_objects_of_classes_side_by_side(program: Program) -> None:
     second = NEW.replace("Thing", "Other").replace("double", "double_other")
     assert program.edit("lib", NEW + second).applied
     assert one.twice == 2
-    program.engine.converter.finish()
+    finish(program, lib.Thing)
     assert "__getattribute__" not in vars(lib.Thing) and "__getattribute__" in vars(lib.Other)
     assert other.twice == 4
 
@@ -315,7 +316,7 @@ def test_memory_and_names_are_those_of_an_object_that_never_changed(program: Pro
     things = [lib.Thing(n) for n in range(100)]
     program.edit("lib", NEW)
     assert [thing.twice for thing in things] == [n * 2 for n in range(100)]
-    program.engine.converter.finish()
+    finish(program)
     new = [lib.Thing(n, n) for n in range(100)]
     assert {len(gc.get_referents(thing)) for thing in things} == {len(gc.get_referents(thing)) for thing in new} == {3}
     assert sys.getsizeof(things[0]) == sys.getsizeof(new[0])

@@ -7,6 +7,7 @@ import pytest
 from hotswap.errors import DeclarationError, MigrationError, RollbackError
 from hotswap.migrations import migrate
 from hotswap.model import Report
+from tests.convert.barriers import finish
 from tests.link.program import Program
 
 CART = """
@@ -79,7 +80,7 @@ def test_class_is_as_it_was_when_nothing_waits(program: Program) -> None:
     names = set(vars(shop.Cart))
     program.edit("shop", SPLIT)
     assert program.engine.converter.wait(shop.Cart, 10)
-    program.engine.converter.finish()
+    finish(program)
     assert set(vars(shop.Cart)) == names | {"__getstate__", "__setstate__"}  # which stamp its pickles
     assert not program.engine.converter.conversions.pending
     assert [cart.first for cart in carts] == [str(n) for n in range(50)]

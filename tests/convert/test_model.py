@@ -22,6 +22,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from hotswap.convert import stamps
 from hotswap.migrations import REGISTRY
+from tests.convert.barriers import finish
 from tests.link.program import Program
 
 FIELDS = {1: ("n", "tags"), 2: ("n", "tags", "label"), 3: ("n", "marks", "label"), 4: ("n", "marks", "first")}
@@ -113,7 +114,7 @@ class Versions(RuleBasedStateMachine):
         for twin in self.twins:
             assert vars(twin.box) == twin.fields
         assert self.program.engine.converter.wait(None, 10)
-        self.program.engine.converter.finish()
+        finish(self.program)
         assert not self.program.engine.converter.barriers and "__getattribute__" not in vars(self.lib.Box)
         self.program.__exit__(None, None, None)
         self.directory.cleanup()
