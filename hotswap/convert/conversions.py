@@ -140,6 +140,7 @@ class Conversions:
     entered: Counter[type] = attrs.Factory(Counter)
     began: dict[type, float] = attrs.Factory(dict)  # time.perf_counter() of the last leap in the row
     unsettled: list[Any] = attrs.Factory(list)
+    telling: set[tuple[int, int]] = attrs.Factory(set)  # thread and id of objects whose hooks are being told of it
     epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
     _layouts: dict[type, Layout] = attrs.Factory(dict)
     _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
@@ -306,11 +307,14 @@ class Conversions:
             for leap, fields in lost:
                 kept = {name: copies.restore(value) for name, value in fields.items()} if copies is not None else fields
                 leap.aside.put(item, kept)
+        if route.tells:
+            self.telling.add((thread, key))
         try:
             # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
             publish = ((self._is_epoch, epoch), (self._take_out, key), *calls, *own_calls)
             _make(starmap(operator.call, publish))
         except KeyError:
+            self.telling.discard((thread, key))
             if key not in self.pending:
                 return True  # another thread was first
             if epoch in self.epoch:
@@ -320,8 +324,11 @@ class Conversions:
             return True  # a swap was; its leaps are to be made as well
         if route.tells:
             self._progress.pop(key, None)
-            for leap in route.leaps:
-                leap.published(item)
+            try:
+                for leap in route.leaps:
+                    leap.published(item)
+            finally:
+                self.telling.discard((thread, key))
         return True
 
     def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
@@ -417,6 +424,10 @@ class Conversions:
         entry = self.pending.get(id(item))
         return entry[1] if entry is not None and entry[0] is item else None
 
+    def is_telling(self) -> bool:
+        """True while another thread tells hooks of an object that it has published."""
+        return any(thread != get_ident() for thread, _ in self.telling.copy())
+
     def retry(self, classes: Callable[[type], bool] = lambda cls: True) -> int:
         """Let objects be tried again that could not be converted; gives how many."""
         found = [key for key in list(self.failures) if (e := self.pending.get(key)) is not None and classes(type(e[0]))]
@@ -426,6 +437,7 @@ class Conversions:
 
     def forget_threads(self) -> None:
         """The other threads are gone, and what they had begun."""
+        self.telling.clear()
         mine = self._running.get(get_ident())
         self._running.clear()
         if mine is not None:

@@ -281,7 +281,10 @@ class Converter:
         pause = 0.001
         while True:
             if not conversions.pending:
-                return True
+                if not conversions.is_telling() or over(deadline):
+                    return True
+                time.sleep(pause)
+                continue
             if len(conversions.failures) < len(conversions.pending) and cls is None and not over(deadline):
                 time.sleep(pause)  # looking at them all takes time from those who convert
                 pause = min(pause * 1.5, 0.02)
