@@ -329,8 +329,7 @@ def migrate(
             raise DeclarationError(f"{function.__qualname__} changes a state when it is called; it cannot be async or yield")
         migration.up = function
         _declare(migration)
-        function.down = Attach(migration, "down")  # type: ignore[attr-defined]
-        function.after = Attach(migration, "after")  # type: ignore[attr-defined]
+        vars(function).update(down=Attach(migration, "down"), after=Attach(migration, "after"))
         return function
 
     return declare

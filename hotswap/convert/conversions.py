@@ -167,7 +167,7 @@ class Conversions:
             self._layouts.pop(cls, None)
             known = dict.fromkeys((*reader_of(cls).candidates(), *self._names.get(cls, ())))
             self._names[cls] = tuple(known)
-        self._routes.clear()
+        self._routes = {}
         self._settled.clear()
         self._settler = get_ident()
         self.unsettled.append(True)
@@ -199,8 +199,12 @@ class Conversions:
             self.release()
 
     def release(self) -> None:
-        """Let everybody through, in a new epoch."""
-        self._routes.clear()
+        """Let everybody through, in a new epoch.
+
+        The tables are exchanged and not emptied: who works one entry out just now from what was before puts it into the old
+        table. And they are before the number is, so that who reads the new number finds the new tables.
+        """
+        self._routes, self._layouts = {}, {}
         self._number += 1
         self.epoch.clear()
         self.epoch[self._number] = True
@@ -351,8 +355,9 @@ class Conversions:
 
     def _route(self, cls: type, at: int) -> Route:
         """What objects of a class need from a place on; worked out once an epoch."""
+        table = self._routes  # before the row is read, see release()
         route = Route.of(cancel(self.leaps[cls][at:]), self._layouts.get(cls) or self._layout(cls))
-        self._routes.setdefault(cls, {})[at] = route
+        table.setdefault(cls, {})[at] = route
         return route
 
     def waits_for_access(self, entry: tuple[Any, int]) -> bool:
@@ -365,7 +370,8 @@ class Conversions:
         return time.perf_counter() - self.began.get(type(item), 0.0) < YOUNG
 
     def _layout(self, cls: type) -> Layout:
-        found = self._layouts[cls] = Layout(cls, self._names.get(cls, ()))
+        table = self._layouts
+        found = table[cls] = Layout(cls, self._names.get(cls, ()))
         return found
 
     def _fail(self, item: Any, key: int, error: HookError) -> None:
@@ -414,10 +420,9 @@ class Conversions:
 
     # ---- looking ----
 
-    def left(self, classes: Iterable[type] | None = None) -> Counter[type]:
+    def left(self) -> Counter[type]:
         """How many objects wait, by exact class."""
-        counted = Counter(type(item) for item, _ in list(self.pending.values()))
-        return counted if classes is None else Counter({cls: counted[cls] for cls in classes if counted[cls]})
+        return Counter(type(item) for item, _ in list(self.pending.values()))
 
     def position(self, item: Any) -> int | None:
         """The index of the first leap that an object needs; None for an object that needs none."""

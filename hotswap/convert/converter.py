@@ -10,7 +10,6 @@ Called with ``Engine.lock`` held, but for the sweep, which takes it without wait
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -83,7 +82,6 @@ class Converter:
     kept: list[Leap] = attrs.Factory(list)  # leaps that keep lost fields aside
     _thread: threading.Thread | None = None
     _wake: threading.Event = attrs.Factory(threading.Event)
-    _pid: int = attrs.field(factory=os.getpid)
 
     # ---- versions ----
 
@@ -189,8 +187,7 @@ class Converter:
         self._wake.set()
         if not self.barriers and not self.conversions.pending:
             return
-        if self._thread is None or not self._thread.is_alive() or self._pid != os.getpid():
-            self._pid = os.getpid()  # a child that was forked has no threads but its own
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._sweep, name="hotswap-sweep", daemon=True)
             self._thread.start()
 

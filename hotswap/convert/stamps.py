@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, Write, set_class
@@ -79,7 +78,7 @@ def __setstate__(self: Any, state: Any) -> None:
 
 
 OWN_CODES.update({__getstate__.__code__, __setstate__.__code__})
-_METHODS: dict[str, FunctionType] = {"__getstate__": __getstate__, "__setstate__": __setstate__}  # type: ignore[dict-item]
+_METHODS: dict[str, Any] = {"__getstate__": __getstate__, "__setstate__": __setstate__}
 
 
 def equipping(cls: type) -> list[Write]:

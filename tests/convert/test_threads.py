@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import sys
 import threading
@@ -120,7 +121,7 @@ def test_no_update_is_lost_while_versions_go_forth_and_back(program: Program) ->
         except BaseException as error:
             raised.append(error)
 
-    threads = run(*(lambda at=at: write(at) for at in range(8)))  # type: ignore[misc]
+    threads = run(*(functools.partial(write, at) for at in range(8)))
     try:
         for _ in range(4):
             assert program.edit("lib", NEW.replace("OPTIONS", "")).applied
