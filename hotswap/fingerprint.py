@@ -31,6 +31,7 @@ import wrapt
 
 from hotswap.kinds import PROXY, is_a
 from hotswap.peek import peek
+from hotswap.shadow import coming_slots, hidden_slots, is_slot
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
@@ -275,6 +276,7 @@ def has_plain_state(kind: type) -> bool:
         if not cls.__flags__ & (1 << 9):  # made by C code
             return False
         size += word * sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
+    size += word * sum(type(item) is types.MemberDescriptorType for item in hidden_slots(kind).values())
     return kind.__basicsize__ == size + word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
 
 
@@ -365,12 +367,19 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     found = []
     for cls in kind.__mro__:
         for name, item in cls.__dict__.items():
-            if is_a(item, types.MemberDescriptorType) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
+            if is_slot(item) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
                 try:
                     found.append((name, item.__get__(value, kind)))
                 except AttributeError:
                     continue
+    found += [(name, slot.look(value, None)) for name, slot in coming_slots(kind).items() if slot.has(value)]
     return found
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """The attributes of an object, slots included, by name; None where it has neither a dict nor a filled slot."""
+    state, slots = peek(value), slot_values(type(value), value)
+    return None if state is None and not slots else {**(state or {}), **dict(slots)}
 
 
 def fingerprint(
@@ -408,13 +417,13 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
         return {index: printer.number(item) for index, item in enumerate(value)}
     if is_a(value, set):
         return {printer.number(item): 0 for item in value}
-    if printer.is_managed(type(value)) and (state := peek(value)) is not None:
+    if printer.is_managed(type(value)) and (state := fields_of(value)) is not None:
         return {hash(("str", k)): printer.number(v) for k, v in state.items()}
     return None
 
 
 def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print]:
-    state = peek(value) or {}
+    state = fields_of(value) or {}
     return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if is_a(v, CONTAINERS)}
 
 

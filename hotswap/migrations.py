@@ -56,6 +56,7 @@ class Migration:
         once: ``up`` has effects: it runs once for each object, whatever happens.
         when: see :class:`When`.
         steps: declarative steps, see :func:`rename` and its like; they run before ``up``.
+        renamed_from: what ``target`` was called before.
         module, file, line: where it is declared.
     """
 
@@ -71,6 +72,7 @@ class Migration:
     up: Hook | None = None
     down: Hook | None = None
     after: Callable[[Any], None] | None = None
+    renamed_from: str = ""
 
     @property
     def name(self) -> str:
@@ -202,14 +204,28 @@ class Registry:
         """The migrations of a class by the version that they lead from."""
         return migrations_of(self.table, target)
 
+    def names_of(self, target: str) -> set[str]:
+        """All names that a class has and had."""
+        return names_of(self.table, target)
+
     def newest(self, target: str) -> int:
         """The version that the migrations of a class lead to; 1 where there is none."""
         return max(self.of(target), default=0) + 1
 
 
 def migrations_of(table: Mapping[Key, Migration], target: str) -> dict[int, Migration]:
-    """The migrations of one class, by the version that they lead from."""
-    return {frm: migration for (name, frm), migration in table.items() if name == target}
+    """The migrations of one class, by the version that they lead from; also those that name it as it was called before."""
+    names = names_of(table, target)
+    return {frm: migration for (name, frm), migration in table.items() if name in names}
+
+
+def names_of(table: Mapping[Key, Migration], target: str) -> set[str]:
+    """All names that a class has and had."""
+    names = {target}
+    before = 0
+    while before != (before := len(names)):
+        names |= {m.renamed_from for m in table.values() if m.target in names and m.renamed_from}
+    return names
 
 
 def checked(table: Mapping[Key, Migration], migration: Migration) -> dict[Key, Migration]:
@@ -274,12 +290,13 @@ class Attach:
 
 @overload
 def migrate(
-    target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy"
+    target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
+    renamed_from: type | str | None = None,
 ) -> Callable[[_F], _F]: ...  # fmt: skip
 @overload
 def migrate(
     target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
-    steps: Iterable[TwoWay],
+    steps: Iterable[TwoWay], renamed_from: type | str | None = None,
 ) -> None: ...  # fmt: skip
 def migrate(
     target: type | str,
@@ -289,6 +306,7 @@ def migrate(
     once: bool = False,
     when: str = "lazy",
     steps: Iterable[TwoWay] | None = None,
+    renamed_from: type | str | None = None,
 ) -> Any:
     """Declare how objects of a class become objects of its next version.
 
@@ -302,6 +320,8 @@ def migrate(
         once: the function has effects (it sends, counts, writes): it runs once for each object.
         when: ``lazy``, ``eager`` or ``on_access``, see :class:`When`.
         steps: :func:`rename`, :func:`add`, :func:`drop`, :func:`convert`, :func:`split`, :func:`join`.
+        renamed_from: ``"module:Name"`` that the class had before: the live class gets the new name, with its objects. It is
+            read in the text, so it has to be written there as it is, and has to come with the new name in one save.
 
     Raises:
         DeclarationError: the target or the versions make no sense, or another migration leads from the same version.
@@ -317,6 +337,7 @@ def migrate(
         once=once,
         when=_when(when),
         steps=tuple(steps or ()),
+        renamed_from=name_of(renamed_from) if renamed_from is not None else "",
     )
     if steps is not None:
         _declare(migration)

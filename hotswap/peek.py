@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Iterable
+from operator import is_
 from types import FunctionType, MemberDescriptorType
 from typing import Any
 
@@ -45,8 +46,8 @@ class Reader:
             name for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE
             for name, item in dict(vars_of(base)).items() if is_a(item, MemberDescriptorType)
         )  # fmt: skip
-        # How many, the names, True where the class has none of them, and what it has under the others; the newest first.
-        self._known: list[tuple[int, tuple[str, ...], bool, list[tuple[str, Any]]]] = []
+        # Names in the order in which the collector visits their values, and what the class has under them; the newest first.
+        self._known: list[tuple[tuple[str, ...], list[tuple[str, Any]]]] = []
         self._fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
         self._stored: tuple[str, ...] | None = None
         self._further = tuple(names)
@@ -60,19 +61,17 @@ class Reader:
         get = self.get
         inside = gc.get_referents(item)
         count = len(inside) - 1  # its class is among them
-        for size, names, is_sure, unsure in self._known:
-            if size == count:
+        for names, unsure in self._known:
+            if len(names) == count:
                 found = make()
                 try:
                     for name in names:
                         found[name] = get(item, name)
                 except AttributeError:
                     continue
-                # A value that the class gives in place of the object is not inside of it, or cannot be told from one that is.
-                if is_sure or (
-                    set(map(id, inside)).issuperset(map(id, found.values()))
-                    and not any(found[name] is value for name, value in unsure)
-                ):
+                # One by one: a value that the class gives is not inside of the object, nor is what stands in a dict of its
+                # own. One that the class has and that is inside cannot be told from another one.
+                if all(map(is_, found.values(), inside)) and not (unsure and any(found[n] is value for n, value in unsure)):
                     return found
         if count == 0:
             return make()
@@ -85,18 +84,18 @@ class Reader:
                 continue
             if id(value) in ids and self._default(name) is not value:
                 found[name] = value
-        if len(found) != count:
+        if sorted([id(type(item)), *map(id, found.values())]) != sorted(map(id, inside)):
             return None
-        self.learn(found)
+        places = [id(value) for value in inside]
+        self.learn(sorted(found, key=lambda name: places.index(id(found[name]))))
         return found
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""
         row = tuple(names)
-        if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known[1] != row for known in self._known):
+        if len(self._known) < _MOST and all(map(self._is_plain, row)) and all(known[0] != row for known in self._known):
             unsure = [(name, default) for name in row if (default := self._default(name)) is not _NONE]
-            is_sure = all(name in self.slots or not any(name in vars_of(base) for base in self.cls.__mro__) for name in row)
-            self._known.insert(0, (len(row), row, is_sure, unsure))
+            self._known.insert(0, (row, unsure))
 
     def _default(self, name: str) -> Any:
         """What the class gives where an object lacks an attribute."""

@@ -24,7 +24,7 @@ TOP_LEVEL = {"pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md", "hotswap"
 BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
-VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations", "peek"}
+VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations", "peek", "shadow"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -32,7 +32,7 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
 #
-#   values      model; errors <- scope <- config, log; kinds <- fingerprint
+#   values      model; errors <- scope <- config, log; kinds <- peek, shadow <- fingerprint
 #   state       commit (writes and their inverses) <- world (what is loaded) <- contributions
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
 #   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "kinds": set(),
     "peek": {"kinds"},
-    "fingerprint": {"kinds", "peek"},
+    "shadow": {"kinds"},
+    "fingerprint": {"kinds", "peek", "shadow"},
     "versions": set(),
     "errors": set(),
     "scope": {"model", "errors"},

@@ -248,7 +248,10 @@ class Conversions:
             try:
                 route = self._routes[type(item)][entry[1]]
             except KeyError:
-                route = self._route(type(item), entry[1])
+                if (found := self._route(type(item), entry[1])) is None:
+                    assert self.pending.get(key) is not entry, "a class is forgotten when nothing of it waits"
+                    continue  # converted by another thread, and forgotten by the sweep
+                route = found
             if route.is_once:
                 if not self._claim(key, item):
                     continue
@@ -301,7 +304,7 @@ class Conversions:
             else:
                 self._running[thread] = outer
         calls = copies.put_back(state) if copies is not None else ()
-        if own is None and not lost and before.keys() <= state.keys():  # the common case: nothing is lost
+        if own is None and not lost and not route.layout.is_beside and before.keys() <= state.keys():  # the common case
             get, put = before.get, route.layout.set
             own_calls = [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
         else:
@@ -353,17 +356,19 @@ class Conversions:
                 lost.append((leap, {name: then[name] for name in names}))
         return state
 
-    def _route(self, cls: type, at: int) -> Route:
-        """What objects of a class need from a place on; worked out once an epoch."""
+    def _route(self, cls: type, at: int) -> Route | None:
+        """What objects of a class need from a place on, worked out once an epoch; None where nothing of the class waits."""
         table = self._routes  # before the row is read, see release()
-        route = Route.of(cancel(self.leaps[cls][at:]), self._layouts.get(cls) or self._layout(cls))
+        if (row := self.leaps.get(cls)) is None:
+            return None
+        route = Route.of(cancel(row[at:]), self._layouts.get(cls) or self._layout(cls))
         table.setdefault(cls, {})[at] = route
         return route
 
     def waits_for_access(self, entry: tuple[Any, int]) -> bool:
         """True for an object that the sweep leaves alone."""
         found = self._routes.get(type(entry[0]), {}).get(entry[1]) or self._route(type(entry[0]), entry[1])
-        return found.waits
+        return found is not None and found.waits
 
     def _is_young(self, item: Any) -> bool:
         """True while an object without any field may be one that is just being made."""
@@ -371,7 +376,8 @@ class Conversions:
 
     def _layout(self, cls: type) -> Layout:
         table = self._layouts
-        found = table[cls] = Layout(cls, self._names.get(cls, ()))
+        lost = {name for leap in self.leaps.get(cls, ()) for name in leap.lost}
+        found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
         return found
 
     def _fail(self, item: Any, key: int, error: HookError) -> None:

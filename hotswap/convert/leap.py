@@ -109,6 +109,11 @@ class Leap:
         return next((when for when in (When.EAGER, When.LAZY, When.ON_ACCESS) if when in asked), When.LAZY)
 
     @property
+    def lost(self) -> frozenset[str]:
+        """The fields that the class has no place for any more."""
+        return self.gone if self.undoes is None else self.undoes.added
+
+    @property
     def is_once(self) -> bool:
         return self.undoes is None and any(step.migration.once for step in self.steps)
 

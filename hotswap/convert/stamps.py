@@ -10,16 +10,20 @@ A class with slots only has no place for a stamp. A state without one was writte
 version whose recorded fields fit it best, and where none are recorded the first one. A process without hotswap takes the
 stamp for one more attribute.
 
+    what attrs and ``@dataclass`` write for classes with slots                    stamped in their own way
     class with ``__getstate__``, ``__setstate__`` or ``__reduce__`` of its own    it has to call :func:`upgrade_state` itself
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
-from hotswap.commit import MISSING, Write, set_class
+from hotswap.commit import Write, set_class
+from hotswap.convert.arrivals import when_imported
 from hotswap.convert.leap import HookError, Leap, Step
 from hotswap.convert.state import State
 from hotswap.errors import MigrationError
@@ -27,6 +31,7 @@ from hotswap.kinds import OWN_CODES, vars_of
 from hotswap.migrations import LISTENERS, REGISTRY, Migration, name_of
 
 STAMP = "__hotswap_version__"
+_NAMES = "names"  # of the fields, beside a stamp, where the state is a list of values
 #: Who defines one of these says itself what its state is.
 _OWN = ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 
@@ -72,32 +77,100 @@ def __getstate__(self: Any) -> Any:
 
 def __setstate__(self: Any, state: Any) -> None:
     fields, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
-    cls = type(self)
-    for name, value in upgrade_state(cls, {**(fields or {}), **(slots or {})}).items():
-        object.__setattr__(self, name, value)
+    _give(self, {**(fields or {}), **(slots or {})})
 
 
-OWN_CODES.update({__getstate__.__code__, __setstate__.__code__})
+def _of_attrs(written: Any) -> dict[str, Any]:
+    """For what attrs writes for a class with slots: its state is a dict, of which it takes what it knows."""
+
+    def __getstate__(self: Any) -> Any:
+        return {**written(self), STAMP: stamp_of(type(self))}
+
+    def __setstate__(self: Any, state: Any) -> None:
+        _give(self, state)
+
+    return {"__getstate__": __getstate__, "__setstate__": __setstate__}
+
+
+def _of_dataclass(written: Any) -> dict[str, Any]:
+    """For what ``@dataclass`` writes for a frozen class with slots: its state is a list, of which it takes the beginning."""
+
+    def __getstate__(self: Any) -> Any:
+        names = [field.name for field in dataclasses.fields(self)]
+        return [*written(self), {STAMP: stamp_of(type(self)), _NAMES: names}]
+
+    def __setstate__(self: Any, state: Any) -> None:
+        *values, last = state if state else [None]
+        if type(last) is dict and STAMP in last:
+            _give(self, {**dict(zip(last[_NAMES], values, strict=True)), STAMP: last[STAMP]})
+            return
+        names = [field.name for field in dataclasses.fields(self)]
+        if len(state) != len(names):
+            raise MigrationError(
+                f"a state of {name_of(type(self))} has {len(state)} values without their names, and the class has {len(names)} "
+                "fields; read it with the program that wrote it"
+            )
+        _give(self, dict(zip(names, state, strict=True)))
+
+    return {"__getstate__": __getstate__, "__setstate__": __setstate__}
+
+
+def _give(item: Any, fields: Mapping[str, Any]) -> None:
+    for name, value in upgrade_state(type(item), fields).items():
+        object.__setattr__(item, name, value)
+
+
+#: Who writes the methods for the state of an object, by the module that they are of.
+_WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {"attr._make": _of_attrs, "dataclasses": _of_dataclass}
 _METHODS: dict[str, Any] = {"__getstate__": __getstate__, "__setstate__": __setstate__}
+OWN_CODES.update(
+    method.__code__ for methods in (_METHODS, _of_attrs(None), _of_dataclass(None)) for method in methods.values()
+)  # fmt: skip
 
 
 def equipping(cls: type) -> list[Write]:
     """The writes that let a class stamp and upgrade its states; none where it does so, or says itself what its state is."""
-    held = [vars_of(base).get(name, MISSING) for base in cls.__mro__ if base is not object for name in _OWN]
-    if any(value is not MISSING for value in held):
+    held = [value for base in cls.__mro__ if base is not object for name in _OWN if (value := vars_of(base).get(name))]
+    if not held:
+        return [set_class(cls, name, function) for name, function in _METHODS.items()]
+    own = vars_of(cls).get("__getstate__")
+    if own is None or any(_writer(value) is None for value in held):
         return []
-    return [set_class(cls, name, function) for name, function in _METHODS.items()]
+    return [set_class(cls, name, function) for name, function in _equipped(own).items()]
+
+
+def rewritten(name: str, function: Any) -> Any:
+    """What stands in a class that stamps its states, where its text or what writes its methods gives another function."""
+    return _equipped(function)[name] if _writer(function) is not None else function
+
+
+def _equipped(written: Any) -> dict[str, Any]:
+    writer = _writer(written)
+    assert writer is not None, "asked before"
+    return writer(written)
+
+
+def _writer(function: Any) -> Callable[[Any], dict[str, Any]] | None:
+    return _WRITERS.get(function.__globals__.get("__name__", "")) if type(function) is FunctionType else None
 
 
 def equip(migration: Migration) -> None:
-    """Let the class of a migration that was just declared stamp and upgrade its states, where it is there already."""
+    """Let the class of a migration that was just declared stamp and upgrade its states, as soon as it is there."""
     module, _, qualname = migration.target.partition(":")
+    if _equip(module, qualname):
+        return
+    when_imported(module, lambda: _equip(module, qualname))
+
+
+def _equip(module: str, qualname: str) -> bool:
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, "__dict__", {}).get(part)
-    if isinstance(found, type):
-        for write in equipping(found):
-            write.do[0](*write.do[1:])
+    if not isinstance(found, type):
+        return False
+    for write in equipping(found):
+        write.do[0](*write.do[1:])
+    return True
 
 
 # ---- upgrading ----
@@ -149,7 +222,7 @@ def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
 def _go_back(cls: type, state: State, stamp: Any) -> None:
     """A state of a swap that was taken back is brought to what was before it."""
     for name, version in stamp.items() if isinstance(stamp, Mapping) else ():
-        base = next((each for each in cls.__mro__ if name_of(each) == name), None)
+        base = next((each for each in cls.__mro__ if name in REGISTRY.names_of(name_of(each))), None)
         while base is not None and version > version_of_class(base):
             undone = reversed(UNDONE.get(cls, []))
             leap = next((each for each in undone if any(step.cls is base and step.to == version for step in each.steps)), None)
@@ -167,7 +240,7 @@ def _steps(cls: type, base: type, state: State, stamp: Any) -> list[Step]:
     if not migrations:
         return []
     name, goal = name_of(base), version_of_class(base)
-    version = stamp.get(name) if isinstance(stamp, Mapping) else None
+    version = _stamped(stamp, name)
     if version is None:
         version = _guess(base, state, goal) if base is cls else min(migrations)
     found = []
@@ -178,6 +251,13 @@ def _steps(cls: type, base: type, state: State, stamp: Any) -> list[Step]:
         found.append(Step(base, version, version + 1, migration))
         version += 1
     return found
+
+
+def _stamped(stamp: Any, name: str) -> int | None:
+    """The version of a class in a stamp, by its name or by one that it had."""
+    if not isinstance(stamp, Mapping):
+        return None
+    return next((stamp[each] for each in (name, *REGISTRY.names_of(name)) if each in stamp), None)
 
 
 def _guess(cls: type, state: State, goal: int) -> int:

@@ -23,6 +23,7 @@ from hotswap.commit import MISSING, Call
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_own
 from hotswap.peek import Reader, own_dict, static_base
+from hotswap.shadow import Shadow, hidden_slots, shadows_of
 
 _HEAP_TYPE = 1 << 9
 _MAPPINGS = frozenset({dict, OrderedDict})
@@ -59,44 +60,73 @@ class State(dict[str, Any]):
 class Layout:
     """How the state of objects of one class is read and written."""
 
-    def __init__(self, cls: type, names: Iterable[str]) -> None:
-        """Take a class as it is now, and the names that it knew before."""
+    def __init__(self, cls: type, names: Iterable[str], hidden: Iterable[str] = ()) -> None:
+        """Take a class as it is now, the names that it knew before, and those of them that may stand in slots that it lost."""
         self.cls = cls
         self.reader = Reader(cls, names)
         static = static_base(cls)
         # Those of the builtin that the class derives from: the interpreter lets no others by.
         self.set, self.delete = static.__setattr__, static.__delattr__
         self.slots = self.reader.slots
+        self.shadows = shadows_of(cls)
+        spare = hidden_slots(cls)
+        self.hidden = {name: spare[name] for name in hidden if name in spare}
+        self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
-        found = self.reader.read(item, State)
-        if found is not None:
-            return cast(State, found), None
-        state = State(slot_values(self.cls, item))
-        own = own_dict(item) if self.reader.has_dict else None
-        if own is not None:
-            state.update(own)
-            self.reader.learn(own)
-        return state, own
+        found = self.reader.read(item, State) if not self.hidden else None
+        own = None
+        if found is None:
+            found = State(slot_values(self.cls, item))
+            own = own_dict(item) if self.reader.has_dict else None
+            if own is not None:
+                found.update(own)
+                self.reader.learn(own)
+        if self.is_beside:
+            for name, shadow in self.shadows.items():
+                if (value := shadow.look(item, MISSING)) is not MISSING:
+                    found[name] = value
+            for name, slot in self.hidden.items():
+                if (value := _value_in(slot, item)) is not MISSING:
+                    found.setdefault(name, value)
+        return cast(State, found), own
 
     def write(self, item: Any, own: dict[str, Any] | None, before: dict[str, Any], after: State) -> list[Call]:
         """The calls, all in C, that make one state of an object the other."""
         get, put = before.get, self.set
         changed = [(name, value) for name, value in after.items() if get(name, MISSING) is not value]
         gone = before.keys() - after.keys()
-        calls: list[Call]
+        calls: list[Call] = []
+        if self.is_beside:
+            for name in [name for name in self.hidden if name in before]:
+                slot = self.hidden[name]
+                calls.append(slot.emptying(item) if type(slot) is Shadow else (slot.__delete__, item))
+                if name in after and after[name] is before[name]:
+                    changed.append((name, after[name]))  # it has another place now
+            for name, value in [(name, value) for name, value in changed if name in self.shadows]:
+                calls += self.shadows[name].storing(item, value)
+            calls += [self.shadows[name].emptying(item) for name in gone if name in self.shadows]
+            changed = [(name, value) for name, value in changed if name not in self.shadows]
+            gone = {name for name in gone if name not in self.shadows and name not in self.hidden}
         if own is None:
-            calls = [(put, item, name, value) for name, value in changed]
+            calls += [(put, item, name, value) for name, value in changed]
             return calls + [(self.delete, item, name) for name in gone]
         if self.slots:
-            calls = [(put, item, name, value) for name, value in changed if name in self.slots]
+            calls += [(put, item, name, value) for name, value in changed if name in self.slots]
             calls += [(self.delete, item, name) for name in gone if name in self.slots]
             calls += [(dict.__setitem__, own, name, value) for name, value in changed if name not in self.slots]
             return calls + [(dict.pop, own, name, None) for name in gone if name not in self.slots]
-        calls = [(dict.update, own, dict(changed))] if changed else []
+        calls += [(dict.update, own, dict(changed))] if changed else []
         return calls + [(dict.pop, own, name, None) for name in gone]
+
+
+def _value_in(slot: Any, item: Any) -> Any:
+    try:
+        return slot.__get__(item, type(item))
+    except AttributeError:
+        return MISSING
 
 
 @attrs.define(eq=False)

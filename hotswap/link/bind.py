@@ -70,6 +70,7 @@ from hotswap.plan.trees import dump
 from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import ClassPair, Refusal, Stale
+from hotswap.shadow import forget_coming
 from hotswap.world import ModuleRecord, World
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
@@ -194,6 +195,7 @@ class _Linker:
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
+        forget_coming()
         self.alive.clear()
         if self.staging is not None:
             self.staging.dispose()
@@ -222,7 +224,8 @@ class _Linker:
             self.swap.add(*reroute(live, future_own(live, views, self.converter), self.converter.barriers))
         if request is not None:
             self.swap.request = request
-            request.fresh += [item for item in self.made_aside if type(item) in request.leaps]
+            made = [self.twins.resolve(item) for item in self.made_aside]
+            request.fresh += [item for item in made if type(item) in request.leaps]
             self.converter.arm(request, self.swap, self.census)
 
     def _look_up(self, module: str, chain: str) -> Any:
@@ -447,13 +450,15 @@ class _Linker:
 
     def _pair_data(self, kept: set[tuple[str, int]]) -> None:
         """New containers and objects that live ones stand for: whatever refers to the new one means the live one."""
-        young = {id(item) for item in self.staging.young}
+        remade = [self.twins.resolve(item) for item in self.staging.young if id(item) in self.twins.remade]
+        young = {id(item) for item in (*self.staging.young, *remade)}
         evaluated = self.draft.dirt.evaluated()
         for module in self.draft.order:
             units = self.draft.summaries[module].units if module in self.staging.modules else ()
             for unit in units:
                 for name in unit.names if (module, unit.index) in evaluated and unit.kind is not UnitKind.IMPORT else ():
                     new = self.staging.modules[module].__dict__.get(name, MISSING)
+                    new = self.twins.resolve(new) if id(new) in self.twins.remade else new
                     if id(new) not in self.twins.of and self._is_made_anew(new, young):
                         self._pair_value(module, name, new, (module, unit.index) in kept)
         if self.fresh:
@@ -971,7 +976,8 @@ class _Linker:
             for name in plan.removed:
                 if (plan.module, name) in self.starred:
                     continue
-                self._drop_name(record, name, 0, renamed=diff is not None and name in diff.renamed)
+                renamed = (diff is not None and name in diff.renamed) or (plan.module, name) in self.draft.renames
+                self._drop_name(record, name, 0, renamed=renamed)
         self._lead_removed()
 
     def _note_imported(self) -> None:
@@ -1007,7 +1013,7 @@ class _Linker:
             self.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
             if is_handle(live[name]) and live[name]._self_owner == (record.name, name):
                 self.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
-            if not renamed and is_a(live[name], (FunctionType, type)):
+            if not renamed and id(live[name]) not in self.twins.places and is_a(live[name], (FunctionType, type)):
                 self._note("HS410", f"{record.name}.{name} was removed", record.file, line)
 
     def _lead_removed(self) -> None:

@@ -6,7 +6,8 @@
     attribute added, removed, other         set, deleted, set
     bases                                   exchanged where CPython can, else HS202
     metaclass                               HS203
-    __slots__, builtin base                 HS201
+    slots                                   kept beside, see ``grow.py``, where objects have weak references; else HS201
+    builtin base                            HS201
     enum members, dataclass fields          by plugins
 
 isinstance, except clauses, registries and pickles depend on the identity of the class, so it is never replaced.
@@ -23,9 +24,11 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.convert.barrier import NAMES as BARRIER
+from hotswap.convert.stamps import rewritten
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
 from hotswap.kinds import is_a, is_own
 from hotswap.link.data import Merger, is_synchroniser
+from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
@@ -37,6 +40,7 @@ from hotswap.link.unstage import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.members import MemberEdit
 from hotswap.plugin.values import ClassPair, Refusal
+from hotswap.shadow import is_slot
 
 #: Made by the interpreter for each class, never moved.
 _OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__hotswap__"})
@@ -84,17 +88,18 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     """
     _check_layout(pair)
     _exchange_bases(swap, pair, twins)
+    change_slots(swap, pair)
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
     done |= {name for name in BARRIER if is_own(live.__dict__.get(name))}  # see reroute()
     for name, value in staged.__dict__.items():
-        if name not in done and not is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if name not in done and not is_a(value, types.GetSetDescriptorType) and not is_slot(value):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(live.__dict__.items()):
         if name in staged.__dict__ or name in done or is_own(value):
             continue
-        if is_a(value, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        if is_a(value, types.GetSetDescriptorType) or is_slot(value):
             continue
         loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
         written = name.startswith("__") and type(value) is FunctionType
@@ -189,7 +194,9 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     old = live.__dict__.get(name, MISSING)
     if new is old or name == "__abstractmethods__":
         return
-    if old is MISSING:
+    if is_own(old):  # it stamps states; what the class says itself, or what is written for it, takes its place
+        swap.add(set_class(live, name, rewritten(name, new)))
+    elif old is MISSING:
         swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
@@ -333,23 +340,8 @@ def _check_layout(pair: ClassPair) -> None:
         mine, theirs = type(live).__qualname__, type(staged).__qualname__
         if mine != theirs:
             raise _refused(pair, "HS203", f"{pair.module}.{pair.path} has metaclass {mine} and would get {theirs}")
-    if live.__dict__.get("__slots__", ()) != staged.__dict__.get("__slots__", ()) and not _same_slots(live, staged):
-        raise _refused(pair, "HS201", f"__slots__ of {pair.module}.{pair.path} changed")
-    same = (live.__basicsize__, live.__itemsize__, live.__dictoffset__, live.__weakrefoffset__) == (
-        staged.__basicsize__,
-        staged.__itemsize__,
-        staged.__dictoffset__,
-        staged.__weakrefoffset__,
-    )
-    if not same:
-        raise _refused(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed")
-
-
-def _same_slots(live: type, staged: type) -> bool:
-    def members(cls: type) -> set[str]:
-        return {n for n, v in cls.__dict__.items() if is_a(v, types.MemberDescriptorType)}
-
-    return members(live) == members(staged)
+    if why := why_not(live, staged):
+        raise _refused(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed: {why}")
 
 
 def _exchange_bases(swap: Swap, pair: ClassPair, twins: Twins) -> None:

@@ -18,11 +18,13 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Swap, Write, set_attribute, set_contents
-from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, has_contents, home_of, number_of
+from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, set_contents
+from hotswap.fingerprint import CONTAINERS, Managed, Print, fields_of, fingerprint, has_contents, home_of, number_of
 from hotswap.kinds import is_a
+from hotswap.link.holders import class_attribute
 from hotswap.model import Finding, Severity
 from hotswap.peek import own_dict
+from hotswap.shadow import Shadow, coming_slots, is_slot
 
 #: Initialisers make them without arguments, so a new one is like any other; a live one may be in use.
 _PLAIN_SYNCHRONISERS = (type(threading.Lock()), type(threading.RLock()), threading.Event)
@@ -105,17 +107,17 @@ class Merger:
             self.swap.add(Write((write, live, new.default_factory), (write, live, live.default_factory)))
 
     def _take_state(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> None:
-        mine, theirs = own_dict(live) or {}, own_dict(new) or {}
+        mine, theirs = fields_of(live) or {}, fields_of(new) or {}
         for key, value in theirs.items():
             if mine.get(key, MISSING) is not value:
                 self._set(f"{name}.{key}", live, key, mine.get(key, MISSING), value, where)
         for key in mine.keys() - theirs.keys():
-            self.swap.add(_del_attribute(live, key))
+            self.swap.add(*set_field(live, key, MISSING))
 
     def _set(self, name: str, target: Any, key: str, live: Any, new: Any, where: tuple[str, int]) -> None:
         kept = new if live is MISSING else self._inner(name, live, new, where)
         if kept is not live:
-            self.swap.add(set_attribute(target, key, kept))
+            self.swap.add(*set_field(target, key, kept))
 
     def _inner(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         now = fingerprint(live, self.is_managed)
@@ -192,7 +194,7 @@ class Merger:
 
     def _merge_state(self, name: str, live: Any, base: Print, new: Any, where: tuple[str, int]) -> Any:
         assert base.parts is not None
-        mine, theirs = own_dict(live), own_dict(new)
+        mine, theirs = fields_of(live), fields_of(new)
         if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, "the program changed it since it was loaded")
             return live
@@ -230,7 +232,7 @@ def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:
     if is_a(value, CONTAINERS):
         state = own_dict(value)
         return state is None or not (state or is_managed(type(value)))  # OrderedDict and Counter have an empty one
-    state = None if is_a(value, type) or has_contents(value) else own_dict(value)
+    state = None if is_a(value, type) or has_contents(value) else fields_of(value)
     return state is not None and is_managed(type(value))
 
 
@@ -247,6 +249,18 @@ def pair_objects(
             yield name, new, held
 
 
-def _del_attribute(target: Any, name: str) -> Any:
-    state = own_dict(target) or {}
-    return Write((object.__delattr__, target, name), (object.__setattr__, target, name, state[name]))
+def set_field(target: Any, name: str, value: Any) -> list[Write]:
+    """Set an attribute of an object past its class, in its dict, in a slot, or beside it; MISSING takes it away."""
+    slot = coming_slots(type(target)).get(name) or class_attribute(type(target), name)
+    if type(slot) is Shadow:
+        old = slot.look(target, MISSING)
+        there, back = ([slot.emptying(target)] if new is MISSING else slot.storing(target, new) for new in (value, old))
+        return [*(Write(call, NOTHING) for call in there), *(Write(NOTHING, call) for call in reversed(back))]
+    old = (fields_of(target) or {}).get(name, MISSING)
+    return [Write(_change(slot, target, name, value), _change(slot, target, name, old))]
+
+
+def _change(slot: Any, target: Any, name: str, value: Any) -> Call:
+    if is_slot(slot):  # itself: its class may lose it in the same instant
+        return (slot.__delete__, target) if value is MISSING else (slot.__set__, target, value)
+    return (object.__delattr__, target, name) if value is MISSING else (object.__setattr__, target, name, value)

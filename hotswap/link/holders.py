@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
-from types import MemberDescriptorType
 from typing import Any
 
 from hotswap.commit import MISSING
 from hotswap.kinds import is_a
 from hotswap.link.heap import nothing_hidden
 from hotswap.peek import peek
+from hotswap.shadow import coming_slots, is_slot
 
 
 def class_attribute(cls: type, name: str) -> Any:
@@ -24,7 +24,9 @@ def own_attribute(item: Any, name: str) -> Any:
     if state is not None and name in state:
         return state[name]
     slot = class_attribute(type(item), name)
-    if not is_a(slot, MemberDescriptorType):
+    if slot is MISSING:
+        slot = coming_slots(type(item)).get(name)
+    if not is_slot(slot):
         return MISSING
     try:
         return slot.__get__(item, type(item))

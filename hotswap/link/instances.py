@@ -26,6 +26,7 @@ from hotswap.kinds import is_a
 from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.plugin.values import Field
+from hotswap.shadow import Shadow
 
 #: The write that fails where an object was made of a class that had none when it was linked.
 NO_INSTANCES = "no instances"
@@ -77,7 +78,9 @@ class Census:
         """Remove an attribute from all instances of a class that have it; the way back removes it again."""
         exact = with_subclasses(cls)
         what = f"{cls.__qualname__}.{name} of all objects"
-        if is_a(cls.__dict__.get(name), MemberDescriptorType):
+        if type(slot := cls.__dict__.get(name)) is Shadow:
+            return [Write(call, call, what) for call in slot.clearing()]
+        if is_a(slot, MemberDescriptorType):
             return [Write(self._empty_slots(exact, name), self._empty_slots(exact, name), what)]
         if not cls.__dictoffset__:
             return []
@@ -110,10 +113,11 @@ class Census:
         nobody: dict[int, None] = {}
         self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), NOTHING, NO_INSTANCES))
 
-    def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None) -> None:
+    def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None, shadow: Shadow | None) -> None:
         """Give all instances of exactly one class a field that they lack; the way back takes it from them.
 
         Args:
+            shadow: where it is kept beside them.
             owners: objects that have the field already, where that cannot be asked of the object in C; None where
                 reading the attribute runs no code of the program.
         """
@@ -128,9 +132,15 @@ class Census:
         self.first += [
             Write((candidates.extend, self.pick([cls])), NOTHING),
             Write((lacking.extend, compress(candidates, lacks)), NOTHING),
-            *self._take_back(cls, name, lacking),
-            Write(batch(map(object.__setattr__, lacking, repeat(name), values)), NOTHING, what),
         ]
+        if shadow is not None:
+            self.first += [Write(call, NOTHING, what) for call in shadow.storing_all(lacking, values)]
+            self.first += [Write(NOTHING, call) for call in shadow.clearing()]
+        else:
+            self.first += [
+                *self._take_back(cls, name, lacking),
+                Write(batch(map(object.__setattr__, lacking, repeat(name), values)), NOTHING, what),
+            ]
 
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
         """The way back, made ready before the way there. It holds the objects weakly; without weak references there is

@@ -22,6 +22,7 @@ from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.leap import Fill, Leap, Step
+from hotswap.convert.stamps import equipping
 from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
 from hotswap.link.heap import with_subclasses
@@ -145,7 +146,13 @@ class _Planner:
             cls = self._class(target)
             mine = [migration for migration in self.added if migration.target == target]
             if cls is None:
-                for migration in mine if not self._comes(target) else ():
+                coming = self._coming(target)
+                for migration in mine if coming is not None else ():
+                    if migration.renamed_from:
+                        message = f"{migration.describe()}: there is no class {migration.renamed_from}, or it does not go"
+                        self._hold("HS305", migration, message, "mend the name, and rename the class in the same save")
+                self.writes += equipping(coming) if coming is not None and mine else []
+                for migration in mine if coming is None else ():
                     message = f"{migration.describe()}: there is no class {target} in a managed module"
                     self._hold("HS305", migration, message, "mend its name")
                 continue
@@ -200,12 +207,15 @@ class _Planner:
             has_fields=bool(old.fields),
         )
 
-    def _comes(self, target: str) -> bool:
-        """True for a class that is only there after the swap."""
+    def _coming(self, target: str) -> type | None:
+        """A class that is only there after the swap."""
         module, _, qualname = target.partition(":")
-        return module in self.world.records and self.views.lookup(module, qualname) is not MISSING
+        found = self.views.lookup(module, qualname) if module in self.world.records else MISSING
+        return found if isinstance(found, type) else None
 
     def _class(self, target: str) -> type | None:
+        if target in self.views.renamed:
+            return self.views.renamed[target]
         module, _, qualname = target.partition(":")
         name = self.views.names.get(module)
         found = look_up(self.world.records[name].module.__dict__, qualname) if name is not None else None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from itertools import repeat
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import GetSetDescriptorType
 from typing import Any
 
 from hotswap.commit import NOTHING, Call, Swap, Write
 from hotswap.kinds import deleter_of, is_a, setter_of
 from hotswap.link.instances import batch
+from hotswap.shadow import is_slot
 
 
 def put_in_order(swap: Swap, live: type, wanted: Sequence[str], start: int) -> None:
@@ -64,7 +65,7 @@ def _is_movable(cls: type, name: str, value: Any) -> bool:
     """False for what the interpreter keeps beside the body: slots, ``__doc__`` and the like, which the metaclass guards."""
     metaclass: type = type(cls)
     guard = next((base.__dict__[name] for base in metaclass.__mro__ if name in base.__dict__), None)
-    return not hasattr(type(guard), "__set__") and not is_a(value, (GetSetDescriptorType, MemberDescriptorType))
+    return not hasattr(type(guard), "__set__") and not is_a(value, GetSetDescriptorType) and not is_slot(value)
 
 
 def _from_difference(names: list[str], others: list[str]) -> list[str]:

@@ -23,7 +23,6 @@ import enum
 import gc
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from types import MemberDescriptorType
 from typing import Any
 
 import attrs
@@ -37,12 +36,14 @@ from hotswap.link.instances import Census
 from hotswap.link.names import look_up
 from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
+from hotswap.migrations import name_of
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary
 from hotswap.plugin.defaults import is_immutable
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import Field
+from hotswap.shadow import Shadow, coming_slots, is_slot
 from hotswap.world import World
 
 _HEAP_TYPE = 1 << 9
@@ -70,6 +71,7 @@ def make_views(
         shape_of=plugins.class_shape,
         lookup=lookup,
         changed=draft.dirt.values,
+        renamed={name_of(staged): live for staged, live in classes if name_of(staged) != name_of(live)},
     )
 
 
@@ -235,9 +237,12 @@ class _Shapes:
 
     def _add_field(self, change: _Change, name: str) -> None:
         cls, field = change.cls, change.new.fields[name]
-        if not cls.__dictoffset__ and not is_a(class_attribute(cls, name), MemberDescriptorType):
+        held = class_attribute(cls, name)
+        shadow = coming_slots(cls).get(name) or (held if type(held) is Shadow else None)
+        if not cls.__dictoffset__ and shadow is None and not is_slot(held):
             return  # the new __init__ raises for new objects too, or the layout is refused
-        owners = None if reads_bare(cls, name) else [o for o in change.objects if own_attribute(o, name) is not MISSING]
+        is_bare = shadow is None and reads_bare(cls, name)
+        owners = None if is_bare else [o for o in change.objects if own_attribute(o, name) is not MISSING]
         if owners is None:
             lacking = [o for o in change.objects if getattr(o, name, MISSING) is MISSING]
         else:
@@ -252,7 +257,7 @@ class _Shapes:
             self._hold("HS303", change, name, message, step)
         elif not why:
             default = self.views.resolve(field.default)
-            self.census.fill(cls, name, attrs.evolve(field, default=default), owners)
+            self.census.fill(cls, name, attrs.evolve(field, default=default), owners, shadow)
 
     def _why_not(self, cls: type, name: str, field: Field) -> str:
         """Why objects cannot be given a field without asking; empty where they can."""
@@ -263,7 +268,7 @@ class _Shapes:
             return "its objects cannot be written to past their class"
         for owner in (cls, self.views.staged.get(id(cls), cls)):
             value = class_attribute(owner, name)
-            if hasattr(type(value), "__set__") and not is_a(value, MemberDescriptorType):
+            if hasattr(type(value), "__set__") and not is_slot(value):
                 return "it is a property, whose code would have to run"
         return ""
 

@@ -28,6 +28,7 @@ import wrapt
 
 from hotswap.fingerprint import LRU, same_value
 from hotswap.kinds import PROXY, is_a, setter_of, vars_of
+from hotswap.link.grow import announce_slots, make_again
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import look_up, look_up_function
@@ -35,8 +36,9 @@ from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
-from hotswap.peek import own_dict
+from hotswap.peek import own_dict, static_base
 from hotswap.plan.units import UnitKind, index_at
+from hotswap.shadow import coming_slots, is_slot
 
 
 class EscapeError(Exception):
@@ -68,12 +70,14 @@ class Twins:
     wrappers: dict[tuple[str, str], Any] = attrs.Factory(dict)
     objects: list[Made] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
+    remade: set[int] = attrs.Factory(set)  # ids of staged objects that the live class cannot have: a copy stands for each
     rounds: set[int] = attrs.Factory(set)  # ids of live functions that are one of several, whatever name they have
 
     def dispose(self) -> None:
         for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects):
             table.clear()
         self.wrappers.clear()
+        self.remade.clear()
         self.places.clear()
         self.of.clear()
 
@@ -119,6 +123,7 @@ def lead_over(
     _pair_wrappers(staging, twins)
     _pair_methods(twins)
     pair_made(staging, twins, may_take)
+    announce_slots(twins.classes)
     exchange(staging, twins)
     _finish_copies(twins)
     _exchange_overloads(twins)
@@ -141,12 +146,24 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
             if live is None and diff is not None:
                 old = next((o for o, n in diff.renamed.items() if n == key), None)
                 live = record.module.__dict__.get(old) if old else None
+            said = _renamed_from(staging, name, key)
+            live = live if live is not None else said
             same_place = is_a(live, type) and live.__module__ == value.__module__
             file_gone = (
                 is_a(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
             )
-            if is_a(live, type) and live is not value and (same_place or file_gone or _has_moved(staging, live, value)):
+            if not is_a(live, type) or live is value:
+                continue
+            if same_place or file_gone or live is said or _has_moved(staging, live, value):
                 _pair_class(twins, value, live)
+
+
+def _renamed_from(staging: Staging, module: str, name: str) -> Any:
+    """The live class that a migration says to be the one of this name; None for none."""
+    for old, new in staging.draft.renames.items():
+        if new == (module, name) and old[0] in staging.world.records:
+            return staging.world.records[old[0]].module.__dict__.get(old[1])
+    return None
 
 
 def _has_moved(staging: Staging, live: type, value: type) -> bool:
@@ -417,7 +434,7 @@ def exchange(staging: Staging, twins: Twins) -> None:
     before = -1
     while before != (before := len(twins.of)):
         for item in itertools.chain(staging.young, twins.made):
-            if id(item) in skip or (id(item) in twins.of and _is_remade(item)):
+            if id(item) in skip or id(item) in twins.remade or (id(item) in twins.of and _is_remade(item)):
                 continue
             if _refers(item, twins):
                 _exchange_in(item, twins)
@@ -555,16 +572,25 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
         if id(value) in twins.of:
             _slot(type(item), name).__set__(item, twins.resolve(value))
     if id(type(item)) in twins.of:
+        live = twins.resolve(type(item))
         try:
-            object.__setattr__(item, "__class__", twins.resolve(type(item)))
+            if coming_slots(live) or _slots_differ(type(item), live):
+                twins.remade.add(id(item))
+                twins.put_made(item, make_again(item, live))
+            else:
+                object.__setattr__(item, "__class__", live)
         except TypeError as error:
             raise EscapeError(
                 _escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)
             ) from error
 
 
+def _slots_differ(staged: type, live: type) -> bool:
+    return staged.__basicsize__ != live.__basicsize__ and static_base(staged) is object is static_base(live)
+
+
 def _slot(cls: type, name: str) -> Any:
-    return next(c.__dict__[name] for c in cls.__mro__ if is_a(c.__dict__.get(name), types.MemberDescriptorType))
+    return next(c.__dict__[name] for c in cls.__mro__ if is_slot(c.__dict__.get(name)))
 
 
 def _finish_copies(twins: Twins) -> None:

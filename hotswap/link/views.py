@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -112,6 +112,7 @@ class Views:
         shape_of: asks plugins.
         lookup: what a dotted name means in a module after the swap.
         changed: the globals that get another value, with their module.
+        renamed: live classes that get another name or module, by the new one as ``module:name``.
     """
 
     old: Texts
@@ -122,6 +123,7 @@ class Views:
     shape_of: Callable[[type], Shape | None]
     lookup: Callable[[str, str], Any]
     changed: Collection[tuple[str, str]] = ()
+    renamed: Mapping[str, type] = attrs.Factory(dict)
 
     def before(self, cls: type) -> View:
         return self._view(cls.__mro__, lambda each: each, self.old)

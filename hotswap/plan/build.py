@@ -19,6 +19,7 @@ from hotswap.plan.moved import find_moved
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
 from hotswap.plan.recipes import Key, Recipes
+from hotswap.plan.renames import declared_renames, renames_in
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind, is_held_back
 
@@ -50,6 +51,7 @@ class Draft:
         pairings: code objects, by module.
         diffs: by module.
         gone: modules whose file was deleted and that nobody imports any more.
+        renames: classes that are said to be the same under another name or in another module.
     """
 
     plan: Plan
@@ -62,6 +64,7 @@ class Draft:
     summaries: Mapping[str, Summary]
     edited: Mapping[str, EditedModule]
     gone: tuple[str, ...] = ()
+    renames: Mapping[Symbol, Symbol] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -105,8 +108,10 @@ def build_plan(
     return _Builder({item.module: item for item in edited}, around, new_summaries, tuple(gone)).build()
 
 
-def _pair(item: EditedModule) -> Pairing:
-    return pair_codes(item.old.code, item.new.code, find_roles(item.old.tree), find_roles(item.new.tree))
+def _pair(item: EditedModule, diff: UnitDiff) -> Pairing:
+    classes = {old.names[0] for old, _ in diff.pairs if old.kind is UnitKind.CLASS}
+    renames = {old: new for old, new in diff.renamed.items() if old in classes}
+    return pair_codes(item.old.code, item.new.code, find_roles(item.old.tree), find_roles(item.new.tree), renames)
 
 
 class _Builder:
@@ -117,12 +122,20 @@ class _Builder:
         self.edited = edited
         self.around = around
         self.new = new_summaries
-        self.diffs = {name: diff_units(item.old_summary, self.new[name]) for name, item in edited.items()}
-        self.pairings = {name: _pair(item) for name, item in edited.items()}
+        self.renames = {old: new for old, new in declared_renames(new_summaries).items() if not self._is_class(old)}
+        self.diffs = {
+            name: diff_units(item.old_summary, self.new[name], renames_in(self.renames, name)) for name, item in edited.items()
+        }
+        self.pairings = {name: _pair(item, self.diffs[name]) for name, item in edited.items()}
         self.findings: list[Finding] = []
         self.after: list[Key] = []
         self.misplaced: set[Key] = set()  # definitions that a registry, which cannot be made anew, has in their old order
         self.restart = False
+
+    def _is_class(self, symbol: Symbol) -> bool:
+        """True for a class of the new texts."""
+        summary = self._summary(symbol[0]) if symbol[0] in self.new or self.around.file_of(symbol[0]) else None
+        return summary is not None and any(u.kind is UnitKind.CLASS for u in summary.binders().get(symbol[1], ()))
 
     def build(self) -> Draft:
         modules = self._universe(self.edited)
@@ -483,6 +496,7 @@ class _Builder:
             summaries=self.graph.summaries,
             edited=self.edited,
             gone=self.gone,
+            renames=self.renames,
         )
 
     def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -45,10 +46,15 @@ class UnitDiff:
         )
 
 
-def diff_units(old: Summary, new: Summary) -> UnitDiff:
-    """Pair the units of two texts and describe what differs."""
+def diff_units(old: Summary, new: Summary, renames: Mapping[str, str] = MappingProxyType({})) -> UnitDiff:
+    """Pair the units of two texts and describe what differs.
+
+    Args:
+        renames: old name -> new name of classes that are said to be the same.
+    """
     diff = UnitDiff(new.module)
-    left, right = _pair_by(old.units, new.units, lambda unit: unit.text, diff)
+    left, right = _pair_declared(old.units, new.units, renames, diff)
+    left, right = _pair_by(left, right, lambda unit: unit.text, diff)
     left, right = _pair_by(left, right, lambda unit: unit.names or None, diff)
     left, right = _pair_by(left, right, lambda unit: unit.dumped, diff)
     left, right = _pair_by(left, right, lambda unit: unit.kind if unit.kind in _SINGLE else None, diff)
@@ -65,6 +71,21 @@ def diff_units(old: Summary, new: Summary) -> UnitDiff:
         if unit.label not in diff.renamed:
             diff.edits.append(Edit(module=new.module, qualname=unit.label, kind=EditKind.REMOVED, line=unit.line))
     return diff
+
+
+def _pair_declared(
+    olds: list[Unit], news: list[Unit], renames: Mapping[str, str], diff: UnitDiff
+) -> tuple[list[Unit], list[Unit]]:
+    taken: set[int] = set()
+    for name, other in renames.items():
+        mine = [unit for unit in olds if unit.kind is UnitKind.CLASS and unit.names == (name,)]
+        theirs = [unit for unit in news if unit.kind is UnitKind.CLASS and unit.names == (other,)]
+        still = any(unit.kind is UnitKind.CLASS and unit.names == (name,) for unit in news)
+        if len(mine) == len(theirs) == 1 and not still:
+            diff.pairs.append((mine[0], theirs[0]))
+            diff.renamed[name] = other
+            taken |= {id(mine[0]), id(theirs[0])}
+    return [unit for unit in olds if id(unit) not in taken], [unit for unit in news if id(unit) not in taken]
 
 
 _SINGLE = (UnitKind.DOCSTRING, UnitKind.GUARD)
@@ -145,6 +166,8 @@ def _edit_kind(old: Unit, new: Unit) -> EditKind:
 
 
 def _detail(old: Unit, new: Unit) -> str:
+    if old.names != new.names and old.kind is new.kind is UnitKind.CLASS:
+        return f"was {old.names[0]}"
     if old.kind is not new.kind:
         return f"was {old.kind}, is {new.kind}"
     if type(old.node) is not type(new.node):

@@ -51,9 +51,14 @@ Roles = Mapping[tuple[str, int], list[str]]
 
 
 def pair_codes(
-    old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({})
-) -> Pairing:
-    """Pair the code objects nested in two module code objects."""
+    old: CodeType, new: CodeType, old_roles: Roles = MappingProxyType({}), new_roles: Roles = MappingProxyType({}),
+    renames: Mapping[str, str] = MappingProxyType({}),
+) -> Pairing:  # fmt: skip
+    """Pair the code objects nested in two module code objects.
+
+    Args:
+        renames: old name -> new name of classes that are said to be the same.
+    """
     role_of = _Lazy(lambda: {**_assign_roles(old, old_roles), **_assign_roles(new, new_roles)})
     new_of: dict[CodeType, CodeType] = {}
     removed: list[CodeType] = []
@@ -62,7 +67,7 @@ def pair_codes(
     pending = [(old, new)]
     while pending:
         left, right = pending.pop()
-        pairs, gone, unsure = _pair_children(left, right, role_of)
+        pairs, gone, unsure = _pair_children(left, right, role_of, renames if left is old else {})
         for one, other in pairs:
             new_of[one] = other
             if one.co_name != other.co_name:
@@ -155,14 +160,14 @@ def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]
 
 
 def _pair_children(
-    left: CodeType, right: CodeType, role_of: Mapping[int, str]
+    left: CodeType, right: CodeType, role_of: Mapping[int, str], renames: Mapping[str, str]
 ) -> tuple[list[tuple[CodeType, CodeType]], list[CodeType], list[CodeType]]:
     olds, news = _by_name(left), _by_name(right)
     pairs: list[tuple[CodeType, CodeType]] = []
     gone: list[CodeType] = []
     unsure: list[CodeType] = []
     for name, mine in olds.items():
-        theirs = news.get(name, [])
+        theirs = news.get(renames.get(name, name), [])
         if len(mine) == len(theirs) == 1 and name != "<lambda>":
             pairs.append((mine[0], theirs[0]))
             continue
@@ -177,7 +182,8 @@ def _pair_children(
                 gone += group
             else:
                 unsure += group
-    added = [code for name, codes in news.items() if name not in olds for code in codes]
+    known = {renames.get(name, name) for name in olds}
+    added = [code for name, codes in news.items() if name not in known for code in codes]
     gone, _ = _pair_by(gone, [code for code in added if not code.co_name.startswith("<")], content, pairs)
     return pairs, gone, unsure
 

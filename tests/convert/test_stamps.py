@@ -146,3 +146,16 @@ def test_blob_goes_through_processes_with_and_without_hotswap(written_with: str,
     two = play(hooked, "", "dump", "Grace", "Hopper")
     assert play(tolerant, BLOCKED, "load", blob=two).startswith(b"Hopper, Grace ['__hotswap_version__', 'first'")
     assert play(hooked, "", "load", blob=two) == b"Hopper, Grace ['first', 'items', 'last', 'total']\n"
+
+
+@pytest.mark.parametrize("order", ["hooks first", "class first", "in the middle"])
+def test_class_stamps_its_states_whenever_its_migration_is_declared(order: str, tmp_path: Path) -> None:
+    hooks = "from hotswap import migrate\n@migrate('cart:Cart', 1)\ndef up(state):\n    state.b = state.pop('a')\n"
+    (tmp_path / "cart_hooks.py").write_text(hooks)
+    middle = "import cart_hooks\n" if order == "in the middle" else ""
+    (tmp_path / "cart.py").write_text(f"{middle}class Cart:\n    pass\n")
+    imports = "cart_hooks, cart" if order == "hooks first" else "cart, cart_hooks"
+    script = f"import {imports}, sys; c = cart.Cart(); c.__setstate__({{'a': 5}}); print(vars(c), type(cart.__spec__).__name__, "
+    script += "len([f for f in sys.meta_path if 'hotswap' in type(f).__module__]))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "{'b': 5} ModuleSpec 0\n", done.stderr

@@ -102,6 +102,25 @@ def test_each_object_is_published_once(once: bool, program: Program) -> None:
         del read, boxes
 
 
+def test_object_converted_and_class_forgotten_while_another_thread_looks(program: Program) -> None:
+    """It had found the object waiting; by the time it looks up what to do, nothing of the class waits any more."""
+    lib = program.load("lib", OLD)
+    lib.RAN = []
+    box = lib.Box(1)
+    assert program.edit("lib", NEW.replace("OPTIONS", ', when="on_access"')).applied
+    conversions = program.engine.converter.conversions
+
+    class Slow(dict[type, Any]):
+        def __missing__(self, cls: type) -> Any:
+            conversions._routes = {}
+            join(run(lambda: setattr(lib, "SEEN", box.label)))
+            conversions.forget(cls)
+            raise KeyError(cls)
+
+    conversions._routes = Slow()
+    assert box.label == lib.SEEN == "box 1" and lib.RAN == [1]
+
+
 def test_no_update_is_lost_while_versions_go_forth_and_back(program: Program) -> None:
     lib = program.load("lib", OLD)
     lib.RAN = []

@@ -536,18 +536,6 @@ import dataclasses
 class Thing:
     name: str
 """),
-    asks("attrs_with_slots", "HS201", """
-import attrs
-@attrs.define
-class Thing:
-    name: str
-    port: int = 1
-""", """
-import attrs
-@attrs.define
-class Thing:
-    name: str
-"""),
     asks("attrs_default_from_self", "HS301", """
 import attrs
 @attrs.define(slots=False)

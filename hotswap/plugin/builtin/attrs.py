@@ -1,7 +1,7 @@
 """attrs classes: what their objects hold, by ``attrs.fields``.
 
-attrs keeps no defaults in the class, so objects that exist are given each new field. With slots, attrs' default, a
-change of the fields changes ``__slots__`` and is refused with the layout (HS201).
+attrs keeps no defaults in the class, so objects that exist are given each new field. With slots, attrs' default, a new
+field is kept beside them, see ``link/grow.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hotswap.commit import Write
 from hotswap.plugin.defaults import field_of_factory
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape, Stale
+from hotswap.shadow import Shadow
 
 
 @hookimpl
@@ -41,7 +42,7 @@ def _field(field: Any) -> Field:
 @hookimpl
 def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
     """With slots, attrs keeps the result of a ``cached_property`` in a slot of its name."""
-    for cls, name in stale.members(MemberDescriptorType):
+    for cls, name in (*stale.members(MemberDescriptorType), *stale.members(Shadow)):
         function = _cached_properties(cls).get(name)
         if function is not None and stale.may_differ(function):
             yield from stale.drop_attribute(cls, name)

@@ -1,7 +1,7 @@
 """Dataclasses: what their objects hold, by ``dataclasses.fields``.
 
 The methods that ``@dataclass`` writes are moved like any others; a class that inherits from a changed one is built
-anew by the plan. A change of ``__slots__`` (``slots=True``) is refused with the layout (HS201).
+anew by the plan. With ``slots=True`` a new field is kept beside the objects, see ``link/grow.py``.
 """
 
 from __future__ import annotations

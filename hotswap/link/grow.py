@@ -1,0 +1,89 @@
+"""Slots that come and go. CPython fixes the size of objects when their class is made, so the live class cannot have others.
+
+    a slot comes    a descriptor takes its place that keeps the values beside the objects, see ``shadow.py``
+    a slot goes     the class loses it; its values stay in the objects, which lead to them again when the swap is taken back
+
+Objects without weak references and without a dict cannot be kept apart from others that get their id later: HS201.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hotswap.commit import Swap, Write, del_class, set_class
+from hotswap.fingerprint import slot_values
+from hotswap.kinds import vars_of
+from hotswap.link.heap import with_subclasses
+from hotswap.peek import own_dict, static_base
+from hotswap.plugin.values import ClassPair
+from hotswap.shadow import announce, coming_slots, is_slot, spare_slots
+
+
+def why_not(live: type, staged: type) -> str:
+    """Why objects of the live class cannot be what those of the staged one are; empty where they can."""
+    if static_base(live) is not static_base(staged):
+        return f"it derives from {static_base(staged).__qualname__} and not from {static_base(live).__qualname__} any more"
+    for what, offset in (("a dict", "__dictoffset__"), ("weak references", "__weakrefoffset__")):
+        if bool(getattr(live, offset)) != bool(getattr(staged, offset)):
+            return f"its objects {'have' if getattr(live, offset) else 'do not have'} {what}"
+    if (comes := _slots_of(staged) - _slots_of(live)) and not live.__dictoffset__ and not live.__weakrefoffset__:
+        return f"{', '.join(sorted(comes))} would be a new slot, and its objects have no weak references to keep it by"
+    return ""
+
+
+def announce_slots(pairs: Iterable[tuple[type, type]]) -> None:
+    """Say which slots live classes will have: objects of the staged ones are made again as theirs, and have values there.
+
+    Args:
+        pairs: staged class, live class.
+    """
+    for staged, live in pairs:
+        if live.__weakrefoffset__ and (comes := _slots_of(staged) - _slots_of(live)):
+            announce(live, sorted(comes))
+
+
+def make_again(item: Any, live: type) -> Any:
+    """An object as a live class makes them, with the state of one of a staged class whose slots are others.
+
+    Raises:
+        TypeError: there is no place for a value.
+    """
+    made: Any = object.__new__(live)
+    coming = coming_slots(live)
+    for name, value in [*slot_values(type(item), item), *(own_dict(item) or {}).items()]:
+        slot = coming.get(name)
+        if slot is not None:
+            slot.__set__(made, value)
+            continue
+        try:
+            object.__setattr__(made, name, value)
+        except AttributeError as error:
+            raise TypeError(str(error)) from error
+    return made
+
+
+def change_slots(swap: Swap, pair: ClassPair) -> None:
+    """Add the writes that give the live class the slots that the staged one has."""
+    live, mine, theirs = pair.live, _slots_of(pair.live), _slots_of(pair.staged)
+    if mine == theirs and live.__dict__.get("__slots__") == pair.staged.__dict__.get("__slots__"):
+        return
+    spare, coming = spare_slots(live), coming_slots(live)
+    for name in sorted(mine - theirs):
+        swap.add(del_class(live, name, f"{pair.path}.{name} removed"), _setting(spare, name, live.__dict__[name]))
+    for name in sorted(theirs - mine) if live.__weakrefoffset__ else ():  # else they are in the objects' dicts
+        swap.add(set_class(live, name, coming[name], f"{pair.path}.{name} added"))
+        swap.add(Write((bool,), (dict.__setitem__, spare, name, coming[name])))
+    if "__slots__" in pair.staged.__dict__:
+        swap.add(set_class(live, "__slots__", pair.staged.__dict__["__slots__"]))
+    for cls in with_subclasses(live):
+        if "__slotnames__" in vars_of(cls):  # what ``copyreg`` remembers
+            swap.add(del_class(cls, "__slotnames__"))
+
+
+def _setting(spare: dict[str, Any], name: str, slot: Any) -> Write:
+    return Write((dict.__setitem__, spare, name, slot), (dict.pop, spare, name, None))
+
+
+def _slots_of(cls: type) -> set[str]:
+    return {name for name, value in vars_of(cls).items() if is_slot(value)}
