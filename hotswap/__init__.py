@@ -12,6 +12,7 @@ from hotswap.errors import (
     RollbackError,
     UnsupportedError,
 )
+from hotswap.hooks import load_migrations
 from hotswap.migrations import migrate
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
 from hotswap.session import confirm, preflight, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
@@ -33,6 +34,7 @@ __all__ = [
     "UnsupportedError",
     "Verdict",
     "confirm",
+    "load_migrations",
     "migrate",
     "preflight",
     "preview",

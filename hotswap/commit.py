@@ -81,6 +81,7 @@ class Swap:
         suspended: generators and coroutines that were alive, to name what still runs old code.
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
         request: what the convert stage does to objects that exist; None for nothing.
+        imported: modules that were imported while it was linked; given up, it leaves none.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -93,6 +94,7 @@ class Swap:
     suspended: list[Any] = attrs.Factory(list)
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
     request: Any = None
+    imported: list[str] = attrs.Factory(list)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:

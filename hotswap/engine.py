@@ -24,11 +24,12 @@ from hotswap import commit
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, MigrationError, RollbackError
+from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.heap import list_instances
 from hotswap.link.instances import NO_INSTANCES, Census
 from hotswap.link.limbo import make_all_old
-from hotswap.link.staging import run_statement
+from hotswap.link.staging import forget_imported, run_statement
 from hotswap.model import (
     ChangeSet,
     ClassPreflight,
@@ -166,7 +167,7 @@ class Engine:
         try:
             draft = self._plan(*self._read(files))
             clock.mark("plan")
-            if draft.plan.verdict is Verdict.NOTHING and not self._texts_differ(draft):
+            if draft.plan.verdict is Verdict.NOTHING and not draft.hooks and not self._texts_differ(draft):
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                 raise _Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
@@ -235,6 +236,7 @@ class Engine:
             try:
                 clock.note("commit", self._apply(swap))
             except commit.WriteError as error:
+                forget_imported(swap.imported, self.world)
                 if error.what != NO_INSTANCES:
                     raise
                 last = swap
@@ -322,7 +324,11 @@ class Engine:
                 )
             )
         draft = build_plan(edited, self._surroundings(executing), summaries, gone)
-        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
+        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan), hooks=tuple(new_hook_modules(self._packages())))
+
+    def _packages(self) -> list[tuple[str, str]]:
+        with self.world.lock:
+            return [(record.name, record.file) for record in self.world.records.values() if record.is_package]
 
     def _find_executing(self) -> dict[str, int]:
         """Modules whose top level has not ended, with the index of the unit in the live text that is executing."""

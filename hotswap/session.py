@@ -7,6 +7,7 @@ configure logging.
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from hotswap.convert.converter import Converter
 from hotswap.engine import Engine
 from hotswap.errors import CODES, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
+from hotswap.hooks import new_hook_modules
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule, differs_from_loaded
 from hotswap.model import Finding, Plan, Preflight, Report, Severity, Status
@@ -94,6 +96,8 @@ def open_session(
     def adopt(loaded: LoadedModule) -> None:
         _adopt(engine, loaded)
         contributions.end(loaded.name)
+        if hasattr(loaded.module, "__path__"):
+            _load_hooks(loaded.name, loaded.file, on_finding)
 
     hook = ImportHook(
         includes=scope.includes,
@@ -105,10 +109,27 @@ def open_session(
     hook.install()
     for name, module in list(sys.modules.items()):
         _adopt_loaded(session, name, module, on_finding)
+    for record in list(engine.world.records.values()):
+        if record.is_package:
+            _load_hooks(record.name, record.file, on_finding)
     engine.plugins.discover()
     engine.plugins.attach(engine)
     guard_forks(engine.lock, engine.world.lock, engine.converter.after_fork)
     return session
+
+
+def _load_hooks(package: str, file: str, on_finding: Callable[[Finding], None]) -> None:
+    """Import the migrations of a package that are found by name; one that fails does not end the program."""
+    for name in new_hook_modules([(package, file)]):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - border to program code
+            excerpt = "".join(traceback.format_exception(error))
+            message = f"{name} could not be imported, so its migrations do not count: {type(error).__name__}: {error}"
+            on_finding(Finding(
+                code="HS110", severity=Severity.KEPT, message=message, file=os.path.dirname(file), excerpt=excerpt,
+                next_step="mend it and save it again",
+            ))  # fmt: skip
 
 
 def _adopt(engine: Engine, loaded: LoadedModule) -> None:

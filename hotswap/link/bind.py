@@ -55,7 +55,7 @@ from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import make_views, prepare_shapes
 from hotswap.link.slots import Slots
-from hotswap.link.staging import Staging, StagingError
+from hotswap.link.staging import Staging, StagingError, forget_imported
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
 from hotswap.link.unstage import EscapeError, exchange, lead_over
@@ -100,13 +100,19 @@ def link(
     enabled = gc.isenabled()
     gc.disable()  # what is staged stays young until it is let go of, so that it can be collected at once
     try:
-        return linker.link()
+        swap = linker.link()
+        if look is not None:
+            forget_imported(swap.imported, world)
+        return swap
+    except BaseException:
+        forget_imported(linker.swap.imported, world)
+        raise
     finally:
         aged = linker.left.collected
         linker.dispose()
         if enabled:
             gc.enable()
-        if draft.dirt.needs_staging():
+        if draft.needs_staging:
             del linker
             collect_staged(aged=aged)  # a class made aside leaves Base.__subclasses__() now, not some day
 
@@ -164,6 +170,7 @@ class _Linker:
         try:
             staging.run()
             # Led over to live functions below; what can run before the commit is the staged ones.
+            self.swap.imported = staging.imported
             self.declared = [(migration, attrs.evolve(migration)) for migration in staging.declared]
             self.made_aside = _objects_of_staged_classes(staging.young)
             self.twins = lead_over(staging, self.heap, self.plugins.pair_members, self._may_take)
@@ -982,7 +989,7 @@ class _Linker:
 
     def _note_imported(self) -> None:
         """Modules that evaluated imports have loaded: they are there already, and leave again with a rollback."""
-        for name in self.staging.imported:
+        for name in self.swap.imported:
             module = sys.modules.get(name)
             parent, _, child = name.rpartition(".")
             package = sys.modules.get(parent) if parent else None

@@ -51,6 +51,7 @@ def prepare_migrations(
         What the convert stage does, None for nothing, and findings; held ones stop the swap.
     """
     planner = _Planner(draft, world, converter, views, resolve)
+    planner.imported = frozenset(swap.imported)
     planner.aside = {id(migration): aside for migration, aside in declared}
     planner.enter([migration for migration, _ in declared])
     request = planner.request()
@@ -70,6 +71,7 @@ class _Planner:
     table: dict[Key, Migration] = attrs.Factory(dict)
     findings: list[Finding] = attrs.Factory(list)
     added: list[Migration] = attrs.Factory(list)
+    imported: frozenset[str] = frozenset()  # modules that came while statements were evaluated aside
     aside: dict[int, Migration] = attrs.Factory(dict)  # by id: the same with functions that can run before the commit
     writes: list[Write] = attrs.Factory(list)
 
@@ -86,7 +88,8 @@ class _Planner:
         gone = [m for key, m in REGISTRY.table.items() if key not in self.table and m.place not in places]
         for migration in declared:
             unit = self._unit(migration)
-            if unit is None or not self._is_evaluated(migration.module, unit):
+            counts = unit is not None and self._is_evaluated(migration.module, unit)
+            if not counts and migration.module not in self.imported:
                 continue
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 import gc
+import importlib
+import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
@@ -70,7 +72,7 @@ class Staging:
         Raises:
             StagingError: a statement raised; modules loaded by it are dropped again.
         """
-        if not self.draft.dirt.needs_staging():
+        if not self.draft.needs_staging:
             return
         before = set(sys.modules)
         self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
@@ -79,12 +81,20 @@ class Staging:
             try:
                 for name in self.draft.order:
                     self._evaluate(name)
+                for name in self.draft.hooks:
+                    self._import_hooks(name)
             except StagingError:
-                for name in set(sys.modules) - before:
-                    del sys.modules[name]
+                forget_imported(set(sys.modules) - before, self.world)
                 raise
             finally:
                 self.imported = sorted(set(sys.modules) - before)
+
+    def _import_hooks(self, name: str) -> None:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # border to program code
+            file = getattr(importlib.util.find_spec(name), "origin", None) or ""
+            raise StagingError(describe_failure(name, file, 0, error)) from error
 
     def dispose(self) -> None:
         """Empty the staging modules; functions that went into the program were copied over the live namespaces."""
@@ -293,6 +303,17 @@ class Staging:
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
+
+
+def forget_imported(names: Iterable[str], world: World) -> None:
+    """A swap that was given up has imported modules: the next one imports those of the program anew, with all that they
+    declare. Others stay, as after an import that failed."""
+    for name in names:
+        module = sys.modules.pop(name, None) if name in world.records else None
+        parent, _, child = name.rpartition(".")
+        space = getattr(sys.modules.get(parent), "__dict__", {})
+        if module is not None and space.get(child) is module:
+            del space[child]
 
 
 def compile_statement(summary: Summary, node: ast.stmt, file: str) -> CodeType:

@@ -52,6 +52,7 @@ class Draft:
         diffs: by module.
         gone: modules whose file was deleted and that nobody imports any more.
         renames: classes that are said to be the same under another name or in another module.
+        hooks: new modules with migrations, to be imported aside.
     """
 
     plan: Plan
@@ -65,6 +66,12 @@ class Draft:
     edited: Mapping[str, EditedModule]
     gone: tuple[str, ...] = ()
     renames: Mapping[Symbol, Symbol] = MappingProxyType({})
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def needs_staging(self) -> bool:
+        """False where nothing but function bodies and lines changed."""
+        return bool(self.hooks) or self.dirt.needs_staging()
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -1,0 +1,69 @@
+"""Where migrations are found by name: the module or package ``hotswap_migrations`` inside of a package.
+
+    shop/__init__.py
+    shop/cart.py
+    shop/hotswap_migrations/__init__.py
+    shop/hotswap_migrations/cart_2.py          each module in it is imported, in alphabetical order
+
+A session imports them with the package, and new files when they are saved. Elsewhere :func:`load_migrations` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+from hotswap.errors import DeclarationError
+
+NAME = "hotswap_migrations"
+
+
+def hook_modules(package: str, file: str) -> Iterator[str]:
+    """The names of the modules with migrations of a package.
+
+    Args:
+        package: its name.
+        file: its ``__init__.py``.
+    """
+    folder = os.path.join(os.path.dirname(file), NAME)
+    if os.path.exists(f"{folder}.py"):
+        yield f"{package}.{NAME}"
+    elif os.path.exists(os.path.join(folder, "__init__.py")):
+        yield f"{package}.{NAME}"
+        for entry in sorted(os.listdir(folder)):
+            stem, suffix = os.path.splitext(entry)
+            if suffix == ".py" and stem.isidentifier() and stem != "__init__":
+                yield f"{package}.{NAME}.{stem}"
+
+
+def new_hook_modules(packages: Iterable[tuple[str, str]]) -> list[str]:
+    """Those that are not loaded yet.
+
+    Args:
+        packages: name and file of ``__init__.py`` of each.
+    """
+    return [name for package, file in packages for name in hook_modules(package, file) if name not in sys.modules]
+
+
+def load_migrations(package: str) -> list[str]:
+    """Import the migrations of a package that are found by name; for programs that read old pickles without a session.
+
+    Args:
+        package: the name of the package, which is imported as well.
+
+    Returns:
+        The names of the modules, in the order in which they were imported.
+
+    Raises:
+        DeclarationError: it is no package.
+    """
+    module = importlib.import_module(package)
+    file = getattr(module, "__file__", None)
+    if not hasattr(module, "__path__") or file is None:
+        raise DeclarationError(f"{package} is no package with an __init__.py; {NAME} is looked for in such")
+    names = list(hook_modules(package, file))
+    for name in names:
+        importlib.import_module(name)
+    return names
