@@ -323,12 +323,24 @@ class Engine:
                     old_summary=old,
                 )
             )
-        draft = build_plan(edited, self._surroundings(executing), summaries, gone)
-        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan), hooks=tuple(new_hook_modules(self._packages())))
+        draft = build_plan(edited, self._surroundings(executing), summaries, gone, self._new_hooks())
+        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
 
-    def _packages(self) -> list[tuple[str, str]]:
+    def _new_hooks(self) -> dict[str, Summary]:
+        """Modules with migrations that are found by name and not loaded yet."""
         with self.world.lock:
-            return [(record.name, record.file) for record in self.world.records.values() if record.is_package]
+            packages = [(record.name, record.file) for record in self.world.records.values() if record.is_package]
+        found = {}
+        for name, file in new_hook_modules(packages).items():
+            try:
+                with open(file, "rb") as stream:
+                    source = parse_source(file, stream.read())
+            except SourceError as error:
+                raise _Refused(Plan(verdict=Verdict.ASK, findings=(error.finding,)), Verdict.ASK, [error.finding]) from error
+            except OSError:
+                continue  # gone meanwhile
+            found[name] = summarise(name, source.tree, source.utf8, False)
+        return found
 
     def _find_executing(self) -> dict[str, int]:
         """Modules whose top level has not ended, with the index of the unit in the live text that is executing."""

@@ -16,12 +16,13 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from hotswap.errors import DeclarationError
+from hotswap.history import read_history
 
 NAME = "hotswap_migrations"
 
 
-def hook_modules(package: str, file: str) -> Iterator[str]:
-    """The names of the modules with migrations of a package.
+def hook_modules(package: str, file: str) -> Iterator[tuple[str, str]]:
+    """The names and files of the modules with migrations of a package.
 
     Args:
         package: its name.
@@ -29,22 +30,35 @@ def hook_modules(package: str, file: str) -> Iterator[str]:
     """
     folder = os.path.join(os.path.dirname(file), NAME)
     if os.path.exists(f"{folder}.py"):
-        yield f"{package}.{NAME}"
-    elif os.path.exists(os.path.join(folder, "__init__.py")):
-        yield f"{package}.{NAME}"
+        yield f"{package}.{NAME}", f"{folder}.py"
+    elif os.path.exists(init := os.path.join(folder, "__init__.py")):
+        yield f"{package}.{NAME}", init
         for entry in sorted(os.listdir(folder)):
             stem, suffix = os.path.splitext(entry)
             if suffix == ".py" and stem.isidentifier() and stem != "__init__":
-                yield f"{package}.{NAME}.{stem}"
+                yield f"{package}.{NAME}.{stem}", os.path.join(folder, entry)
 
 
-def new_hook_modules(packages: Iterable[tuple[str, str]]) -> list[str]:
-    """Those that are not loaded yet.
+def new_hook_modules(packages: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Those that are not loaded yet, with their files.
 
     Args:
         packages: name and file of ``__init__.py`` of each.
     """
-    return [name for package, file in packages for name in hook_modules(package, file) if name not in sys.modules]
+    found = [each for package, file in packages for each in hook_modules(package, file)]
+    return {name: file for name, file in found if name not in sys.modules}
+
+
+def read_recorded(file: str) -> None:
+    """Read the history of a package, where it has one; see ``history.py``.
+
+    Args:
+        file: its ``__init__.py``.
+
+    Raises:
+        FileError: the history cannot be read.
+    """
+    read_history(os.path.join(os.path.dirname(file), NAME)).record()
 
 
 def load_migrations(package: str) -> list[str]:
@@ -58,12 +72,14 @@ def load_migrations(package: str) -> list[str]:
 
     Raises:
         DeclarationError: it is no package.
+        FileError: its history cannot be read.
     """
     module = importlib.import_module(package)
     file = getattr(module, "__file__", None)
     if not hasattr(module, "__path__") or file is None:
         raise DeclarationError(f"{package} is no package with an __init__.py; {NAME} is looked for in such")
-    names = list(hook_modules(package, file))
+    read_recorded(file)
+    names = [name for name, _ in hook_modules(package, file)]
     for name in names:
         importlib.import_module(name)
     return names

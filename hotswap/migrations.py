@@ -103,11 +103,13 @@ class TwoWay:
     Attributes:
         up, down: change the state; ``down`` is None where there is no way back.
         text: how it was written, for reports.
+        is_finished: False for a stub in which a person has still to say something.
     """
 
     up: Hook
     down: Hook | None
     text: str
+    is_finished: bool = True
 
     @property
     def is_reversible(self) -> bool:
@@ -120,11 +122,18 @@ def rename(old: str, new: str) -> TwoWay:
 
 
 def add(name: str, default: Any = None, *, factory: Callable[[], Any] | None = None) -> TwoWay:
-    """A new field, with an immutable default or a factory that is called for each object."""
+    """A new field, with an immutable default or a factory that is called for each object; ``...`` stands for a value that a
+    person has still to give."""
     if factory is None and type(default) in (list, dict, set, bytearray):
         raise DeclarationError(f"add({name!r}) would give all objects one {type(default).__name__}; pass factory= instead")
+    if default is ...:
+        return TwoWay(_raise_unfinished, lambda s: s.pop(name, None), f"add({name!r}, ...)", is_finished=False)
     give = factory if factory is not None else lambda: default
     return TwoWay(lambda s: s.setdefault(name, give()), lambda s: s.pop(name, None), f"add({name!r})")
+
+
+def _raise_unfinished(state: Any) -> None:
+    raise DeclarationError("it is not finished: put the value in the place of ...")
 
 
 def drop(name: str) -> TwoWay:

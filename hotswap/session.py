@@ -23,9 +23,9 @@ from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
 from hotswap.convert.converter import Converter
 from hotswap.engine import Engine
-from hotswap.errors import CODES, NotStartedError, UnsupportedError
+from hotswap.errors import CODES, FileError, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
-from hotswap.hooks import new_hook_modules
+from hotswap.hooks import new_hook_modules, read_recorded
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule, differs_from_loaded
 from hotswap.model import Finding, Plan, Preflight, Report, Severity, Status
@@ -120,6 +120,10 @@ def open_session(
 
 def _load_hooks(package: str, file: str, on_finding: Callable[[Finding], None]) -> None:
     """Import the migrations of a package that are found by name; one that fails does not end the program."""
+    try:
+        read_recorded(file)
+    except FileError as error:
+        on_finding(Finding(code="HS104", severity=Severity.KEPT, message=str(error), file=os.path.dirname(file)))
     for name in new_hook_modules([(package, file)]):
         try:
             importlib.import_module(name)

@@ -24,8 +24,8 @@ TOP_LEVEL = {"pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md", "hotswap"
 BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
-VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions", "migrations", "peek", "shadow", "hooks",
-          "history"}
+VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions"}
+VALUES |= {"migrations", "peek", "shadow", "hooks", "history"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -59,7 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{part: VALUES | {"world"} for part in PROCESS | STAGES},
     "plan": VALUES,
     "migrations": {"errors"},
-    "hooks": {"errors"},
+    "history": {"errors"},
+    "hooks": {"errors", "history"},
     "convert": VALUES | {"commit"},
     "link": VALUES | {"world", "commit", "plan", "plugin", "convert"},
     "transition": VALUES | {"world", "plan"},

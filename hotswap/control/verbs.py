@@ -11,6 +11,7 @@ import click
 from hotswap.config import OPTIONS
 from hotswap.control.client import ask, find_process
 from hotswap.control.commands import COMMANDS, Command
+from hotswap.control.makemigrations import makemigrations
 from hotswap.control.terminal import write_lines
 from hotswap.errors import CODES, HotswapError
 
@@ -93,6 +94,9 @@ def _make_verb(command: Command) -> click.Command:
 
 for _command in COMMANDS.values():
     cli.add_command(_make_verb(_command))
+
+
+cli.add_command(makemigrations)
 
 
 @cli.command()

@@ -27,6 +27,7 @@ from hotswap.convert.arrivals import when_imported
 from hotswap.convert.leap import HookError, Leap, Step
 from hotswap.convert.state import State
 from hotswap.errors import MigrationError
+from hotswap.history import RECORDED
 from hotswap.kinds import OWN_CODES, vars_of
 from hotswap.migrations import LISTENERS, REGISTRY, Migration, name_of
 
@@ -262,7 +263,7 @@ def _stamped(stamp: Any, name: str) -> int | None:
 
 def _guess(cls: type, state: State, goal: int) -> int:
     """The version of a state without a stamp."""
-    shapes = SHAPES.get(name_of(cls), {})
+    shapes = {**RECORDED.get(name_of(cls), {}), **SHAPES.get(name_of(cls), {})}
     first = min(REGISTRY.of(name_of(cls)), default=goal)
     if not shapes:
         return first

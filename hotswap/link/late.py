@@ -85,7 +85,7 @@ def _old_draft(draft: Draft, world: World) -> Draft:
     dirt = Dirt(changed=set(_old_units(draft, recipe)))
     dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
     Follower(recipe, dirt, modules).follow()
-    return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=())
+    return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=(), hooks=())
 
 
 def _old_units(draft: Draft, recipe: Recipes) -> Iterable[Key]:

@@ -95,7 +95,7 @@ class _Planner:
                 setattr(migration, name, self.resolve(getattr(migration, name)))
             self._number(migration, gone)
             if (hook := _unfinished(migration)) is not None:
-                message = f"{migration.describe()} is not finished: {hook} sets a field to ..."
+                message = f"{migration.describe()} is not finished: {hook} has a ... for a value"
                 self._hold("HS309", migration, message, "put in the value, and save again")
             try:
                 self.table.update(checked(self.table, migration))
@@ -251,6 +251,9 @@ class _Planner:
 
 def _unfinished(migration: Migration) -> str | None:
     """The hook of a stub in which a person has not said yet what a field is to be."""
+    for step in migration.steps:
+        if not step.is_finished:
+            return step.text
     for hook in (migration.up, migration.down):
         code = getattr(hook, "__code__", None)
         if code is not None and any(const is ... for const in code.co_consts):

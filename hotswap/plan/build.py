@@ -102,8 +102,9 @@ class Surroundings:
 
 
 def build_plan(
-    edited: Iterable[EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: Iterable[str] = ()
-) -> Draft:
+    edited: Iterable[EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: Iterable[str] = (),
+    hooks: Mapping[str, Summary] = MappingProxyType({}),
+) -> Draft:  # fmt: skip
     """Compare, follow and decide; executes nothing.
 
     Args:
@@ -111,8 +112,9 @@ def build_plan(
         around: the rest of the program.
         new_summaries: the new texts of the edited modules, split into units.
         gone: loaded modules whose file was deleted.
+        hooks: new modules with migrations.
     """
-    return _Builder({item.module: item for item in edited}, around, new_summaries, tuple(gone)).build()
+    return _Builder({item.module: item for item in edited}, around, new_summaries, tuple(gone), hooks).build()
 
 
 def _pair(item: EditedModule, diff: UnitDiff) -> Pairing:
@@ -123,13 +125,15 @@ def _pair(item: EditedModule, diff: UnitDiff) -> Pairing:
 
 class _Builder:
     def __init__(
-        self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: tuple[str, ...]
-    ) -> None:
+        self, edited: dict[str, EditedModule], around: Surroundings, new_summaries: Mapping[str, Summary], gone: tuple[str, ...],
+        hooks: Mapping[str, Summary],
+    ) -> None:  # fmt: skip
+        self.hooks = tuple(hooks)
         self.gone = gone
         self.edited = edited
         self.around = around
         self.new = new_summaries
-        self.renames = {old: new for old, new in declared_renames(new_summaries).items() if not self._is_class(old)}
+        self.renames = {old: new for old, new in declared_renames({**new_summaries, **hooks}).items() if not self._is_class(old)}
         self.diffs = {
             name: diff_units(item.old_summary, self.new[name], renames_in(self.renames, name)) for name, item in edited.items()
         }
@@ -504,6 +508,7 @@ class _Builder:
             edited=self.edited,
             gone=self.gone,
             renames=self.renames,
+            hooks=self.hooks,
         )
 
     def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import attrs
 
 from hotswap.errors import CODES
+from hotswap.hooks import NAME as HOOKS
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
 from hotswap.watch.batch import Batch, FileState, find_git_lock
 from hotswap.watch.observer import POLL_INTERVAL, DirectoryWatch, RawEvent
@@ -200,11 +201,19 @@ class Watcher:
             for file in self._interest.find_below(event.path) | self._interest.find_below(event.dest or event.path):
                 batch.add(file, state, event.at)
             self._watch.renew()
+            self._note_hooks(event.dest or event.path, event.at, batch)
         elif event.kind == "moved":
             self._add_change(event.path, FileState.GONE, event.at, batch)
             self._add_change(event.dest, FileState.WHOLE, event.at, batch)
         elif event.kind in _STATE_AFTER:
             self._add_change(event.path, _STATE_AFTER[event.kind], event.at, batch)
+
+    def _note_hooks(self, folder: str, at: float, batch: Batch) -> None:
+        """A package gets its first migrations: nothing of that folder is loaded, so nobody has asked for it to be watched."""
+        if os.path.basename(folder) == HOOKS and os.path.isdir(folder):
+            self._watch.cover(os.path.join(folder, "__init__.py"))
+            for entry in os.listdir(folder):
+                self._add_change(os.path.join(folder, entry), FileState.MAYBE, at, batch)
 
     def _add_change(self, path: str, state: FileState, at: float, batch: Batch) -> None:
         files = self._interest.find(path)
