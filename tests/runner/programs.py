@@ -7,6 +7,7 @@ import queue
 import re
 import signal
 import subprocess
+import time
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -94,15 +95,18 @@ class Running:
         return self._wait(self.err, f".*(?:{pattern}).*")
 
     def _wait(self, lines: queue.SimpleQueue[str | None], pattern: str) -> str:
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                line = lines.get(timeout=PATIENCE)
+                line = lines.get(timeout=max(deadline - time.monotonic(), 0.01))
             except queue.Empty:
                 raise AssertionError(f"no line matched {pattern!r}:\n{''.join(self.seen)}") from None
             if line is None:
                 raise AssertionError(f"the program ended before a line matched {pattern!r}:\n{''.join(self.seen)}")
             if re.fullmatch(pattern, line):
                 return line
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no line matched {pattern!r} in time:\n{''.join(self.seen[-50:])}")
 
     def ask(self, *words: str) -> Ending:
         """Run another hotswap command."""
