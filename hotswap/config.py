@@ -32,12 +32,14 @@ class Option:
         flag: as written on the command line; ``--no-…`` sets the attribute to False.
         metavar: what a value is called in the help; empty for a switch.
         help: one line.
+        is_list: several values may be given; else the last one counts.
     """
 
     name: str
     flag: str
     metavar: str = ""
     help: str = ""
+    is_list: bool = True
 
     @property
     def env(self) -> str:
@@ -61,6 +63,8 @@ OPTIONS = (
     Option(name="restart", flag="--no-restart", help="Hold a change that needs a restart instead of restarting."),
     Option(name="json", flag="--json", help="Print one JSON line per report to stderr instead of a block for people."),
     Option(name="quiet", flag="--quiet", help="Print only what was not applied."),
+    Option(name="failure_budget", flag="--failure-budget", metavar="N", is_list=False,
+           help="Take a swap back by itself when more than N objects (or N%) cannot be converted."),
     Option(name="site_packages", flag="--site-packages", help="Manage installed packages too."),
 )
 
@@ -75,8 +79,48 @@ class Settings:
     restart: bool = True
     json: bool = False
     quiet: bool = False
+    failure_budget: str = ""
     site_packages: bool = False
     base: str = attrs.field(factory=os.getcwd)
+
+    @property
+    def budget(self) -> Budget | None:
+        return Budget.parse(self.failure_budget) if self.failure_budget else None
+
+
+@attrs.frozen
+class Budget:
+    """How many objects may fail to be converted before their swap is taken back.
+
+    Attributes:
+        count: objects; None where a share was given.
+        share: of all that the swap converts, from 0 to 1.
+    """
+
+    count: int | None = None
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, value: int | str) -> Budget:
+        """Read ``10`` or ``"1%"``.
+
+        Raises:
+            ConfigError: it is neither.
+        """
+        text = str(value).strip()
+        try:
+            found = cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(count=int(text))
+        except ValueError:
+            found = cls(count=-1)
+        if (found.count if found.count is not None else found.share) < 0:
+            raise ConfigError(f"failure-budget takes a number of objects or a share as 1%, not {value!r}")
+        return found
+
+    def is_exceeded(self, failed: int, total: int) -> bool:
+        return failed > (self.count if self.count is not None else self.share * total)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{self.share:.3%}"
 
 
 @attrs.frozen(kw_only=True)
@@ -120,7 +164,8 @@ def parse_run(argv: Sequence[str]) -> RunRequest:
                 raise ConfigError(f"{flag} takes no value")
             given[option.name] = option.value_when_given
         elif equals or rest:
-            given[option.name] = (*given.get(option.name, ()), value if equals else rest.pop(0))
+            text = value if equals else rest.pop(0)
+            given[option.name] = (*given.get(option.name, ()), text) if option.is_list else text
         else:
             raise ConfigError(f"{flag} needs a value: {flag} {option.metavar}")
     if not rest:
@@ -167,7 +212,9 @@ def load_settings(given: Mapping[str, Any] | None = None, *, cwd: str | None = N
     for path in merged.get("watch", ()):
         if not os.path.exists(path):
             raise ConfigError(f"watch: {path} does not exist")
-    return Settings(**merged)
+    settings = Settings(**merged)
+    settings.budget  # noqa: B018 - raises for one that cannot be read
+    return settings
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -176,7 +223,9 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
         text = environ.get(option.env)
         if text is None:
             continue
-        if option.metavar:
+        if not option.is_list:
+            values[option.name] = text
+        elif option.metavar:
             values[option.name] = tuple(part for part in text.split(os.pathsep) if part)
         elif text.lower() in ("1", "true", "yes", "on"):
             values[option.name] = True
@@ -225,6 +274,10 @@ def _checked(option: Option, value: object, path: str) -> object:
         if isinstance(value, bool):
             return value
         raise ConfigError(f"{path}: [tool.hotswap] {option.key} takes true or false")
+    if not option.is_list:
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            return str(value)
+        raise ConfigError(f"{path}: [tool.hotswap] {option.key} takes a number or a string")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise ConfigError(f"{path}: [tool.hotswap] {option.key} takes a list of strings")

@@ -98,6 +98,7 @@ class Engine:
     def __attrs_post_init__(self) -> None:
         self.world.ask_kind = self.plugins.value_kind
         self.converter.lock = self.lock
+        self.converter.on_exhausted = self._give_up
 
     # ---- the pipeline ----
 
@@ -513,8 +514,11 @@ class Engine:
 
     # ---- the way back and the state ----
 
-    def rollback(self) -> Report:
+    def rollback(self, because: str = "") -> Report:
         """Take back the newest swap: code, module data and classes are as before it.
+
+        Args:
+            because: why, where nobody has asked for it.
 
         Raises:
             RollbackError: there is nothing to take back.
@@ -542,6 +546,9 @@ class Engine:
                 self.world.mechanisms = applied.mechanisms
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice
             plan, left = applied.report.plan, [finding for finding, _ in applied.ran]
+            if because:
+                step = CODES["HS310"].remedy
+                left.insert(0, Finding(code="HS310", severity=Severity.KEPT, message=because, next_step=step))
             report = attrs.evolve(
                 self._report(plan, Verdict.SWAP, left, clock, None, applied.swap), number=applied.report.number, rolled_back=True
             )
@@ -549,6 +556,18 @@ class Engine:
             report = self._with_broken_plugins(report)
         self._tell(report)
         return report
+
+    def _give_up(self, request: Request, why: str) -> None:
+        """Too many objects could not be converted: take their swap back, if it is still the newest."""
+        with self.lock:
+            if not self.world.history or self.world.history[-1].swap.request is not request:
+                return
+            try:
+                self.rollback(because=why)
+            except RollbackError as error:
+                report = self.world.history[-1].report
+                finding = Finding(code="HS310", severity=Severity.KEPT, message=f"{why}. {error}", next_step="mend the migration")
+                self._tell(attrs.evolve(report, findings=(*report.findings, finding)))
 
     def confirm(self) -> int:
         """Let go of what was kept aside for a rollback; gives of how many objects."""

@@ -128,6 +128,8 @@ CODES: dict[str, Code] = _codes(
      "MigrationError when they are accessed.", "Mend the migration and save it, or call hotswap.retry()."),
     ("HS309", "unfinished migration", "A migration still has the ... of the stub that it was made from.",
      "Put in the value, and save again."),
+    ("HS310", "taken back by itself", "More objects could not be converted than the failure budget allows, so the swap was taken "
+     "back.", "Mend the migration and save it; hotswap preflight tries it on copies."),
     ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
      "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "

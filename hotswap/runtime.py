@@ -46,6 +46,7 @@ class Runtime:
         self._session = open_session(scope, self._take_report, self._take_finding)
         self._server: ControlServer | None = None
         self.engine = self._session.engine
+        self.engine.converter.budget = settings.budget
 
     def start(self) -> None:
         """Watch and serve; ``hotswap.swap()`` and its like, called by the program, mean this session."""

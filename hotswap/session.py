@@ -184,6 +184,7 @@ def start(
     watch: bool = True,
     poll: bool = False,
     ignore: Iterable[str] = (),
+    failure_budget: int | str | None = None,
     on_report: Callable[[Report], None] | None = None,
     on_finding: Callable[[Finding], None] | None = None,
 ) -> None:
@@ -196,6 +197,8 @@ def start(
         watch: swap on save, from a thread; without it only :func:`swap` swaps.
         poll: look at the files in intervals instead of asking the operating system.
         ignore: patterns of files to leave alone.
+        failure_budget: how many objects, or with ``"1%"`` which share, may fail to be converted before their swap is taken
+            back by itself; by default it never is.
         on_report: called with each report, in the thread that swapped. What it raises is shown and changes nothing.
         on_finding: called with what belongs to no swap: a file that cannot be read, polling that took over, an error in
             hotswap itself; by default it is printed to stderr.
@@ -207,6 +210,8 @@ def start(
     global _current
     tell = on_finding or _print_finding
     given: dict[str, Any] = {"ignore": tuple(ignore), "poll": poll}
+    if failure_budget is not None:
+        given["failure_budget"] = str(failure_budget)
     if paths is not None:
         given["watch"] = tuple(os.fspath(path) for path in paths)
     settings = load_settings(given)
@@ -214,6 +219,7 @@ def start(
         if _current is not None:
             _close(_current)
         _current = open_session(make_scope(settings), on_report, tell)
+        _current.engine.converter.budget = settings.budget
         if watch:
             _current.watcher = _start_watcher(_current, settings.poll, tell)
         files = _left_files(_current.engine)

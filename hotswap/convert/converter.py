@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ import attrs
 
 from hotswap.commit import NOTHING, Swap, Write
 from hotswap.commit import apply as commit_swap
+from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
@@ -73,6 +75,8 @@ class Converter:
 
     Attributes:
         lock: the engine's.
+        budget: how many objects may fail before a swap is taken back by itself; None for any number.
+        on_exhausted: told when there are more, with what the swap did and why.
         barriers: those that stand.
     """
 
@@ -80,6 +84,9 @@ class Converter:
     conversions: Conversions = attrs.Factory(Conversions)
     barriers: list[Barrier] = attrs.Factory(list)
     kept: list[Leap] = attrs.Factory(list)  # leaps that keep lost fields aside
+    budget: Budget | None = None
+    on_exhausted: Callable[[Request, str], None] = lambda request, why: None
+    _latest: Request | None = None  # of the newest swap, while it may have to be taken back
     _thread: threading.Thread | None = None
     _wake: threading.Event = attrs.Factory(threading.Event)
 
@@ -145,6 +152,7 @@ class Converter:
         request.up.clear()
         self.barriers += request.barriers
         self._record(request)
+        self._latest = request if any(leap.undoes is None for leap in request.leaps.values()) else None
         request.aside.clear()
         self.kept += request.leaps.values()
         self.conversions.settle(items, request.leaps, _codes_in(swap))
@@ -200,6 +208,7 @@ class Converter:
         while self.barriers or self.conversions.pending:
             self._wake.clear()
             converted = self._convert_all()
+            self._check_budget()
             if not self.finish():
                 # What is left waits for its access, has failed, or is being made; or a swap holds the lock.
                 self._wake.wait(0.002 if converted else 1.0 if self.conversions.pending else 0.01)
@@ -223,6 +232,19 @@ class Converter:
                 time.sleep(REST)
                 deadline = time.perf_counter() + SLICE
         return tried
+
+    def _check_budget(self) -> None:
+        """Take the newest swap back where too many of its objects have failed."""
+        request, conversions = self._latest, self.conversions
+        if self.budget is None or request is None or not conversions.failures:
+            return
+        waiting = [(key, conversions.pending.get(key)) for key in list(conversions.failures)]
+        failed = [key for key, entry in waiting if entry is not None and type(entry[0]) in request.leaps]
+        total = sum(conversions.entered[cls] for cls in request.leaps)
+        if failed and self.budget.is_exceeded(len(failed), total) and (first := conversions.failures.get(failed[0])) is not None:
+            self._latest = None
+            message = f"{len(failed):,} of {total:,} objects could not be converted, where the budget is {self.budget}"
+            self.on_exhausted(request, f"{message}: {first.message}")
 
     def finish(self) -> bool:
         """Take away the barriers that nobody waits behind; True where none is left."""

@@ -7,9 +7,9 @@ import queue
 import re
 import signal
 import subprocess
-import time
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -91,7 +91,7 @@ def test_paths_count_from_where_they_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("[tool.hotswap]\npol = true", "no setting 'pol'; it knows ignore, json, poll"),
+        ("[tool.hotswap]\npol = true", "no setting 'pol'; it knows failure-budget, ignore, json, poll"),
         ("[tool.hotswap]\npoll = 1", "poll takes true or false"),
         ("[tool.hotswap]\nwatch = 'src'", "watch takes a list of strings"),
         ("[tool.hotswap\n", "pyproject.toml"),
