@@ -34,6 +34,7 @@ from hotswap.errors import DeclarationError
 #: Takes the state, a private copy, and changes it; what it returns is not looked at.
 Hook = Callable[[Any], None]
 _F = TypeVar("_F", bound=Callable[..., Any])
+_E = TypeVar("_E", bound=enum.StrEnum)
 
 
 class When(enum.StrEnum):
@@ -42,6 +43,13 @@ class When(enum.StrEnum):
     LAZY = "lazy"  # a sweep in the background finds them
     EAGER = "eager"  # before the swap returns
     ON_ACCESS = "on_access"  # never: each waits for its first access
+
+
+class OnFailure(enum.StrEnum):
+    """What becomes of an object that could not be converted."""
+
+    RAISE = "raise"  # each access raises MigrationError
+    SERVE_OLD = "serve_old"  # it goes on with the old methods and the old state
 
 
 @attrs.define(eq=False)
@@ -57,6 +65,7 @@ class Migration:
         when: see :class:`When`.
         steps: declarative steps, see :func:`rename` and its like; they run before ``up``.
         renamed_from: what ``target`` was called before.
+        on_failure: see :class:`OnFailure`.
         module, file, line: where it is declared.
     """
 
@@ -73,6 +82,7 @@ class Migration:
     down: Hook | None = None
     after: Callable[[Any], None] | None = None
     renamed_from: str = ""
+    on_failure: OnFailure = OnFailure.RAISE
 
     @property
     def name(self) -> str:
@@ -300,12 +310,12 @@ class Attach:
 @overload
 def migrate(
     target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
-    renamed_from: type | str | None = None,
+    renamed_from: type | str | None = None, on_failure: str = "raise",
 ) -> Callable[[_F], _F]: ...  # fmt: skip
 @overload
 def migrate(
     target: type | str, frm: int | None = None, to: int | None = None, *, once: bool = False, when: str = "lazy",
-    steps: Iterable[TwoWay], renamed_from: type | str | None = None,
+    steps: Iterable[TwoWay], renamed_from: type | str | None = None, on_failure: str = "raise",
 ) -> None: ...  # fmt: skip
 def migrate(
     target: type | str,
@@ -316,6 +326,7 @@ def migrate(
     when: str = "lazy",
     steps: Iterable[TwoWay] | None = None,
     renamed_from: type | str | None = None,
+    on_failure: str = "raise",
 ) -> Any:
     """Declare how objects of a class become objects of its next version.
 
@@ -331,6 +342,7 @@ def migrate(
         steps: :func:`rename`, :func:`add`, :func:`drop`, :func:`convert`, :func:`split`, :func:`join`.
         renamed_from: ``"module:Name"`` that the class had before: the live class gets the new name, with its objects. It is
             read in the text, so it has to be written there as it is, and has to come with the new name in one save.
+        on_failure: what an object does that could not be converted: ``raise``, or ``serve_old``, see :class:`OnFailure`.
 
     Raises:
         DeclarationError: the target or the versions make no sense, or another migration leads from the same version.
@@ -344,7 +356,8 @@ def migrate(
         file=caller.f_code.co_filename,
         line=caller.f_lineno,
         once=once,
-        when=_when(when),
+        when=_choice(When, "when", when),
+        on_failure=_choice(OnFailure, "on_failure", on_failure),
         steps=tuple(steps or ()),
         renamed_from=name_of(renamed_from) if renamed_from is not None else "",
     )
@@ -388,8 +401,8 @@ def _next(frm: int | None, to: int | None) -> int | None:
     return frm + 1
 
 
-def _when(when: str) -> When:
+def _choice(kind: type[_E], name: str, given: str) -> _E:
     try:
-        return When(when)
+        return kind(given)
     except ValueError:
-        raise DeclarationError(f"when is one of {', '.join(When)}, not {when!r}") from None
+        raise DeclarationError(f"{name} is one of {', '.join(kind)}, not {given!r}") from None

@@ -98,8 +98,8 @@ def _reading(inner: Any, conversions: Conversions) -> Any:
         if (id(self) in pending or unsettled) and name != _CLASS:
             if name == "__setstate__":
                 restore(self)
-            else:
-                convert(self)
+            elif (old := convert(self)) is not None:
+                return old.get(self, name)
         return inner(self, name)
 
     return __getattribute__
@@ -109,9 +109,10 @@ def _setting(inner: Any, conversions: Conversions) -> Any:
     pending, unsettled, convert = conversions.pending, conversions.unsettled, conversions.convert
 
     def __setattr__(self: Any, name: str, value: Any) -> None:
-        if id(self) in pending or unsettled:
-            convert(self)
-        inner(self, name, value)
+        if (id(self) in pending or unsettled) and (old := convert(self)) is not None:
+            old.set(self, name, value)
+        else:
+            inner(self, name, value)
 
     return __setattr__
 
@@ -120,9 +121,10 @@ def _deleting(inner: Any, conversions: Conversions) -> Any:
     pending, unsettled, convert = conversions.pending, conversions.unsettled, conversions.convert
 
     def __delattr__(self: Any, name: str) -> None:
-        if id(self) in pending or unsettled:
-            convert(self)
-        inner(self, name)
+        if (id(self) in pending or unsettled) and (old := convert(self)) is not None:
+            old.delete(self, name)
+        else:
+            inner(self, name)
 
     return __delattr__
 

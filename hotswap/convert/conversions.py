@@ -32,6 +32,7 @@ import attrs
 
 from hotswap.commit import MISSING
 from hotswap.convert.leap import Fill, HookError, Leap, Step, cancel, failed
+from hotswap.convert.old import OldClass
 from hotswap.convert.state import Copies, Layout, State, are_plain
 from hotswap.errors import MigrationError
 from hotswap.migrations import When
@@ -51,10 +52,15 @@ _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "
 
 @attrs.frozen(eq=False)
 class Failure:
-    """Why an object is not converted; it is tried again after the next swap, or when somebody asks for it."""
+    """Why an object is not converted; it is tried again after the next swap, or when somebody asks for it.
+
+    Attributes:
+        old: serves the object meanwhile; None where each access raises.
+    """
 
     message: str
     cause: BaseException | None
+    old: OldClass | None = None
 
 
 @attrs.define(eq=False)
@@ -223,8 +229,11 @@ class Conversions:
 
     # ---- one object ----
 
-    def convert(self, item: Any) -> None:
+    def convert(self, item: Any) -> OldClass | None:
         """Make an object what its class is now. Called at each access while the object may have to be converted.
+
+        Returns:
+            What stands in for the class where the object cannot be converted and is served as before; else None.
 
         Raises:
             MigrationError: a hook failed, or cannot be waited for; the object is as it was.
@@ -234,15 +243,17 @@ class Conversions:
         key = id(item)
         if self._running and (running := self._running.get(get_ident())) is not None:
             if running[0] is item:
-                return  # its own hook looks at it, and sees it as it was
+                return None  # its own hook looks at it, and sees it as it was
             while running is not None:
                 if running[0] is item:
                     raise self._error(item, "its migration needs an object whose migration needs it")
                 running = running[1]
         if self._unmade and key in self._unmade and self._is_unmade(item):
-            return
+            return None
         while (entry := self.pending.get(key)) is not None:
             if self.failures and (failure := self.failures.get(key)) is not None:
+                if failure.old is not None:
+                    return failure.old
                 raise MigrationError(failure.message) from failure.cause
             epoch = self._number
             try:
@@ -262,9 +273,10 @@ class Conversions:
             else:
                 goes_on = self._convert(item, key, entry, route, epoch)
             if not goes_on:
-                return
+                return None
             if self.unsettled:
                 self._wait(item)
+        return None
 
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
@@ -296,7 +308,7 @@ class Conversions:
                 route.run(state)
         except HookError as error:
             if self.pending.get(key) is entry:
-                self._fail(item, key, error)
+                self._fail(item, key, error, self.leaps[type(item)][entry[1]].old)
             return True
         finally:
             if outer is None:
@@ -380,7 +392,7 @@ class Conversions:
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
         return found
 
-    def _fail(self, item: Any, key: int, error: HookError) -> None:
+    def _fail(self, item: Any, key: int, error: HookError, old: OldClass | None) -> None:
         step = error.step
         cause = error.__cause__
         message = (
@@ -388,7 +400,7 @@ class Conversions:
             f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
             "mend the migration and save it, or call hotswap.retry()"
         )
-        self.failures[key] = Failure(message, cause)
+        self.failures[key] = Failure(message, cause, old)
 
     def _error(self, item: Any, why: str) -> MigrationError:
         cls = type(item)

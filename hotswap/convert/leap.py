@@ -15,8 +15,9 @@ from typing import Any
 
 import attrs
 
+from hotswap.convert.old import OldClass
 from hotswap.convert.state import State
-from hotswap.migrations import Migration, When
+from hotswap.migrations import Migration, OnFailure, When
 
 
 @attrs.frozen(eq=False)
@@ -91,6 +92,7 @@ class Leap:
         gone: fields that it loses.
         undoes: the leap that this one takes back.
         has_fields: objects have fields before it, so one without any is just being made.
+        old: the class before it, where objects that cannot be converted are served as before.
     """
 
     steps: tuple[Step, ...]
@@ -100,6 +102,7 @@ class Leap:
     gone: frozenset[str] = frozenset()
     undoes: Leap | None = None
     has_fields: bool = False
+    old: OldClass | None = None
     aside: Aside = attrs.Factory(Aside)
 
     @property
@@ -116,6 +119,10 @@ class Leap:
     @property
     def is_once(self) -> bool:
         return self.undoes is None and any(step.migration.once for step in self.steps)
+
+    @property
+    def serves_old(self) -> bool:
+        return any(step.migration.on_failure is OnFailure.SERVE_OLD for step in self.steps)
 
     @property
     def irreversible(self) -> list[Step]:

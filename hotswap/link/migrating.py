@@ -22,7 +22,9 @@ from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.leap import Fill, Leap, Step
+from hotswap.convert.old import OldClass
 from hotswap.convert.stamps import equipping
+from hotswap.convert.state import Layout, State
 from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
 from hotswap.link.heap import with_subclasses
@@ -31,6 +33,7 @@ from hotswap.link.names import look_up
 from hotswap.link.views import Views
 from hotswap.migrations import REGISTRY, Key, Migration, checked, migrations_of, name_of
 from hotswap.model import Finding, Severity
+from hotswap.peek import reader_of
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Unit, unit_at
 from hotswap.world import World
@@ -172,11 +175,21 @@ class _Planner:
         if not steps or self.findings:
             return None
         classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
-        leaps = {cls: self._leap(cls, steps) for cls in classes}
+        leaps = {cls: self._with_old(cls, self._leap(cls, steps)) for cls in classes}
         self._tell(steps)
         owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
         shapes = {name_of(cls): self._shapes(cls, row) for cls, row in steps.items()}
         return Request(leaps, versions, owns, shapes=shapes, aside={cls: self._aside(leap) for cls, leap in leaps.items()})
+
+    def _with_old(self, cls: type, leap: Leap) -> Leap:
+        if not leap.serves_old:
+            return leap
+        names = reader_of(cls).candidates()
+
+        def read(item: Any) -> State:  # by what the class is then: it may lose slots, and get others with a later swap
+            return Layout(cls, names, leap.gone).read(item)[0]
+
+        return attrs.evolve(leap, old=OldClass.of(cls, self.world.is_managed, read))
 
     def _aside(self, leap: Leap) -> Leap:
         """A leap that can be tried before the commit."""
