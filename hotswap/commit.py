@@ -82,6 +82,7 @@ class Swap:
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
         request: what the convert stage does to objects that exist; None for nothing.
         imported: modules that were imported while it was linked; given up, it leaves none.
+        lost: fields that objects lose without a migration; they have them until the swap is confirmed.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -95,6 +96,7 @@ class Swap:
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
     request: Any = None
     imported: list[str] = attrs.Factory(list)
+    lost: list[tuple[type, tuple[str, ...]]] = attrs.Factory(list)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:

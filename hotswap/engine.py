@@ -27,7 +27,7 @@ from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.heap import list_instances
-from hotswap.link.instances import NO_INSTANCES, Census
+from hotswap.link.instances import NO_INSTANCES, Census, drop_fields
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import forget_imported, run_statement
 from hotswap.model import (
@@ -572,7 +572,11 @@ class Engine:
     def confirm(self) -> int:
         """Let go of what was kept aside for a rollback; gives of how many objects."""
         with self.lock:
-            return self.converter.confirm()
+            count = self.converter.confirm()
+            for applied in self.world.history:
+                count += sum(drop_fields(cls, names) for cls, names in applied.swap.lost)
+                applied.swap.lost.clear()
+            return count
 
     @staticmethod
     def _check_way_back(applied: AppliedSwap) -> None:

@@ -222,7 +222,8 @@ class _Linker:
         if self.look is not None and request is not None:
             self.look(request)
         migrated = request.leaps if request is not None else ()
-        found += prepare_shapes(self.draft, self.world, self.census, views, [live for _, live in classes], migrated)
+        lives = [live for _, live in classes]
+        found += prepare_shapes(self.draft, self.world, self.census, views, lives, migrated, self.swap.lost)
         held = [finding for finding in found if finding.severity is Severity.HELD]
         if held:
             raise LinkRefused(*held)

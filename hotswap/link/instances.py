@@ -22,9 +22,10 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, NOTHING, Call, Swap, Write
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
+from hotswap.peek import reader_of
 from hotswap.plugin.values import Field
 from hotswap.shadow import Shadow
 
@@ -152,6 +153,22 @@ class Census:
             Write((refs.extend, map(weakref.ref, lacking)), batch(map(object.__delattr__, _alive(refs), repeat(name)))),
             Write(NOTHING, batch(map(object.__setattr__, _alive(refs), repeat(name), repeat(None)))),
         ]
+
+
+def drop_fields(cls: type, names: Iterable[str]) -> int:
+    """Take fields from the objects of exactly one class; gives how many had one.
+
+    One that the class has again, or that its functions name, stays: they may set it later than others.
+    """
+    known = {*reader_of(cls).candidates(), *(name for base in cls.__mro__ for name in vars_of(base))}
+    gone = [name for name in names if name not in known]
+    count = 0
+    for item in list_instances([cls]).get(cls, ()) if gone and cls.__dictoffset__ else ():
+        had = [name for name in gone if own_attribute(item, name) is not MISSING]
+        for name in had:
+            object.__delattr__(item, name)
+        count += bool(had)
+    return count
 
 
 def _alive(refs: list[Any]) -> Iterator[Any]:

@@ -12,8 +12,8 @@
     a literal other than before                    keep theirs, which is named (HS401)
     another hash, objects are in a dict or set     HS302: they would not be found again
 
-Fields that a class loses stay on its objects. Without live objects nothing is asked; the commit fails, and is tried
-again, if one is made until then.
+Fields that a class loses stay on its objects until the change is confirmed. Without live objects nothing is asked; the
+commit fails, and is tried again, if one is made until then.
 """
 
 from __future__ import annotations
@@ -76,19 +76,21 @@ def make_views(
 
 
 def prepare_shapes(
-    draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Collection[type]
-) -> list[Finding]:
+    draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Collection[type],
+    lost: list[tuple[type, tuple[str, ...]]],
+) -> list[Finding]:  # fmt: skip
     """Compare the views of live objects, and prepare the writes that they need.
 
     Args:
         census: takes the writes.
         rebuilt: live classes that were built anew.
         migrated: classes whose objects are converted by migrations.
+        lost: takes the fields that objects lose by themselves.
 
     Returns:
         Findings; held ones stop the swap.
     """
-    return _Shapes(draft, world, census, views, rebuilt, {id(cls) for cls in migrated}).prepare()
+    return _Shapes(draft, world, census, views, rebuilt, {id(cls) for cls in migrated}, lost).prepare()
 
 
 def _old_summary(draft: Draft, module: str) -> Summary | None:
@@ -131,6 +133,7 @@ class _Shapes:
     views: Views
     rebuilt: list[type]
     migrated: set[int]
+    lost: list[tuple[type, tuple[str, ...]]]
     findings: list[Finding] = attrs.Factory(list)
 
     def prepare(self) -> list[Finding]:
@@ -230,6 +233,8 @@ class _Shapes:
         for text in change.new.unknown.keys() - change.old.unknown.keys() if objects else ():
             change.new.origin[""] = change.new.unknown[text]
             self._hold("HS301", change, "", f"{count} of {change.name} exist, and it cannot be known which fields new ones get")
+        if objects and change.gone:
+            self.lost.append((change.cls, tuple(change.gone)))
         for name in change.new.added(change.old):
             self._add_field(change, name)
         for name in change.new.texts.keys() & change.old.texts.keys():

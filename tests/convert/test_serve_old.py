@@ -112,7 +112,7 @@ def test_old_methods_on_old_data(program: Program) -> None:
     assert [(each.failed, each.left) for each in program.engine.status().classes] == [(1, ((1, 1),))]
     mended = NEW.replace('.split(" ")', '.ljust(9).split(" ", 1)')
     assert program.edit("shop", mended).applied
-    assert bad.label() == "new Plato    5" and bad.wrapped() == 1000
+    assert bad.label() == "new Plato     5" and bad.wrapped() == 1000
 
 
 def test_slots_and_a_rollback(program: Program) -> None:

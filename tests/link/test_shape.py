@@ -3,10 +3,13 @@ change is held with a question."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hotswap.testing import Judge, Outcome, Scenario
 from tests.link.judged import require, scenario
+from tests.link.program import Program
 
 TAKE = "import lib\nlib.thing = lib.Thing('old')"
 SHOW = "print([sorted(vars(t).items()) for t in (lib.thing, lib.Thing('new'))])"
@@ -622,3 +625,17 @@ class Thing:
 def test_what_nobody_knows_is_asked(case: Scenario, judge: Judge) -> None:
     """The change is held by its code while objects exist, and nothing of it is applied."""
     require(judge, case, Outcome.REFUSED)
+
+
+def test_field_that_goes_stays_until_the_change_is_confirmed(tmp_path: Path) -> None:
+    text = "class Cart:\n    def __init__(self):\n        self.items = []{more}\n    def use(self):\n        return {use}\n"
+    with Program(tmp_path) as program:
+        m = program.load("m", text.format(more="; self.note = {}; self.late = 1", use="self.note"))
+        carts = [m.Cart(), m.Cart()]
+        note = carts[0].note
+        assert program.edit("m", text.format(more="", use="self.late")).applied
+        program.engine.rollback()
+        assert carts[0].note is note and carts[0].use() is note
+        assert program.edit("m", text.format(more="", use="self.late")).applied
+        assert program.engine.confirm() == 2 and program.engine.confirm() == 0
+        assert [vars(cart) for cart in carts] == [{"items": [], "late": 1}] * 2, "a function of the class names what is left"
