@@ -13,7 +13,7 @@ from hotswap.errors import (
     UnsupportedError,
 )
 from hotswap.hooks import load_migrations
-from hotswap.migrations import migrate
+from hotswap.migrations import migrate, owner
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
 from hotswap.session import confirm, preflight, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
 
@@ -36,6 +36,7 @@ __all__ = [
     "confirm",
     "load_migrations",
     "migrate",
+    "owner",
     "preflight",
     "preview",
     "retry",

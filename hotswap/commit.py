@@ -83,6 +83,7 @@ class Swap:
         request: what the convert stage does to objects that exist; None for nothing.
         imported: modules that were imported while it was linked; given up, it leaves none.
         lost: fields that objects lose without a migration; they have them until the swap is confirmed.
+        rehashed: classes whose objects get another hash, and are in no dict or set but those of owners.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -97,6 +98,7 @@ class Swap:
     request: Any = None
     imported: list[str] = attrs.Factory(list)
     lost: list[tuple[type, tuple[str, ...]]] = attrs.Factory(list)
+    rehashed: list[type] = attrs.Factory(list)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:

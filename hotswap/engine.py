@@ -22,6 +22,7 @@ import attrs
 
 from hotswap import commit
 from hotswap.convert.converter import Converter, Request
+from hotswap.convert.owners import Holding, OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.hooks import new_hook_modules
@@ -236,6 +237,13 @@ class Engine:
             clock.mark("link")
             try:
                 clock.note("commit", self._apply(swap))
+            except OwnerError as error:
+                forget_imported(swap.imported, self.world)
+                finding = Finding(
+                    code="HS311", severity=Severity.HELD, message=str(error), file=error.owner.file, line=error.owner.line,
+                    next_step="mend the migration, or give it more time, and save again",
+                )  # fmt: skip
+                raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
             except commit.WriteError as error:
                 forget_imported(swap.imported, self.world)
                 if error.what != NO_INSTANCES:
@@ -248,7 +256,41 @@ class Engine:
         raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
 
     def _apply(self, swap: commit.Swap) -> float:
-        """Commit, and hand the objects that have to be converted on."""
+        """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
+
+        Raises:
+            OwnerError: that is not possible; nothing was changed.
+        """
+        holding = Holding()
+        holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
+        try:
+            took = self._apply_now(swap)
+            try:
+                self._convert_held(holding)
+            except OwnerError:
+                self._revert_now(swap)
+                for item, state in holding.states_before():
+                    self.converter.conversions.give(item, state)
+                raise
+            return took
+        finally:
+            holding.release()
+
+    def _convert_held(self, holding: Holding) -> None:
+        """Convert what owners hold, while their locks are held.
+
+        Raises:
+            OwnerError: an object cannot be converted, or its containers cannot take it.
+        """
+        for owner, items, _ in holding.found:
+            for item in items:
+                try:
+                    self.converter.conversions.convert(item)
+                except MigrationError as error:
+                    raise OwnerError(owner, str(error)) from error
+        holding.fill_anew()
+
+    def _apply_now(self, swap: commit.Swap) -> float:
         if swap.request is None:
             return commit.apply(swap)
         self.converter.before_commit(swap.request)
@@ -262,6 +304,17 @@ class Engine:
 
     def _revert(self, swap: commit.Swap) -> float:
         """The same for the way back."""
+        holding = Holding()
+        leaps = {cls: leap.back() for cls, leap in swap.request.leaps.items()} if swap.request is not None else {}
+        holding.take(leaps, swap.rehashed)
+        try:
+            took = self._revert_now(swap)
+            self._convert_held(holding)
+            return took
+        finally:
+            holding.release()
+
+    def _revert_now(self, swap: commit.Swap) -> float:
         if swap.request is None:
             return commit.revert(swap)
         request, then, census = self.converter.back(swap.request), commit.Swap(), Census()
@@ -533,6 +586,8 @@ class Engine:
             self._check_way_back(applied)
             try:
                 clock.note("commit", self._revert(applied.swap))
+            except OwnerError as error:
+                raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
             except commit.WriteError as error:
                 raise RollbackError(
                     f"swap {applied.report.number} cannot be taken back: the program has changed what it wrote "

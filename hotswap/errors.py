@@ -130,6 +130,8 @@ CODES: dict[str, Code] = _codes(
      "Put in the value, and save again."),
     ("HS310", "taken back by itself", "More objects could not be converted than the failure budget allows, so the swap was taken "
      "back.", "Mend the migration and save it; hotswap preflight tries it on copies."),
+    ("HS311", "structure not converted", "What an owner holds could not be converted whole: its lock could not be had in time, a "
+     "migration failed, or keys are equal now. Nothing was changed.", "Do what the message says, and save again."),
     ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
      "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "

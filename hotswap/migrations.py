@@ -291,6 +291,49 @@ def _declare(migration: Migration) -> None:
         listener(migration)
 
 
+@attrs.frozen(eq=False)
+class Owner:
+    """A structure that holds data, and its lock; see ``convert/owners.py``.
+
+    Attributes:
+        target: ``module:name`` of an object, or of a class, which stands for all of its objects.
+        lock: the name of an attribute of the structure, ``module:name``, or a function that takes it; None for no lock.
+        limit: so many seconds the lock is waited for and what it holds is converted.
+        file, line: where it is declared.
+    """
+
+    target: str
+    lock: str | Callable[[Any], Any] | None
+    limit: float
+    file: str
+    line: int
+
+
+#: By target.
+OWNERS: dict[str, Owner] = {}
+
+
+def owner(target: type | str, *, lock: str | Callable[[Any], Any] | None = None, limit: float = 5.0) -> None:
+    """Declare that what a structure holds is converted whole, while the structure's own lock is held.
+
+    Its dicts and sets are filled anew where their keys get another hash. It counts at once, also for the save that brings it.
+
+    Args:
+        target: ``"module:name"`` of the structure, or a class, which stands for all of its objects.
+        lock: the name of the attribute that is the lock, ``"module:name"`` of one, or a function that gives the lock of a
+            structure. It needs ``acquire(timeout=...)`` and ``release()``.
+        limit: seconds until the swap gives up, with nothing changed.
+
+    Raises:
+        DeclarationError: the target or the limit makes no sense.
+    """
+    if limit <= 0:
+        raise DeclarationError(f"limit is a number of seconds, not {limit!r}")
+    caller = sys._getframe(1)
+    name = name_of(target)
+    OWNERS[name] = Owner(name, lock, float(limit), caller.f_code.co_filename, caller.f_lineno)
+
+
 class Attach:
     """``hook.down`` and ``hook.after``: decorators that add a further function to a migration."""
 

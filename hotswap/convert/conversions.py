@@ -278,6 +278,12 @@ class Conversions:
                 self._wait(item)
         return None
 
+    def give(self, item: Any, state: State) -> None:
+        """Let an object that waits have a state that is known, instead of what its migrations would make."""
+        if (entry := self.pending.get(id(item))) is not None and (route := self._route(type(item), entry[1])) is not None:
+            self._progress[id(item)] = Progress(tuple(route.leaps), state, [])
+            self.convert(item)
+
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
         if self.unsettled:

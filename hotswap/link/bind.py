@@ -221,9 +221,9 @@ class _Linker:
             raise LinkRefused(*held)
         if self.look is not None and request is not None:
             self.look(request)
-        migrated = request.leaps if request is not None else ()
+        migrated = request.aside if request is not None else {}
         lives = [live for _, live in classes]
-        found += prepare_shapes(self.draft, self.world, self.census, views, lives, migrated, self.swap.lost)
+        found += prepare_shapes(self.draft, self.world, self.census, views, lives, migrated, self.swap.lost, self.swap.rehashed)
         held = [finding for finding in found if finding.severity is Severity.HELD]
         if held:
             raise LinkRefused(*held)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Collection
+from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING
@@ -40,14 +42,32 @@ def reads_bare(cls: type, name: str) -> bool:
     return reader is object.__getattribute__ and not hasattr(cls, "__getattr__") and class_attribute(cls, name) is MISSING
 
 
+def hash_names(cls: type) -> frozenset[str]:
+    """The names that the ``__hash__`` of a class and what it calls on the object mention; empty where it hashes by identity."""
+    found: set[str] = set()
+    pending = ["__hash__"]
+    while pending:
+        function = class_attribute(cls, pending.pop())
+        function = function.fget if is_a(function, property) else function
+        if type(function) is FunctionType:
+            new = set(function.__code__.co_names) - found
+            found |= new
+            pending += new
+    return frozenset(found)
+
+
 def without(items: list[Any], others: list[Any]) -> list[Any]:
     """Items that are not among others, by identity."""
     ids = {id(item) for item in others}
     return [item for item in items if id(item) not in ids]
 
 
-def in_hash_containers(items: list[Any]) -> list[Any]:
-    """Those objects that are keys or members of something: by themselves, in tuples, or as weak keys."""
+def in_hash_containers(items: list[Any], owned: Collection[int] = ()) -> list[Any]:
+    """Those objects that are keys or members of something: by themselves, in tuples, or as weak keys.
+
+    Args:
+        owned: ids of containers that do not count.
+    """
     by_id = {id(item): item for item in items}
     seekers: list[Any] = [*items, *(ref for item in items for ref in weakref.getweakrefs(item))]
     with nothing_hidden():
@@ -56,7 +76,7 @@ def in_hash_containers(items: list[Any]) -> list[Any]:
     wanted = {id(item) for item in (*seekers, *rows)}
     found: dict[int, Any] = {}
     for holder in holders:
-        for key in _keys(holder):
+        for key in _keys(holder) if id(holder) not in owned else ():
             if id(key) in wanted:
                 inside = list(key) if is_a(key, (tuple, frozenset)) else [key() if is_a(key, weakref.ref) else key]
                 found.update({id(item): item for item in inside if id(item) in by_id})

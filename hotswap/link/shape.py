@@ -22,22 +22,27 @@ import ast
 import enum
 import gc
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from hotswap.commit import MISSING
+from hotswap.convert.leap import HookError, Leap
+from hotswap.convert.owners import contents_of, structures_of
+from hotswap.convert.state import Copies, Layout, State
+from hotswap.fingerprint import same_value
 from hotswap.kinds import is_a
 from hotswap.link.fields import class_nodes, read_factories
 from hotswap.link.heap import list_instances, with_subclasses
-from hotswap.link.holders import class_attribute, in_hash_containers, own_attribute, reads_bare, without
+from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
 from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
-from hotswap.migrations import name_of
+from hotswap.migrations import OWNERS, name_of
 from hotswap.model import Finding, Severity
+from hotswap.peek import reader_of
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary
 from hotswap.plugin.defaults import is_immutable
@@ -76,21 +81,23 @@ def make_views(
 
 
 def prepare_shapes(
-    draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Collection[type],
-    lost: list[tuple[type, tuple[str, ...]]],
+    draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Mapping[type, Leap],
+    lost: list[tuple[type, tuple[str, ...]]], rehashed: list[type],
 ) -> list[Finding]:  # fmt: skip
     """Compare the views of live objects, and prepare the writes that they need.
 
     Args:
         census: takes the writes.
         rebuilt: live classes that were built anew.
-        migrated: classes whose objects are converted by migrations.
+        migrated: classes whose objects are converted by migrations, with what is done to them, as it can be tried aside.
         lost: takes the fields that objects lose by themselves.
+        rehashed: takes the classes whose objects get another hash where owners hold them.
 
     Returns:
         Findings; held ones stop the swap.
     """
-    return _Shapes(draft, world, census, views, rebuilt, {id(cls) for cls in migrated}, lost).prepare()
+    by_id = {id(cls): (cls, leap) for cls, leap in migrated.items()}  # a metaclass may have an __eq__ of its own
+    return _Shapes(draft, world, census, views, rebuilt, by_id, lost, rehashed).prepare()
 
 
 def _old_summary(draft: Draft, module: str) -> Summary | None:
@@ -132,16 +139,18 @@ class _Shapes:
     census: Census
     views: Views
     rebuilt: list[type]
-    migrated: set[int]
+    migrated: Mapping[int, tuple[type, Leap]]
     lost: list[tuple[type, tuple[str, ...]]]
+    rehashed: list[type]
     findings: list[Finding] = attrs.Factory(list)
 
     def prepare(self) -> list[Finding]:
         concerned = {id(sub): sub for cls in self._edited_classes() for sub in with_subclasses(cls)}
+        concerned |= {number: cls for number, (cls, _) in self.migrated.items()}
         # Members of an enum are made by its class statement, which is executed whenever what makes them changes.
         concerned = {number: cls for number, cls in concerned.items() if not is_a(cls, enum.EnumType)}
         changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
-        changes = [change for change in changes if change.new.differs(change.old)]
+        changes = [change for change in changes if change.new.differs(change.old) or self._hash_names(change.cls)]
         if changes:
             found = list_instances([change.cls for change in changes if not self._is_left_to_migrations(change)])
             for change in changes:
@@ -158,7 +167,11 @@ class _Shapes:
     def _is_left_to_migrations(self, change: _Change) -> bool:
         """True where nothing is asked about the objects, so that they need not be listed."""
         same = change.old.fixed == change.new.fixed and change.old.hashing == change.new.hashing
-        return id(change.cls) in self.migrated and same
+        return id(change.cls) in self.migrated and same and not self._hash_names(change.cls)
+
+    def _hash_names(self, cls: type) -> frozenset[str]:
+        """What the objects of a class that migrations change are hashed by; empty for their identity."""
+        return hash_names(self.views.staged.get(id(cls), cls)) if id(cls) in self.migrated else frozenset()
 
     def _name_factories(self) -> None:
         """Fields that functions begin to give to the objects that they make, and that objects from before lack."""
@@ -224,7 +237,11 @@ class _Shapes:
             return
         if change.new.fixed is not None:
             return
-        if objects and change.old.hashing != change.new.hashing and (held := in_hash_containers(objects)):
+        is_rehashed = bool(objects) and (change.old.hashing != change.new.hashing or self._changes_hash(change))
+        owned = self._owned(change.cls) if is_rehashed else set()
+        if owned:
+            self.rehashed.append(change.cls)
+        if is_rehashed and (held := in_hash_containers(objects, owned)):
             self._hold("HS302", change, "", f"{_count(held)} of {change.name} are in a dict or a set, and would get another hash")
         if id(change.cls) in self.migrated:
             return
@@ -239,6 +256,29 @@ class _Shapes:
             self._add_field(change, name)
         for name in change.new.texts.keys() & change.old.texts.keys():
             self._keep_field(change, name)
+
+    def _changes_hash(self, change: _Change) -> bool:
+        """True where migrations change fields by which objects are hashed; tried on copies of those that are keys."""
+        names = self._hash_names(change.cls)
+        if not names or (leap := self.migrated[id(change.cls)][1]).is_once:
+            return False
+        layout = Layout(change.cls, reader_of(change.cls).candidates(), leap.lost)
+        for item in in_hash_containers(change.objects):
+            before = layout.read(item)[0]
+            state = State(before)
+            Copies.of(state)
+            try:
+                leap.run(state, item)
+            except HookError:
+                continue  # it stays as it is
+            if any(not same_value(before.get(name, MISSING), state.get(name, MISSING)) for name in names):
+                return True
+        return False
+
+    def _owned(self, cls: type) -> set[int]:
+        """The dicts and sets with objects of a class for keys that are filled anew under the locks of their owners."""
+        found = [contents_of(each, {id(cls)})[1] for owner in OWNERS.values() for each in structures_of(owner)]
+        return {id(container) for containers in found for container in containers}
 
     def _add_field(self, change: _Change, name: str) -> None:
         cls, field = change.cls, change.new.fields[name]
