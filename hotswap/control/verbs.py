@@ -12,6 +12,7 @@ from hotswap.config import OPTIONS
 from hotswap.control.client import ask, find_process
 from hotswap.control.commands import COMMANDS, Command
 from hotswap.control.makemigrations import makemigrations
+from hotswap.control.progress import wait
 from hotswap.control.terminal import write_lines
 from hotswap.errors import CODES, HotswapError
 
@@ -97,6 +98,7 @@ for _command in COMMANDS.values():
 
 
 cli.add_command(makemigrations)
+cli.add_command(wait)
 
 
 @cli.command()

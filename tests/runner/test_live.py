@@ -533,3 +533,22 @@ def test_a_held_class_is_released_by_the_first_file_of_a_package_of_migrations(f
         hooks += "migrate('shop.cart:Cart', 1, steps=[rename('n', 'count')])\n"
         write_files(folder, {"shop/hotswap_migrations/__init__.py": "", "shop/hotswap_migrations/cart_2.py": hooks})
         running.wait_out(r"\d+ \{'count': 3\} \d+")
+
+
+def test_wait_ends_when_all_objects_are_converted_or_says_which_are_not(folder: Path, runtime: Path) -> None:
+    box = "class Box:\n    def __init__(self, {0}):\n        self.{0} = {0}\n"
+    hook = "from hotswap import migrate\n@migrate('shelf:Box')\ndef up(state):\n    {0}state.m = state.pop('n')\n"
+    hook += "@up.down\ndef _(state):\n    state.n = state.pop('m')\n"
+    keep = "import shelf\nKEEP = [shelf.Box(n) for n in range(500)]\n"
+    app = LOOP.replace("lib.word()", "len(KEEP)").replace("import lib\n", keep)
+    write_files(folder, {"app.py": app, "shelf.py": box.format("n")})
+    with Running(folder, runtime, "app.py") as running:
+        running.wait_out(r"\d+ 500 \d+")
+        write_files(folder, {"shelf.py": box.format("m") + hook.format("if state.n == 7: raise ValueError(7)\n    ")})
+        running.wait_err("swap 1")
+        ending = running.ask("wait", "--timeout", "20")
+        assert ending.code == 1 and ending.out == "shelf.Box: 499 converted, 1 left, 1 failed\n" and not ending.err
+        write_files(folder, {"shelf.py": box.format("m") + hook.format("")})
+        running.wait_err("swap 2")
+        ending = running.ask("wait")
+        assert ending.code == 0 and ending.out in ("all objects are converted\n", "shelf.Box: 500 converted, 0 left, 0 failed\n")
