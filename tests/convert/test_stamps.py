@@ -159,3 +159,30 @@ def test_class_stamps_its_states_whenever_its_migration_is_declared(order: str, 
     script += "len([f for f in sys.meta_path if 'hotswap' in type(f).__module__]))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout == "{'b': 5} ModuleSpec 0\n", done.stderr
+
+
+def test_class_that_gets_a_state_of_its_own_later_leaves_others_alone(program: Program) -> None:
+    text = """
+from hotswap import migrate
+class A:
+    def __init__(self):
+        self.x = 1
+{own}
+class B(object):
+    def __init__(self):
+        self.x = 2
+@migrate("m:A", 1)
+def up(state):
+    pass
+@migrate("m:B", 1)
+def up_b(state):
+    pass
+"""
+    m = program.load("m", text.format(own=""))
+    assert pickle.loads(pickle.dumps(m.A())).x == 1 and b"hotswap" in pickle.dumps(m.B())
+    own = "    def __getstate__(self):\n        return {'x': 10}\n"
+    assert program.edit("m", text.format(own=own)).applied
+    assert pickle.loads(pickle.dumps(m.A())).x == 10
+    assert pickle.loads(pickle.dumps(m.B())).x == 2 and b"hotswap" in pickle.dumps(m.B())
+    program.engine.rollback()
+    assert pickle.loads(pickle.dumps(m.A())).x == 1 and b"hotswap" in pickle.dumps(m.A())
