@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import attrs
 
@@ -126,8 +126,15 @@ class Engine:
             if report.applied:
                 self.plugins.after_commit(report)
             report = self._with_broken_plugins(report)
+            eager = self.converter.take_eager()
+        report = self._with_eager(report, eager)
         self._tell(report)
         return report
+
+    def _with_eager(self, report: Report, items: list[Any]) -> Report:
+        """Convert what wants to be converted before the swap returns; no lock is held, since program code runs."""
+        found = [Finding(code="HS308", severity=Severity.KEPT, message=str(e)) for e in self.converter.convert_each(items)]
+        return attrs.evolve(report, findings=(*report.findings, *found)) if found else report
 
     @contextmanager
     def _mark_swapping(self) -> Iterator[None]:
@@ -218,6 +225,7 @@ class Engine:
             del self.world.history[:-HISTORY]
             self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
         self.world.note_removed(swap.removed)
+        self.converter.watch(swap.request)
         self.converter.retry(None)  # what failed may be mended
         return report
 
@@ -299,7 +307,7 @@ class Engine:
         except BaseException:
             self.converter.cancel(swap.request)
             raise
-        swap.findings += [_not_converted(error) for error in self.converter.after_commit(swap.request, swap)]
+        self.converter.after_commit(swap.request, swap)
         return took
 
     def _revert(self, swap: commit.Swap) -> float:
@@ -567,11 +575,12 @@ class Engine:
 
     # ---- the way back and the state ----
 
-    def rollback(self, because: str = "") -> Report:
+    def rollback(self, because: str = "", only: Request | None = None) -> Report:
         """Take back the newest swap: code, module data and classes are as before it.
 
         Args:
             because: why, where nobody has asked for it.
+            only: what the swap did to objects that is meant; None for whatever is the newest.
 
         Raises:
             RollbackError: there is nothing to take back.
@@ -583,6 +592,8 @@ class Engine:
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
             applied = self.world.history[-1]
+            if only is not None and applied.swap.request is not only:
+                raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
             try:
                 clock.note("commit", self._revert(applied.swap))
@@ -609,20 +620,21 @@ class Engine:
             )
             self.plugins.after_rollback(report)
             report = self._with_broken_plugins(report)
+            eager = self.converter.take_eager()
+        report = self._with_eager(report, eager)
         self._tell(report)
         return report
 
     def _give_up(self, request: Request, why: str) -> None:
         """Too many objects could not be converted: take their swap back, if it is still the newest."""
-        with self.lock:
-            if not self.world.history or self.world.history[-1].swap.request is not request:
-                return
-            try:
-                self.rollback(because=why)
-            except RollbackError as error:
-                report = self.world.history[-1].report
-                finding = Finding(code="HS310", severity=Severity.KEPT, message=f"{why}. {error}", next_step="mend the migration")
-                self._tell(attrs.evolve(report, findings=(*report.findings, finding)))
+        applied = next((each for each in self.world.history if each.swap.request is request), None)
+        if applied is None:
+            return
+        try:
+            self.rollback(because=why, only=request)
+        except RollbackError as error:
+            finding = Finding(code="HS310", severity=Severity.KEPT, message=f"{why}. {error}", next_step="mend the migration")
+            self._tell(attrs.evolve(applied.report, findings=(*applied.report.findings, finding)))
 
     def confirm(self) -> int:
         """Let go of what was kept aside for a rollback; gives of how many objects."""
@@ -687,10 +699,6 @@ class Engine:
             writes=len(swap.writes) if swap is not None else 0,
             timing=clock.timing(seen_at),
         )
-
-
-def _not_converted(error: MigrationError) -> Finding:
-    return Finding(code="HS308", severity=Severity.KEPT, message=str(error))
 
 
 class _Clock:

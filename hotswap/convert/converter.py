@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -86,6 +86,7 @@ class Converter:
     kept: list[Leap] = attrs.Factory(list)  # leaps that keep lost fields aside
     budget: Budget | None = None
     on_exhausted: Callable[[Request, str], None] = lambda request, why: None
+    _eager: list[Any] = attrs.Factory(list)
     _latest: Request | None = None  # of the newest swap, while it may have to be taken back
     _thread: threading.Thread | None = None
     _wake: threading.Event = attrs.Factory(threading.Event)
@@ -140,8 +141,8 @@ class Converter:
         request.fresh.clear()
         self.conversions.release()
 
-    def after_commit(self, request: Request, swap: Swap) -> list[MigrationError]:
-        """Enter the objects; convert those that asked for it at once. Gives what these raised."""
+    def after_commit(self, request: Request, swap: Swap) -> None:
+        """Enter the objects; those that want to be converted at once are for :meth:`take_eager`."""
         fresh = set(map(id, request.fresh))
         kinds = {id(cls) for cls in request.leaps}  # by id: a metaclass may have an __eq__ of its own
         items = [item for item in request.items if id(type(item)) in kinds and id(item) not in fresh]
@@ -152,19 +153,30 @@ class Converter:
         request.up.clear()
         self.barriers += request.barriers
         self._record(request)
-        self._latest = request if any(leap.undoes is None for leap in request.leaps.values()) else None
         request.aside.clear()
         self.kept += request.leaps.values()
         self.conversions.settle(items, request.leaps, _codes_in(swap))
         eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}
-        raised = []
-        for item in items if eager else ():
-            if type(item) in eager:
-                try:
-                    self.conversions.convert(item)
-                except MigrationError as error:
-                    raised.append(error)
+        self._eager += [item for item in items if type(item) in eager] if eager else ()
         self.start()
+
+    def watch(self, request: Request | None) -> None:
+        """From now on this is what is taken back where too many objects fail."""
+        self._latest = request
+
+    def take_eager(self) -> list[Any]:
+        """The objects that want to be converted before the swap returns, once."""
+        found, self._eager = self._eager, []
+        return found
+
+    def convert_each(self, items: Iterable[Any]) -> list[MigrationError]:
+        """Convert objects now; no lock is held. Gives what they raised."""
+        raised = []
+        for item in items:
+            try:
+                self.conversions.convert(item)
+            except MigrationError as error:
+                raised.append(error)
         return raised
 
     def _record(self, request: Request) -> None:

@@ -396,3 +396,20 @@ def test_hook_that_does_not_run_when_it_is_called_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="cannot be async"):
         migrate("shop:C", 1)(later)
+
+
+def test_eager_hooks_run_without_a_lock_of_ours(program: Program) -> None:
+    """One may wait for a thread that asks for a swap."""
+    shop = program.load("shop", CART)
+    shop.keep = shop.Cart("Ada Lovelace")
+    shop.ASKED = []
+
+    def ask() -> None:
+        with program.engine.lock:
+            shop.ASKED.append("had it")
+
+    shop.ASK = ask
+    body = f"import threading\n    thread = threading.Thread(target=ASK)\n    thread.start()\n    thread.join(20)\n    {BODY}"
+    text = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="eager")').replace(BODY, body)
+    assert program.edit("shop", text).applied
+    assert shop.ASKED == ["had it"] and shop.keep.last == "Lovelace"
