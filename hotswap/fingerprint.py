@@ -31,7 +31,7 @@ import wrapt
 
 from hotswap.kinds import PROXY, is_a
 from hotswap.peek import peek
-from hotswap.shadow import coming_slots, hidden_slots, is_slot
+from hotswap.shadow import coming_slots, hidden_slots, is_slot, value_in
 
 #: A value of more parts than this is not fingerprinted: its state at load time then counts as unknown.
 LIMIT = 50_000
@@ -362,6 +362,9 @@ _PLAIN_ITERS = frozenset(t.__iter__ for t in (list, tuple, dict, set, frozenset,
 }
 
 
+_NO_VALUE: Any = object()
+
+
 def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     """Filled slots of an instance, by name, read through the slot descriptors."""
     found = []
@@ -372,8 +375,8 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
                     found.append((name, item.__get__(value, kind)))
                 except AttributeError:
                     continue
-    found += [(name, slot.look(value, None)) for name, slot in coming_slots(kind).items() if slot.has(value)]
-    return found
+    coming = [(name, value_in(slot, value, _NO_VALUE)) for name, slot in coming_slots(kind).items()]
+    return found + [(name, item) for name, item in coming if item is not _NO_VALUE]
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:

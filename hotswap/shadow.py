@@ -70,9 +70,6 @@ class Shadow:
             raise AttributeError(self.__name__) from None
         self._ids.pop(id(ref), None)
 
-    def has(self, item: Any) -> bool:
-        return id(item) in self.values
-
     def look(self, item: Any, default: Any) -> Any:
         """The value of an object, or the default."""
         found = self.values.get(id(item))
@@ -123,12 +120,14 @@ def hidden_slots(cls: type) -> dict[str, Any]:
 
 #: Slots that classes get with the swap that is linked just now, by id of the class and by name. Objects that it makes
 #: aside have values there already.
-_COMING: dict[int, dict[str, Shadow]] = {}
+_COMING: dict[int, dict[str, Any]] = {}
 
 
 def announce(cls: type, names: Iterable[str]) -> None:
-    """A class will have further slots when the swap is committed that is linked just now."""
-    _COMING[id(cls)] = {name: Shadow(cls, name) for name in names}
+    """A class will have further slots when the swap is committed that is linked just now. One that it had is the same again,
+    with the values that objects have there still, as the attributes of other objects stay."""
+    spare = spare_slots(cls)
+    _COMING[id(cls)] = {name: spare.get(name) or Shadow(cls, name) for name in names}
 
 
 def forget_coming() -> None:
@@ -136,13 +135,21 @@ def forget_coming() -> None:
     _COMING.clear()
 
 
-def coming_slots(cls: type) -> dict[str, Shadow]:
+def coming_slots(cls: type) -> dict[str, Any]:
     """The slots that a class and its bases will have, by name."""
-    found: dict[str, Shadow] = {}
+    found: dict[str, Any] = {}
     for base in cls.__mro__ if _COMING else ():
         for name, slot in _COMING.get(id(base), {}).items():
             found.setdefault(name, slot)
     return found
+
+
+def value_in(slot: Any, item: Any, default: Any) -> Any:
+    """The value of an object in a slot of its class or of a class that it had, or the default."""
+    try:
+        return slot.__get__(item, type(item))
+    except AttributeError:
+        return default
 
 
 def is_slot(value: object) -> TypeGuard[Any]:

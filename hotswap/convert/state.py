@@ -23,7 +23,7 @@ from hotswap.commit import MISSING, Call
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_own
 from hotswap.peek import Reader, own_dict, static_base
-from hotswap.shadow import Shadow, hidden_slots, shadows_of
+from hotswap.shadow import Shadow, hidden_slots, shadows_of, value_in
 
 _HEAP_TYPE = 1 << 9
 _MAPPINGS = frozenset({dict, OrderedDict})
@@ -89,7 +89,7 @@ class Layout:
                 if (value := shadow.look(item, MISSING)) is not MISSING:
                     found[name] = value
             for name, slot in self.hidden.items():
-                if (value := _value_in(slot, item)) is not MISSING:
+                if (value := value_in(slot, item, MISSING)) is not MISSING:
                     found.setdefault(name, value)
         return cast(State, found), own
 
@@ -120,13 +120,6 @@ class Layout:
             return calls + [(dict.pop, own, name, None) for name in gone if name not in self.slots]
         calls += [(dict.update, own, dict(changed))] if changed else []
         return calls + [(dict.pop, own, name, None) for name in gone]
-
-
-def _value_in(slot: Any, item: Any) -> Any:
-    try:
-        return slot.__get__(item, type(item))
-    except AttributeError:
-        return MISSING
 
 
 @attrs.define(eq=False)

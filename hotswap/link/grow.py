@@ -1,7 +1,8 @@
 """Slots that come and go. CPython fixes the size of objects when their class is made, so the live class cannot have others.
 
     a slot comes    a descriptor takes its place that keeps the values beside the objects, see ``shadow.py``
-    a slot goes     the class loses it; its values stay in the objects, which lead to them again when the swap is taken back
+    a slot goes     the class loses it; its values stay in the objects until the change is confirmed
+    it comes back   by a rollback or by another save: the class gets the same slot, with the values that are there
 
 Objects without weak references and without a dict cannot be kept apart from others that get their id later: HS201.
 """
@@ -27,7 +28,8 @@ def why_not(live: type, staged: type) -> str:
     for what, offset in (("a dict", "__dictoffset__"), ("weak references", "__weakrefoffset__")):
         if bool(getattr(live, offset)) != bool(getattr(staged, offset)):
             return f"its objects {'have' if getattr(live, offset) else 'do not have'} {what}"
-    if (comes := _slots_of(staged) - _slots_of(live)) and not live.__dictoffset__ and not live.__weakrefoffset__:
+    comes = _slots_of(staged) - _slots_of(live) - spare_slots(live).keys()
+    if comes and not live.__dictoffset__ and not live.__weakrefoffset__:
         return f"{', '.join(sorted(comes))} would be a new slot, and its objects have no weak references to keep it by"
     return ""
 
@@ -39,7 +41,10 @@ def announce_slots(pairs: Iterable[tuple[type, type]]) -> None:
         pairs: staged class, live class.
     """
     for staged, live in pairs:
-        if live.__weakrefoffset__ and (comes := _slots_of(staged) - _slots_of(live)):
+        comes = _slots_of(staged) - _slots_of(live)
+        if not live.__weakrefoffset__:
+            comes &= spare_slots(live).keys()
+        if comes:
             announce(live, sorted(comes))
 
 
@@ -71,9 +76,9 @@ def change_slots(swap: Swap, pair: ClassPair) -> None:
     spare, coming = spare_slots(live), coming_slots(live)
     for name in sorted(mine - theirs):
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"), _setting(spare, name, live.__dict__[name]))
-    for name in sorted(theirs - mine) if live.__weakrefoffset__ else ():  # else they are in the objects' dicts
+    for name in sorted((theirs - mine) & coming.keys()):  # others are in the objects' dicts
         swap.add(set_class(live, name, coming[name], f"{pair.path}.{name} added"))
-        swap.add(Write((bool,), (dict.__setitem__, spare, name, coming[name])))
+        swap.add(Write((dict.pop, spare, name, None), (dict.__setitem__, spare, name, coming[name])))
     if "__slots__" in pair.staged.__dict__:
         swap.add(set_class(live, "__slots__", pair.staged.__dict__["__slots__"]))
     for cls in with_subclasses(live):

@@ -27,7 +27,7 @@ from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.peek import reader_of
 from hotswap.plugin.values import Field
-from hotswap.shadow import Shadow
+from hotswap.shadow import Shadow, hidden_slots, value_in
 
 #: The write that fails where an object was made of a class that had none when it was linked.
 NO_INSTANCES = "no instances"
@@ -114,11 +114,11 @@ class Census:
         nobody: dict[int, None] = {}
         self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), NOTHING, NO_INSTANCES))
 
-    def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None, shadow: Shadow | None) -> None:
+    def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None, slot: Any = None) -> None:
         """Give all instances of exactly one class a field that they lack; the way back takes it from them.
 
         Args:
-            shadow: where it is kept beside them.
+            slot: that the class will have, or one that is kept beside the objects; None for an attribute like others.
             owners: objects that have the field already, where that cannot be asked of the object in C; None where
                 reading the attribute runs no code of the program.
         """
@@ -134,9 +134,12 @@ class Census:
             Write((candidates.extend, self.pick([cls])), NOTHING),
             Write((lacking.extend, compress(candidates, lacks)), NOTHING),
         ]
-        if shadow is not None:
-            self.first += [Write(call, NOTHING, what) for call in shadow.storing_all(lacking, values)]
-            self.first += [Write(NOTHING, call) for call in shadow.clearing()]
+        if type(slot) is Shadow:
+            is_new = not slot.values
+            self.first += [Write(call, NOTHING, what) for call in slot.storing_all(lacking, values)]
+            self.first += [Write(NOTHING, call) for call in slot.clearing()] if is_new else ()
+        elif slot is not None:
+            self.first.append(Write(batch(map(slot.__set__, lacking, values)), NOTHING, what))
         else:
             self.first += [
                 *self._take_back(cls, name, lacking),
@@ -163,11 +166,15 @@ def drop_fields(cls: type, names: Iterable[str]) -> int:
     known = {*reader_of(cls).candidates(), *(name for base in cls.__mro__ for name in vars_of(base))}
     gone = [name for name in names if name not in known]
     count = 0
-    for item in list_instances([cls]).get(cls, ()) if gone and cls.__dictoffset__ else ():
-        had = [name for name in gone if own_attribute(item, name) is not MISSING]
+    hidden = hidden_slots(cls)
+    for item in list_instances([cls]).get(cls, ()) if gone else ():
+        had = [name for name in gone if name not in hidden and own_attribute(item, name) is not MISSING]
         for name in had:
             object.__delattr__(item, name)
-        count += bool(had)
+        slots = [slot for name, slot in hidden.items() if name in gone and value_in(slot, item, MISSING) is not MISSING]
+        for slot in slots:
+            slot.__delete__(item)
+        count += bool(had or slots)
     return count
 
 

@@ -283,10 +283,10 @@ class _Shapes:
     def _add_field(self, change: _Change, name: str) -> None:
         cls, field = change.cls, change.new.fields[name]
         held = class_attribute(cls, name)
-        shadow = coming_slots(cls).get(name) or (held if type(held) is Shadow else None)
-        if not cls.__dictoffset__ and shadow is None and not is_slot(held):
+        slot = coming_slots(cls).get(name) or (held if type(held) is Shadow else None)
+        if not cls.__dictoffset__ and slot is None and not is_slot(held):
             return  # the new __init__ raises for new objects too, or the layout is refused
-        is_bare = shadow is None and reads_bare(cls, name)
+        is_bare = slot is None and reads_bare(cls, name)
         owners = None if is_bare else [o for o in change.objects if own_attribute(o, name) is not MISSING]
         if owners is None:
             lacking = [o for o in change.objects if getattr(o, name, MISSING) is MISSING]
@@ -302,7 +302,7 @@ class _Shapes:
             self._hold("HS303", change, name, message, step)
         elif not why:
             default = self.views.resolve(field.default)
-            self.census.fill(cls, name, attrs.evolve(field, default=default), owners, shadow)
+            self.census.fill(cls, name, attrs.evolve(field, default=default), owners, slot)
 
     def _why_not(self, cls: type, name: str, field: Field) -> str:
         """Why objects cannot be given a field without asking; empty where they can."""

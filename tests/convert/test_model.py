@@ -4,6 +4,8 @@
     version 2    n, tags, label       a new field, by a hook
     version 3    n, marks, label      a field is renamed, by a declarative step
     version 4    n, marks, first      label is cut, and kept aside for the way back
+
+The class is a plain one, or one of attrs with slots, whose new fields are kept beside its objects.
 """
 
 from __future__ import annotations
@@ -56,11 +58,22 @@ def _(state):
 Fields = dict[str, Any]
 
 
-def write(version: int, when: str) -> str:
+def write(version: int, when: str, kind: str) -> str:
     names = FIELDS[version]
-    lines = ["from hotswap import migrate", "from hotswap.migrations import rename", "", "", "class Box:"]
-    lines += [f"    def __init__(self, {', '.join(names)}):", *(f"        self.{name} = {name}" for name in names), ""]
+    lines = ["import attrs", "from hotswap import migrate", "from hotswap.migrations import rename", "", ""]
+    if kind == "slots":
+        lines += ["@attrs.define(eq=False)", "class Box:", *(f"    {name}: object" for name in names), ""]
+    else:
+        lines += ["class Box:", f"    def __init__(self, {', '.join(names)}):"]
+        lines += [*(f"        self.{name} = {name}" for name in names), ""]
     return "\n".join(lines) + "".join(HOOKS[k].format(when=when) for k in range(1, version))
+
+
+def fields_of(box: Any) -> Fields:
+    if hasattr(box, "__dict__"):
+        return dict(vars(box))
+    names = {name for row in FIELDS.values() for name in row}
+    return {name: getattr(box, name) for name in names if hasattr(box, name)}
 
 
 @attrs.define(eq=False)
@@ -101,18 +114,18 @@ class Versions(RuleBasedStateMachine):
 
     boxes = Bundle("boxes")
 
-    @initialize(when=st.sampled_from(["lazy", "on_access", "eager"]))
-    def begin(self, when: str) -> None:
-        self.when, self.version = when, 1
+    @initialize(when=st.sampled_from(["lazy", "on_access", "eager"]), kind=st.sampled_from(["plain", "slots"]))
+    def begin(self, when: str, kind: str) -> None:
+        self.when, self.kind, self.version = when, kind, 1
         self.before = REGISTRY.table
         self.directory = tempfile.TemporaryDirectory()
         self.program = Program(Path(self.directory.name))
-        self.lib = self.program.load("lib", write(1, when))
+        self.lib = self.program.load("lib", write(1, when, kind))
         self.twins: list[Twin] = []
 
     def teardown(self) -> None:
         for twin in self.twins:
-            assert vars(twin.box) == twin.fields
+            assert fields_of(twin.box) == twin.fields
         assert self.program.engine.converter.wait(None, 10)
         finish(self.program)
         assert not self.program.engine.converter.barriers and "__getattribute__" not in vars(self.lib.Box)
@@ -144,7 +157,7 @@ class Versions(RuleBasedStateMachine):
 
     @rule(twin=boxes)
     def read(self, twin: Twin) -> None:
-        assert vars(twin.box) == twin.fields
+        assert fields_of(twin.box) == twin.fields
 
     @rule(target=boxes, twin=boxes, through=st.sampled_from(["copy", "deepcopy", "pickle"]))
     def clone(self, twin: Twin, through: str) -> Twin:
@@ -164,7 +177,7 @@ class Versions(RuleBasedStateMachine):
     @precondition(lambda self: self.version < 4)
     @rule()
     def swap(self) -> None:
-        report = self.program.edit("lib", write(self.version + 1, self.when))
+        report = self.program.edit("lib", write(self.version + 1, self.when, self.kind))
         assert report.applied, str(report)
         for twin in self.twins:
             up(self.version, twin)
