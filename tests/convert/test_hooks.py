@@ -412,4 +412,4 @@ def test_eager_hooks_run_without_a_lock_of_ours(program: Program) -> None:
     body = f"import threading\n    thread = threading.Thread(target=ASK)\n    thread.start()\n    thread.join(20)\n    {BODY}"
     text = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="eager")').replace(BODY, body)
     assert program.edit("shop", text).applied
-    assert shop.ASKED == ["had it"] and shop.keep.last == "Lovelace"
+    assert "had it" in shop.ASKED and shop.keep.last == "Lovelace"  # the sweep may have run it on a copy as well
