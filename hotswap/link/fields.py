@@ -299,7 +299,7 @@ class _Reader:
     def _target(self, target: ast.expr, value: ast.expr | None, scope: _Scope, shared: bool = False) -> None:
         match target:
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in scope.me:
-                self._note(attr, value, target.lineno, scope, shared)
+                self._note(_mangled(attr, scope.code.owner), value, target.lineno, scope, shared)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 same = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(parts)
                 row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]
@@ -356,7 +356,7 @@ class _Reader:
             for child in ast.walk(node):
                 match child:
                     case ast.Attribute(value=ast.Name(id=name), attr=attr, ctx=ast.Load()) if name in scope.me:
-                        self.loads.add(attr)
+                        self.loads.add(_mangled(attr, scope.code.owner))
                         if attr in self.row and attr not in MAKERS:
                             self._method(self.row[attr][0], scope.certain and _is_call_of(node, child))
                     case ast.Call(func=function, args=[*_, key, value]) if _is_setattr(function, child, scope.me):
@@ -393,6 +393,12 @@ class _Reader:
             args = [*found.node.args.posonlyargs, *found.node.args.args]
             me = frozenset(args[place].arg for place in places if place < len(args))
             self.read(found, me, is_certain=scope.certain)
+
+
+def _mangled(name: str, owner: str) -> str:
+    """The name that an attribute has: those with two underscores in front are a class's own."""
+    private = owner.lstrip("_") and name.startswith("__") and not name.endswith("__")
+    return f"_{owner.lstrip('_')}{name}" if private else name
 
 
 def _with_sources(whole: ast.expr, scope: _Scope) -> str:

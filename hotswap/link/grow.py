@@ -18,7 +18,7 @@ from hotswap.kinds import vars_of
 from hotswap.link.heap import with_subclasses
 from hotswap.peek import own_dict, static_base
 from hotswap.plugin.values import ClassPair
-from hotswap.shadow import announce, coming_slots, is_slot, spare_slots
+from hotswap.shadow import Shadow, announce, coming_slots, is_slot, spare_slots
 
 
 def why_not(live: type, staged: type) -> str:
@@ -81,9 +81,19 @@ def change_slots(swap: Swap, pair: ClassPair) -> None:
         swap.add(Write((dict.pop, spare, name, None), (dict.__setitem__, spare, name, coming[name])))
     if "__slots__" in pair.staged.__dict__:
         swap.add(set_class(live, "__slots__", pair.staged.__dict__["__slots__"]))
+    hidden = [name for name in (mine - theirs) | (spare.keys() - coming.keys()) if type(spare.get(name)) is not Shadow]
     for cls in with_subclasses(live):
-        if "__slotnames__" in vars_of(cls):  # what ``copyreg`` remembers
+        # What ``copyreg`` remembers. It counts: an object that is larger than its slots could not be copied nor pickled.
+        if hidden:
+            swap.add(set_class(cls, "__slotnames__", [*_slot_names(cls, pair), *(f"{name} (gone)" for name in hidden)]))
+        elif "__slotnames__" in vars_of(cls):
             swap.add(del_class(cls, "__slotnames__"))
+
+
+def _slot_names(cls: type, pair: ClassPair) -> list[str]:
+    """The slots that an object of a class will have."""
+    rows = [pair.staged if base is pair.live else base for base in cls.__mro__]
+    return [name for base in rows for name in sorted(_slots_of(base))]
 
 
 def _setting(spare: dict[str, Any], name: str, slot: Any) -> Write:

@@ -25,7 +25,7 @@ from hotswap.commit import MISSING, NOTHING, Call, Swap, Write
 from hotswap.kinds import is_a, vars_of
 from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
-from hotswap.peek import reader_of
+from hotswap.peek import reader_of, static_base
 from hotswap.plugin.values import Field
 from hotswap.shadow import Shadow, hidden_slots, value_in
 
@@ -141,9 +141,10 @@ class Census:
         elif slot is not None:
             self.first.append(Write(batch(map(slot.__set__, lacking, values)), NOTHING, what))
         else:
+            put = static_base(cls).__setattr__
             self.first += [
                 *self._take_back(cls, name, lacking),
-                Write(batch(map(object.__setattr__, lacking, repeat(name), values)), NOTHING, what),
+                Write(batch(map(put, lacking, repeat(name), values)), NOTHING, what),
             ]
 
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
@@ -152,9 +153,10 @@ class Census:
         if not cls.__weakrefoffset__:
             return []
         refs: list[Any] = []
+        static = static_base(cls)
         return [
-            Write((refs.extend, map(weakref.ref, lacking)), batch(map(object.__delattr__, _alive(refs), repeat(name)))),
-            Write(NOTHING, batch(map(object.__setattr__, _alive(refs), repeat(name), repeat(None)))),
+            Write((refs.extend, map(weakref.ref, lacking)), batch(map(static.__delattr__, _alive(refs), repeat(name)))),
+            Write(NOTHING, batch(map(static.__setattr__, _alive(refs), repeat(name), repeat(None)))),
         ]
 
 
@@ -170,7 +172,7 @@ def drop_fields(cls: type, names: Iterable[str]) -> int:
     for item in list_instances([cls]).get(cls, ()) if gone else ():
         had = [name for name in gone if name not in hidden and own_attribute(item, name) is not MISSING]
         for name in had:
-            object.__delattr__(item, name)
+            static_base(cls).__delattr__(item, name)
         slots = [slot for name, slot in hidden.items() if name in gone and value_in(slot, item, MISSING) is not MISSING]
         for slot in slots:
             slot.__delete__(item)

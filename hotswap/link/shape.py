@@ -42,7 +42,7 @@ from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
 from hotswap.migrations import OWNERS, name_of
 from hotswap.model import Finding, Severity
-from hotswap.peek import reader_of
+from hotswap.peek import reader_of, static_base
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Summary
 from hotswap.plugin.defaults import is_immutable
@@ -51,7 +51,6 @@ from hotswap.plugin.values import Field
 from hotswap.shadow import Shadow, coming_slots, is_slot
 from hotswap.world import World
 
-_HEAP_TYPE = 1 << 9
 #: A text that no function with an assignment to an attribute can be without.
 _SETS_ATTRIBUTE = re.compile(rb"\.\s*\w+\s*(?:=(?!=)|:)|setattr|__dict__|vars")
 
@@ -308,8 +307,9 @@ class _Shapes:
         """Why objects cannot be given a field without asking; empty where they can."""
         if not field.is_safe:
             return field.why or "it has no default that is safe"
-        static: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
-        if issubclass(cls, type) or static.__setattr__ is not object.__setattr__:
+        static = static_base(cls)
+        plain = static.__setattr__ is object.__setattr__ or issubclass(static, BaseException)
+        if issubclass(cls, type) or not plain:
             return "its objects cannot be written to past their class"
         for owner in (cls, self.views.staged.get(id(cls), cls)):
             value = class_attribute(owner, name)

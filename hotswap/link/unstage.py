@@ -36,9 +36,9 @@ from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
-from hotswap.peek import own_dict, static_base
+from hotswap.peek import own_dict
 from hotswap.plan.units import UnitKind, index_at
-from hotswap.shadow import coming_slots, is_slot
+from hotswap.shadow import is_slot
 
 
 class EscapeError(Exception):
@@ -554,6 +554,9 @@ def _exchange_class(item: type, twins: Twins) -> None:
         try:
             item.__bases__ = bases
         except TypeError as error:
+            place = (item.__module__, item.__qualname__)
+            if any((staged.__module__, staged.__qualname__) == place for staged, _ in twins.classes):
+                return  # ``slots=True`` made another class of it, and nobody has this one
             raise EscapeError(
                 _escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item)
             ) from error
@@ -574,19 +577,16 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
     if id(type(item)) in twins.of:
         live = twins.resolve(type(item))
         try:
-            if coming_slots(live) or _slots_differ(type(item), live):
-                twins.remade.add(id(item))
-                twins.put_made(item, make_again(item, live))
-            else:
-                object.__setattr__(item, "__class__", live)
-        except TypeError as error:
-            raise EscapeError(
-                _escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)
-            ) from error
-
-
-def _slots_differ(staged: type, live: type) -> bool:
-    return staged.__basicsize__ != live.__basicsize__ and static_base(staged) is object is static_base(live)
+            object.__setattr__(item, "__class__", live)
+        except TypeError:  # other slots, its own or those of a base
+            try:
+                made = make_again(item, live)
+            except TypeError as error:
+                raise EscapeError(
+                    _escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {error}", item)
+                ) from error
+            twins.remade.add(id(item))
+            twins.put_made(item, made)
 
 
 def _slot(cls: type, name: str) -> Any:
@@ -669,7 +669,7 @@ def _describe(item: Any) -> str:
 
 
 def _escape(message: str, item: Any) -> Finding:
-    code = getattr(item, "__code__", None)
+    code = item.__code__ if type(item) is FunctionType else None
     return Finding(
         code="HS207",
         severity=Severity.HELD,
