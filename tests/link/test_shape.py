@@ -311,6 +311,8 @@ class Thing:
     count: int = 3
     tags: list = attrs.Factory(list)
     _table: dict = attrs.field(factory=dict)
+    size: int = attrs.field(default="3", converter=int)
+    row: list = attrs.field(default=(1, 2), converter=list)
 """, """
 import attrs
 @attrs.define(slots=False)
@@ -559,7 +561,7 @@ import attrs
 @attrs.define(slots=False)
 class Thing:
     name: str
-    size: int = attrs.field(default="3", converter=int)
+    size: int = attrs.field(default="3", converter=lambda text: len(text))
 """, """
 import attrs
 @attrs.define(slots=False)

@@ -13,10 +13,14 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Write
-from hotswap.plugin.defaults import field_of_factory
+from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape, Stale
 from hotswap.shadow import Shadow
+
+
+#: Converters that do nothing but give a plain value.
+_PLAIN_CONVERTERS: tuple[Any, ...] = (bool, int, float, str, bytes, tuple, frozenset, list, set, dict)
 
 
 @hookimpl
@@ -31,12 +35,23 @@ def _field(field: Any) -> Field:
     if field.default is attrs.NOTHING:
         return Field(kind=kind, why="it has no default")
     if field.converter is not None:
-        return Field(kind=kind, why="its converter has to be called")
+        return _converted(field, kind)
     if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
         if field.default.takes_self:
             return Field(kind=kind, why="its default is made from the object")
         return field_of_factory(field.default.factory, kind)
     return Field(default=field.default, kind=kind)
+
+
+def _converted(field: Any, kind: str) -> Field:
+    """A default that goes through a converter: known where both are plain."""
+    is_plain = any(field.converter is known for known in _PLAIN_CONVERTERS)
+    if not is_plain or not is_immutable(field.default):
+        return Field(kind=kind, why="its converter has to be called")
+    try:
+        return field_of_value(field.converter(field.default), kind)
+    except (TypeError, ValueError):
+        return Field(kind=kind, why="its converter fails on its default")
 
 
 @hookimpl
