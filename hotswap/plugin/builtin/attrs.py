@@ -18,7 +18,6 @@ from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape, Stale
 from hotswap.shadow import Shadow
 
-
 #: Converters that do nothing but give a plain value.
 _PLAIN_CONVERTERS: tuple[Any, ...] = (bool, int, float, str, bytes, tuple, frozenset, list, set, dict)
 
