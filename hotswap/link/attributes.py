@@ -100,8 +100,10 @@ class FunctionData:
     def _is_unset(self, module: str, path: str) -> bool:
         """True where a statement that set attributes is gone or changed, or decorators were applied anew."""
         name = path.partition(".")[0]
-        unit = self._unit(module, name)
-        decorated = unit is not None and any(getattr(node, "decorator_list", None) for node in ast.walk(unit.node))
+        unit, diff = self._unit(module, name), self.draft.diffs.get(module)
+        units = [unit] if unit is not None else []
+        units += [old for old, new in diff.pairs if new is unit] if diff is not None else []
+        decorated = any(getattr(node, "decorator_list", None) for each in units for node in ast.walk(each.node))
         return decorated or (module, name) in self.draft.dirt.unset
 
     def _unit(self, module: str, name: str) -> Unit | None:

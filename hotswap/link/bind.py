@@ -58,7 +58,7 @@ from hotswap.link.slots import Slots
 from hotswap.link.staging import Staging, StagingError, forget_imported
 from hotswap.link.stars import star_units
 from hotswap.link.trampoline import removed_stub, target_of
-from hotswap.link.unstage import EscapeError, exchange, lead_over
+from hotswap.link.unstage import EscapeError, exchange, finish_copies, lead_over
 from hotswap.link.wrappers import follow_wrappers
 from hotswap.migrations import Migration
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -460,7 +460,7 @@ class _Linker:
         """New containers and objects that live ones stand for: whatever refers to the new one means the live one."""
         remade = [self.twins.resolve(item) for item in self.staging.young if id(item) in self.twins.remade]
         young = {id(item) for item in (*self.staging.young, *remade)}
-        evaluated = self.draft.dirt.evaluated()
+        evaluated, known = self.draft.dirt.evaluated(), len(self.twins.of)
         for module in self.draft.order:
             units = self.draft.summaries[module].units if module in self.staging.modules else ()
             for unit in units:
@@ -469,8 +469,9 @@ class _Linker:
                     new = self.twins.resolve(new) if id(new) in self.twins.remade else new
                     if id(new) not in self.twins.of and self._is_made_anew(new, young):
                         self._pair_value(module, name, new, (module, unit.index) in kept)
-        if self.fresh:
+        if len(self.twins.of) > known:
             exchange(self.staging, self.twins)
+            finish_copies(self.twins)
 
     def _is_made_anew(self, new: Any, young: set[int]) -> bool:
         """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""

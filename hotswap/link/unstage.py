@@ -125,7 +125,7 @@ def lead_over(
     pair_made(staging, twins, may_take)
     announce_slots(twins.classes)
     exchange(staging, twins)
-    _finish_copies(twins)
+    finish_copies(twins)
     _exchange_overloads(twins)
     _check_escapes(staging, twins)
     return twins
@@ -593,7 +593,7 @@ def _slot(cls: type, name: str) -> Any:
     return next(c.__dict__[name] for c in cls.__mro__ if is_slot(c.__dict__.get(name)))
 
 
-def _finish_copies(twins: Twins) -> None:
+def finish_copies(twins: Twins) -> None:
     """Give the copies what has been led over by now."""
     for staged, copy in twins.copies:
         copy.__defaults__ = tuple(map(twins.resolve, staged.__defaults__)) if staged.__defaults__ else staged.__defaults__
