@@ -200,7 +200,7 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new, f"{pair.path}.{name} added"))
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
-    elif type(old) is FunctionType and _was_replaced(pair, name, old, merger):
+    elif _was_replaced(pair, name, old, merger):
         merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
     elif type(old) is FunctionType and is_a(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
@@ -263,10 +263,12 @@ def _is_own(merger: Merger, old: Any, new: Any) -> bool:
     return type(old) is type(new) and merger.is_managed(type(old)) and not is_a(old, type)
 
 
-def _was_replaced(pair: ClassPair, name: str, old: FunctionType, merger: Merger) -> bool:
-    """True for a method that the program put in the place of the one that the text defines."""
+def _was_replaced(pair: ClassPair, name: str, old: Any, merger: Merger) -> bool:
+    """True for what the program put in the place of a method that the text defines, or for a method in the place of another."""
     base = (pair.base or {}).get(f"{pair.path}.{name}")
-    return base is not None and base.origin != fingerprint(old, merger.is_managed).origin
+    if base is None or not (type(old) is FunctionType or base.origin):
+        return False
+    return base.origin != fingerprint(old, merger.is_managed).origin
 
 
 def _lead_past_object(swap: Swap, pair: ClassPair, name: str, old: FunctionType, new: Any) -> None:
