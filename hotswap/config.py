@@ -212,9 +212,9 @@ def load_settings(given: Mapping[str, Any] | None = None, *, cwd: str | None = N
     for path in merged.get("watch", ()):
         if not os.path.exists(path):
             raise ConfigError(f"watch: {path} does not exist")
-    settings = Settings(**merged)
-    settings.budget  # noqa: B018 - raises for one that cannot be read
-    return settings
+    if merged.get("failure_budget"):
+        Budget.parse(merged["failure_budget"])  # an error is to be told now
+    return Settings(**merged)
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:

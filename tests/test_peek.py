@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotswap.peek import Reader, own_dict, peek
+from hotswap.peek import Reader, peek
 
 
 class One:
@@ -25,23 +25,24 @@ def test_object_with_a_dict_of_its_own_is_not_taken_for_a_smaller_one(value: obj
     reader = Reader(One)
     assert reader.read(One(value)) == {"x": value}
     more = One(value)
-    own_dict(more)["y"] = value  # type: ignore[index]
+    vars(more)["y"] = value
     found = reader.read(more)
     assert found is None or found == {"x": value, "y": value}
     assert peek(more) == {"x": value, "y": value}
     reader = Reader(Slotted)
     assert reader.read(Slotted(value, value)) in (None, {"x": value, "s": value})
     both = Slotted(value, value)
-    own_dict(both)["y"] = value  # type: ignore[index]
+    vars(both)["y"] = value
     assert reader.read(both) in (None, {"x": value, "s": value, "y": value})
 
 
 def test_names_in_another_order_are_read_as_well() -> None:
     reader = Reader(One, ["a", "b"])
     first, second = One(1), One(2)
-    first.a, first.b = 3, 4  # type: ignore[attr-defined]
     del second.x
-    second.b, second.a, second.x = 5, 6, 7  # type: ignore[attr-defined]
+    for item, fields in ((first, {"a": 3, "b": 4}), (second, {"b": 5, "a": 6, "x": 7})):
+        for name, value in fields.items():
+            setattr(item, name, value)
     for _ in range(2):
         assert reader.read(first) in (None, {"x": 1, "a": 3, "b": 4})
         assert reader.read(second) in (None, {"x": 7, "a": 6, "b": 5})

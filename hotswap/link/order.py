@@ -13,7 +13,7 @@ from types import GetSetDescriptorType
 from typing import Any
 
 from hotswap.commit import NOTHING, Call, Swap, Write
-from hotswap.kinds import deleter_of, is_a, setter_of
+from hotswap.kinds import deleter_of, is_a, is_own, setter_of
 from hotswap.link.instances import batch
 from hotswap.shadow import is_slot
 
@@ -62,7 +62,10 @@ def _names(swap: Swap, live: type, start: int) -> tuple[list[str], list[str]]:
 
 
 def _is_movable(cls: type, name: str, value: Any) -> bool:
-    """False for what the interpreter keeps beside the body: slots, ``__doc__`` and the like, which the metaclass guards."""
+    """False for what the interpreter keeps beside the body: slots, ``__doc__`` and the like, which the metaclass guards; and for
+    what hotswap has put there, which may be gone when the order is taken back."""
+    if is_own(value):
+        return False
     metaclass: type = type(cls)
     guard = next((base.__dict__[name] for base in metaclass.__mro__ if name in base.__dict__), None)
     return not hasattr(type(guard), "__set__") and not is_a(value, GetSetDescriptorType) and not is_slot(value)

@@ -413,3 +413,20 @@ def test_eager_hooks_run_without_a_lock_of_ours(program: Program) -> None:
     text = SPLIT.replace('@migrate("shop:Cart")', '@migrate("shop:Cart", when="eager")').replace(BODY, body)
     assert program.edit("shop", text).applied
     assert "had it" in shop.ASKED and shop.keep.last == "Lovelace"  # the sweep may have run it on a copy as well
+
+
+def test_order_of_attributes_is_taken_back_when_the_barrier_is_gone(program: Program) -> None:
+    """It stood when the second swap was linked, and what was linked is used again by the rollback."""
+    text = "from hotswap import migrate\nclass A:\n    {one}\n    {two}\n    def __init__(self):\n        self.x = 1\n{hook}"
+    hook = "@migrate('m:A', when='on_access')\ndef up(state):\n    state.x += 1\n@up.down\ndef _(state):\n    state.x -= 1\n"
+    m = program.load("m", text.format(one="a = 1", two="b = 2", hook=""))
+    item = m.A()
+    assert program.edit("m", text.format(one="a = 1", two="b = 2", hook=hook)).applied
+    assert program.edit("m", text.format(one="b = 2", two="a = 1", hook=hook)).applied and "__getattribute__" in vars(m.A)
+    assert item.x == 2
+    finish(program)
+    assert "__getattribute__" not in vars(m.A)
+    program.engine.rollback()
+    assert [name for name in vars(m.A) if name in ("a", "b")] == ["a", "b"]
+    program.engine.rollback()
+    assert item.x == 1

@@ -206,9 +206,9 @@ def test_all_objects_of_a_class_and_locks_of_their_own(program: Program) -> None
 
 
 def test_declarations_that_make_no_sense(program: Program) -> None:
-    for given in ({"target": "nothing"}, {"target": "m:X", "limit": 0}):
+    for target, limit in (("nothing", 1.0), ("m:X", 0.0)):
         with pytest.raises(DeclarationError):
-            owner(**given)  # type: ignore[arg-type]
+            owner(target, limit=limit)
     lib = program.load("lib", OLD.replace('lock="lock"', 'lock="counts"'))
     fill(lib)
     report = program.edit("lib", NEW.replace('lock="lock"', 'lock="counts"'))
