@@ -90,6 +90,25 @@ class Reader:
         self.learn(sorted(found, key=lambda name: places.index(id(found[name]))))
         return found
 
+    def compile(self, make: Callable[[], dict[str, Any]]) -> Callable[[Any], dict[str, Any] | None] | None:
+        """A function that does the same as :meth:`read` for objects with the names that were learned last, in half of the time;
+        for others it gives None. None where nothing was learned."""
+        if not self._known:
+            return None
+        names, unsure = self._known[0]
+        places = range(len(names))
+        same = [f"v{at} is inside[{at}]" for at in places] + [f"v{names.index(n)} is not d{k}" for k, (n, _) in enumerate(unsure)]
+        lines = ["def read(item):", " inside = referents(item)", f" if len(inside) != {len(names) + 1}: return None", " try:"]
+        lines += [f"  v{at} = get(item, {name!r})" for at, name in enumerate(names)] or ["  pass"]
+        lines += [" except AttributeError: return None", f" if {' and '.join(same) or True}:", "  found = make()"]
+        lines += [f"  found[{name!r}] = v{at}" for at, name in enumerate(names)]
+        lines += ["  return found", " return None"]
+        space: dict[str, Any] = {"referents": gc.get_referents, "get": self.get, "make": make}
+        space |= {f"d{k}": value for k, (_, value) in enumerate(unsure)}
+        exec("\n".join(lines), space)
+        found: Callable[[Any], dict[str, Any] | None] = space["read"]
+        return found
+
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""
         row = tuple(names)

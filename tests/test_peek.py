@@ -46,3 +46,18 @@ def test_names_in_another_order_are_read_as_well() -> None:
     for _ in range(2):
         assert reader.read(first) in (None, {"x": 1, "a": 3, "b": 4})
         assert reader.read(second) in (None, {"x": 7, "a": 6, "b": 5})
+
+
+@pytest.mark.parametrize("value", [0, None, "text"])
+def test_compiled_reader_gives_the_same_or_nothing(value: object) -> None:
+    reader = Reader(One, ["a", "odd name"])
+    assert reader.compile(dict) is None
+    first = One(value)
+    setattr(first, "odd name", 2)
+    assert reader.read(first) == {"x": value, "odd name": 2}
+    compiled = reader.compile(dict)
+    assert compiled is not None and compiled(first) == {"x": value, "odd name": 2}
+    others = [One(value), One(value), One(value)]
+    others[1].__dict__.update({"odd name": value, "more": 1})
+    setattr(others[2], "a", value)
+    assert [compiled(other) for other in others] == [None] * 3

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import starmap
 from typing import Any, cast
 
@@ -72,11 +72,16 @@ class Layout:
         spare = hidden_slots(cls)
         self.hidden = {name: spare[name] for name in hidden if name in spare}
         self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
+        self._fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
+        if self._fast is not None and (quick := self._fast(item)) is not None:
+            return quick, None
         found = self.reader.read(item, State) if not self.hidden else None
+        if found is not None and self._fast is None and not self.is_beside:
+            self._fast = cast("Callable[[Any], State | None] | None", self.reader.compile(State))
         own = None
         if found is None:
             found = State(slot_values(self.cls, item))
