@@ -43,7 +43,9 @@ from hotswap.plugin.values import ClassPair, Refusal
 from hotswap.shadow import is_slot
 
 #: Made by the interpreter for each class, never moved.
-_OWN = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__hotswap__"})
+_OWN = frozenset(
+    {"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "__slotnames__", "_abc_impl", "__hotswap__"}
+)
 #: Written by the interpreter, dataclasses and attrs from the class body: the new ones always win.
 _GENERATED = frozenset(
     {
@@ -88,7 +90,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     """
     _check_layout(pair)
     _exchange_bases(swap, pair, twins)
-    change_slots(swap, pair)
+    change_slots(swap, pair, {id(live): staged for staged, live in twins.classes})
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged

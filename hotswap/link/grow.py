@@ -9,7 +9,7 @@ Objects without weak references and without a dict cannot be kept apart from oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hotswap.commit import Swap, Write, del_class, set_class
@@ -19,6 +19,8 @@ from hotswap.link.heap import with_subclasses
 from hotswap.peek import own_dict, static_base
 from hotswap.plugin.values import ClassPair
 from hotswap.shadow import Shadow, announce, coming_slots, is_slot, spare_slots
+
+_REMEMBERED = "__slotnames__"
 
 
 def why_not(live: type, staged: type) -> str:
@@ -68,8 +70,12 @@ def make_again(item: Any, live: type) -> Any:
     return made
 
 
-def change_slots(swap: Swap, pair: ClassPair) -> None:
-    """Add the writes that give the live class the slots that the staged one has."""
+def change_slots(swap: Swap, pair: ClassPair, twins: Mapping[int, type]) -> None:
+    """Add the writes that give the live class the slots that the staged one has.
+
+    Args:
+        twins: staged classes by the id of the live one, all those of the swap.
+    """
     live, mine, theirs = pair.live, _slots_of(pair.live), _slots_of(pair.staged)
     if mine == theirs and live.__dict__.get("__slots__") == pair.staged.__dict__.get("__slots__"):
         return
@@ -81,19 +87,24 @@ def change_slots(swap: Swap, pair: ClassPair) -> None:
         swap.add(Write((dict.pop, spare, name, None), (dict.__setitem__, spare, name, coming[name])))
     if "__slots__" in pair.staged.__dict__:
         swap.add(set_class(live, "__slots__", pair.staged.__dict__["__slots__"]))
-    hidden = [name for name in (mine - theirs) | (spare.keys() - coming.keys()) if type(spare.get(name)) is not Shadow]
     for cls in with_subclasses(live):
-        # What ``copyreg`` remembers. It counts: an object that is larger than its slots could not be copied nor pickled.
-        if hidden:
-            swap.add(set_class(cls, "__slotnames__", [*_slot_names(cls, pair), *(f"{name} (gone)" for name in hidden)]))
-        elif "__slotnames__" in vars_of(cls):
-            swap.add(del_class(cls, "__slotnames__"))
+        _remember_slots(swap, cls, twins)
 
 
-def _slot_names(cls: type, pair: ClassPair) -> list[str]:
-    """The slots that an object of a class will have."""
-    rows = [pair.staged if base is pair.live else base for base in cls.__mro__]
-    return [name for base in rows for name in sorted(_slots_of(base))]
+def _remember_slots(swap: Swap, cls: type, twins: Mapping[int, type]) -> None:
+    """What ``copyreg`` remembers. It counts: an object that is larger than its slots could not be copied nor pickled."""
+    names: list[str] = []
+    is_larger = False
+    for base in cls.__mro__:
+        theirs = _slots_of(twins.get(id(base), base))
+        held = {name for name in _slots_of(base) if type(vars_of(base)[name]) is not Shadow}
+        held |= {name for name, slot in spare_slots(base).items() if type(slot) is not Shadow} if base is not object else set()
+        names += sorted(theirs)
+        names += [f"{name} (gone)" for name in sorted(held - theirs)]
+        is_larger |= bool(held - theirs)
+    known = any(len(w.do) == 4 and w.do[1] is cls and type(w.do[2]) is str and w.do[2] == _REMEMBERED for w in swap.writes)
+    if not known and (is_larger or _REMEMBERED in vars_of(cls)):  # once: the way back of a second write would find nothing
+        swap.add(set_class(cls, _REMEMBERED, names))
 
 
 def _setting(spare: dict[str, Any], name: str, slot: Any) -> Write:

@@ -241,3 +241,36 @@ def test_slot_that_goes_is_emptied_when_the_change_is_confirmed(program: Program
     assert program.engine.confirm() == 1
     assert program.edit("jobs", TASK_2).applied
     assert task == jobs.Task("a") and gone
+
+
+def test_base_and_derived_class_change_in_one_save_after_they_were_copied(program: Program) -> None:
+    """``copyreg`` remembers the slots of both then; one write each, so that the way back finds what it takes away."""
+    text = """
+class S:
+    __slots__ = ("a", {one}"__weakref__")
+    def __init__(self):
+        self.a = 1{first}
+class T(S):
+    __slots__ = ("b", {two}"d")
+    def __init__(self):
+        super().__init__()
+        self.d = 4{second}
+"""
+    m = program.load("m", text.format(one="", two="", first="", second=""))
+    item = m.T()
+    copy.copy(item)
+    new = text.format(one="'c', ", two="'e', ", first="; self.c = 3", second="; self.e = 5")
+    for _ in range(2):
+        assert program.edit("m", new).applied
+        twin = copy.copy(item)
+        assert (twin.a, twin.c, twin.d, twin.e) == (1, 3, 4, 5)
+        assert program.edit("m", text.format(one="", two="", first="", second="")).applied
+        twin = pickle.loads(pickle.dumps(item))
+        assert (twin.a, twin.d) == (1, 4) and not hasattr(twin, "c") and copy.copy(m.T()).d == 4
+    fewer = text.replace('("b", {two}"d")', "()").replace("self.d = 4", "pass").format(one="", two="", first="", second="")
+    assert program.edit("m", fewer).applied
+    assert copy.deepcopy(item).a == 1 and not hasattr(item, "d")
+    for _ in range(5):
+        program.engine.rollback()
+        assert copy.copy(item).a == 1
+    assert item.d == 4
