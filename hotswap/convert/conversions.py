@@ -408,6 +408,12 @@ class Conversions:
         )
         self.failures[key] = Failure(message, cause, old)
 
+    def note_failure(self, item: Any, error: Exception) -> None:
+        """Something else than a hook raised while an object was converted: another thread that changed what was read, a hash."""
+        if id(item) in self.pending:
+            message = str(self._error(item, f"{type(error).__name__}: {error}; hotswap.retry() tries it again"))
+            self.failures[id(item)] = Failure(message, error)
+
     def _error(self, item: Any, why: str) -> MigrationError:
         cls = type(item)
         return MigrationError(f"{cls.__module__}.{cls.__qualname__} object at {id(item):#x} cannot be converted: {why}")

@@ -238,6 +238,8 @@ class Converter:
                 conversions.convert(entry[0])
             except MigrationError:
                 pass  # it is noted, and raised at the next access
+            except Exception as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
+                conversions.note_failure(entry[0], error)
             entry = None
             tried += 1
             if time.perf_counter() > deadline:

@@ -37,7 +37,7 @@ from hotswap.fingerprint import (
 )  # fmt: skip
 from hotswap.kinds import is_a
 from hotswap.link.attributes import FunctionData
-from hotswap.link.classes import move_members, transplant
+from hotswap.link.classes import follow_abstract, move_members, transplant
 from hotswap.link.data import Merger
 from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.heap import scan_heap
@@ -179,6 +179,7 @@ class _Linker:
             self._bind_names()
             self._move_members()
             self._transplant_moved()
+            follow_abstract(self.swap, self.twins.classes)
             self._rebind_importers()
             self._exchange_objects()
             self._remove_names()

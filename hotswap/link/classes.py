@@ -18,7 +18,7 @@ from __future__ import annotations
 import abc
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -26,7 +26,7 @@ from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.convert.barrier import NAMES as BARRIER
 from hotswap.convert.stamps import rewritten
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
-from hotswap.kinds import is_a, is_own
+from hotswap.kinds import is_a, is_own, vars_of
 from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
@@ -381,6 +381,42 @@ def _try_bases(pair: ClassPair) -> None:
 def _set_abstract(swap: Swap, live: type, staged: type) -> None:
     if (new := getattr(staged, "__abstractmethods__", None)) is not None:
         _write_abstract(swap, live, new)
+
+
+def follow_abstract(swap: Swap, pairs: Sequence[tuple[type, type]]) -> None:
+    """Add the writes by which classes that derive from changed ones are abstract or not: each class notes that when it is made.
+
+    Args:
+        pairs: staged class, live class.
+    """
+    twins = {id(live): staged for staged, live in pairs}
+    known: dict[int, frozenset[str]] = {}
+    for _, live in pairs:
+        for cls in with_subclasses(live):
+            if is_a(cls, abc.ABCMeta) and id(cls) not in known:
+                new = _future_abstract(cls, twins, known)
+                if new != getattr(twins.get(id(cls), cls), "__abstractmethods__", frozenset()):
+                    _write_abstract(swap, cls, new)
+
+
+def _future_abstract(cls: type, twins: Mapping[int, type], known: dict[int, frozenset[str]]) -> frozenset[str]:
+    """The names that will be abstract in a class, by what it and its bases will have."""
+    if id(cls) not in known:
+        row = [twins.get(id(base), base) for base in cls.__mro__]
+        names = {name for name in vars_of(row[0]) if _is_abstract(row[0], name, staged=row[0] is not cls)}
+        names.update(*(_future_abstract(base, twins, known) for base in cls.__bases__ if is_a(base, abc.ABCMeta)))
+        owners = {name: next((at for at, each in enumerate(row) if name in vars_of(each)), None) for name in names}
+        found = [(name, row[at], row[at] is not cls.__mro__[at]) for name, at in owners.items() if at is not None]
+        known[id(cls)] = frozenset(name for name, owner, staged in found if _is_abstract(owner, name, staged=staged))
+    return known[id(cls)]
+
+
+def _is_abstract(cls: type, name: str, *, staged: bool) -> bool:
+    """True for an attribute of the class itself that is abstract. What is staged leads to live functions by now, which are not
+    marked before the commit, but its metaclass has noted it."""
+    if staged and is_a(cls, abc.ABCMeta):
+        return name in getattr(cls, "__abstractmethods__", ())
+    return bool(getattr(vars_of(cls)[name], "__isabstractmethod__", False))
 
 
 def _write_abstract(swap: Swap, live: type, new: frozenset[str]) -> None:

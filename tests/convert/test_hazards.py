@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -349,3 +350,30 @@ assert hotswap.version_of(things[4]) == 1 and things[4].twice == 8
 """
     done = subprocess.run([sys.executable, "-B", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_sweep_goes_on_where_an_object_cannot_be_looked_at(program: Program) -> None:
+    """A key whose hash needs the object that is being copied: an access raises, the others are converted."""
+    text = """
+from hotswap import migrate
+class Node:
+    def __init__(self, name):
+        self.name = name
+        self.edges = {{}}
+    def __hash__(self):
+        return hash(self.name)
+    def __eq__(self, other):
+        return self.name == other.name
+{hook}
+"""
+    hook = "@migrate('m:Node')\ndef up(state):\n    state.tag = state.name\n"
+    m = program.load("m", text.format(hook=""))
+    first, second, plain = m.Node("a"), m.Node("b"), [m.Node(str(n)) for n in range(50)]
+    first.edges[second] = second.edges[first] = 1
+    assert program.edit("m", text.format(hook=hook)).applied
+    end = time.monotonic() + 20
+    while len(program.engine.converter.conversions.pending) > 2 and time.monotonic() < end:
+        time.sleep(0.005)
+    assert len(program.engine.converter.conversions.pending) == 2, "they cannot be converted, all others are by the sweep"
+    assert all(vars(node)["tag"] == node.name for node in plain)
+    assert program.engine.converter.conversions.failures
