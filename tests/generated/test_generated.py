@@ -30,7 +30,7 @@ from tests.generated.shrinking import shrink
 from tests.generated.telling import tell
 
 BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
-SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "20"))
+SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "12"))
 TESTS = 3  # that share the time
 BATCH = 50
 #: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.1 to 0.8 %, by the seed. It
