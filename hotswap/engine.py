@@ -275,10 +275,11 @@ class Engine:
             took = self._apply_now(swap)
             try:
                 self._convert_held(holding)
-            except OwnerError:
+            except BaseException:  # whatever it was, what is live and what is noted must agree
                 self._revert_now(swap)
                 for item, state in holding.states_before():
                     self.converter.conversions.give(item, state)
+                holding.fill_anew()  # it may have been by the new hashes
                 raise
             return took
         finally:
@@ -310,15 +311,25 @@ class Engine:
         self.converter.after_commit(swap.request, swap)
         return took
 
-    def _revert(self, swap: commit.Swap) -> float:
-        """The same for the way back."""
+    def _revert(self, swap: commit.Swap) -> tuple[float, list[Finding]]:
+        """The same for the way back. What owners hold has been tried before; where it fails all the same the swap is taken
+        back, and that is named.
+
+        Raises:
+            OwnerError: nothing was changed.
+        """
         holding = Holding()
         leaps = {cls: leap.back() for cls, leap in swap.request.leaps.items()} if swap.request is not None else {}
         holding.take(leaps, swap.rehashed)
         try:
             took = self._revert_now(swap)
-            self._convert_held(holding)
-            return took
+            try:
+                self._convert_held(holding)
+            except OwnerError as error:
+                message = f"the swap was taken back, but not all that an owner holds: {error}"
+                return took, [Finding(code="HS311", severity=Severity.KEPT, message=message, file=error.owner.file,
+                                      line=error.owner.line, next_step="look at what it holds, and fill it anew")]  # fmt: skip
+            return took, []
         finally:
             holding.release()
 
@@ -596,7 +607,8 @@ class Engine:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
             try:
-                clock.note("commit", self._revert(applied.swap))
+                took, unfinished = self._revert(applied.swap)
+                clock.note("commit", took)
             except OwnerError as error:
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
             except commit.WriteError as error:
@@ -611,7 +623,7 @@ class Engine:
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice
-            plan, left = applied.report.plan, [finding for finding, _ in applied.ran]
+            plan, left = applied.report.plan, [*unfinished, *(finding for finding, _ in applied.ran)]
             if because:
                 step = CODES["HS310"].remedy
                 left.insert(0, Finding(code="HS310", severity=Severity.KEPT, message=because, next_step=step))
@@ -627,7 +639,7 @@ class Engine:
 
     def _give_up(self, request: Request, why: str) -> None:
         """Too many objects could not be converted: take their swap back, if it is still the newest."""
-        applied = next((each for each in self.world.history if each.swap.request is request), None)
+        applied = next((each for each in list(self.world.history) if each.swap.request is request), None)
         if applied is None:
             return
         try:

@@ -434,6 +434,15 @@ def name_of(target: Any) -> str:
     return target
 
 
+def find_target(target: str) -> Any:
+    """What ``module:Qualified.Name`` means in the modules that are loaded, running no code; None for nothing."""
+    module, _, qualname = target.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return found
+
+
 def _next(frm: int | None, to: int | None) -> int | None:
     if frm is None:
         if to is not None:

@@ -22,7 +22,7 @@ class _WatchedSpec(ModuleSpec):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "_initializing" and not value:
-            self.__class__ = ModuleSpec  # type: ignore[assignment]
+            object.__setattr__(self, "__class__", ModuleSpec)
             if self.name in sys.modules:  # else its import has failed
                 for call in _waiting.pop(self.name, []):
                     call()

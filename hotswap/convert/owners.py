@@ -12,8 +12,8 @@ afterwards the swap is taken back. Declared by :func:`hotswap.owner`.
 
 from __future__ import annotations
 
+import gc
 import operator
-import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.state import Copies, Layout, State
 from hotswap.fingerprint import fields_of
 from hotswap.kinds import is_a
-from hotswap.migrations import OWNERS, Owner
+from hotswap.migrations import OWNERS, Owner, find_target
 from hotswap.peek import reader_of
 
 _ROWS = (list, tuple, deque)
@@ -140,27 +140,17 @@ class Holding:
 
 def structures_of(owner: Owner) -> list[Any]:
     """What a declaration names: an object of a module, or all objects of a class."""
-    module, _, name = owner.target.partition(":")
-    found = _look_up(module, name)
+    found = find_target(owner.target)
     if found is None:
         return []
     if not is_a(found, type):
         return [found]
-    import gc
-
     return [item for item in gc.get_referrers(*_with_subclasses(found)) if isinstance(item, found)]
 
 
 def _with_subclasses(cls: type) -> list[type]:
     below: list[type] = type.__subclasses__(cls)
     return [cls, *(sub for each in below for sub in _with_subclasses(each))]
-
-
-def _look_up(module: str, name: str) -> Any:
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, "__dict__", {}).get(part)
-    return found
 
 
 def lock_of(owner: Owner, structure: Any) -> Any:
@@ -174,8 +164,7 @@ def lock_of(owner: Owner, structure: Any) -> Any:
     if callable(owner.lock):
         found = owner.lock(structure)
     elif ":" in owner.lock:
-        module, _, name = owner.lock.partition(":")
-        found = _look_up(module, name)
+        found = find_target(owner.lock)
     else:
         found = getattr(structure, owner.lock, None)
     if not hasattr(found, "acquire") or not hasattr(found, "release"):

@@ -17,7 +17,6 @@ stamp for one more attribute.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
@@ -29,7 +28,7 @@ from hotswap.convert.state import State
 from hotswap.errors import MigrationError
 from hotswap.history import RECORDED
 from hotswap.kinds import OWN_CODES, vars_of
-from hotswap.migrations import LISTENERS, REGISTRY, Migration, name_of
+from hotswap.migrations import LISTENERS, REGISTRY, Migration, find_target, name_of
 
 STAMP = "__hotswap_version__"
 _NAMES = "names"  # of the fields, beside a stamp, where the state is a list of values
@@ -157,16 +156,12 @@ def _writer(function: Any) -> Callable[[Any], dict[str, Any]] | None:
 
 def equip(migration: Migration) -> None:
     """Let the class of a migration that was just declared stamp and upgrade its states, as soon as it is there."""
-    module, _, qualname = migration.target.partition(":")
-    if _equip(module, qualname):
-        return
-    when_imported(module, lambda: _equip(module, qualname))
+    if not _equip(migration.target):
+        when_imported(migration.target.partition(":")[0], lambda: _equip(migration.target))
 
 
-def _equip(module: str, qualname: str) -> bool:
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, "__dict__", {}).get(part)
+def _equip(target: str) -> bool:
+    found = find_target(target)
     if not isinstance(found, type):
         return False
     for write in equipping(found):

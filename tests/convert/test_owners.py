@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from hotswap.convert.owners import Holding
+from hotswap.engine import Engine
 from hotswap.errors import DeclarationError, RollbackError
 from hotswap.migrations import OWNERS, owner
 from tests.link.program import Program
@@ -213,3 +215,33 @@ def test_declarations_that_make_no_sense(program: Program) -> None:
     fill(lib)
     report = program.edit("lib", NEW.replace('lock="lock"', 'lock="counts"'))
     assert not report.applied and "no lock" in str(report)
+
+
+def test_whatever_is_raised_takes_the_swap_back(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is reported and what is live agree, also for what is no error of a hook."""
+    lib = program.load("lib", OLD)
+    fill(lib)
+    before = Engine._convert_held
+
+    def interrupt(engine: Engine, holding: Holding) -> None:
+        before(engine, holding)
+        raise KeyboardInterrupt  # as a signal would
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Engine, "_convert_held", interrupt)
+        program.edit("lib", NEW)
+    assert not program.engine.status().swaps and lib.Key("k1").shown == "k1"
+    check(lib, "k{}")
+    assert program.edit("lib", NEW).applied
+    check(lib, "K{}", 0)
+
+
+def test_rollback_that_leaves_keys_equal_is_done_and_says_so(program: Program) -> None:
+    lib = program.load("lib", OLD)
+    fill(lib)
+    hook = HOOK.format(body="state.size = int(state.name[1:])", down="del state['size']; state.name = 'same'")
+    text = STOCK.format(how="frozen=True", more="size: int = 0", shown="self.name", hook=hook, limit=5)
+    assert program.edit("lib", text).applied
+    report = program.engine.rollback()
+    assert report.rolled_back and "HS311" in {finding.code for finding in report.findings} and not program.engine.status().swaps
+    assert not hasattr(next(iter(lib.STOCK.keys)), "size")
