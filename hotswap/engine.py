@@ -599,6 +599,8 @@ class Engine:
         clock = _Clock(time.perf_counter())
         if self._swapping == threading.get_ident():
             raise RollbackError("a swap is running this code; ask for the rollback when it is over")
+        if self.converter.conversions.is_running():
+            raise RollbackError("a migration is running this code; ask for the rollback when it has returned")
         with self.lock, self._mark_swapping():
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")

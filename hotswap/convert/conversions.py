@@ -22,7 +22,8 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import starmap
 from threading import get_ident
 from types import CodeType, FrameType
@@ -30,12 +31,13 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING
-from hotswap.convert.leap import Fill, HookError, Leap, Step, cancel, failed
+from hotswap.commit import MISSING, Call
+from hotswap.convert.copies import Copies, are_plain
+from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.old import OldClass
-from hotswap.convert.state import Copies, Layout, State, are_plain
+from hotswap.convert.route import Progress, Route
+from hotswap.convert.state import Layout, PlaceError, State
 from hotswap.errors import MigrationError
-from hotswap.migrations import When
 from hotswap.peek import reader_of
 
 #: Makes all calls of an iterator, in C.
@@ -46,8 +48,14 @@ ONCE_LIMIT = 5.0
 SETTLE_LIMIT = 30.0
 #: So many seconds after a commit an object without any field is taken for one that is being made.
 YOUNG = 5.0
+#: So often the hooks of an object run again, as others change its containers meanwhile.
+MOST_CLASHES = 100
 #: Functions in which an object is being made.
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "__attrs_post_init__", "__setstate__"})
+
+
+class ClashError(Exception):
+    """Others changed what was to be published."""
 
 
 @attrs.frozen(eq=False)
@@ -61,70 +69,6 @@ class Failure:
     message: str
     cause: BaseException | None
     old: OldClass | None = None
-
-
-@attrs.define(eq=False)
-class Progress:
-    """How far the hooks of an object have come, where some may run only once and their result could not be published."""
-
-    done: tuple[Leap, ...]
-    state: State
-    lost: list[tuple[Leap, dict[str, Any]]]
-
-
-@attrs.frozen(eq=False)
-class Route:
-    """What objects of one class need from one place in its row of leaps on.
-
-    Attributes:
-        hooks: in order, with their step, where there is one leap forth and nothing that may run only once; else None.
-        looks_at: fields that have to be there, or have to go, after the hooks.
-        tells: somebody wants to know when an object is published.
-        waits: the sweep leaves the objects alone.
-        has_fields: objects have fields before it.
-    """
-
-    leaps: list[Leap]
-    layout: Layout
-    hooks: tuple[tuple[Callable[[Any], Any], Step, str], ...] | None
-    fills: tuple[tuple[str, Fill], ...]
-    looks_at: tuple[str, ...]
-    is_once: bool
-    tells: bool
-    waits: bool
-    has_fields: bool
-
-    @classmethod
-    def of(cls, leaps: list[Leap], layout: Layout) -> Route:
-        is_once = any(leap.is_once for leap in leaps)
-        is_simple = len(leaps) == 1 and leaps[0].undoes is None and not is_once
-        return cls(
-            leaps=leaps,
-            layout=layout,
-            hooks=tuple(leaps[0].hooks()) if is_simple else None,
-            fills=tuple(leaps[0].fills.items()) if is_simple else (),
-            looks_at=(*leaps[0].gone, *leaps[0].required) if is_simple else (),
-            is_once=is_once,
-            tells=is_once or any(leap.undoes or step.migration.after for leap in leaps for step in leap.steps),
-            waits=any(leap.when is When.ON_ACCESS for leap in leaps),
-            has_fields=bool(leaps) and leaps[0].has_fields,
-        )
-
-    def run(self, state: State) -> None:
-        """The same as :meth:`Leap.run`, for the common case: what it costs is paid for each object."""
-        assert self.hooks is not None
-        leap = self.leaps[0]
-        try:
-            for hook, step, text in self.hooks:  # noqa: B007 - the failing ones are told
-                hook(state)
-        except Exception as error:
-            raise failed(step, text, error) from error
-        for name, fill in self.fills:
-            if name not in state:
-                state[name] = fill.give()
-        for name in self.looks_at:
-            if (name in state) is (name in leap.gone):
-                leap.finish(state)
 
 
 @attrs.define(eq=False)
@@ -156,6 +100,7 @@ class Conversions:
     _routes: dict[type, dict[int, Route]] = attrs.Factory(dict)
     _claims: dict[int, tuple[int, threading.Event]] = attrs.Factory(dict)
     _progress: dict[int, Progress] = attrs.Factory(dict)
+    _clashes: dict[int, int] = attrs.Factory(dict)  # how often others changed a container of an object while hooks ran
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
@@ -281,7 +226,7 @@ class Conversions:
     def give(self, item: Any, state: State) -> None:
         """Let an object that waits have a state that is known, instead of what its migrations would make."""
         if (entry := self.pending.get(id(item))) is not None and (route := self._route(type(item), entry[1])) is not None:
-            self._progress[id(item)] = Progress(tuple(route.leaps), state, [])
+            self._progress[id(item)] = Progress(len(self.leaps[type(item)]), state, None)
             self.convert(item)
 
     def restore(self, item: Any) -> None:
@@ -296,57 +241,78 @@ class Conversions:
 
     def _convert(self, item: Any, key: int, entry: tuple[Any, int], route: Route, epoch: int) -> bool:
         """Read, run the hooks, publish. False where the object has to be left as it is."""
-        state, own = route.layout.read(item)
-        if self.pending.get(key) is not entry:
-            return True  # what was read may be of two versions
-        if not state and route.has_fields and self._is_young(item):
-            return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
-        before = dict(state)
-        copies = None if are_plain(map(type, before.values())) else Copies.of(state)
-        lost: list[tuple[Leap, dict[str, Any]]] = []
+        progress: Progress | None = None
+        guards: Sequence[Call] = ()
+        calls: Sequence[Call] = ()
         thread = get_ident()
         outer = self._running.get(thread)
         self._running[thread] = (item, outer)
         try:
-            if route.hooks is None:
-                state = self._run(item, key, route.leaps, state, lost)
+            layout = route.layout
+            state, own = layout.read(item)
+            if self.pending.get(key) is not entry:
+                return True  # what was read may be of two versions
+            if not state and route.has_fields and self._is_young(item):
+                return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+            before = dict(state)
+            kinds = tuple(map(type, before.values()))
+            copies = None if kinds in layout.plain or layout.is_plain(kinds) else Copies.of(state)
+            lost: list[tuple[Leap, dict[str, Any]]] = []
+            if route.hooks is None or key in self._progress:
+                progress = self._progress.get(key) or Progress(entry[1], state, copies)
+                progress.run(self.leaps[type(item)], item)
+                state, copies, lost = progress.state, progress.copies, progress.lost
             else:
                 route.run(state)
-        except HookError as error:
+                if gone := before.keys() - state.keys():
+                    lost = [(route.leaps[0], {name: before[name] for name in gone})]
+            if not layout.fit.issuperset(state):
+                layout.check(before, state)
+            if copies is not None:
+                [after, *kept], guards, calls = copies.put_back([state, *(fields for _, fields in lost)])
+                lost = [(leap, fields) for (leap, _), fields in zip(lost, kept, strict=True)]
+            else:
+                after = state
+            if own is None and not lost and not layout.is_beside and before.keys() <= after.keys():  # the common case
+                get, put = before.get, layout.set
+                own_calls = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
+            else:
+                own_calls = layout.write(item, own, before, after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the object is as it was and says so
             if self.pending.get(key) is entry:
-                self._fail(item, key, error, self.leaps[type(item)][entry[1]].old)
+                if progress is not None and progress.is_kept:
+                    self._progress[key] = progress
+                self._fail(item, key, error, route)
             return True
         finally:
             if outer is None:
                 del self._running[thread]
             else:
                 self._running[thread] = outer
-        calls = copies.put_back(state) if copies is not None else ()
-        if own is None and not lost and not route.layout.is_beside and before.keys() <= state.keys():  # the common case
-            get, put = before.get, route.layout.set
-            own_calls = [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
-        else:
-            if route.hooks is not None and (gone := before.keys() - state.keys()):
-                lost.append((route.leaps[0], {name: before[name] for name in gone}))
-            own_calls = route.layout.write(item, own, before, state)
-            for leap, fields in lost:
-                kept = {name: copies.restore(value) for name, value in fields.items()} if copies is not None else fields
-                leap.aside.put(item, kept)
+        for leap, fields in lost:
+            leap.aside.put(item, fields)
         if route.tells:
             self.telling.add((thread, key))
+        if progress is not None and progress.has_clashed:
+            guards = ()
+        # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
+        # ``before`` and ``copies`` hold what it drops, so no finaliser runs in between.
+        doing = iter(((self._is_epoch, epoch), *guards, (self._take_out, key), *calls, *own_calls))
         try:
-            # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
-            publish = ((self._is_epoch, epoch), (self._take_out, key), *calls, *own_calls)
-            _make(starmap(operator.call, publish))
-        except KeyError:
+            _make(starmap(operator.call, doing))
+        except Exception as error:  # noqa: BLE001 - looked at
             self.telling.discard((thread, key))
-            if key not in self.pending:
-                return True  # another thread was first
-            if epoch in self.epoch:
-                raise
-            if route.is_once:
-                self._progress[key] = Progress(tuple(route.leaps), state, lost)
-            return True  # a swap was; its leaps are to be made as well
+            if operator.length_hint(doing) < len(calls) + len(own_calls):
+                self._undo(item, layout.write(item, own, after, before), copies)
+                self.pending[key] = entry
+                self._fail(item, key, error, route)
+            elif self.pending.get(key) is entry:  # it was not taken out, as a swap was, or a container has changed
+                if progress is not None and progress.is_kept:
+                    self._progress[key] = progress
+                if epoch in self.epoch:
+                    self._note_clash(item, key, progress, route)
+            return True  # what comes next is worked out anew
+        self._clashes.pop(key, None) if self._clashes else None
         if route.tells:
             self._progress.pop(key, None)
             try:
@@ -356,23 +322,23 @@ class Conversions:
                 self.telling.discard((thread, key))
         return True
 
-    def _run(self, item: Any, key: int, left: list[Leap], state: State, lost: list[tuple[Leap, dict[str, Any]]]) -> State:
-        start = 0
-        progress = self._progress.pop(key, None) if self._progress else None
-        if progress is not None and tuple(left[: len(progress.done)]) == progress.done:
-            start, state = len(progress.done), State(progress.state)
-            lost += progress.lost
-        for at, leap in enumerate(left[start:], start):
-            then = State(state) if leap.undoes is None else None
-            try:
-                leap.run(state, item)
-            except HookError:
-                if any(done.is_once for done in left[:at]):
-                    self._progress[key] = Progress(tuple(left[:at]), then if then is not None else state, list(lost))
-                raise
-            if then is not None and (names := then.keys() - state.keys()):
-                lost.append((leap, {name: then[name] for name in names}))
-        return state
+    def _undo(self, item: Any, calls: list[Call], copies: Copies | None) -> None:
+        """Publishing has failed half way, which nothing that is foreseen does: memory is short."""
+        for call in (*calls, *(copies.undoing() if copies is not None else ())):
+            with suppress(AttributeError):  # it is not there yet
+                operator.call(*call)
+
+    def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route) -> None:
+        """Others changed a container that the hooks changed: these run again, some times."""
+        self._clashes[key] = self._clashes.get(key, 0) + 1
+        what = "a container in it was changed by others while its migration ran"
+        if progress is not None and progress.is_kept:
+            progress.has_clashed = True
+            why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made of it"
+            self._fail(item, key, ClashError(why), route)
+        elif self._clashes[key] >= MOST_CLASHES:
+            del self._clashes[key]
+            self._fail(item, key, ClashError(f"{what}, {MOST_CLASHES} times; hotswap.retry() tries it again"), route)
 
     def _route(self, cls: type, at: int) -> Route | None:
         """What objects of a class need from a place on, worked out once an epoch; None where nothing of the class waits."""
@@ -398,21 +364,27 @@ class Conversions:
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
         return found
 
-    def _fail(self, item: Any, key: int, error: HookError, old: OldClass | None) -> None:
-        step = error.step
-        cause = error.__cause__
-        message = (
-            f"{step.name} object at {id(item):#x} stays at version {step.frm}: its migration to {step.to}, "
-            f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
-            "mend the migration and save it, or call hotswap.retry()"
-        )
-        self.failures[key] = Failure(message, cause, old)
+    def _fail(self, item: Any, key: int, error: Exception, route: Route) -> None:
+        """Note why an object could not be converted: a hook raised, or its state cannot be read, copied, or written."""
+        old = next((leap.old for leap in route.leaps if leap.old is not None), None)
+        if isinstance(error, PlaceError) and (steps := [step for leap in route.leaps for step in leap.steps]):
+            error = HookError(steps[-1], str(error))
+        if isinstance(error, HookError):
+            step, cause = error.step, error.__cause__
+            message = (
+                f"{step.name} object at {id(item):#x} stays at version {step.frm}: its migration to {step.to}, "
+                f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
+                "mend the migration and save it, or call hotswap.retry()"
+            )
+            self.failures[key] = Failure(message, cause, old)
+        else:
+            self.note_failure(item, error, old)
 
-    def note_failure(self, item: Any, error: Exception) -> None:
+    def note_failure(self, item: Any, error: BaseException, old: OldClass | None = None) -> None:
         """Something else than a hook raised while an object was converted: another thread that changed what was read, a hash."""
         if id(item) in self.pending:
-            message = str(self._error(item, f"{type(error).__name__}: {error}; hotswap.retry() tries it again"))
-            self.failures[id(item)] = Failure(message, error)
+            why = str(error) if isinstance(error, ClashError) else f"{type(error).__name__}: {error}; hotswap.retry() tries it again"
+            self.failures[id(item)] = Failure(str(self._error(item, why)), error, old)
 
     def _error(self, item: Any, why: str) -> MigrationError:
         cls = type(item)
@@ -458,6 +430,10 @@ class Conversions:
         """The index of the first leap that an object needs; None for an object that needs none."""
         entry = self.pending.get(id(item))
         return entry[1] if entry is not None and entry[0] is item else None
+
+    def is_running(self) -> bool:
+        """True in a hook."""
+        return get_ident() in self._running
 
     def is_telling(self) -> bool:
         """True while another thread tells hooks of an object that it has published."""

@@ -238,7 +238,7 @@ class Converter:
                 conversions.convert(entry[0])
             except MigrationError:
                 pass  # it is noted, and raised at the next access
-            except Exception as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
+            except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
                 conversions.note_failure(entry[0], error)
             entry = None
             tried += 1

@@ -15,9 +15,10 @@ from typing import Any
 
 import attrs
 
+from hotswap.convert.kept import migration_as_now
 from hotswap.convert.old import OldClass
 from hotswap.convert.state import State
-from hotswap.migrations import Migration, OnFailure, When
+from hotswap.migrations import Hook, Migration, OnFailure, When
 
 
 @attrs.frozen(eq=False)
@@ -90,6 +91,7 @@ class Leap:
         required: fields that it gains and that have no default; the hooks have to set them.
         added: all that it gains.
         gone: fields that it loses.
+        returns: the defaults that these had, for objects that were made without them.
         undoes: the leap that this one takes back.
         has_fields: objects have fields before it, so one without any is just being made.
         old: the class before it, where objects that cannot be converted are served as before.
@@ -100,6 +102,7 @@ class Leap:
     required: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
+    returns: Mapping[str, Fill] = attrs.Factory(dict)
     undoes: Leap | None = None
     has_fields: bool = False
     old: OldClass | None = None
@@ -130,7 +133,9 @@ class Leap:
         return [step for step in self.steps if not step.migration.is_reversible]
 
     def back(self) -> Leap:
-        return Leap(self.steps, undoes=self, has_fields=True)
+        """What takes it back, with the ways back as they are now."""
+        steps = tuple(attrs.evolve(step, migration=migration_as_now(step.migration)) for step in self.steps)
+        return Leap(steps, undoes=self, has_fields=True)
 
     def run(self, state: State, item: Any) -> None:
         """Change a private state; raises HookError."""
@@ -138,13 +143,11 @@ class Leap:
             self._run_back(state, self.undoes, item)
             return
         for hook, step, text in self.hooks():
-            _call(hook, state, step, text)
-        for name, fill in self.fills.items():
-            if name not in state:
-                state[name] = fill.give()
+            call(hook, state, step, text)
+        self.fill(state)
         self.finish(state)
 
-    def hooks(self) -> Iterator[tuple[Callable[[Any], Any], Step, str]]:
+    def hooks(self) -> Iterator[tuple[Hook, Step, str]]:
         """What is called on the way forth, in order, with its step and how it was written."""
         for step in self.steps:
             for each in step.migration.steps:
@@ -152,8 +155,20 @@ class Leap:
             if step.migration.up is not None:
                 yield step.migration.up, step, ""
 
+    def _ways_back(self) -> Iterator[tuple[Hook | None, Step, str]]:
+        """The way back of each of :meth:`hooks`, in the same order."""
+        for step in self.steps:
+            for each in step.migration.steps:
+                yield each.down, step, each.text
+            if step.migration.up is not None:
+                yield step.migration.down, step, ""
+
+    def fill(self, state: State) -> None:
+        """After the hooks: new fields get their defaults."""
+        _fill(state, self.fills)
+
     def finish(self, state: State) -> None:
-        """After the hooks: what the class lost goes, and what it needs has to be there."""
+        """After that: what the class lost goes, and what it needs has to be there."""
         for name in self.gone & state.keys():
             del state[name]
         if missing := self.required - state.keys():
@@ -163,14 +178,16 @@ class Leap:
     def _run_back(self, state: State, forth: Leap, item: Any) -> None:
         for name, value in forth.aside.look(item).items():
             state.setdefault(name, value)
-        for step in reversed(self.steps):
-            if step.migration.down is not None:
-                _call(step.migration.down, state, step)
-            for each in reversed(step.migration.steps):
-                assert each.down is not None, "a swap that cannot be taken back is refused"
-                _call(each.down, state, step, each.text)
+        self.take_back(state)
         for name in forth.added & state.keys():
             del state[name]
+        _fill(state, forth.returns)
+
+    def take_back(self, state: State, count: int | None = None) -> None:
+        """Call the ways back of the first hooks of the leap, or of all of them, the last one first."""
+        for hook, step, text in reversed(list(self._ways_back())[:count]):
+            if hook is not None:  # one that has no way back, in a swap that is only tried, or that changes nothing
+                call(hook, state, step, text)
 
     def published(self, item: Any) -> None:
         """After an object got its state: tell the hooks that asked. What they raise is shown as an uncaught exception is:
@@ -186,7 +203,13 @@ class Leap:
                     sys.excepthook(*sys.exc_info())
 
 
-def _call(hook: Callable[[Any], Any], state: State, step: Step, text: str = "") -> None:
+def _fill(state: State, fills: Mapping[str, Fill]) -> None:
+    for name, fill in fills.items():
+        if name not in state:
+            state[name] = fill.give()
+
+
+def call(hook: Hook, state: State, step: Step, text: str = "") -> None:
     try:
         hook(state)
     except Exception as error:

@@ -24,8 +24,9 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Call
+from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
-from hotswap.convert.state import Copies, Layout, State
+from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import fields_of
 from hotswap.kinds import is_a
 from hotswap.migrations import OWNERS, Owner, find_target
@@ -127,8 +128,8 @@ class Holding:
     def states_before(self) -> Iterator[tuple[Any, State]]:
         """The objects with their states before the commit; the containers in these get their content back."""
         for item, state, copies in self.before:
-            deque(starmap(operator.call, copies.put_back(state)), maxlen=0)
-            yield item, state
+            deque(starmap(operator.call, copies.undoing()), maxlen=0)
+            yield item, State(copies.put_back([state])[0][0])
 
     def release(self) -> None:
         """Let go of the locks, the last one first."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any
 
+from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
-from hotswap.convert.state import Copies, Layout, State
+from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
 from hotswap.model import ClassPreflight
 from hotswap.peek import reader_of

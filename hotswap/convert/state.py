@@ -10,29 +10,16 @@ So the names that a class is known to have are read one by one, and the collecto
 
 from __future__ import annotations
 
-import copy
-import operator
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
-from itertools import starmap
+from collections.abc import Callable, Iterable, Mapping
+from types import GetSetDescriptorType
 from typing import Any, cast
 
-import attrs
-
 from hotswap.commit import MISSING, Call
+from hotswap.convert.copies import are_plain
 from hotswap.fingerprint import slot_values
-from hotswap.kinds import is_own
+from hotswap.kinds import is_a, is_own, vars_of
 from hotswap.peek import Reader, own_dict, static_base
 from hotswap.shadow import Shadow, hidden_slots, shadows_of, value_in
-
-_HEAP_TYPE = 1 << 9
-_MAPPINGS = frozenset({dict, OrderedDict})
-_ROWS = frozenset({list, deque})
-#: Copied for a hook, so that what it does to them is seen when the new state is published, and not before.
-_HOLDERS = _MAPPINGS | _ROWS | {set, bytearray, tuple}
-#: Takes the types of values: True where none of these has to be copied.
-are_plain = _HOLDERS.isdisjoint
-
 
 class State(dict[str, Any]):
     """The fields of an object, by name; ``state.total`` and ``state["total"]`` are the same.
@@ -57,6 +44,10 @@ class State(dict[str, Any]):
             raise AttributeError(f"the state has no field {name!r}") from None
 
 
+class PlaceError(Exception):
+    """A state has what an object of the class cannot have."""
+
+
 class Layout:
     """How the state of objects of one class is read and written."""
 
@@ -74,6 +65,9 @@ class Layout:
         self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
         self._fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
+        self.plain: set[tuple[type, ...]] = set()  # rows of types of values of which none is copied for a hook
+        self.fit: set[str] = {*self.slots, *self.shadows}  # names for which there is a place
+        self._inner: set[str] = set()  # those that a descriptor of the class stands before: only the dict itself has them
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
@@ -98,8 +92,36 @@ class Layout:
                     found.setdefault(name, value)
         return cast(State, found), own
 
-    def write(self, item: Any, own: dict[str, Any] | None, before: dict[str, Any], after: State) -> list[Call]:
-        """The calls, all in C, that make one state of an object the other."""
+    def is_plain(self, kinds: tuple[type, ...]) -> bool:
+        """True for a row of types of values of which none is copied for a hook."""
+        if found := are_plain(kinds):
+            self.plain.add(kinds)
+        return found
+
+    def check(self, before: Mapping[str, Any], after: Mapping[Any, Any]) -> None:
+        """Nothing of a state that has no place in an object is published.
+
+        Raises:
+            PlaceError: a name cannot be a field of an object of the class.
+        """
+        for name in after.keys() - self.fit:
+            if type(name) is not str:
+                raise PlaceError(f"set {name!r}, and {name!r} is no name of a field")
+            held = next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), None)
+            if not self.reader.has_dict:
+                raise PlaceError(f"set {name!r}, and an object of the new class has no place for {name!r}")
+            if hasattr(type(held), "__set__") or hasattr(type(held), "__delete__"):
+                if name not in before and is_a(held, GetSetDescriptorType):
+                    raise PlaceError(f"set {name!r}, which is no field of an object")
+                if name not in before and is_a(held, property):
+                    raise PlaceError(f"set {name!r}, and {name!r} is a property of the new class; set what it takes its value from")
+                self._inner.add(name)
+            self.fit.add(name)
+
+    def write(
+        self, item: Any, own: dict[str, Any] | None, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> list[Call]:  # fmt: skip
+        """The calls, all in C, that make one state of an object the other, which is checked."""
         get, put = before.get, self.set
         changed = [(name, value) for name, value in after.items() if get(name, MISSING) is not value]
         gone = before.keys() - after.keys()
@@ -115,6 +137,8 @@ class Layout:
             calls += [self.shadows[name].emptying(item) for name in gone if name in self.shadows]
             changed = [(name, value) for name, value in changed if name not in self.shadows]
             gone = {name for name in gone if name not in self.shadows and name not in self.hidden}
+        if own is None and self._inner and any(name in self._inner for name, _ in changed):
+            own = own_dict(item)
         if own is None:
             calls += [(put, item, name, value) for name, value in changed]
             return calls + [(self.delete, item, name) for name in gone]
@@ -125,118 +149,3 @@ class Layout:
             return calls + [(dict.pop, own, name, None) for name in gone if name not in self.slots]
         calls += [(dict.update, own, dict(changed))] if changed else []
         return calls + [(dict.pop, own, name, None) for name in gone]
-
-
-@attrs.define(eq=False)
-class Copies:
-    """The containers in a state and their copies, so that what a hook did to a copy is done to the container itself.
-
-    Who else holds a container sees its new content then; what the hook put in its place is another object.
-    """
-
-    _copy_of: dict[int, tuple[Any, Any]] = attrs.Factory(dict)  # by the id of the original: original, copy
-    _original_of: dict[int, tuple[Any, Any]] = attrs.Factory(dict)  # by the id of the copy: copy, original
-    _calls: list[Call] = attrs.Factory(list)
-    _done: set[int] = attrs.Factory(set)
-
-    @classmethod
-    def of(cls, state: State) -> Copies:
-        """Replace the containers in a state."""
-        copies = cls()
-        for name, value in list(state.items()):
-            state[name] = copies.copy(value)
-        return copies
-
-    def copy(self, value: Any) -> Any:
-        """A copy of a container with copies of those inside of it; anything else is the same object."""
-        kind = type(value)
-        if kind not in _HOLDERS:
-            return value
-        if id(value) in self._copy_of:
-            return self._copy_of[id(value)][1]
-        if kind is tuple:
-            items = tuple(map(self.copy, value))
-            twin: Any = value if all(map(operator.is_, value, items)) else items
-        else:
-            twin = copy.copy(value)
-        self._copy_of[id(value)], self._original_of[id(twin)] = (value, twin), (twin, value)
-        if kind in _MAPPINGS:
-            for key, item in value.items():
-                twin[key] = self.copy(item)
-        elif kind in _ROWS:
-            for index, item in enumerate(value):
-                twin[index] = self.copy(item)
-        return twin
-
-    def has_changed(self) -> bool:
-        """True where somebody changed a copy since it was made."""
-        kinds = [(twin, original) for twin, original in self._original_of.values() if type(twin) is not tuple]
-        return any(not _has_same_content(original, self._originals_in(twin)) for twin, original in kinds)
-
-    def _originals_in(self, twin: Any) -> Any:
-        """The content of a copy, with the originals of the copies in it."""
-
-        def original(item: Any) -> Any:
-            return self._original_of[id(item)][1] if id(item) in self._original_of else item
-
-        if type(twin) in _MAPPINGS:
-            return {key: original(item) for key, item in twin.items()}
-        return list(map(original, twin)) if type(twin) in _ROWS else twin
-
-    def put_back(self, state: State) -> list[Call]:
-        """Give a state its containers back; the calls that give these their new content."""
-        for name, value in list(state.items()):
-            state[name] = self.restore(value)
-        return self._calls
-
-    def restore(self, value: Any) -> Any:
-        """The container that a copy stands for; it gets the content of the copy with the calls of :meth:`put_back`."""
-        kind = type(value)
-        if kind not in _HOLDERS:
-            return value
-        original = self._original_of.get(id(value), (value, None))[1]
-        if kind is tuple:
-            items = tuple(map(self.restore, value))
-            known = original if original is not None else value
-            return known if len(known) == len(items) and all(map(operator.is_, known, items)) else items
-        if id(value) in self._done:
-            return original if original is not None else value
-        self._done.add(id(value))
-        content = self._content(value)
-        if original is None:  # made by the hook: nobody else has it yet
-            deque(starmap(operator.call, replace_content(value, content)), maxlen=0)
-            return value
-        if not _has_same_content(original, content):
-            self._calls += replace_content(original, content)
-        return original
-
-    def _content(self, value: Any) -> Any:
-        kind = type(value)
-        if kind in _MAPPINGS:
-            return {key: self.restore(item) for key, item in value.items()}
-        return list(map(self.restore, value)) if kind in _ROWS else kind(value)
-
-
-def _has_same_content(container: Any, content: Any) -> bool:
-    """True where the same objects are in the same places; no ``__eq__`` of the program is asked."""
-    if len(container) != len(content):
-        return False
-    kind = type(container)
-    if kind is bytearray:
-        return bool(container == content)
-    if kind is set:
-        return set(map(id, container)) == set(map(id, content))
-    same = all(map(operator.is_, container, content))
-    return same and (kind not in _MAPPINGS or all(map(operator.is_, container.values(), content.values())))
-
-
-def replace_content(container: Any, content: Any) -> list[Call]:
-    """Calls in C that give a builtin container another content, in place."""
-    kind = type(container)
-    if kind in _MAPPINGS:
-        return [(kind.clear, container), (kind.update, container, content)]
-    if kind in (list, bytearray):
-        return [(kind.__setitem__, container, slice(None), content)]
-    if kind is set:
-        return [(set.clear, container), (set.update, container, content)]
-    return [(deque.clear, container), (deque.extend, container, content)]

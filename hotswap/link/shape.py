@@ -30,7 +30,8 @@ import attrs
 from hotswap.commit import MISSING
 from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.owners import contents_of, structures_of
-from hotswap.convert.state import Copies, Layout, State
+from hotswap.convert.copies import Copies
+from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
 from hotswap.kinds import is_a
 from hotswap.link.fields import class_nodes, read_factories

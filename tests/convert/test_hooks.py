@@ -430,3 +430,47 @@ def test_order_of_attributes_is_taken_back_when_the_barrier_is_gone(program: Pro
     assert [name for name in vars(m.A) if name in ("a", "b")] == ["a", "b"]
     program.engine.rollback()
     assert item.x == 1
+
+
+def test_way_back_finds_what_came_with_it_after_the_rollback(program: Program) -> None:
+    """Imports, constants and functions beside it are gone from the module then, or have their old values."""
+    first = 'PREFIX = "q"\n\n\nclass Price:\n    def __init__(self):\n        self.amount = 1\n'
+    second = """
+import json
+
+from hotswap import convert, migrate
+
+PREFIX = "p"
+
+
+def decode(text):
+    return strip(text)
+
+
+def strip(text):
+    return json.loads(text[len(PREFIX):])
+
+
+class Price:
+    def __init__(self):
+        self.amount = "p1"
+
+
+@migrate("shop:Price", 1)
+def encode(state):
+    state.amount = PREFIX + json.dumps(state.amount)
+
+
+@encode.down
+def _(state):
+    state.amount = (lambda text: decode(text))(state.amount)
+
+
+migrate("shop:Price", 2, steps=[convert("amount", lambda text: PREFIX + text, lambda text: text.removeprefix(PREFIX))])
+"""
+    shop = program.load("shop", first)
+    price = shop.Price()
+    assert program.edit("shop", second).applied
+    assert price.amount == "pp1"
+    program.engine.rollback()
+    assert price.amount == 1 and not hasattr(shop, "decode")
