@@ -1,6 +1,7 @@
 """Hot reload for Python that takes the data along."""
 
-from hotswap.convert.stamps import upgrade, upgrade_state
+from hotswap.convert import stamps as _stamps  # noqa: F401 - classes with migrations stamp their states from now on
+from hotswap.convert.upgrade import upgrade, upgrade_state
 from hotswap.errors import (
     ConfigError,
     DeclarationError,

@@ -118,15 +118,13 @@ class Reader:
 
     def _default(self, name: str) -> Any:
         """What the class gives where an object lacks an attribute."""
-        if name in self.slots or name in self._fields:
-            return _NONE
-        return next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), _NONE)
+        return _NONE if name in self.slots or name in self._fields else class_value(self.cls, name, _NONE)
 
     def _is_plain(self, name: Any) -> bool:
         """True for a name whose reading runs no code."""
         if type(name) is not str:
             return False
-        held = next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), None)
+        held = class_value(self.cls, name)
         return name in self.slots or not hasattr(type(held), "__get__") or type(held) is FunctionType
 
     def candidates(self) -> tuple[str, ...]:
@@ -150,6 +148,11 @@ _readers: weakref.WeakKeyDictionary[type, Reader] = weakref.WeakKeyDictionary()
 def static_base(cls: type) -> Any:
     """The nearest class that is written in C: its functions, and no others, may be called on objects of the class."""
     return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+
+
+def class_value(cls: type, name: str, default: Any = None) -> Any:
+    """What stands in a class or its bases under a name, not asking it."""
+    return next((held[name] for base in cls.__mro__ if name in (held := vars_of(base))), default)
 
 
 def reader_of(cls: type) -> Reader:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import enum
 import importlib
 import pkgutil
@@ -21,18 +20,17 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING
 from hotswap.errors import DeclarationError, FileError, HotswapError
 from hotswap.history import History
 from hotswap.hooks import NAME
 from hotswap.kinds import is_a
+from hotswap.link.defaults import summary_of, views_of
 from hotswap.link.fields import class_nodes
 from hotswap.link.names import look_up
-from hotswap.link.views import Texts, View, Views
+from hotswap.link.views import View
 from hotswap.migrations import REGISTRY
-from hotswap.plan.source import SourceError, parse_source
-from hotswap.plan.units import Summary, summarise
-from hotswap.plugin.manager import Plugins
+from hotswap.plan.source import SourceError
+from hotswap.plan.units import Summary
 from hotswap.plugin.values import Field
 
 __all__ = ["Ask", "Change", "Comparison", "find_views"]
@@ -99,16 +97,11 @@ def _summaries(names: list[str]) -> dict[str, Summary]:
             module = importlib.import_module(name)
         except Exception as error:
             raise HotswapError(f"{name} cannot be imported: {type(error).__name__}: {error}; mend it first") from error
-        file = getattr(module, "__file__", None)
-        if file is None or not file.endswith(".py"):
-            continue
         try:
-            with open(file, "rb") as stream:
-                source = parse_source(file, stream.read())
+            if (summary := summary_of(module)) is not None:
+                found[name] = summary
         except SourceError as error:
             raise FileError(str(error.finding)) from error
-        found[name] = summarise(name, source.tree, source.utf8, hasattr(module, "__path__"))
-        found[name].module = name
     return found
 
 
@@ -119,18 +112,7 @@ def find_views(package: str) -> dict[str, View]:
         HotswapError: a module cannot be imported.
     """
     summaries = _summaries(_modules_of(package))
-    plugins = Plugins()
-    plugins.discover()
-
-    def lookup(module: str, chain: str) -> Any:
-        space = sys.modules[module].__dict__
-        found = look_up(space, chain)
-        return found if found is not None or chain in space else vars(builtins).get(chain, MISSING)
-
-    views = Views(
-        old=Texts(summaries.get), new=Texts(summaries.get), names={name: name for name in summaries}, staged={},
-        resolve=lambda value: value, shape_of=plugins.class_shape, lookup=lookup,
-    )  # fmt: skip
+    views = views_of(summaries)
     found = {}
     for module, qualname in _class_names(summaries):
         cls = look_up(sys.modules[module].__dict__, qualname)

@@ -32,7 +32,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Call
-from hotswap.convert.copies import Copies, are_plain
+from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.old import OldClass
 from hotswap.convert.route import Progress, Route
@@ -225,7 +225,7 @@ class Conversions:
 
     def give(self, item: Any, state: State) -> None:
         """Let an object that waits have a state that is known, instead of what its migrations would make."""
-        if (entry := self.pending.get(id(item))) is not None and (route := self._route(type(item), entry[1])) is not None:
+        if id(item) in self.pending:
             self._progress[id(item)] = Progress(len(self.leaps[type(item)]), state, None)
             self.convert(item)
 
@@ -256,7 +256,8 @@ class Conversions:
                 return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
             before = dict(state)
             kinds = tuple(map(type, before.values()))
-            copies = None if kinds in layout.plain or layout.is_plain(kinds) else Copies.of(state)
+            is_plain = kinds in layout.plain or not route.leaps or layout.is_plain(kinds)
+            copies = None if is_plain else Copies.of(state)
             lost: list[tuple[Leap, dict[str, Any]]] = []
             if route.hooks is None or key in self._progress:
                 progress = self._progress.get(key) or Progress(entry[1], state, copies)
@@ -371,10 +372,13 @@ class Conversions:
             error = HookError(steps[-1], str(error))
         if isinstance(error, HookError):
             step, cause = error.step, error.__cause__
+            frm, to = (step.frm, step.to) if error.is_forth else (step.to, step.frm)
+            way = "" if error.is_forth else "the way back of "
+            place = _place(step.migration.file, step.migration.line, cause)
+            remedy = "mend the migration and save it" if error.is_forth else "save the version with the migration again, mended"
             message = (
-                f"{step.name} object at {id(item):#x} stays at version {step.frm}: its migration to {step.to}, "
-                f"{step.migration.name} ({_place(step.migration.file, step.migration.line, cause)}), {error}; "
-                "mend the migration and save it, or call hotswap.retry()"
+                f"{step.name} object at {id(item):#x} stays at version {frm}: its migration to {to}, {way}{step.migration.name} "
+                f"({place}), {error}; {remedy}, or call hotswap.retry()"
             )
             self.failures[key] = Failure(message, cause, old)
         else:
@@ -383,7 +387,8 @@ class Conversions:
     def note_failure(self, item: Any, error: BaseException, old: OldClass | None = None) -> None:
         """Something else than a hook raised while an object was converted: another thread that changed what was read, a hash."""
         if id(item) in self.pending:
-            why = str(error) if isinstance(error, ClashError) else f"{type(error).__name__}: {error}; hotswap.retry() tries it again"
+            why = f"{type(error).__name__}: {error}; hotswap.retry() tries it again"
+            why = str(error) if isinstance(error, ClashError) else why
             self.failures[id(item)] = Failure(str(self._error(item, why)), error, old)
 
     def _error(self, item: Any, why: str) -> MigrationError:

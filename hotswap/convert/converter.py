@@ -25,7 +25,8 @@ from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
-from hotswap.convert.stamps import LEAPS, SHAPES, UNDONE, VERSIONS, equipping, has_migrations, version_of_class
+from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, has_migrations, version_of_class
+from hotswap.convert.stamps import equipping
 from hotswap.errors import MigrationError
 from hotswap.migrations import When, name_of
 from hotswap.model import ClassStatus
@@ -94,7 +95,7 @@ class Converter:
     # ---- versions ----
 
     def version_of_class(self, cls: type) -> int:
-        """The version of a class, see ``stamps.py``."""
+        """The version of a class, see ``lineage.py``."""
         return version_of_class(cls)
 
     def version_of(self, item: Any) -> int:

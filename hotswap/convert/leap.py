@@ -8,6 +8,7 @@ An object that was not converted when its swap is taken back has nothing to undo
 
 from __future__ import annotations
 
+import secrets
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,9 +50,10 @@ class Step:
 class HookError(Exception):
     """A hook raised; the cause is its exception."""
 
-    def __init__(self, step: Step, what: str) -> None:
+    def __init__(self, step: Step, what: str, *, is_forth: bool = True) -> None:
         super().__init__(what)
         self.step = step
+        self.is_forth = is_forth
 
 
 @attrs.define(eq=False)
@@ -95,6 +97,8 @@ class Leap:
         undoes: the leap that this one takes back.
         has_fields: objects have fields before it, so one without any is just being made.
         old: the class before it, where objects that cannot be converted are served as before.
+        previous: the leap before it, if this process has made one.
+        token: tells it from others, in what is written down.
     """
 
     steps: tuple[Step, ...]
@@ -106,7 +110,9 @@ class Leap:
     undoes: Leap | None = None
     has_fields: bool = False
     old: OldClass | None = None
+    previous: Leap | None = None
     aside: Aside = attrs.Factory(Aside)
+    token: str = attrs.Factory(lambda: secrets.token_hex(4))
 
     @property
     def when(self) -> When:
@@ -187,7 +193,7 @@ class Leap:
         """Call the ways back of the first hooks of the leap, or of all of them, the last one first."""
         for hook, step, text in reversed(list(self._ways_back())[:count]):
             if hook is not None:  # one that has no way back, in a swap that is only tried, or that changes nothing
-                call(hook, state, step, text)
+                call(hook, state, step, text, is_forth=False)
 
     def published(self, item: Any) -> None:
         """After an object got its state: tell the hooks that asked. What they raise is shown as an uncaught exception is:
@@ -209,16 +215,16 @@ def _fill(state: State, fills: Mapping[str, Fill]) -> None:
             state[name] = fill.give()
 
 
-def call(hook: Hook, state: State, step: Step, text: str = "") -> None:
+def call(hook: Hook, state: State, step: Step, text: str = "", *, is_forth: bool = True) -> None:
     try:
         hook(state)
     except Exception as error:
-        raise failed(step, text, error) from error
+        raise failed(step, text, error, is_forth=is_forth) from error
 
 
-def failed(step: Step, text: str, error: Exception) -> HookError:
+def failed(step: Step, text: str, error: Exception, *, is_forth: bool = True) -> HookError:
     """What a hook raised, in words."""
-    return HookError(step, f"raised {type(error).__name__}: {error}" + (f" in {text}" if text else ""))
+    return HookError(step, f"raised {type(error).__name__}: {error}" + (f" in {text}" if text else ""), is_forth=is_forth)
 
 
 def cancel(leaps: Iterable[Leap]) -> list[Leap]:

@@ -17,9 +17,10 @@ from typing import Any, cast
 from hotswap.commit import MISSING, Call
 from hotswap.convert.copies import are_plain
 from hotswap.fingerprint import slot_values
-from hotswap.kinds import is_a, is_own, vars_of
-from hotswap.peek import Reader, own_dict, static_base
+from hotswap.kinds import is_a, is_own
+from hotswap.peek import Reader, class_value, own_dict, static_base
 from hotswap.shadow import Shadow, hidden_slots, shadows_of, value_in
+
 
 class State(dict[str, Any]):
     """The fields of an object, by name; ``state.total`` and ``state["total"]`` are the same.
@@ -107,14 +108,14 @@ class Layout:
         for name in after.keys() - self.fit:
             if type(name) is not str:
                 raise PlaceError(f"set {name!r}, and {name!r} is no name of a field")
-            held = next((vars_of(base)[name] for base in self.cls.__mro__ if name in vars_of(base)), None)
+            held = class_value(self.cls, name)
             if not self.reader.has_dict:
                 raise PlaceError(f"set {name!r}, and an object of the new class has no place for {name!r}")
             if hasattr(type(held), "__set__") or hasattr(type(held), "__delete__"):
                 if name not in before and is_a(held, GetSetDescriptorType):
                     raise PlaceError(f"set {name!r}, which is no field of an object")
                 if name not in before and is_a(held, property):
-                    raise PlaceError(f"set {name!r}, and {name!r} is a property of the new class; set what it takes its value from")
+                    raise PlaceError(f"set {name!r}, and {name!r} is a property of the class; set what it takes its value from")
                 self._inner.add(name)
             self.fit.add(name)
 

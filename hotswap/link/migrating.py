@@ -22,6 +22,7 @@ from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.leap import Fill, Leap, Step
+from hotswap.convert.lineage import LEAPS
 from hotswap.convert.old import OldClass
 from hotswap.convert.stamps import equipping
 from hotswap.convert.state import Layout, State
@@ -213,6 +214,7 @@ class _Planner:
         added = new.added(old)
         safe = {name: field for name in added if (field := new.fields[name]).is_safe}
         gone = [name for name in old.fields if name not in new.fields]
+        back = {name: field for name in gone if (field := old.fields[name]).is_safe}
         required = {n for n in added if n not in safe and class_attribute(cls, n) is MISSING and not new.foreign}
         return Leap(
             steps=tuple(step for base in reversed(cls.__mro__) for step in steps.get(base, ())),
@@ -220,7 +222,9 @@ class _Planner:
             required=frozenset(required),
             added=frozenset(added),
             gone=frozenset(gone),
+            returns={name: _fill(field.factory, field.default) for name, field in back.items()},
             has_fields=bool(old.fields),
+            previous=next(reversed(LEAPS.get(cls, ())), None),
         )
 
     def _coming(self, target: str) -> type | None:

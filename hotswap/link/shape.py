@@ -28,9 +28,9 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING
+from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.owners import contents_of, structures_of
-from hotswap.convert.copies import Copies
 from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
 from hotswap.kinds import is_a

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotswap.convert import stamps
+from hotswap.convert import lineage
 from hotswap.migrations import REGISTRY
 from tests.link.program import Program
 
@@ -19,5 +19,5 @@ def program(tmp_path: Path) -> Iterator[Program]:
     with Program(tmp_path) as one:
         yield one
     REGISTRY.table = before
-    for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS, stamps.UNDONE):
+    for table in (lineage.VERSIONS, lineage.SHAPES, lineage.LEAPS, lineage.UNDONE):
         table.clear()

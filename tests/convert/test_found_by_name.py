@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hotswap
-from hotswap.convert import stamps
+from hotswap.convert import lineage
 from hotswap.migrations import REGISTRY
 from hotswap.model import Finding
 
@@ -59,7 +59,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     yield one
     hotswap.stop()
     REGISTRY.table = before
-    for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS, stamps.UNDONE):
+    for table in (lineage.VERSIONS, lineage.SHAPES, lineage.LEAPS, lineage.UNDONE):
         table.clear()
 
 

@@ -438,7 +438,8 @@ def test_way_back_finds_what_came_with_it_after_the_rollback(program: Program) -
     second = """
 import json
 
-from hotswap import convert, migrate
+from hotswap import migrate
+from hotswap.migrations import convert
 
 PREFIX = "p"
 

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hotswap.convert import stamps
+from hotswap.convert import lineage
 from hotswap.migrations import REGISTRY
 from tests.convert.barriers import finish
 from tests.link.program import Program
@@ -132,7 +132,7 @@ class Versions(RuleBasedStateMachine):
         self.program.__exit__(None, None, None)
         self.directory.cleanup()
         REGISTRY.table = self.before
-        for table in (stamps.VERSIONS, stamps.SHAPES, stamps.LEAPS, stamps.UNDONE):
+        for table in (lineage.VERSIONS, lineage.SHAPES, lineage.LEAPS, lineage.UNDONE):
             table.clear()
 
     # ---- objects ----

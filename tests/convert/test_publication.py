@@ -131,7 +131,8 @@ def test_containers_of_each_kind_are_private_to_a_hook(program: Program, kind: s
     }[kind]  # fmt: skip
     imports = "from array import array\nfrom collections import Counter, OrderedDict, defaultdict, deque\n"
     first, second = versions(f"{change}\nif FAILS: raise ValueError('not yet')")
-    first, second = (imports + "FAILS = [1]\n" + text.replace("self.goods = []", f"self.goods = {make}") for text in (first, second))
+    top = f"{imports}FAILS = [1]\n"
+    first, second = (top + text.replace("self.goods = []", f"self.goods = {make}") for text in (first, second))
     shop = program.load("shop", first)
     basket = shop.Basket()
     held, before = basket.goods, repr(basket.goods)

@@ -186,3 +186,130 @@ def up_b(state):
     assert pickle.loads(pickle.dumps(m.B())).x == 2 and b"hotswap" in pickle.dumps(m.B())
     program.engine.rollback()
     assert pickle.loads(pickle.dumps(m.A())).x == 1 and b"hotswap" in pickle.dumps(m.A())
+
+
+def test_subclass_with_its_own_getstate_only_is_copied_as_before(program: Program) -> None:
+    """It gives no version, so nothing is known of its states."""
+    text = """
+from hotswap import migrate
+class Base:
+    def __init__(self):
+        self.x = 1
+class Sub(Base):
+    def __getstate__(self):
+        return {'x': self.x}
+@migrate("m:Base", 1)
+def up(state):
+    state.x += 100
+"""
+    m = program.load("m", text)
+    assert copy.copy(m.Sub()).x == pickle.loads(pickle.dumps(m.Sub())).x == 1
+    assert copy.copy(m.Base()).x == 1
+
+
+STEPS = """
+from hotswap import migrate
+class Cart:
+    def __init__(self):
+        self.a = 1
+{more}
+"""
+TWO = STEPS.format(more="        self.b = 10\n@migrate('m:Cart', 1)\ndef one(state):\n    state.a += 1")
+THREE = TWO.replace("self.b = 10", "self.b = 10\n        self.c = []") + """
+@migrate('m:Cart', 2)
+def two(state):
+    state.b += state.a
+"""
+
+
+def test_state_goes_through_fills_and_hooks_in_the_order_of_the_versions(program: Program) -> None:
+    """A hook of a later version finds the fields that an earlier one brought by itself."""
+    m = program.load("m", STEPS.format(more=""))
+    cart = m.Cart()
+    blob = pickle.dumps(cart)
+    assert program.edit("m", TWO).applied
+    assert program.edit("m", THREE).applied
+    assert vars(cart) == vars(pickle.loads(blob)) == {"a": 2, "b": 12, "c": []}
+
+
+def test_state_that_a_process_on_a_later_version_reads_gets_the_defaults_of_the_text(tmp_path: Path) -> None:
+    """The same as a live conversion, though this process has never swapped anything."""
+    text = TWO.replace("self.b = 10", "self.b = {}\n        self.c = self.d = 5")
+    (tmp_path / "m.py").write_text(text)
+    script = "import m, hotswap; print(*(hotswap.upgrade({'a': 1}, m.Cart, version=version) for version in (1, 2)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "{'a': 2, 'b': {}, 'c': 5, 'd': 5} {'a': 1}\n", done.stderr
+
+
+BASES = """
+from hotswap import migrate
+class Base:
+    def __init__(self):
+        self.x = 1
+class Sub(Base):
+    def __init__(self):
+        super().__init__()
+        self.y = 1
+"""
+HOOKS = """
+@migrate("m:Base", 1)
+def one(state):
+    state.x += 1
+@one.down
+def _(state):
+    state.x -= 1
+@migrate("m:Sub", 1)
+def two(state):
+    state.y += 1
+@two.down
+def _(state):
+    {down}
+"""
+
+
+def test_state_of_a_swap_that_was_taken_back_goes_back_once(program: Program) -> None:
+    m = program.load("m", BASES)
+    m.keep = m.Sub()
+    assert program.edit("m", BASES + HOOKS.format(down="state.y -= 1")).applied
+    assert (m.keep.x, m.keep.y) == (2, 2)
+    blob = pickle.dumps(m.keep)
+    program.engine.rollback()
+    assert (m.keep.x, m.keep.y) == (1, 1)
+    assert vars(pickle.loads(blob)) == {"x": 1, "y": 1}
+
+
+def test_way_back_of_a_state_that_fails_says_so(program: Program) -> None:
+    m = program.load("m", BASES)
+    assert program.edit("m", BASES + HOOKS.format(down="raise ValueError('no way')")).applied
+    m.keep = m.Sub()
+    blob = pickle.dumps(m.keep)
+    program.engine.rollback()
+    with pytest.raises(MigrationError, match="cannot be brought from version 2 to 1.*two.*no way"):
+        pickle.loads(blob)
+
+
+def test_versions_that_have_the_same_number_are_told_apart(program: Program) -> None:
+    """A swap is taken back, and another one leads to a version of the same number."""
+    m = program.load("m", BASES)
+    m.keep = m.Base()
+    assert program.edit("m", BASES + HOOKS.format(down="state.y -= 1").partition('@migrate("m:Sub"')[0]).applied
+    blob = pickle.dumps(m.keep)
+    program.engine.rollback()
+    other = "\n@migrate('m:Base', 1)\ndef other(state):\n    state.x += 1000\n@other.down\ndef _(state): state.x -= 1000\n"
+    assert program.edit("m", BASES + other).applied
+    assert m.keep.x == pickle.loads(blob).x == pickle.loads(pickle.dumps(m.keep)).x == 1001
+
+
+def test_field_under_a_property_goes_into_the_dict_of_the_object(program: Program) -> None:
+    text = """
+from hotswap import migrate
+class Cart:
+    def __init__(self):
+        self.__dict__["total"] = 5
+    total = property(lambda self: self.__dict__["total"])
+@migrate("m:Cart", 1)
+def up(state):
+    pass
+"""
+    m = program.load("m", text)
+    assert copy.copy(m.Cart()).total == pickle.loads(pickle.dumps(m.Cart())).total == 5

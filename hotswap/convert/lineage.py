@@ -1,0 +1,42 @@
+"""Which version a class has, and how it came to it in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotswap.convert.leap import Leap
+from hotswap.kinds import vars_of
+from hotswap.migrations import REGISTRY, name_of
+
+#: In the state that an object gives to ``pickle`` and ``copy``: the versions of its class and bases, by name.
+STAMP = "__hotswap_version__"
+#: In a stamp: the swap that led there, as a rollback and another swap may lead to the same number.
+SWAP = "swap"
+
+#: Versions of classes that a swap has changed, by qualified name; others have what their text or migrations say.
+VERSIONS: dict[str, int] = {}
+#: The names of the fields that a version of a class had, as far as a swap has seen it.
+SHAPES: dict[str, dict[int, frozenset[str]]] = {}
+#: What the swaps of this process did to the objects of a class, oldest first.
+LEAPS: dict[type, list[Leap]] = {}
+#: Those of them that were taken back.
+UNDONE: dict[type, list[Leap]] = {}
+
+
+def version_of_class(cls: type) -> int:
+    """The version of a class: counted while the program runs, else what its text or its migrations say."""
+    name = name_of(cls)
+    if (known := VERSIONS.get(name)) is not None:
+        return known
+    declared = vars_of(cls).get("__schema_version__")
+    return declared if type(declared) is int else REGISTRY.newest(name)
+
+
+def has_migrations(cls: type) -> bool:
+    return bool(REGISTRY.of(name_of(cls)))
+
+
+def stamp_of(cls: type) -> dict[str, Any]:
+    """The versions of a class and of its bases, as far as they have migrations."""
+    stamp: dict[str, Any] = {name_of(base): version_of_class(base) for base in cls.__mro__ if has_migrations(base)}
+    return {**stamp, SWAP: row[-1].token} if (row := LEAPS.get(cls)) else stamp

@@ -1,0 +1,146 @@
+"""States of earlier versions, brought to the present one: the hooks of each version and what comes by itself, in order.
+
+A state without a stamp was written before the class had migrations: it has the version whose recorded fields fit it best,
+and where none are recorded the first one.
+
+    what this process has swapped itself    as its objects were converted
+    earlier versions                        the declared migrations, then the defaults that the text gives
+    a swap that was taken back              its way back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from hotswap.convert.leap import Fill, HookError, Leap, Step
+from hotswap.convert.lineage import LEAPS, SHAPES, STAMP, SWAP, UNDONE, version_of_class
+from hotswap.convert.state import State
+from hotswap.errors import MigrationError
+from hotswap.history import RECORDED
+from hotswap.migrations import REGISTRY, name_of
+
+
+def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> dict[str, Any]:
+    """Bring the fields of an object that were written down by an earlier version of its class to the present one.
+
+    Args:
+        state: names and values, as in a JSON file or a row of a table; it is not changed. A stamp in it counts.
+        cls: the class.
+        version: of the state; by default what its stamp says, or the version whose recorded fields fit.
+
+    Returns:
+        The fields of the present version.
+
+    Raises:
+        MigrationError: a migration failed, or none leads on from the version of the state, or it is newer than the class.
+    """
+    known = {**state}
+    if version is not None:
+        known[STAMP] = {**known.get(STAMP, {}), name_of(cls): version}
+    return dict(upgrade_state(cls, known))
+
+
+def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
+    """The same for what :meth:`__setstate__` of a class of its own takes."""
+    state = State(fields)
+    stamp = state.pop(STAMP, None)
+    stamp = {**stamp} if isinstance(stamp, Mapping) else {}
+    try:
+        _go_back(cls, state, stamp)
+        steps = {(step.cls, step.frm): step for base in reversed(cls.__mro__) for step in _steps(cls, base, state, stamp)}
+        for leap in _leaps(cls, steps):
+            leap.run(state, None)
+    except HookError as error:
+        step = error.step
+        frm, to = (step.frm, step.to) if error.is_forth else (step.to, step.frm)
+        raise MigrationError(
+            f"a state of {step.name} cannot be brought from version {frm} to {to}: {step.migration.describe()} {error}"
+        ) from error.__cause__
+    return state
+
+
+def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
+    """The leaps with some steps, in order."""
+    known = []
+    for leap in LEAPS.get(cls, ()):
+        if mine := tuple(steps[step.cls, step.frm] for step in leap.steps if (step.cls, step.frm) in steps):
+            known.append(attrs.evolve(leap, steps=mine))
+    covered = {(step.cls, step.frm) for leap in known for step in leap.steps}
+    first = {base: min(frm for cls, frm in covered if cls is base) for base, _ in covered}
+    others = [step for key, step in steps.items() if key not in covered]
+    early = tuple(step for step in others if step.frm < first.get(step.cls, step.to))
+    late = tuple(step for step in others if step not in early)
+    last = Leap(late, fills=_fills_of(cls)) if others else None
+    return [each for each in (Leap(early) if early else None, *known, last) if each is not None]
+
+
+def _fills_of(cls: type) -> Mapping[str, Fill]:
+    """The defaults of fields that the text of a class gives by itself."""
+    from hotswap.link.defaults import defaults_of  # the whole of ``link`` is needed here alone, and comes with a session anyway
+
+    fields = {name: field for name, field in defaults_of(cls).items() if field.is_safe}
+    return {name: Fill(None if field.factory is not None else field.default, field.factory) for name, field in fields.items()}
+
+
+def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:
+    """A state of a swap that was taken back is brought to what was before it."""
+    undone = UNDONE.get(cls, [])
+    leap = next((each for each in undone if each.token == stamp.get(SWAP)), None)
+    while leap is not None and leap in undone:
+        leap.back().run(state, None)
+        for step in reversed(leap.steps):
+            stamp[next((each for each in REGISTRY.names_of(name_of(step.cls)) if each in stamp), name_of(step.cls))] = step.frm
+        leap = leap.previous
+    for name, version in stamp.items():
+        base = next((each for each in cls.__mro__ if name in REGISTRY.names_of(name_of(each))), None)
+        if base is not None and version > version_of_class(base):
+            raise MigrationError(
+                f"a state of {name} has version {version}, and the class is at {version_of_class(base)}; "
+                "read it with the program that wrote it, or one that is newer"
+            )
+
+
+def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> list[Step]:
+    migrations = REGISTRY.of(name_of(base))
+    if not migrations:
+        return []
+    name, goal = name_of(base), version_of_class(base)
+    version = _stamped(stamp, name)
+    if version is None:
+        version = _guess(base, state, goal) if base is cls else min(migrations)
+    found = []
+    while version < goal:
+        migration = migrations.get(version)
+        if migration is None:
+            raise MigrationError(f"a state of {name} has version {version}, and no migration leads on from there to {goal}")
+        found.append(Step(base, version, version + 1, migration))
+        version += 1
+    return found
+
+
+def _stamped(stamp: Mapping[str, Any], name: str) -> int | None:
+    """The version of a class in a stamp, by its name or by one that it had."""
+    return next((stamp[each] for each in (name, *REGISTRY.names_of(name)) if each in stamp), None)
+
+
+def _guess(cls: type, state: State, goal: int) -> int:
+    """The version of a state without a stamp."""
+    shapes = {**RECORDED.get(name_of(cls), {}), **SHAPES.get(name_of(cls), {})}
+    first = min(REGISTRY.of(name_of(cls)), default=goal)
+    if not shapes:
+        return first
+    same = [version for version, names in shapes.items() if names == state.keys()]
+    if len(same) == 1:
+        return same[0]
+    fits = {version: len(names) for version, names in shapes.items() if names <= state.keys()}
+    best = [version for version, size in fits.items() if size == max(fits.values())]
+    if len(best) != 1:
+        known = "; ".join(f"version {v}: {', '.join(sorted(names)) or 'none'}" for v, names in sorted(shapes.items()))
+        raise MigrationError(
+            f"a state of {name_of(cls)} with the fields {', '.join(sorted(state)) or 'none'} has no stamp and fits "
+            f"{'several versions' if best else 'no version'} ({known}); give its version to hotswap.upgrade()"
+        )
+    return best[0]

@@ -1,0 +1,61 @@
+"""What objects of classes hold by the texts of their modules, without a session: for a process that has swapped nothing."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from hotswap.commit import MISSING
+from hotswap.link.names import look_up
+from hotswap.link.views import Texts, Views
+from hotswap.plan.source import SourceError, parse_source
+from hotswap.plan.units import Summary, summarise
+from hotswap.plugin.manager import Plugins
+from hotswap.plugin.values import Field
+
+
+def summary_of(module: ModuleType) -> Summary | None:
+    """The text of a module, as it is on disk now; None where it has none.
+
+    Raises:
+        SourceError: it cannot be parsed.
+    """
+    file = getattr(module, "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return None
+    with open(file, "rb") as stream:
+        source = parse_source(file, stream.read())
+    found = summarise(module.__name__, source.tree, source.utf8, hasattr(module, "__path__"))
+    found.module = module.__name__
+    return found
+
+
+def views_of(summaries: Mapping[str, Summary]) -> Views:
+    """Views by the texts of some modules, which are the same before and after."""
+    plugins = Plugins()
+    plugins.discover()
+
+    def lookup(module: str, chain: str) -> Any:
+        space = sys.modules[module].__dict__
+        found = look_up(space, chain)
+        return found if found is not None or chain in space else vars(builtins).get(chain, MISSING)
+
+    return Views(
+        old=Texts(summaries.get), new=Texts(summaries.get), names={name: name for name in summaries}, staged={},
+        resolve=lambda value: value, shape_of=plugins.class_shape, lookup=lookup,
+    )  # fmt: skip
+
+
+def defaults_of(cls: type) -> Mapping[str, Field]:
+    """The fields of the objects of a class; nothing where a text cannot be read."""
+    found = {}
+    for name in {base.__module__ for base in cls.__mro__}:
+        try:
+            if (module := sys.modules.get(name)) is not None and (summary := summary_of(module)) is not None:
+                found[name] = summary
+        except (OSError, SourceError):
+            return {}
+    return views_of(found).before(cls).fields
