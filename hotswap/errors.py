@@ -132,6 +132,9 @@ CODES: dict[str, Code] = _codes(
      "back.", "Mend the migration and save it; hotswap preflight tries it on copies."),
     ("HS311", "structure not converted", "What an owner holds could not be converted whole: its lock could not be had in time, a "
      "migration failed, or keys are equal now. Nothing was changed.", "Do what the message says, and save again."),
+    ("HS312", "a migration goes with its class", "Objects were converted by a migration that the new text lacks, and their class "
+     "changes with it: it cannot be told whether they are to go back.",
+     "Take the migration out in a save of its own, or roll the swap back."),
     ("HS401", "live value kept", "The program changed a value since it was loaded; its initialiser changed too. The live "
      "value was kept.", "Assign it by hand, or restart, if the new initial value is wanted."),
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "

@@ -49,7 +49,9 @@ SETTLE_LIMIT = 30.0
 #: So many seconds after a commit an object without any field is taken for one that is being made.
 YOUNG = 5.0
 #: So often the hooks of an object run again, as others change its containers meanwhile.
-MOST_CLASHES = 100
+CLASH_LIMIT = 100
+#: References to a dict that one object alone has: its own, a name's, and one of the call that counts them.
+ALONE = 3
 #: Functions in which an object is being made.
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_init__", "__attrs_post_init__", "__setstate__"})
 
@@ -102,6 +104,8 @@ class Conversions:
     _progress: dict[int, Progress] = attrs.Factory(dict)
     _clashes: dict[int, int] = attrs.Factory(dict)  # how often others changed a container of an object while hooks ran
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
+    _shared: dict[int, tuple[Any, int]] = attrs.Factory(dict)  # by id: dicts that others hold, too, and how far they have come
+    _alone: dict[int, bool] = attrs.Factory(dict)  # by id: those of them that nobody has changed since they were read
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
     _is_epoch: Callable[[int], bool] = attrs.field(init=False)
@@ -123,13 +127,16 @@ class Conversions:
         self._settler = get_ident()
         self.unsettled.append(True)
 
-    def settle(self, items: list[Any], leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
+    def settle(
+        self, items: list[Any], leaps: dict[type, Leap], fresh_codes: frozenset[CodeType], further: dict[type, Leap]
+    ) -> None:  # fmt: skip
         """After a commit: enter its objects, and let everybody through.
 
         Args:
             items: those that were listed in the instant of the commit.
             leaps: what they need, by class.
             fresh_codes: code objects that the commit has put in place.
+            further: for classes whose objects wait already, what these need after that.
         """
         try:
             places = {}
@@ -138,6 +145,9 @@ class Conversions:
                 places[cls] = len(row)
                 self.began[cls] = time.perf_counter()
                 row.append(leap)
+            for cls, leap in further.items():
+                if cls in self.leaps:
+                    self.leaps[cls].append(leap)
             pending, known = self.pending, bool(self.pending)
             for start in range(0, len(items), 5000):  # in slices: other threads run in between
                 part = items[start : start + 5000]
@@ -145,6 +155,7 @@ class Conversions:
                     part = [item for item in part if id(item) not in pending]
                 self.entered.update(map(type, part))
                 pending.update(zip(map(id, part), zip(part, map(places.__getitem__, map(type, part)), strict=True), strict=True))
+            self._forgive(leaps)
             self._note_unmade(leaps, fresh_codes)
         finally:
             self.release()
@@ -162,6 +173,15 @@ class Conversions:
         self.unsettled.clear()
         self._settler = 0
         self._settled.set()
+
+    def _forgive(self, leaps: dict[type, Leap]) -> None:
+        """Objects whose way back failed are what they have to be, where the same is done once more."""
+        for key in list(self.failures):
+            entry = self.pending.get(key)
+            leap = leaps.get(type(entry[0])) if entry is not None else None
+            if entry is not None and leap is not None and self.leaps[type(entry[0])][entry[1]] is leap.redoes:
+                self.pending.pop(key)
+                self.failures.pop(key)
 
     def _note_unmade(self, leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
         self._fresh_codes = fresh_codes
@@ -242,8 +262,9 @@ class Conversions:
     def _convert(self, item: Any, key: int, entry: tuple[Any, int], route: Route, epoch: int) -> bool:
         """Read, run the hooks, publish. False where the object has to be left as it is."""
         progress: Progress | None = None
-        guards: Sequence[Call] = ()
+        guards: Sequence[Call] = ()  # raise where something is not as it was read
         calls: Sequence[Call] = ()
+        notes: Sequence[Call] = ()
         thread = get_ident()
         outer = self._running.get(thread)
         self._running[thread] = (item, outer)
@@ -254,6 +275,13 @@ class Conversions:
                 return True  # what was read may be of two versions
             if not state and route.has_fields and self._is_young(item):
                 return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+            if own is not None and sys.getrefcount(own) > ALONE:
+                self._alone.setdefault(id(own), True)
+                if (done := self._shared.get(id(own))) is not None and done[1] > entry[1]:
+                    return self._follow(item, key, done[1])
+                state, own = layout.read(item)
+                guards = [(self._alone.__delitem__, id(own))]
+                notes = [(self._shared.__setitem__, id(own), (own, len(self.leaps[type(item)])))]
             before = dict(state)
             kinds = tuple(map(type, before.values()))
             is_plain = kinds in layout.plain or not route.leaps or layout.is_plain(kinds)
@@ -270,7 +298,8 @@ class Conversions:
             if not layout.fit.issuperset(state):
                 layout.check(before, state)
             if copies is not None:
-                [after, *kept], guards, calls = copies.put_back([state, *(fields for _, fields in lost)])
+                [after, *kept], held, calls = copies.put_back([state, *(fields for _, fields in lost)])
+                guards = [*(held if progress is None or not progress.has_clashed else ()), *guards]
                 lost = [(leap, fields) for (leap, _), fields in zip(lost, kept, strict=True)]
             else:
                 after = state
@@ -278,7 +307,7 @@ class Conversions:
                 get, put = before.get, layout.set
                 own_calls = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
             else:
-                own_calls = layout.write(item, own, before, after)
+                own_calls = [*layout.write(item, own, before, after), *notes]
         except Exception as error:  # noqa: BLE001 - whatever it is, the object is as it was and says so
             if self.pending.get(key) is entry:
                 if progress is not None and progress.is_kept:
@@ -294,8 +323,6 @@ class Conversions:
             leap.aside.put(item, fields)
         if route.tells:
             self.telling.add((thread, key))
-        if progress is not None and progress.has_clashed:
-            guards = ()
         # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
         # ``before`` and ``copies`` hold what it drops, so no finaliser runs in between.
         doing = iter(((self._is_epoch, epoch), *guards, (self._take_out, key), *calls, *own_calls))
@@ -323,6 +350,14 @@ class Conversions:
                 self.telling.discard((thread, key))
         return True
 
+    def _follow(self, item: Any, key: int, place: int) -> bool:
+        """Another object has the same dict, and has come to a place in the row already."""
+        if place < len(self.leaps[type(item)]):
+            self.pending[key] = (item, place)
+            return True
+        self.pending.pop(key, None)
+        return False
+
     def _undo(self, item: Any, calls: list[Call], copies: Copies | None) -> None:
         """Publishing has failed half way, which nothing that is foreseen does: memory is short."""
         for call in (*calls, *(copies.undoing() if copies is not None else ())):
@@ -337,9 +372,9 @@ class Conversions:
             progress.has_clashed = True
             why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made of it"
             self._fail(item, key, ClashError(why), route)
-        elif self._clashes[key] >= MOST_CLASHES:
+        elif self._clashes[key] >= CLASH_LIMIT:
             del self._clashes[key]
-            self._fail(item, key, ClashError(f"{what}, {MOST_CLASHES} times; hotswap.retry() tries it again"), route)
+            self._fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route)
 
     def _route(self, cls: type, at: int) -> Route | None:
         """What objects of a class need from a place on, worked out once an epoch; None where nothing of the class waits."""
@@ -468,6 +503,9 @@ class Conversions:
         self._routes.pop(cls, None)
         self._names.pop(cls, None)
         self._layouts.pop(cls, None)
+        if not self.leaps:
+            self._shared.clear()
+            self._alone.clear()
 
 
 def _place(file: str, line: int, cause: BaseException | None) -> str:

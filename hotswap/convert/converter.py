@@ -55,6 +55,7 @@ class Request:
         up: the writes that put the barriers up, and let the classes upgrade states.
         items: takes the objects, in the instant of the commit.
         aside: the same leaps, with hooks that can run before the commit.
+        further: for classes whose objects wait already, what these need after that.
         shapes: the names of the fields of a class, before the swap and after it, by its name and version.
     """
 
@@ -68,6 +69,7 @@ class Request:
     items: list[Any] = attrs.Factory(list)
     shapes: dict[str, dict[int, frozenset[str]]] = attrs.Factory(dict)
     aside: dict[type, Leap] = attrs.Factory(dict)
+    further: dict[type, Leap] = attrs.Factory(dict)
 
 
 @attrs.define(eq=False)
@@ -156,7 +158,7 @@ class Converter:
         self._record(request)
         request.aside.clear()
         self.kept += request.leaps.values()
-        self.conversions.settle(items, request.leaps, _codes_in(swap))
+        self.conversions.settle(items, request.leaps, _codes_in(swap), request.further)
         eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}
         self._eager += [item for item in items if type(item) in eager] if eager else ()
         self.start()
@@ -196,10 +198,13 @@ class Converter:
     def back(self, request: Request) -> Request:
         """What the way back of a swap does to objects."""
         versions: dict[str, int] = {}
-        for step in [step for leap in request.leaps.values() for step in leap.steps]:
-            versions[name_of(step.cls)] = min(step.frm, versions.get(name_of(step.cls), step.frm))
+        for leap in request.leaps.values():
+            for step in leap.steps:
+                name, one = name_of(step.cls), step.frm if leap.undoes is None else step.to
+                versions[name] = (min if leap.undoes is None else max)(one, versions.get(name, one))
         leaps = {cls: leap.back() for cls, leap in request.leaps.items()}
-        return Request(leaps, versions, dict(request.owns_before))
+        further = {cls: leap.back() for cls, leap in request.further.items() if cls in self.conversions.leaps}
+        return Request(leaps, versions, dict(request.owns_before), further=further)
 
     # ---- the sweep ----
 

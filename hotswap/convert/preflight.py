@@ -52,7 +52,7 @@ def _try_class(cls: type, leap: Leap, items: list[Any], limit: int) -> ClassPref
         finally:
             took += time.perf_counter() - start
         shared += copies.has_changed()
-        if not leap.irreversible:
+        if not leap.irreversible and leap.undoes is None:
             lossy.update(_lost(leap, before, state, item))
     return ClassPreflight(
         name=f"{cls.__module__}.{cls.__qualname__}",

@@ -147,6 +147,21 @@ class Census:
                 Write(batch(map(put, lacking, repeat(name), values)), NOTHING, what),
             ]
 
+    def fill_on_rollback(self, cls: type, name: str, field: Field) -> None:
+        """When the swap is taken back, give instances of exactly one class a field that they lack: they were made without it.
+
+        For a class whose objects are read without running its code.
+        """
+        candidates, lacking = self._new_list(), self._new_list()
+        lacks = map(operator.is_, map(getattr, candidates, repeat(name), repeat(MISSING)), repeat(MISSING))
+        values = repeat(field.default) if field.factory is None else map(operator.call, repeat(field.factory))
+        put = static_base(cls).__setattr__
+        self.first += [  # made from the last to the first
+            Write(NOTHING, batch(map(put, lacking, repeat(name), values)), f"{cls.__qualname__}.{name} of objects"),
+            Write(NOTHING, (lacking.extend, compress(candidates, lacks))),
+            Write(NOTHING, (candidates.extend, self.pick([cls]))),
+        ]
+
     def _take_back(self, cls: type, name: str, lacking: list[Any]) -> list[Write]:
         """The way back, made ready before the way there. It holds the objects weakly; without weak references there is
         none, and the objects keep a field that the old code does not know."""

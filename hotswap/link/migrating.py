@@ -5,6 +5,7 @@
     it is new and leads from a later one         HS305: nothing is applied
     two declare the same step                    HS306
     it sets a field to ...                       HS309: a stub that is not finished
+    one that objects have come by goes           see ``going_back.py``
     the class is not there                       HS305
 
 A migration that a statement declares while it is evaluated aside counts from the commit on. Those of a statement that
@@ -13,6 +14,7 @@ goes or changes are taken out with it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,16 +23,18 @@ import attrs
 from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
-from hotswap.convert.leap import Fill, Leap, Step
+from hotswap.convert.leap import Aside, Fill, Leap, Step
 from hotswap.convert.lineage import LEAPS
 from hotswap.convert.old import OldClass
 from hotswap.convert.stamps import equipping
 from hotswap.convert.state import Layout, State
 from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
+from hotswap.link.going_back import GoingError, leaps_back
 from hotswap.link.heap import with_subclasses
 from hotswap.link.holders import class_attribute
 from hotswap.link.names import look_up
+from hotswap.link.numbering import has_same_body, same_steps
 from hotswap.link.views import Views
 from hotswap.migrations import REGISTRY, Key, Migration, checked, migrations_of, name_of
 from hotswap.model import Finding, Severity
@@ -75,6 +79,7 @@ class _Planner:
     table: dict[Key, Migration] = attrs.Factory(dict)
     findings: list[Finding] = attrs.Factory(list)
     added: list[Migration] = attrs.Factory(list)
+    gone: list[Migration] = attrs.Factory(list)
     imported: frozenset[str] = frozenset()  # modules that came while statements were evaluated aside
     aside: dict[int, Migration] = attrs.Factory(dict)  # by id: the same with functions that can run before the commit
     writes: list[Write] = attrs.Factory(list)
@@ -88,16 +93,20 @@ class _Planner:
     def enter(self, declared: list[Migration]) -> None:
         """The table as it is to be after the swap."""
         self.table = {key: m for key, m in REGISTRY.table.items() if not self._goes(m)}
-        places = {migration.place for migration in declared}
-        gone = [m for key, m in REGISTRY.table.items() if key not in self.table and m.place not in places]
-        for migration in declared:
-            unit = self._unit(migration)
-            counts = unit is not None and self._is_evaluated(migration.module, unit)
-            if not counts and migration.module not in self.imported:
-                continue
+        going = [m for key, m in REGISTRY.table.items() if key not in self.table]
+        counting = [migration for migration in declared if self._counts(migration)]
+        try:
+            same = same_steps([m for m in counting if m.frm is None], going, self.aside)
+        except DeclarationError as error:
+            self._hold("HS306", counting[0], str(error), "give them names")
+            return
+        kept = {id(migration) for migration in same.values()}
+        kept |= {id(m) for m in going for other in counting if other.frm == m.frm and other.target == m.target}
+        self.gone = [m for m in going if id(m) not in kept]
+        for migration in counting:
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))
-            self._number(migration, gone)
+            self._number(migration, same.get(id(migration)))
             if (hook := _unfinished(migration)) is not None:
                 message = f"{migration.describe()} is not finished: {hook} has a ... for a value"
                 self._hold("HS309", migration, message, "put in the value, and save again")
@@ -131,18 +140,21 @@ class _Planner:
         summary = self.draft.summaries.get(migration.module)
         return unit_at(summary, migration.line) if summary is not None else None
 
-    def _number(self, migration: Migration, gone: list[Migration]) -> None:
-        """One without numbers leads from the version that is live; saved again, also by another name, it is the same step."""
+    def _number(self, migration: Migration, same: Migration | None) -> None:
+        """One without numbers leads from the version that is live; saved again it is the same step."""
         if migration.frm is None:
-            mine = REGISTRY.of(migration.target).values()
-            known = next((other for other in mine if other.place == migration.place), None)
-            known = known or next((other for other in gone if other.target == migration.target), None)
-            if known in gone:
-                gone.remove(known)
+            mine = migrations_of(self.table, migration.target).values()
+            same = same or next((other for other in mine if other.place == migration.place), None)
             cls = self._class(migration.target)
             live = self.converter.version_of_class(cls) if cls is not None else REGISTRY.newest(migration.target)
-            migration.frm = known.frm if known is not None and known.frm is not None else live
+            later = [other.frm for other in self.added if other.target == migration.target and other.frm is not None]
+            migration.frm = same.frm if same is not None and same.frm is not None else max([live, *(frm + 1 for frm in later)])
             migration.to = migration.frm + 1
+
+    def _counts(self, migration: Migration) -> bool:
+        """True for a migration that was declared by a statement whose results count, or in a module that comes."""
+        unit = self._unit(migration)
+        return migration.module in self.imported or (unit is not None and self._is_evaluated(migration.module, unit))
 
     # ---- the leaps ----
 
@@ -170,17 +182,56 @@ class _Planner:
                 if (migration.frm or 0) > goal:
                     self._hold("HS305", migration, f"{migration.describe()}, but {target} is at version {goal}",
                                f"let it lead from {goal}, or leave the versions out")  # fmt: skip
-            if found:
+            if found and issubclass(cls, threading.local):
+                message = f"objects of {target} have other fields in each thread, so they cannot be converted"
+                self._hold("HS302", found[0].migration, message, "restart")
+            elif found:
                 steps[cls] = found
                 versions[target] = goal
-        if not steps or self.findings:
+        back = self._back(steps, versions)
+        if any(finding.severity is Severity.HELD for finding in self.findings) or not (steps or back or self._waiting()):
             return None
         classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
-        leaps = {cls: self._with_old(cls, self._leap(cls, steps)) for cls in classes}
+        leaps = {cls: self._with_old(cls, self._leap(cls, steps)) for cls in classes} | back
+        classes.update(dict.fromkeys(back))
         self._tell(steps)
         owns = {cls: future_own(cls, self.views, self.converter) for cls in classes}
         shapes = {name_of(cls): self._shapes(cls, row) for cls, row in steps.items()}
-        return Request(leaps, versions, owns, shapes=shapes, aside={cls: self._aside(leap) for cls, leap in leaps.items()})
+        return Request(
+            leaps, versions, owns, shapes=shapes, aside={cls: self._aside(leap) for cls, leap in leaps.items()},
+            further={cls: leap for cls, leap in self._waiting().items() if cls not in leaps},
+        )  # fmt: skip
+
+    def _waiting(self) -> dict[type, Leap]:
+        """Classes whose objects may wait for a migration, and that get fields by themselves now: the migration may make the
+        state anew, so the objects get these fields after it."""
+        found = {cls: self._leap(cls, {}) for cls in list(self.converter.conversions.leaps)}
+        return {cls: attrs.evolve(leap, required=frozenset()) for cls, leap in found.items() if leap.fills}
+
+    def _back(self, steps: dict[type, list[Step]], versions: dict[str, int]) -> dict[type, Leap]:
+        """The way back of what is taken out of the texts together with its migration."""
+        found: dict[type, Leap] = {}
+        for target in dict.fromkeys(migration.target for migration in self.gone):
+            cls = self._class(target)
+            gone = [migration for migration in self.gone if migration.target == target]
+            if cls is None or cls in steps or any(migration.target == target for migration in self.added):
+                continue
+            try:
+                back = leaps_back(self.draft, self.world, cls, gone)
+            except GoingError as error:
+                self._hold("HS312", gone[-1], str(error), "take the migration out in a save of its own, or roll the swap back")
+                continue
+            found |= back
+            for step in (step for leap in back.values() for step in leap.steps):
+                name = name_of(step.cls)
+                versions[name] = min(step.frm, versions.get(name, step.frm))
+            if back:
+                message = f"objects of {cls.__module__}.{cls.__qualname__} are converted back to version {versions[target]}"
+                m = gone[-1]
+                self.findings.append(
+                    Finding(code="HS304", severity=Severity.NOTE, message=message, file=m.file, line=m.line)
+                )
+        return found
 
     def _with_old(self, cls: type, leap: Leap) -> Leap:
         if not leap.serves_old:
@@ -216,6 +267,8 @@ class _Planner:
         gone = [name for name in old.fields if name not in new.fields]
         back = {name: field for name in gone if (field := old.fields[name]).is_safe}
         required = {n for n in added if n not in safe and class_attribute(cls, n) is MISSING and not new.foreign}
+        row = self.converter.conversions.leaps.get(cls)
+        again = row[-1] if row and row[-1].undoes is not None and self._redoes(row[-1].undoes, steps) else None
         return Leap(
             steps=tuple(step for base in reversed(cls.__mro__) for step in steps.get(base, ())),
             fills={name: _fill(field.factory, self.resolve(field.default)) for name, field in safe.items()},
@@ -224,7 +277,18 @@ class _Planner:
             gone=frozenset(gone),
             returns={name: _fill(field.factory, field.default) for name, field in back.items()},
             has_fields=bool(old.fields),
+            redoes=again,
+            aside=again.undoes.aside if again is not None and again.undoes is not None else Aside(),
             previous=next(reversed(LEAPS.get(cls, ())), None),
+        )
+
+    def _redoes(self, leap: Leap, steps: dict[type, list[Step]]) -> bool:
+        """True where the same as by a leap is done once more, after that was taken back."""
+        new = {(step.cls, step.frm): step.migration for row in steps.values() for step in row}
+        return all(
+            (migration := new.get((step.cls, step.frm))) is not None
+            and has_same_body(self.aside.get(id(migration), migration), step.migration)
+            for step in leap.steps
         )
 
     def _coming(self, target: str) -> type | None:

@@ -22,6 +22,7 @@ import ast
 import enum
 import gc
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -250,8 +251,14 @@ class _Shapes:
         for text in change.new.unknown.keys() - change.old.unknown.keys() if objects else ():
             change.new.origin[""] = change.new.unknown[text]
             self._hold("HS301", change, "", f"{count} of {change.name} exist, and it cannot be known which fields new ones get")
+        if issubclass(change.cls, threading.local) and change.new.added(change.old):  # which are not found on the heap
+            self._hold("HS302", change, "", f"objects of {change.name} may exist, and have other fields in each thread")
+            return
         if objects and change.gone:
             self.lost.append((change.cls, tuple(change.gone)))
+        for name, field in change.gone.items():
+            if field.is_safe and reads_bare(change.cls, name):
+                self.census.fill_on_rollback(change.cls, name, field)
         for name in change.new.added(change.old):
             self._add_field(change, name)
         for name in change.new.texts.keys() & change.old.texts.keys():

@@ -1,0 +1,191 @@
+"""Which migration is which when texts are saved again, taken back, mended; and what waits meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotswap.errors import MigrationError
+from hotswap.model import Report
+from tests.link.program import Program
+
+FIRST = """
+class Box:
+    def __init__(self):
+        self.x = 1
+
+    def show(self):
+        return self.x
+"""
+TENFOLD = ("state.x *= 10", "state.x //= 10")
+
+
+def text(number: int, *hooks: str) -> str:
+    return "from hotswap import migrate\n" + FIRST.replace("return self.x", f"return self.x, {number}") + "".join(hooks)
+
+
+def hook(name: str, up: str, down: str = "", options: str = "") -> str:
+    found = f"\n@migrate('m:Box'{options})\ndef {name}(state):\n    {up}\n"
+    return found + (f"\n@{name}.down\ndef _(state):\n    {down}\n" if down else "")
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+def test_old_text_saved_back_takes_the_data_back(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box, unread = m.Box(), m.Box()
+    tenfold = text(2, hook("up", *TENFOLD))
+    for _ in range(3):
+        assert program.edit("m", tenfold).applied
+        assert box.show() == (10, 2)
+        assert program.edit("m", FIRST).applied
+        assert box.show() == 1 and program.engine.converter.version_of(box) == 1
+    assert unread.x == 1
+
+
+def test_save_that_went_back_can_be_taken_back_itself(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box, unread = m.Box(), m.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD, options=", when='on_access'"))).applied
+    assert box.x == 10
+    assert program.edit("m", FIRST).applied
+    program.engine.rollback()
+    assert box.show() == (10, 2) and unread.show() == (10, 2)
+    program.engine.rollback()
+    assert box.show() == 1 and unread.show() == 1
+
+
+def test_old_text_without_a_way_back_is_held(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", text(2, hook("up", "state.x *= 10"))).applied
+    report = program.edit("m", FIRST)
+    assert not report.applied and codes(report) >= {"HS312"} and "no way back" in str(report)
+    assert box.show() == (10, 2)
+
+
+def test_migration_that_goes_while_its_class_changes_is_asked_about(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied
+    report = program.edit("m", text(3))
+    assert not report.applied and codes(report) >= {"HS312"}
+    assert program.edit("m", text(2)).applied, "it is tidied away by itself"
+    assert program.edit("m", text(3)).applied
+    assert box.show() == (10, 3)
+
+
+def test_migration_that_replaces_another_is_a_new_step(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied
+    assert box.x == 10
+    assert program.edit("m", text(3, hook("more", "state.x += 3", "state.x -= 3"))).applied
+    assert box.show() == (13, 3)
+
+
+def test_migration_with_another_name_is_the_same_step(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied
+    assert program.edit("m", text(2, hook("tenfold", *TENFOLD))).applied
+    assert box.x == 10
+
+
+def test_migrations_without_a_name_of_their_own(program: Program) -> None:
+    """They are told by what they do, wherever their lines move."""
+    m = program.load("m", FIRST)
+    box = m.Box()
+    ten, one, two = hook("_", "state.x *= 10"), hook("_", "state.x += 1"), hook("_", "state.x += 2")
+    saves = [((ten,), 10), ((one, ten), 11), ((one, "\n\nZ = 1\n", ten), 11), ((two, one, ten), 13), ((one, two), 13)]
+    for hooks, expected in saves:
+        assert program.edit("m", text(2, *hooks)).applied
+        assert box.x == expected
+    assert program.edit("m", text(2, one, hook("_", "state.x += 5"))).applied, "it is mended, and has run"
+    assert box.x == 13
+
+
+def test_statements_with_steps_of_which_it_cannot_be_told_which_is_new(program: Program) -> None:
+    def steps(*names: str) -> str:
+        rows = "".join(f"migrate('m:Box', steps=[add({name!r}, 1)])\n" for name in names)
+        return text(2) + "from hotswap.migrations import add\n" + rows
+
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", steps("a")).applied
+    report = program.edit("m", steps("b", "c"))
+    assert not report.applied and "HS306" in codes(report) and "number them" in str(report)
+    assert program.edit("m", steps("a", "b")).applied
+    assert (box.a, box.b) == (1, 1)
+
+
+def test_migration_without_a_name_that_failed_is_mended(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", text(2, hook("_", "state.y *= 10"))).applied
+    with pytest.raises(MigrationError):
+        _ = box.x
+    assert program.edit("m", text(2, hook("_", "state.x *= 10"))).applied
+    assert box.x == 10
+
+
+def test_way_back_that_failed_is_mended(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box, fine = m.Box(), m.Box()
+    assert program.edit("m", text(2, hook("up", "state.x *= 10", "state.x //= 10 if state.x == 10 else state.none"))).applied
+    box.x = 20
+    assert fine.x == 10
+    program.engine.rollback()
+    with pytest.raises(MigrationError, match="stays at version 2.*to 1, the way back of up.*save the version with the migration"):
+        _ = box.x
+    assert fine.x == 1
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied
+    assert (box.x, fine.x) == (20, 10)
+    program.engine.rollback()
+    assert (box.x, fine.x) == (2, 1)
+
+
+def test_field_that_comes_by_itself_while_objects_wait_for_a_migration(program: Program) -> None:
+    """The migration makes the state anew; what came later comes after it."""
+    m = program.load("m", FIRST)
+    boxes = [m.Box(), m.Box()]
+    waiting = text(2, hook("up", "x = state.x; state.clear(); state.x = x * 10", "state.x //= 10", ", when='on_access'"))
+    assert program.edit("m", waiting).applied
+    assert program.edit("m", waiting.replace("self.x = 1", "self.x = 1\n        self.z = []")).applied
+    assert (boxes[0].x, boxes[0].z) == (10, [])
+    program.engine.rollback()
+    assert vars(boxes[0]) == {"x": 10} and boxes[1].x == 10 and vars(boxes[1]) == {"x": 10}
+
+
+@pytest.mark.parametrize("migrates", [True, False])
+def test_object_that_was_made_without_a_field_gets_it_back(program: Program, migrates: bool) -> None:
+    m = program.load("m", FIRST.replace("self.x = 1", "self.x = 1\n        self.log = []"))
+    old = m.Box()
+    old.log.append(1)
+    assert program.edit("m", text(2, hook("up", *TENFOLD)) if migrates else text(2)).applied
+    new, other = m.Box(), m.Box()
+    program.engine.rollback()
+    assert (old.log, new.log) == ([1], []) and new.log is not other.log
+
+
+@pytest.mark.parametrize("migrates", [True, False])
+def test_class_whose_objects_differ_by_thread_is_held(program: Program, migrates: bool) -> None:
+    local = FIRST.replace("class Box", "import threading\n\nclass Box(threading.local)")
+    m = program.load("m", local)
+    box = m.Box()
+    more = local.replace("self.x = 1", "self.x = 1\n        self.y = []")
+    report = program.edit("m", "from hotswap import migrate\n" + local + hook("up", *TENFOLD) if migrates else more)
+    assert not report.applied and codes(report) == {"HS302"} and "each thread" in str(report)
+    assert box.show() == 1
+
+
+def test_objects_that_share_one_dict_are_converted_once(program: Program) -> None:
+    shared = "ALL = {}\n" + FIRST.replace("self.x = 1", "self.__dict__ = ALL\n        self.x = 1")
+    m = program.load("m", shared)
+    boxes = [m.Box() for _ in range(5)]
+    assert program.edit("m", "from hotswap import migrate\n" + shared + hook("up", *TENFOLD)).applied
+    assert program.engine.converter.wait(m.Box, 10)
+    assert {box.x for box in boxes} == {10}
+    program.engine.rollback()
+    assert {box.x for box in boxes} == {1}
