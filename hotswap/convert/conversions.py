@@ -32,7 +32,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Call
-from hotswap.convert.copies import Copies
+from hotswap.convert.copies import Copies, are_atoms, are_plain
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.old import OldClass
 from hotswap.convert.route import Progress, Route
@@ -283,18 +283,23 @@ class Conversions:
                 guards = [(self._alone.__delitem__, id(own))]
                 notes = [(self._shared.__setitem__, id(own), (own, len(self.leaps[type(item)])))]
             before = dict(state)
-            kinds = tuple(map(type, before.values()))
-            is_plain = kinds in layout.plain or not route.leaps or layout.is_plain(kinds)
+            is_plain = are_atoms(map(type, before.values())) or not route.leaps or are_plain(map(type, before.values()))
             copies = None if is_plain else Copies.of(state)
-            lost: list[tuple[Leap, dict[str, Any]]] = []
+            lost: Sequence[tuple[Leap, dict[str, Any]]] = ()
+            keeps_names = False
             if route.hooks is None or key in self._progress:
                 progress = self._progress.get(key) or Progress(entry[1], state, copies)
                 progress.run(self.leaps[type(item)], item)
                 state, copies, lost = progress.state, progress.copies, progress.lost
             else:
                 route.run(state)
-                if gone := before.keys() - state.keys():
-                    lost = [(route.leaps[0], {name: before[name] for name in gone})]
+                for name in before:  # faster than sets of names
+                    if name not in state:
+                        break
+                else:
+                    keeps_names = True
+                if not keeps_names:
+                    lost = [(route.leaps[0], {name: before[name] for name in before.keys() - state.keys()})]
             if not layout.fit.issuperset(state):
                 layout.check(before, state)
             if copies is not None:
@@ -303,7 +308,7 @@ class Conversions:
                 lost = [(leap, fields) for (leap, _), fields in zip(lost, kept, strict=True)]
             else:
                 after = state
-            if own is None and not lost and not layout.is_beside and before.keys() <= after.keys():  # the common case
+            if keeps_names and own is None and not layout.is_beside:  # the common case
                 get, put = before.get, layout.set
                 own_calls = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
             else:

@@ -16,6 +16,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, starmap
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -31,6 +32,10 @@ _HOLDERS = frozenset({*_MAPPINGS, *_ROWS, *_BLOCKS, set, tuple})
 _make = deque[Any](maxlen=0).extend
 #: Raises KeyError where something does not hold.
 _demand = {True: True}.__getitem__
+
+
+#: Takes types of values: True where all are of the most common ones without content, which saves asking further.
+are_atoms = frozenset({int, str, float, bool, bytes, complex, type(None), type, FunctionType}).issuperset
 
 
 def are_plain(kinds: Iterable[type]) -> bool:

@@ -15,7 +15,6 @@ from types import GetSetDescriptorType
 from typing import Any, cast
 
 from hotswap.commit import MISSING, Call
-from hotswap.convert.copies import are_plain
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_a, is_own
 from hotswap.peek import Reader, class_value, own_dict, static_base
@@ -66,7 +65,6 @@ class Layout:
         self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
         self._fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
-        self.plain: set[tuple[type, ...]] = set()  # rows of types of values of which none is copied for a hook
         self.fit: set[str] = {*self.slots, *self.shadows}  # names for which there is a place
         self._inner: set[str] = set()  # those that a descriptor of the class stands before: only the dict itself has them
 
@@ -92,12 +90,6 @@ class Layout:
                 if (value := value_in(slot, item, MISSING)) is not MISSING:
                     found.setdefault(name, value)
         return cast(State, found), own
-
-    def is_plain(self, kinds: tuple[type, ...]) -> bool:
-        """True for a row of types of values of which none is copied for a hook."""
-        if found := are_plain(kinds):
-            self.plain.add(kinds)
-        return found
 
     def check(self, before: Mapping[str, Any], after: Mapping[Any, Any]) -> None:
         """Nothing of a state that has no place in an object is published.
