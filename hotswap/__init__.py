@@ -14,6 +14,7 @@ from hotswap.errors import (
     UnsupportedError,
 )
 from hotswap.hooks import load_migrations
+from hotswap.link import defaults as _defaults  # noqa: F401 - states of earlier versions get what the texts give
 from hotswap.migrations import migrate, owner
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
 from hotswap.session import confirm, preflight, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted

@@ -90,8 +90,8 @@ CODES: dict[str, Code] = _codes(
     ("HS110", "top-level code raised", "A changed statement raised while it was evaluated aside; nothing was applied.",
      "Mend the statement and save again."),
     ("HS201", "class layout changed", "A builtin base, slots that cannot be kept beside the objects, or another "
-     "part of the memory layout changed; CPython cannot change it in a live class.", "Restart; for slots, give the class "
-     "__weakref__ (weakref_slot=True)."),
+     "part of the memory layout changed; CPython cannot change it in a live class.", "Restart; for slots of a class with a "
+     "__del__, give it __weakref__ (weakref_slot=True)."),
     ("HS202", "bases cannot be exchanged", "CPython refuses the new bases for the live class.", "Restart."),
     ("HS203", "metaclass changed", "The class would get another metaclass, which cannot be exchanged in place.", "Restart."),
     ("HS204", "effect cannot be taken back", "A statement that is run for its effect was changed or removed, and what its "

@@ -2,41 +2,68 @@
 
     values     by id of the object: a weak reference to it, and the value; the reference takes the entry out when the object
                dies, before its id can be given again, so no new object inherits a dead one's value
+    without    objects that cannot be referred to weakly (``@dataclass(slots=True)``): their class gets a ``__del__`` that does
+               the same; a class that has one of its own is refused, as that may let an object live on
     written    also inside of a commit: each write is a call of functions in C
 
 It stands in the class as the slot would, until the next start of the program. A read takes some 100 ns more than one of a
 slot. Accepted: a value that leads back to its own object keeps both alive; an object that the collector finds in a cycle
-has lost the value when its ``__del__`` runs.
+has lost the value when its ``__del__`` runs. One without weak references that another object's ``__del__`` brings back to life
+has lost it, too, and takes no new one.
 """
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Iterable
 from itertools import repeat
 from types import MemberDescriptorType
 from typing import Any, TypeGuard
 
-from hotswap.kinds import vars_of
+from hotswap.kinds import OWN_CODES, vars_of
 
 #: A function implemented in C and its arguments.
 _Call = tuple[Any, ...]
 _HEAP_TYPE = 1 << 9
 
 
+#: The values of all slots whose objects have no weak references.
+_TABLES: list[dict[int, tuple[Any, Any]]] = []
+
+
+def __del__(self: Any) -> None:
+    key = id(self)
+    for values in _TABLES:
+        values.pop(key, None)
+
+
+#: What takes the values of an object out when it dies, as the ``__del__`` of its class.
+FINALIZER = __del__
+OWN_CODES.add(__del__.__code__)
+
+
+def can_forget(cls: type) -> bool:
+    """True where it is known when an object of a class dies, so that what is kept by its id goes in time."""
+    return bool(cls.__weakrefoffset__) or getattr(cls, "__del__", None) is FINALIZER
+
+
 class Shadow:
     """A data descriptor in the place of a slot.
 
     Attributes:
-        values: by id of the object: a reference to it and the value.
+        values: by id of the object: a reference to it, where there can be one, and the value.
     """
 
-    __slots__ = ("__name__", "__objclass__", "_ids", "forget", "values")
+    __slots__ = ("__name__", "__objclass__", "_has_refs", "_ids", "forget", "values")
 
     def __init__(self, cls: type, name: str) -> None:
         self.__objclass__, self.__name__ = cls, name
         self.values: dict[int, tuple[Any, Any]] = {}
         self._ids: dict[int, int] = {}  # of objects, by the id of the reference
+        self._has_refs = bool(cls.__weakrefoffset__)
+        if not self._has_refs:
+            _TABLES.append(self.values)
         values, ids = self.values, self._ids
 
         def forget(ref: Any) -> None:
@@ -78,6 +105,10 @@ class Shadow:
     def storing(self, item: Any, value: Any) -> list[_Call]:
         """Calls in C that give an object a value."""
         known = self.values.get(id(item))
+        if not self._has_refs:
+            if known is None and (gc.is_finalized(item) or not can_forget(type(item))):
+                raise AttributeError(f"{self!r} cannot be set: it could not be known when the object dies")
+            return [(self.values.__setitem__, id(item), (None, value))]
         ref = weakref.ref(item, self.forget) if known is None else known[0]
         return [(self._ids.__setitem__, id(ref), id(item)), (self.values.__setitem__, id(item), (ref, value))]
 
@@ -87,6 +118,9 @@ class Shadow:
 
     def storing_all(self, items: list[Any], values: Iterable[Any]) -> list[_Call]:
         """Calls in C that give objects values; the list may be filled by calls before these."""
+        if not self._has_refs:
+            pairs = zip(repeat(None), values, strict=False)  # both are endless
+            return [(self.values.update, zip(map(id, items), pairs, strict=False))]
         refs: list[Any] = []
         return [
             (refs.extend, map(weakref.ref, items, repeat(self.forget))),

@@ -10,7 +10,7 @@ and where none are recorded the first one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -21,6 +21,9 @@ from hotswap.convert.state import State
 from hotswap.errors import MigrationError
 from hotswap.history import RECORDED
 from hotswap.migrations import REGISTRY, name_of
+
+#: Give the defaults of the fields of a class by its text; see ``link/defaults.py``, which stands above this.
+DEFAULTS: list[Callable[[type], Mapping[str, Fill]]] = []
 
 
 def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> dict[str, Any]:
@@ -73,16 +76,8 @@ def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
     others = [step for key, step in steps.items() if key not in covered]
     early = tuple(step for step in others if step.frm < first.get(step.cls, step.to))
     late = tuple(step for step in others if step not in early)
-    last = Leap(late, fills=_fills_of(cls)) if others else None
+    last = Leap(late, fills={name: fill for give in DEFAULTS for name, fill in give(cls).items()}) if others else None
     return [each for each in (Leap(early) if early else None, *known, last) if each is not None]
-
-
-def _fills_of(cls: type) -> Mapping[str, Fill]:
-    """The defaults of fields that the text of a class gives by itself."""
-    from hotswap.link.defaults import defaults_of  # the whole of ``link`` is needed here alone, and comes with a session anyway
-
-    fields = {name: field for name, field in defaults_of(cls).items() if field.is_safe}
-    return {name: Fill(None if field.factory is not None else field.default, field.factory) for name, field in fields.items()}
 
 
 def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:

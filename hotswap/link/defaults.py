@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from hotswap.commit import MISSING
+from hotswap.convert.leap import Fill
+from hotswap.convert.upgrade import DEFAULTS
 from hotswap.link.names import look_up
 from hotswap.link.views import Texts, Views
 from hotswap.plan.source import SourceError, parse_source
@@ -49,8 +51,8 @@ def views_of(summaries: Mapping[str, Summary]) -> Views:
     )  # fmt: skip
 
 
-def defaults_of(cls: type) -> Mapping[str, Field]:
-    """The fields of the objects of a class; nothing where a text cannot be read."""
+def defaults_of(cls: type) -> dict[str, Fill]:
+    """The defaults of the fields of a class that need nothing else; nothing where a text cannot be read."""
     found = {}
     for name in {base.__module__ for base in cls.__mro__}:
         try:
@@ -58,4 +60,13 @@ def defaults_of(cls: type) -> Mapping[str, Field]:
                 found[name] = summary
         except (OSError, SourceError):
             return {}
-    return views_of(found).before(cls).fields
+    fields = {name: field for name, field in views_of(found).before(cls).fields.items() if field.is_safe}
+    return {name: fill_of(field) for name, field in fields.items()}
+
+
+def fill_of(field: Field) -> Fill:
+    """What a hook's state gets for a field with a default."""
+    return Fill(None if field.factory is not None else field.default, field.factory)
+
+
+DEFAULTS.append(defaults_of)

@@ -4,7 +4,8 @@
     a slot goes     the class loses it; its values stay in the objects until the change is confirmed
     it comes back   by a rollback or by another save: the class gets the same slot, with the values that are there
 
-Objects without weak references and without a dict cannot be kept apart from others that get their id later: HS201.
+Objects without weak references have to be kept apart from others that get their id later: their class gets a ``__del__``. Where
+one of the row or a derived class has its own, which need not call another, and may let an object live on: HS201.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hotswap.commit import Swap, Write, del_class, set_class
+from hotswap.commit import NOTHING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import slot_values
-from hotswap.kinds import vars_of
+from hotswap.kinds import is_own, setter_of, vars_of
 from hotswap.link.heap import with_subclasses
 from hotswap.peek import own_dict, static_base
 from hotswap.plugin.values import ClassPair
-from hotswap.shadow import Shadow, announce, coming_slots, is_slot, spare_slots
+from hotswap.shadow import FINALIZER, Shadow, announce, can_forget, coming_slots, is_slot, spare_slots
 
 _REMEMBERED = "__slotnames__"
+_HAVE_GC = 1 << 14
 
 
 def why_not(live: type, staged: type) -> str:
@@ -31,9 +33,20 @@ def why_not(live: type, staged: type) -> str:
         if bool(getattr(live, offset)) != bool(getattr(staged, offset)):
             return f"its objects {'have' if getattr(live, offset) else 'do not have'} {what}"
     comes = _slots_of(staged) - _slots_of(live) - spare_slots(live).keys()
-    if comes and not live.__dictoffset__ and not live.__weakrefoffset__:
-        return f"{', '.join(sorted(comes))} would be a new slot, and its objects have no weak references to keep it by"
+    kept = comes or any(type(value) is Shadow for value in vars_of(live).values())
+    if kept and not live.__dictoffset__ and not live.__weakrefoffset__:
+        names = ", ".join(sorted(comes)) or "a field"
+        if (finalizer := _finalizer_of(live, staged)) is not None:
+            return f"{names} would be a new slot, and its objects have no weak references to keep it by, but {finalizer}"
+        if not live.__flags__ & _HAVE_GC:
+            return f"{names} would be a new slot, and its objects cannot be found"
     return ""
+
+
+def _finalizer_of(live: type, staged: type) -> str | None:
+    """The first ``__del__`` of the program in the row of a class or in one that is derived from it."""
+    row = [*with_subclasses(live), *live.__mro__, staged]
+    return next((f"{cls.__qualname__}.__del__" for cls in row if not is_own(vars_of(cls).get("__del__", FINALIZER))), None)
 
 
 def announce_slots(pairs: Iterable[tuple[type, type]]) -> None:
@@ -44,8 +57,8 @@ def announce_slots(pairs: Iterable[tuple[type, type]]) -> None:
     """
     for staged, live in pairs:
         comes = _slots_of(staged) - _slots_of(live)
-        if not live.__weakrefoffset__:
-            comes &= spare_slots(live).keys()
+        if live.__dictoffset__ and not live.__weakrefoffset__:
+            comes &= spare_slots(live).keys()  # others are in the objects' dicts
         if comes:
             announce(live, sorted(comes))
 
@@ -82,6 +95,9 @@ def change_slots(swap: Swap, pair: ClassPair, twins: Mapping[int, type]) -> None
     spare, coming = spare_slots(live), coming_slots(live)
     for name in sorted(mine - theirs):
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"), _setting(spare, name, live.__dict__[name]))
+    if not live.__weakrefoffset__ and any(type(slot) is Shadow for slot in coming.values()) and not can_forget(live):
+        setter = setter_of(live)  # it stays after a rollback: there are values then
+        swap.add(Write((setter, live, "__del__", FINALIZER), NOTHING, f"{pair.path}.__del__"))
     for name in sorted((theirs - mine) & coming.keys()):  # others are in the objects' dicts
         swap.add(set_class(live, name, coming[name], f"{pair.path}.{name} added"))
         swap.add(Write((dict.pop, spare, name, None), (dict.__setitem__, spare, name, coming[name])))

@@ -23,13 +23,14 @@ import attrs
 from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
-from hotswap.convert.leap import Aside, Fill, Leap, Step
+from hotswap.convert.leap import Aside, Leap, Step
 from hotswap.convert.lineage import LEAPS
 from hotswap.convert.old import OldClass
 from hotswap.convert.stamps import equipping
 from hotswap.convert.state import Layout, State
 from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
+from hotswap.link.defaults import fill_of
 from hotswap.link.going_back import GoingError, leaps_back
 from hotswap.link.heap import with_subclasses
 from hotswap.link.holders import class_attribute
@@ -271,11 +272,11 @@ class _Planner:
         again = row[-1] if row and row[-1].undoes is not None and self._redoes(row[-1].undoes, steps) else None
         return Leap(
             steps=tuple(step for base in reversed(cls.__mro__) for step in steps.get(base, ())),
-            fills={name: _fill(field.factory, self.resolve(field.default)) for name, field in safe.items()},
+            fills={name: fill_of(attrs.evolve(field, default=self.resolve(field.default))) for name, field in safe.items()},
             required=frozenset(required),
             added=frozenset(added),
             gone=frozenset(gone),
-            returns={name: _fill(field.factory, field.default) for name, field in back.items()},
+            returns={name: fill_of(field) for name, field in back.items()},
             has_fields=bool(old.fields),
             redoes=again,
             aside=again.undoes.aside if again is not None and again.undoes is not None else Aside(),
@@ -348,7 +349,3 @@ def future_own(cls: type, views: Views, converter: Converter) -> dict[str, Any]:
     if staged is None:
         return own_of(cls, converter.barriers)
     return {name: views.resolve(vars_of(staged)[name]) if name in vars_of(staged) else MISSING for name in NAMES}
-
-
-def _fill(factory: Callable[[], Any] | None, default: Any) -> Fill:
-    return Fill(None if factory is not None else default, factory)

@@ -56,13 +56,15 @@ def _(state):
 }
 
 Fields = dict[str, Any]
+KINDS = ["plain", "slots", "slots without weak references"]
 
 
 def write(version: int, when: str, kind: str) -> str:
     names = FIELDS[version]
     lines = ["import attrs", "from hotswap import migrate", "from hotswap.migrations import rename", "", ""]
-    if kind == "slots":
-        lines += ["@attrs.define(eq=False)", "class Box:", *(f"    {name}: object" for name in names), ""]
+    if kind != "plain":
+        lines += [f"@attrs.define(eq=False, weakref_slot={kind == 'slots'})", "class Box:"]
+        lines += [*(f"    {name}: object" for name in names), ""]
     else:
         lines += ["class Box:", f"    def __init__(self, {', '.join(names)}):"]
         lines += [*(f"        self.{name} = {name}" for name in names), ""]
@@ -114,7 +116,7 @@ class Versions(RuleBasedStateMachine):
 
     boxes = Bundle("boxes")
 
-    @initialize(when=st.sampled_from(["lazy", "on_access", "eager"]), kind=st.sampled_from(["plain", "slots"]))
+    @initialize(when=st.sampled_from(["lazy", "on_access", "eager"]), kind=st.sampled_from(KINDS))
     def begin(self, when: str, kind: str) -> None:
         self.when, self.kind, self.version = when, kind, 1
         self.before = REGISTRY.table

@@ -6,8 +6,10 @@ import copy
 import dataclasses
 import gc
 import pickle
+import re
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -48,6 +50,20 @@ def split(state):
 def _(state):
     state["name"] = f'{state.pop("first")} {state.pop("last")}'
 """
+
+
+@pytest.fixture(params=["weak references", "none"])
+def program(program: Program, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The same texts, with objects that can be referred to weakly and with such that cannot."""
+    write = program._write
+
+    def strip(name: str, text: str) -> tuple[Path, bytes]:
+        text = re.sub(r"@attrs\.(define|frozen)\n", r"@attrs.\1(weakref_slot=False)\n", text.replace(", weakref_slot=True", ""))
+        return write(name, re.sub(r'"__weakref__",?', "", text))
+
+    if request.param == "none":
+        monkeypatch.setattr(program, "_write", strip)
+    return program
 
 
 def test_field_of_an_attrs_class_is_given_to_objects(program: Program) -> None:
@@ -101,7 +117,7 @@ class Open(Base):
     for item in items:
         item.z["k"] = item
         assert copy.copy(item).z is item.z and pickle.loads(pickle.dumps(item)).z.keys() == {"k"}
-    assert vars(items[2]) == {} and m.Base.__slots__ == ("x", "z", "__weakref__")
+    assert vars(items[2]) == {} and m.Base.__slots__[:2] == ("x", "z")
     del item
     twin = m.Base()
     assert twin.z == {}
@@ -131,12 +147,50 @@ class D:
             item.port = 81
 
 
-def test_objects_without_weak_references_are_refused(program: Program) -> None:
-    text = "class P:\n    __slots__ = ('x'{more})\n    def __init__(self):\n        self.x = 1{line}\n"
-    m = program.load("m", text.format(more=",", line=""))
+@pytest.mark.parametrize("whose", ["its own", "of a base class", "of a derived class", "a new one"])
+def test_finalizer_of_the_program_where_there_are_no_weak_references(program: Program, whose: str) -> None:
+    """It might let an object live on, and need not call another: it would not be known when the object dies."""
+    text = """
+class Base:
+    __slots__ = ()
+    {base}
+class P(Base):
+    __slots__ = ("x"{more})
+    def __init__(self):
+        self.x = 1{line}
+    {own}
+class Sub(P):
+    __slots__ = ()
+    {sub}
+"""
+    places = {"its own": "own", "of a base class": "base", "of a derived class": "sub", "a new one": ""}
+    ways = dict.fromkeys(("base", "own", "sub"), "pass") | {places[whose]: "def __del__(self): pass"}
+    m = program.load("m", text.format(more=",", line="", **ways))
     m.keep = m.P()
-    report = program.edit("m", text.format(more=", 'y'", line="; self.y = 2"))
-    assert not report.applied and [finding.code for finding in report.held] == ["HS201"] and "weak references" in str(report)
+    if whose == "a new one":
+        ways["own"] = "def __del__(self): pass"
+    report = program.edit("m", text.format(more=", 'y'", line="; self.y = 2", **ways))
+    assert not report.applied and [finding.code for finding in report.held] == ["HS201"] and "__del__" in str(report)
+
+
+def test_ids_that_are_given_again(program: Program) -> None:
+    """No new object inherits the value of a dead one, also after a rollback, and where a derived class is defined later."""
+    jobs = program.load("jobs", TASK)
+    tasks = [jobs.Task("a") for _ in range(50)]
+    assert program.edit("jobs", TASK_2).applied
+    program.engine.rollback()
+    tasks.clear()
+    gc.collect()
+    found = [jobs.Task("b") for _ in range(200)]  # at the same places
+    assert program.edit("jobs", TASK_2.replace("= False", "= 5")).applied
+    assert all((task.done, task.tags) == (5, []) for task in found)
+    del found
+    gc.collect()
+    assert not any(shadow.values for shadow in shadows_of(jobs.Task).values())
+    if not jobs.Task.__weakrefoffset__:
+        late = type("Late", (jobs.Task,), {"__slots__": (), "__del__": lambda self: None})
+        with pytest.raises(AttributeError, match="when the object dies"):
+            late("x")
 
 
 def test_values_kept_beside_die_with_their_object(program: Program) -> None:

@@ -120,6 +120,18 @@ class Thing(Base):
     def __init__(self, name):
         self.name = name
 """),
+    gains("dataclass_with_slots_and_without_weak_references", """
+import dataclasses
+@dataclasses.dataclass(slots=True)
+class Thing:
+    name: str
+    port: int = 1
+""", """
+import dataclasses
+@dataclasses.dataclass(slots=True)
+class Thing:
+    name: str
+"""),
     gains("a_mixin_comes_with_fields", """
 class Base:
     pass
@@ -526,18 +538,6 @@ class Thing:
 """, """
 import dataclasses
 @dataclasses.dataclass
-class Thing:
-    name: str
-"""),
-    asks("dataclass_with_slots", "HS201", """
-import dataclasses
-@dataclasses.dataclass(slots=True)
-class Thing:
-    name: str
-    port: int = 1
-""", """
-import dataclasses
-@dataclasses.dataclass(slots=True)
 class Thing:
     name: str
 """),
