@@ -1071,8 +1071,10 @@ class _Linker:
 
         def find_new(symbol: tuple[str, str]) -> Any:
             module = self.staging.modules.get(symbol[0])
-            return look_up(module.__dict__, symbol[1]) if module is not None else None
+            found = look_up(module.__dict__, symbol[1]) if module is not None else None
+            return made_anew.get(id(found), found)  # a live object that gets the state of a new one
 
+        made_anew = {id(made.live): made.staged for made in self.twins.objects}
         pairs = self.twins.classes
         memory = Memory(tuple(self.world.records.values()), self.draft.dirt, pairs, {id(item) for item in self.staging.young})
         stale = Stale(

@@ -27,13 +27,14 @@ from hotswap.convert.barrier import NAMES as BARRIER
 from hotswap.convert.stamps import rewritten
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
 from hotswap.kinds import is_a, is_own, vars_of
+from hotswap.link.borrowed import is_borrowed
 from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
 from hotswap.link.order import put_in_order
-from hotswap.link.redirect import redirect
+from hotswap.link.redirect import lead, redirect
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
@@ -204,6 +205,9 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, new))
     elif _was_replaced(pair, name, old, merger):
         merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
+    elif _belongs_elsewhere(pair, twins, name, old, new):
+        _let_go(swap, pair, name, old)
+        swap.add(set_class(live, name, new))
     elif type(old) is FunctionType and is_a(new, staticmethod):
         _lead_past_object(swap, pair, name, old, new)
         swap.add(set_class(live, name, new))
@@ -218,7 +222,10 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         )
         raise _refused(pair, "HS208", message)
     elif type(old) is FunctionType and callable(new):
-        if type(new) is not FunctionType or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
+        if is_borrowed(pair, name, new):  # its own jump is prepared, not done: its code is still the old one
+            lead(swap, old, new, pair.module, f"{pair.path}.{name}")
+            swap.add(set_class(live, name, new))
+        elif type(new) is not FunctionType or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
             if type(new) is not FunctionType:
                 redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
@@ -271,6 +278,21 @@ def _was_replaced(pair: ClassPair, name: str, old: Any, merger: Merger) -> bool:
     if base is None or not (type(old) is FunctionType or base.origin):
         return False
     return base.origin != fingerprint(old, merger.is_managed).origin
+
+
+def _belongs_elsewhere(pair: ClassPair, twins: Twins, name: str, old: Any, new: Any) -> bool:
+    """True for a function, bare or in a wrapper of Python's own, that goes on under another name."""
+    function, other = (item if type(item) is FunctionType else _inner_function(item) for item in (old, new))
+    if function is None or function is other:
+        return False
+    return id(function) in twins.lasting or is_borrowed(pair, name, function)
+
+
+def _let_go(swap: Swap, pair: ClassPair, name: str, old: Any) -> None:
+    """Name what references that were taken from the class keep; nobody takes the function in a property."""
+    held = old.__func__ if is_a(old, (staticmethod, classmethod)) else old
+    if type(held) is FunctionType:
+        swap.findings.append(left_finding(held, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
 
 
 def _lead_past_object(swap: Swap, pair: ClassPair, name: str, old: FunctionType, new: Any) -> None:

@@ -56,6 +56,7 @@ class Twins:
     Attributes:
         functions: staged function, live function, for definitions that were there before.
         classes: staged class, live class.
+        lasting: ids of the live functions in ``functions``: each goes on as a definition of the new text, maybe of another name.
         places: where a live class stands in ``classes``, by its id. (The staged class itself would have one holder more.)
         wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
@@ -63,6 +64,7 @@ class Twins:
     of: dict[int, Any] = attrs.Factory(dict)
     keep: list[Any] = attrs.Factory(list)
     functions: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
+    lasting: set[int] = attrs.Factory(set)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     places: dict[int, int] = attrs.Factory(dict)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
@@ -78,6 +80,7 @@ class Twins:
             table.clear()
         self.wrappers.clear()
         self.remade.clear()
+        self.lasting.clear()
         self.places.clear()
         self.of.clear()
 
@@ -213,6 +216,7 @@ def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
         if live is not None and not wrapped:
             twins.put(staged, live)
             twins.functions.append((staged, live))
+            twins.lasting.add(id(live))
             if places.get(id(staged)) is live:
                 twins.rounds.add(id(live))
         elif "<locals>" in staged.__code__.co_qualname and id(staged) in staging.clones:

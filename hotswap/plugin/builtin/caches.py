@@ -41,7 +41,7 @@ def _drop_lru(stale: Stale) -> Iterator[Write]:
 
 def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
     for cls, name in stale.members(functools.cached_property):
-        if stale.may_differ(cls.__dict__[name]):
+        if stale.may_differ(cls.__dict__[name]) or _is_exchanged(stale, cls, name):
             yield from stale.drop_attribute(cls, name)
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
@@ -50,6 +50,12 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
             continue
         if is_a(stale.becomes((module, qualname)), functools.cached_property):
             yield from stale.drop_attribute_on_rollback(found, name)  # what was there before would be hidden by the results
+
+
+def _is_exchanged(stale: Stale, cls: type, name: str) -> bool:
+    """True for ``size = cached_property(one)`` that is made from another function, where no function is another one."""
+    new = stale.becomes((cls.__module__, f"{cls.__qualname__}.{name}"))
+    return is_a(new, functools.cached_property) and new.func is not cls.__dict__[name].func
 
 
 # ---- what ABCs remember ----
