@@ -567,15 +567,19 @@ class _Linker:
             record = self.world.records.get(module)
             if record is None:
                 continue
-            for unit in self.draft.summaries[module].units:
+            units = self.draft.summaries[module].units
+            last = {name: unit.index for unit in units for name in unit.names}
+            for unit in units:
                 for name, source in self._passed_on(module, unit):
-                    self._rebind_importer(record, name, self.rebound.get(source))
+                    if last.get(name, -1) <= unit.index:  # else it is what a later statement makes it, equal or not
+                        self._rebind_importer(record, name, self.rebound.get(source))
 
     def _passed_on(self, module: str, unit: Unit) -> Iterator[tuple[str, Symbol]]:
         """The names that a statement gives to what another name is bound to, with that name."""
         for binding in unit.imports:
             if binding.local == "*":
-                yield from [(name, (owner, name)) for owner, name in self.rebound if owner == binding.module]
+                if module not in self.staging.starred:  # else they are read from the texts anew, see _bind_stars
+                    yield from [(name, (owner, name)) for owner, name in self.rebound if owner == binding.module]
             elif binding.attr is not None:
                 yield binding.local, (binding.module, binding.attr)
         value = unit.node.value if isinstance(unit.node, (ast.Assign, ast.AnnAssign)) else None
@@ -586,7 +590,9 @@ class _Linker:
 
     def _rebind_importer(self, record: ModuleRecord, name: str, found: tuple[Any, Any] | None) -> None:
         key = (record.name, name)
-        if found is not None and key not in self.rebound and record.module.__dict__.get(name, MISSING) is found[0]:
+        if found is None or found[0] is MISSING:
+            return  # a name that is new is brought by the statement that imports it, if it is, which was evaluated itself
+        if key not in self.rebound and record.module.__dict__.get(name, MISSING) is found[0]:
             self.swap.add(set_item(record.module.__dict__, name, found[1], f"{record.name}.{name}"))
             self.rebound[key] = found
 
