@@ -562,6 +562,7 @@ class _Linker:
     def _rebind_importers(self) -> None:
         """Other names of what a name was bound to follow, where they were not evaluated themselves."""
         places = self.world.places()
+        evaluated = self.draft.dirt.changed | set(self.draft.dirt.derived)
         summaries = self.draft.summaries if self.rebound else {}
         for module in import_order(summaries, summaries.__getitem__, lambda name: places.get(name, len(places))):
             record = self.world.records.get(module)
@@ -571,7 +572,9 @@ class _Linker:
             last = {name: unit.index for unit in units for name in unit.names}
             for unit in units:
                 for name, source in self._passed_on(module, unit):
-                    if last.get(name, -1) <= unit.index:  # else it is what a later statement makes it, equal or not
+                    is_last = last.get(name, -1) <= unit.index  # else it is what a later statement makes it, equal or not
+                    is_told = unit.kind is UnitKind.BLOCK and (module, unit.index) in evaluated  # which branch was taken
+                    if is_last and not is_told:
                         self._rebind_importer(record, name, self.rebound.get(source))
 
     def _passed_on(self, module: str, unit: Unit) -> Iterator[tuple[str, Symbol]]:
