@@ -33,6 +33,7 @@ from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
 from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
+from hotswap.link.names import kind_of_method
 from hotswap.link.order import put_in_order
 from hotswap.link.redirect import lead, redirect
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
@@ -77,6 +78,9 @@ _GENERATED = frozenset(
         "_field_defaults",
     }
 )
+
+#: Nobody takes a function from the first two; what is in a cache is led on by its own name.
+_FOLLOWED = (property, functools.cached_property, LRU)
 
 
 #: Asks plugins to take part; gives the names that they have taken care of.
@@ -225,16 +229,16 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         if is_borrowed(pair, name, new):  # its own jump is prepared, not done: its code is still the old one
             lead(swap, old, new, pair.module, f"{pair.path}.{name}")
             swap.add(set_class(live, name, new))
-        elif type(new) is not FunctionType or not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
-            if type(new) is not FunctionType:
-                redirect(swap, old, _unbound(new), pair.module, f"{pair.path}.{name}")
+        elif type(new) is not FunctionType:
+            _lead_by_name(swap, pair, name, old, old)
+            swap.add(set_class(live, name, new))
+        elif not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
             swap.add(set_class(live, name, new))
     elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
         swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
         swap.add(set_class(live, name, new))
     elif not _is_own(merger, old, new) and (_is_wrapper(old) or _is_wrapper(new) or type(new) is FunctionType):
-        _lead_wrapped(swap, pair, name, old, new)
-        swap.add(set_class(live, name, new))
+        swap.add(set_class(live, name, _lead_wrapped(swap, pair, name, old, new)))
     elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
         return  # a lock, a connection: it is never made again behind the program's back
     elif type(old) is type(new) and not _is_own(merger, old, new) and kind_of_value(old, merger.is_managed) == "opaque":
@@ -289,9 +293,9 @@ def _belongs_elsewhere(pair: ClassPair, twins: Twins, name: str, old: Any, new: 
 
 
 def _let_go(swap: Swap, pair: ClassPair, name: str, old: Any) -> None:
-    """Name what references that were taken from the class keep; nobody takes the function in a property."""
+    """Name what references that were taken from the class keep."""
     held = old.__func__ if is_a(old, (staticmethod, classmethod)) else old
-    if type(held) is FunctionType:
+    if not is_a(held, _FOLLOWED):
         swap.findings.append(left_finding(held, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
 
 
@@ -305,20 +309,54 @@ def _lead_past_object(swap: Swap, pair: ClassPair, name: str, old: FunctionType,
     redirect(swap, old, functools.wraps(target)(without_object), pair.module, f"{pair.path}.{name}")
 
 
-def _unbound(new: Any) -> Any:
-    """What a held plain function is led to when the new attribute is a wrapper."""
-    return getattr(new, "__func__", None) or getattr(new, "__wrapped__", None) or new
-
-
-def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) -> None:
-    """A function held from inside an old wrapper follows to the function inside the new one."""
+def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) -> Any:
+    """A function held from inside an old wrapper follows to what the attribute is now; gives what the attribute is set to."""
     mine, theirs = _inner_function(old), _inner_function(new)
-    if mine is None or theirs is None or mine is theirs:
-        return
-    if is_wrapper(mine):
+    if mine is None:
+        _let_go(swap, pair, name, old)
+    elif theirs is None or (mine is not theirs and not is_a(new, property) and kind_of_method(old) is not kind_of_method(new)):
+        _lead_by_name(swap, pair, name, mine, old)
+    elif mine is not theirs and is_wrapper(mine):
         lead_wrapper(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
+    elif mine is not theirs:
+        jumped = redirect(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
+        if jumped and type(new) in (staticmethod, classmethod):
+            return _around(mine, new)  # it is as the new one then, and the next swap leads on whoever holds it
+    return new
+
+
+def _lead_by_name(swap: Swap, pair: ClassPair, name: str, function: Any, old: Any) -> None:
+    """Lead a function on to what stands under its name in the class of its object, whatever that is: the attribute is a
+    descriptor of the program's now, or its function is given something else than the one of before."""
+    cls = pair.live
+
+    def by_object(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, name)(*args, **kwargs)
+
+    def by_class(*args: Any, **kwargs: Any) -> Any:
+        return getattr(cls, name)(*args, **kwargs)
+
+    target = by_class if is_a(old, staticmethod) else by_object
+    if target is by_class and type.__subclasses__(cls):
+        path = f"{pair.module}.{pair.path}.{name}"
+        message = f"{path} was static; references taken before do not know a derived class, and mean {pair.path}.{name}"
+        swap.findings.append(
+            Finding(
+                code="HS409", severity=Severity.KEPT, message=message, file=pair.file, line=pair.line,
+                next_step="take it from its class again",
+            )
+        )  # fmt: skip
+    if type(function) is FunctionType:
+        redirect(swap, function, target, pair.module, f"{pair.path}.{name}")
     else:
-        redirect(swap, mine, theirs, pair.module, f"{pair.path}.{name}")
+        lead_wrapper(swap, function, target, pair.module, f"{pair.path}.{name}")
+
+
+def _around(function: FunctionType, method: Any) -> Any:
+    """A static or class method like another one around a function that will be as the one in that."""
+    made = type(method)(function)
+    made.__dict__.update({key: value for key, value in method.__dict__.items() if key != "__wrapped__"})
+    return made
 
 
 def _inner_function(value: Any) -> Any:
@@ -357,6 +395,8 @@ def _same_wrapper(old: Any, new: Any) -> bool:
         return old.func is new.func
     if is_a(old, functools.partialmethod):
         return same_value((old.func, old.args, old.keywords), (new.func, new.args, new.keywords))
+    if is_a(old, functools.singledispatchmethod):
+        return old.func is new.func and same_value(dict(old.dispatcher.registry), dict(new.dispatcher.registry))
     return False
 
 

@@ -19,3 +19,8 @@ def look_up_function(namespace: dict[str, Any], qualname: str) -> Any:
     """The same; for a static or class method the function in it."""
     value = look_up(namespace, qualname)
     return value.__func__ if is_a(value, (staticmethod, classmethod)) else value
+
+
+def kind_of_method(value: Any) -> type | None:
+    """What an attribute of a class is to the function in it: staticmethod, classmethod, or None for neither."""
+    return next((kind for kind in (staticmethod, classmethod) if is_a(value, kind)), None)

@@ -31,7 +31,7 @@ from hotswap.kinds import PROXY, is_a, setter_of, vars_of
 from hotswap.link.grow import announce_slots, make_again
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
-from hotswap.link.names import look_up, look_up_function
+from hotswap.link.names import kind_of_method, look_up, look_up_function
 from hotswap.link.objects import Made, MayTake, find_made
 from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
@@ -391,8 +391,8 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
     live, new = look_up_function(old_space, qualname), look_up_function(new_space, qualname)
     if type(live) is not FunctionType or live.__code__.co_qualname != qualname or is_a(new, property):
         return False
-    becomes_static = look_up(old_space, qualname) is live and is_a(look_up(new_space, qualname), staticmethod)
-    return new is not staged or becomes_static
+    # A static method is not given what a class method is: who holds the old one passes other arguments.
+    return new is not staged or kind_of_method(look_up(old_space, qualname)) is not kind_of_method(look_up(new_space, qualname))
 
 
 def _pair_methods(twins: Twins) -> None:
