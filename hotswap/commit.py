@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.fingerprint import Print
 from hotswap.kinds import deleter_of, setter_of
 from hotswap.model import Finding, Redirect
 from hotswap.versions import renumber
@@ -84,12 +85,15 @@ class Swap:
         imported: modules that were imported while it was linked; given up, it leaves none.
         lost: fields that objects lose without a migration; they have them until the swap is confirmed.
         rehashed: classes whose objects get another hash, and are in no dict or set but those of owners.
+        bases: what the text gives now for names whose live value the program has changed, ``module.NAME`` or
+            ``module.Class.attr``; None where the base of before goes on.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
     writes: list[Write] = attrs.Factory(list)
     redirects: list[Redirect] = attrs.Factory(list)
     findings: list[Finding] = attrs.Factory(list)
+    bases: dict[str, Print | None] = attrs.Factory(dict)
     led: set[int] = attrs.Factory(set)
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)

@@ -25,6 +25,7 @@ from hotswap.convert.converter import Converter, Request
 from hotswap.convert.owners import Holding, OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, MigrationError, RollbackError
+from hotswap.fingerprint import Print
 from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.heap import list_instances
@@ -207,7 +208,7 @@ class Engine:
         before, gone = self._remember(draft)
         try:
             findings = [*draft.plan.findings, *swap.findings, *self._look_around(draft, swap)]
-            failure = self._follow_up(draft)
+            failure = self._follow_up(draft, swap.bases)
         except BaseException:  # whatever it was, what is live and what is noted must agree
             self._take_back(swap, before, gone)
             raise
@@ -520,26 +521,26 @@ class Engine:
             before = {r.name: Before(r.data, None if r.base is None else dict(r.base)) for r in touched}
             return before, [self.world.records[name] for name in dict.fromkeys(draft.gone)]
 
-    def _follow_up(self, draft: Draft) -> Finding | None:
+    def _follow_up(self, draft: Draft, kept: Mapping[str, Print | None]) -> Finding | None:
         """Note what is live now, and run what was added for its effect; gives why that failed."""
         with self.world.lock:
             for name, item in draft.edited.items():
                 self.world.records[name].set_text(item.new.data, item.new, let_go(draft.summaries[name]))
-        self._renew_base(draft)
+        self._renew_base(draft, kept)
         refresh_lines(item.file for item in draft.edited.values())
         with self.world.lock:
             for name in draft.gone:
                 self.world.records.pop(name, None)
         return self._run_after(draft)
 
-    def _renew_base(self, draft: Draft) -> None:
+    def _renew_base(self, draft: Draft, kept: Mapping[str, Print | None]) -> None:
         """What was evaluated anew has a new base; what the program changed keeps its old one."""
         names: dict[str, list[str]] = {}
         for module, index in (*draft.dirt.changed, *draft.dirt.derived, *draft.after):
             names.setdefault(module, []).extend(draft.summaries[module].units[index].names)
         for module, bound in names.items():
             if self.world.records[module].base is not None:
-                self.world.snapshot_names(self.world.records[module], bound)
+                self.world.snapshot_names(self.world.records[module], bound, kept)
 
     def _restore_texts(self, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
         with self.world.lock:

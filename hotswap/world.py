@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -202,16 +202,24 @@ class World:
         record.base = {**print_namespace(self, record), **(record.base or {})}
         record.has_run = True
 
-    def snapshot_names(self, record: ModuleRecord, names: Iterable[str]) -> None:
-        """Fingerprint some names anew, after their initialisers were evaluated again."""
+    def snapshot_names(self, record: ModuleRecord, names: Iterable[str], kept: Mapping[str, Print | None] | None = None) -> None:
+        """Fingerprint some names anew, after their initialisers were evaluated again.
+
+        Args:
+            kept: see ``Swap.bases``.
+        """
         assert record.base is not None, f"{record.name} has no base to renew"
         self.is_managed.note(record.name, record.module.__dict__)
-        renewed = set(names)
+        renewed, before = set(names), record.base.copy()
         for key in [k for k in record.base if k.partition(".")[0].partition("(")[0] in renewed]:
             del record.base[key]
         for name in renewed:
             if name in record.module.__dict__:
                 record.base.update(print_value(self, record, name, record.module.__dict__[name]))
+        for key, then in (kept or {}).items():
+            own = key.removeprefix(f"{record.name}.")
+            if own != key and own in before and own.partition(".")[0].partition("(")[0] in renewed:
+                record.base[own] = then if then is not None else before[own]
 
     def note_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
         """Remember functions that lost their definition, so that the definition can come back to them."""

@@ -617,7 +617,7 @@ class _Linker:
             return new  # the live one is what a table has it for, and not what its name is bound to in the end
         if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
-                self._transplant(live, staged, where)
+                self._transplant(live, staged, where, name)
             return live
         if is_handle(live):
             return self._repoint(module, name, live, new, unit)
@@ -886,8 +886,12 @@ class _Linker:
 
     # ---- classes ----
 
-    def _transplant(self, live: type, staged: type, where: tuple[str, int]) -> None:
-        """Move the contents of a class and of the classes nested in it, from the module where it is now."""
+    def _transplant(self, live: type, staged: type, where: tuple[str, int], name: str = "") -> None:
+        """Move the contents of a class and of the classes nested in it, from the module where it is now.
+
+        Args:
+            name: under which the module has it, where that is known.
+        """
         if id(live) in self.transplanted:
             return  # importers bind the same class: its contents move once
         self.transplanted.add(id(live))
@@ -898,7 +902,8 @@ class _Linker:
             if theirs is live or nested:
                 pair = ClassPair(
                     module=staged.__module__,
-                    path=theirs.__qualname__,
+                    # A class that a function has made is known by the name that the module has for it.
+                    path=name if name and theirs is live and "<locals>" in live.__qualname__ else theirs.__qualname__,
                     file=where[0],
                     line=where[1],
                     live=theirs,

@@ -70,6 +70,8 @@ class Merger:
         if base is None:
             self.keep(name, where, "it is not known whether the program changed it (hotswap was attached later)")
             return live
+        if not now.same(base):  # the next save asks what the program has changed since this text
+            self.swap.bases[name] = base if then.opaque or base.state is not None else then
         if then.same(base):
             return live
         if now.same(base):
@@ -215,6 +217,7 @@ class Merger:
         return live
 
     def keep(self, name: str, where: tuple[str, int], why: str) -> None:
+        self.swap.bases.setdefault(name, None)
         self.swap.findings.append(
             Finding(
                 code="HS401",
