@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import starmap
 from threading import get_ident
@@ -31,7 +31,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Call
+from hotswap.commit import MISSING, Call, Write
 from hotswap.convert.copies import Copies, are_atoms, are_plain
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.old import OldClass
@@ -104,7 +104,7 @@ class Conversions:
     _progress: dict[int, Progress] = attrs.Factory(dict)
     _clashes: dict[int, int] = attrs.Factory(dict)  # how often others changed a container of an object while hooks ran
     _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
-    _shared: dict[int, tuple[Any, int]] = attrs.Factory(dict)  # by id: dicts that others hold, too, and how far they have come
+    _shared: dict[int, tuple[Any, Leap | None]] = attrs.Factory(dict)  # by id: dicts that others hold, too, with their last leap
     _alone: dict[int, bool] = attrs.Factory(dict)  # by id: those of them that nobody has changed since they were read
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
@@ -180,15 +180,19 @@ class Conversions:
             entry = self.pending.get(key)
             leap = leaps.get(type(entry[0])) if entry is not None else None
             if entry is not None and leap is not None and self.leaps[type(entry[0])][entry[1]] is leap.redoes:
-                self.pending.pop(key)
+                self._drop(key)
                 self.failures.pop(key)
+
+    def looking_anew(self) -> Write:
+        """What lets the hooks be looked up once more from a commit on."""
+        return Write((setattr, self, "_routes", {}), (setattr, self, "_routes", {}))
 
     def _note_unmade(self, leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
         self._fresh_codes = fresh_codes
         for code, item in _find_makers(set(leaps)):
             if id(item) in self.pending:
                 if code in fresh_codes:  # the new code makes it, so it needs nothing
-                    self.pending.pop(id(item), None)
+                    self._drop(id(item))
                 else:
                     self._unmade[id(item)] = item
 
@@ -246,7 +250,7 @@ class Conversions:
     def give(self, item: Any, state: State) -> None:
         """Let an object that waits have a state that is known, instead of what its migrations would make."""
         if id(item) in self.pending:
-            self._progress[id(item)] = Progress(len(self.leaps[type(item)]), state, None)
+            self._progress[id(item)] = Progress(item, None, len(self.leaps[type(item)]), state, None)
             self.convert(item)
 
     def restore(self, item: Any) -> None:
@@ -255,7 +259,7 @@ class Conversions:
             self._wait(item)
         layout = self._layouts.get(type(item)) or self._layout(type(item))
         if id(item) in self.pending and layout.upgrades and not layout.read(item)[0]:
-            self.pending.pop(id(item), None)
+            self._drop(id(item))
         else:
             self.convert(item)
 
@@ -277,18 +281,22 @@ class Conversions:
                 return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
             if own is not None and sys.getrefcount(own) > ALONE:
                 self._alone.setdefault(id(own), True)
-                if (done := self._shared.get(id(own))) is not None and done[1] > entry[1]:
-                    return self._follow(item, key, done[1])
+                row = self.leaps[type(item)]
+                done = self._shared.get(id(own), (own, None))[1]
+                if done in row[entry[1] :]:
+                    return self._follow(item, key, row.index(done) + 1)
                 state, own = layout.read(item)
                 guards = [(self._alone.__delitem__, id(own))]
-                notes = [(self._shared.__setitem__, id(own), (own, len(self.leaps[type(item)])))]
+                notes = [(self._shared.__setitem__, id(own), (own, row[-1]))]
             before = dict(state)
             is_plain = are_atoms(map(type, before.values())) or not route.leaps or are_plain(map(type, before.values()))
             copies = None if is_plain else Copies.of(state)
             lost: Sequence[tuple[Leap, dict[str, Any]]] = ()
             keeps_names = False
             if route.hooks is None or key in self._progress:
-                progress = self._progress.get(key) or Progress(entry[1], state, copies)
+                progress = self._progress.get(key) or Progress(item, before, entry[1], state, copies)
+                if not (progress.has_clashed or _is_as_read(before, progress.read)):
+                    raise ClashError
                 progress.run(self.leaps[type(item)], item)
                 state, copies, lost = progress.state, progress.copies, progress.lost
             else:
@@ -317,7 +325,10 @@ class Conversions:
             if self.pending.get(key) is entry:
                 if progress is not None and progress.is_kept:
                     self._progress[key] = progress
-                self._fail(item, key, error, route)
+                if isinstance(error, ClashError):
+                    self._note_clash(item, key, progress, route)
+                else:
+                    self._fail(item, key, error, route)
             return True
         finally:
             if outer is None:
@@ -346,8 +357,9 @@ class Conversions:
                     self._note_clash(item, key, progress, route)
             return True  # what comes next is worked out anew
         self._clashes.pop(key, None) if self._clashes else None
-        if route.tells:
+        if self._progress:
             self._progress.pop(key, None)
+        if route.tells:
             try:
                 for leap in route.leaps:
                     leap.published(item)
@@ -360,8 +372,13 @@ class Conversions:
         if place < len(self.leaps[type(item)]):
             self.pending[key] = (item, place)
             return True
-        self.pending.pop(key, None)
+        self._drop(key)
         return False
+
+    def _drop(self, key: int) -> None:
+        """An object needs nothing any more."""
+        self._progress.pop(key, None)
+        self.pending.pop(key, None)
 
     def _undo(self, item: Any, calls: list[Call], copies: Copies | None) -> None:
         """Publishing has failed half way, which nothing that is foreseen does: memory is short."""
@@ -372,10 +389,10 @@ class Conversions:
     def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route) -> None:
         """Others changed a container that the hooks changed: these run again, some times."""
         self._clashes[key] = self._clashes.get(key, 0) + 1
-        what = "a container in it was changed by others while its migration ran"
+        what = "it, or a container in it, was changed by others while its migration ran"
         if progress is not None and progress.is_kept:
             progress.has_clashed = True
-            why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made of it"
+            why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made, without these changes"
             self._fail(item, key, ClashError(why), route)
         elif self._clashes[key] >= CLASH_LIMIT:
             del self._clashes[key]
@@ -459,7 +476,7 @@ class Conversions:
         for code, other in _find_makers({type(item)}):
             if other is item:
                 if code in self._fresh_codes:
-                    self.pending.pop(id(item), None)
+                    self._drop(id(item))
                     break
                 return True
         self._unmade.pop(id(item), None)
@@ -511,6 +528,10 @@ class Conversions:
         if not self.leaps:
             self._shared.clear()
             self._alone.clear()
+
+
+def _is_as_read(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    return before is None or (now.keys() == before.keys() and all(now[name] is value for name, value in before.items()))
 
 
 def _place(file: str, line: int, cause: BaseException | None) -> str:

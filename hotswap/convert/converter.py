@@ -189,7 +189,7 @@ class Converter:
                 LEAPS.setdefault(cls, []).append(leap)
             elif leap.undoes in LEAPS.get(cls, ()):
                 LEAPS[cls].remove(leap.undoes)
-                UNDONE.setdefault(cls, []).append(leap.undoes)
+                UNDONE.setdefault(cls, []).append(leap)
         for name, version in request.versions.items():
             VERSIONS[name] = version
             for number, names in request.shapes.get(name, {}).items():

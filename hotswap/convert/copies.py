@@ -94,8 +94,12 @@ class Copies:
             twin = value if _is_row(value, items) else tuple.__new__(kind, items)
             self._note(_Twin(twin, value, ()))
             return twin
-        twin = _copy_flat(value)
-        held = _content(twin)
+        if kind is set:  # its order is its own, which a copy need not have
+            held: tuple[Any, ...] = ([*value],)
+            twin = set(held[0])
+        else:
+            twin = _copy_flat(value)
+            held = _content(twin)
         self._note(_Twin(twin, value, held))
         if kind in _MAPPINGS:
             for key, item in zip(*held, strict=True):
@@ -116,7 +120,10 @@ class Copies:
             return known.original if (known := self._by_twin.get(id(item))) is not None else item
 
         twins = [known for known in self._by_twin.values() if known.held]
-        return any(not _is_same([list(map(original, row)) for row in _content(known.twin)], known.held) for known in twins)
+        return any(
+            not _is_same([list(map(original, row)) for row in _content(k.twin)], k.held, in_order=type(k.twin) is not set)
+            for k in twins
+        )
 
     def put_back(self, states: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Call], list[Call]]:
         """States with the containers for which the twins in them stand; these are left as they are, and can be put back again.
@@ -149,7 +156,7 @@ class Copies:
             content = (list(map(self._restore, now[0])),)
         if known is None:  # made by the hook
             self._calls += _replacing(value, content) if not _is_same(content, now) else ()
-        elif not _is_same(content, known.held):
+        elif not _is_same(content, known.held, in_order=kind is not set):
             self._guards += _guarding(known)
             self._calls += _replacing(found, content)
         return found
@@ -183,10 +190,12 @@ def _is_row(value: tuple[Any, ...], items: list[Any]) -> bool:
     return tuple.__len__(value) == len(items) and all(map(operator.is_, tuple.__iter__(value), items))
 
 
-def _is_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+def _is_same(one: Sequence[Any], other: Sequence[Any], *, in_order: bool = True) -> bool:
     """True where the same objects are in the same places; no ``__eq__`` of the program is asked."""
     if type(one[0]) is not list:
         return bool(one[0] == other[0])
+    if not in_order:
+        return set(map(id, one[0])) == set(map(id, other[0]))
     return all(len(a) == len(b) and all(map(operator.is_, a, b)) for a, b in zip(one, other, strict=True))
 
 

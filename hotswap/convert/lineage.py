@@ -19,7 +19,7 @@ VERSIONS: dict[str, int] = {}
 SHAPES: dict[str, dict[int, frozenset[str]]] = {}
 #: What the swaps of this process did to the objects of a class, oldest first.
 LEAPS: dict[type, list[Leap]] = {}
-#: Those of them that were taken back.
+#: What took some of them back, with the ways back as they were then.
 UNDONE: dict[type, list[Leap]] = {}
 
 

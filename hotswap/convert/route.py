@@ -76,6 +76,8 @@ class Progress:
     """How far one object has come. It is kept where hooks that may run only once have run and the result is not published.
 
     Attributes:
+        item: the object, held so that no other gets its id.
+        read: its fields when the hooks began.
         at: the index of the leap in the row of the class that is next, or has begun.
         state: private, with ``copies`` for containers.
         hooks: so many of that leap's hooks have run.
@@ -85,6 +87,8 @@ class Progress:
         has_clashed: a container was changed by others meanwhile.
     """
 
+    item: Any
+    read: dict[str, Any] | None
     at: int
     state: State
     copies: Copies | None

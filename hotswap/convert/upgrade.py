@@ -82,13 +82,14 @@ def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
 
 def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:
     """A state of a swap that was taken back is brought to what was before it."""
-    undone = UNDONE.get(cls, [])
-    leap = next((each for each in undone if each.token == stamp.get(SWAP)), None)
-    while leap is not None and leap in undone:
-        leap.back().run(state, None)
-        for step in reversed(leap.steps):
+    undone = {each.undoes.token: each for each in UNDONE.get(cls, ()) if each.undoes is not None}
+    back = undone.get(stamp.get(SWAP, ""))
+    while back is not None and back.undoes is not None:
+        back.run(state, None)
+        for step in reversed(back.steps):
             stamp[next((each for each in REGISTRY.names_of(name_of(step.cls)) if each in stamp), name_of(step.cls))] = step.frm
-        leap = leap.previous
+        previous = back.undoes.previous
+        back = undone.get(previous.token) if previous is not None else None
     for name, version in stamp.items():
         base = next((each for each in cls.__mro__ if name in REGISTRY.names_of(name_of(each))), None)
         if base is not None and version > version_of_class(base):
@@ -100,10 +101,10 @@ def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:
 
 def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> list[Step]:
     migrations = REGISTRY.of(name_of(base))
-    if not migrations:
-        return []
     name, goal = name_of(base), version_of_class(base)
     version = _stamped(stamp, name)
+    if not migrations and (version is None or version == goal):
+        return []
     if version is None:
         version = _guess(base, state, goal) if base is cls else min(migrations)
     found = []

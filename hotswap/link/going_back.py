@@ -7,52 +7,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from hotswap.convert.leap import Leap
-from hotswap.convert.lineage import LEAPS, version_of_class
-from hotswap.link.heap import with_subclasses
+from hotswap.convert.lineage import LEAPS
 from hotswap.migrations import Migration
 from hotswap.plan.build import Draft
-from hotswap.world import World
+from hotswap.world import AppliedSwap, World
 
 
 class GoingError(Exception):
     """What is to become of the objects cannot be told."""
 
 
-def leaps_back(draft: Draft, world: World, cls: type, gone: Iterable[Migration]) -> dict[type, Leap]:
-    """The ways back of what converted the objects of a class and of those derived from it; empty for none.
+def leaps_back(draft: Draft, world: World, lost: Mapping[tuple[type, int], Migration]) -> dict[type, Leap]:
+    """The ways back of what converted objects by migrations that go; empty for none.
 
     Args:
-        gone: the migrations of the class that go.
+        lost: the migrations that go, with nothing in their place, by class and by the version that they lead from.
 
     Raises:
-        GoingError: the objects may or may not have to go back, or they cannot.
+        GoingError: objects may or may not have to go back, or they cannot.
     """
-    row = LEAPS.get(cls, [])
-    lost = set(map(id, gone))
-    if not row or not _is_edited(draft, cls):
+    rows = {cls: [leap for leap in row if _is_of(leap, lost)] for cls, row in list(LEAPS.items())}
+    rows = {cls: row for cls, row in rows.items() if row}
+    steps = [step for row in rows.values() for leap in row for step in leap.steps if (step.cls, step.frm) in lost]
+    if not any(_is_edited(draft, cls) for cls in {*rows, *(step.cls for step in steps)}):
         return {}
-    leap = row[-1]
-    mine = [step for step in leap.steps if step.cls is cls]
-    taken = [step for step in mine if id(step.migration) in lost]
-    if not taken or mine[-1].to != version_of_class(cls):
-        return {}
-    what = f"{taken[-1].migration.describe()} goes while its class changes, and objects have come to version {mine[-1].to} by it"
-    applied = next((each for each in world.history if each.swap.request and leap in each.swap.request.leaps.values()), None)
-    modules = {cls.__module__, *(step.migration.module for step in leap.steps)}
-    is_back = applied is not None and all(
-        name in draft.edited and draft.edited[name].new.data == before.data
-        for name, before in applied.records.items() if name in modules
-    )  # fmt: skip
-    if not is_back or len(taken) < len(leap.steps):
-        raise GoingError(what)
-    if lacking := leap.irreversible:
-        raise GoingError(f"{what}; the text is that of the version before, and {lacking[0].migration.describe()} has no way back")
-    last = {sub: LEAPS[sub][-1] for sub in with_subclasses(cls) if LEAPS.get(sub)}
-    made = {(step.cls, step.frm) for step in taken}
-    return {sub: each.back() for sub, each in last.items() if made & {(step.cls, step.frm) for step in each.steps}}
+    what = f"{lost[steps[-1].cls, steps[-1].frm].describe()} goes while a class changes, and objects were converted by it"
+    for cls, (*before, last) in rows.items():
+        applied = next((each for each in world.history if each.swap.request and last in each.swap.request.leaps.values()), None)
+        is_whole = all((step.cls, step.frm) in lost for step in last.steps) and LEAPS[cls][-1] is last and not before
+        classes = {cls, *(step.cls for step in last.steps)}
+        if not (is_whole and applied is not None and _is_text_of_before(draft, applied, classes, last)):
+            raise GoingError(what)
+        if lacking := last.irreversible:
+            raise GoingError(f"{what}; the text is that from before, and {lacking[0].migration.describe()} has no way back")
+    return {cls: row[-1].back() for cls, row in rows.items()}
+
+
+def _is_of(leap: Leap, lost: Collection[tuple[type, int]]) -> bool:
+    return any((step.cls, step.frm) in lost for step in leap.steps)
+
+
+def _is_text_of_before(draft: Draft, applied: AppliedSwap, classes: Iterable[type], leap: Leap) -> bool:
+    """True where the modules of classes and of what converted them are again what they were before a swap."""
+    modules = {cls.__module__ for cls in classes} | {step.migration.module for step in leap.steps}
+    changed = [(name, before.data) for name, before in applied.records.items() if name in modules]
+    return all(name in draft.edited and draft.edited[name].new.data == data for name, data in changed)
 
 
 def _is_edited(draft: Draft, cls: type) -> bool:

@@ -15,7 +15,7 @@ goes or changes are taken out with it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -107,7 +107,9 @@ class _Planner:
         for migration in counting:
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))
-            self._number(migration, same.get(id(migration)))
+            if (known := same.get(id(migration))) is not None:
+                self._lead(known, migration)
+            self._number(migration, known)
             if (hook := _unfinished(migration)) is not None:
                 message = f"{migration.describe()} is not finished: {hook} has a ... for a value"
                 self._hold("HS309", migration, message, "put in the value, and save again")
@@ -145,17 +147,40 @@ class _Planner:
         """One without numbers leads from the version that is live; saved again it is the same step."""
         if migration.frm is None:
             mine = migrations_of(self.table, migration.target).values()
-            same = same or next((other for other in mine if other.place == migration.place), None)
+            there = [other for other in mine if other.place == migration.place]
+            same = same or next((other for other in there if self._is_same(migration, other)), None)
             cls = self._class(migration.target)
             live = self.converter.version_of_class(cls) if cls is not None else REGISTRY.newest(migration.target)
             later = [other.frm for other in self.added if other.target == migration.target and other.frm is not None]
             migration.frm = same.frm if same is not None and same.frm is not None else max([live, *(frm + 1 for frm in later)])
             migration.to = migration.frm + 1
 
+    def _hold_waiting(self, back: Mapping[type, Leap]) -> None:
+        """Objects that wait for a migration need its functions, which must not be removed; but for those that go back."""
+        left = self.converter.conversions.left() if self.gone else {}
+        for migration in self.gone if not back else ():
+            rows = [row for cls, row in self.converter.conversions.leaps.items() if left.get(cls)]
+            if any(step.migration is migration for row in rows for leap in row for step in leap.steps):
+                self._hold("HS312", migration, f"{migration.describe()} goes, and objects still wait for it",
+                           "wait with hotswap.wait_converted(), or access them, and save again")  # fmt: skip
+
+    def _lead(self, old: Migration, new: Migration) -> None:
+        """Objects that wait for a migration get what it is now."""
+        for name in ("up", "down", "after", "steps"):
+            if getattr(old, name) is not getattr(new, name):
+                self.writes.append(Write((setattr, old, name, getattr(new, name)), (setattr, old, name, getattr(old, name))))
+        self.writes.append(self.converter.conversions.looking_anew())
+
     def _counts(self, migration: Migration) -> bool:
-        """True for a migration that was declared by a statement whose results count, or in a module that comes."""
+        """True for a migration that was declared by a statement whose results count, or in a module that comes, and for one that
+        is not known: a function declares it, which is called somewhere else."""
         unit = self._unit(migration)
-        return migration.module in self.imported or (unit is not None and self._is_evaluated(migration.module, unit))
+        if migration.module in self.imported or (unit is not None and self._is_evaluated(migration.module, unit)):
+            return True
+        return not any(self._is_same(migration, other) for other in REGISTRY.of(migration.target).values())
+
+    def _is_same(self, migration: Migration, other: Migration) -> bool:
+        return migration.frm in (None, other.frm) and has_same_body(self.aside.get(id(migration), migration), other)
 
     # ---- the leaps ----
 
@@ -190,6 +215,7 @@ class _Planner:
                 steps[cls] = found
                 versions[target] = goal
         back = self._back(steps, versions)
+        self._hold_waiting(back)
         if any(finding.severity is Severity.HELD for finding in self.findings) or not (steps or back or self._waiting()):
             return None
         classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
@@ -211,27 +237,29 @@ class _Planner:
 
     def _back(self, steps: dict[type, list[Step]], versions: dict[str, int]) -> dict[type, Leap]:
         """The way back of what is taken out of the texts together with its migration."""
-        found: dict[type, Leap] = {}
-        for target in dict.fromkeys(migration.target for migration in self.gone):
-            cls = self._class(target)
-            gone = [migration for migration in self.gone if migration.target == target]
-            if cls is None or cls in steps or any(migration.target == target for migration in self.added):
-                continue
-            try:
-                back = leaps_back(self.draft, self.world, cls, gone)
-            except GoingError as error:
-                self._hold("HS312", gone[-1], str(error), "take the migration out in a save of its own, or roll the swap back")
-                continue
-            found |= back
-            for step in (step for leap in back.values() for step in leap.steps):
-                name = name_of(step.cls)
-                versions[name] = min(step.frm, versions.get(name, step.frm))
-            if back:
-                message = f"objects of {cls.__module__}.{cls.__qualname__} are converted back to version {versions[target]}"
-                m = gone[-1]
-                self.findings.append(
-                    Finding(code="HS304", severity=Severity.NOTE, message=message, file=m.file, line=m.line)
-                )
+        lost: dict[tuple[type, int], Migration] = {}
+        for migration in self.gone:
+            cls = self._class(migration.target)
+            if cls is not None and migration.frm is not None and all(m.target != migration.target for m in self.added):
+                lost[cls, migration.frm] = migration
+        if not lost:
+            return {}
+        m = next(iter(lost.values()))
+        try:
+            found = leaps_back(self.draft, self.world, lost)
+            if both := {sub for cls in steps for sub in with_subclasses(cls)} & found.keys():
+                raise GoingError(f"{m.describe()} goes, and the same save converts objects of {name_of(both.pop())} forth")
+        except GoingError as error:
+            self._hold("HS312", m, str(error), "take the migration out in a save of its own, or roll the swap back")
+            return {}
+        for step in (step for leap in found.values() for step in leap.steps):
+            name = name_of(step.cls)
+            versions[name] = min(step.frm, versions.get(name, step.frm))
+        for name in {name_of(step.cls) for leap in found.values() for step in leap.steps}:
+            message = f"objects of {name.replace(':', '.')} are converted back to version {versions[name]}"
+            self.findings.append(
+                Finding(code="HS304", severity=Severity.NOTE, message=message, file=m.file, line=m.line)
+            )
         return found
 
     def _with_old(self, cls: type, leap: Leap) -> Leap:

@@ -9,13 +9,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import CellType, FunctionType
+from typing import Any
 
 from hotswap.errors import DeclarationError
-from hotswap.migrations import Hook, Migration
+from hotswap.migrations import Migration
 from hotswap.plan.pairing import content
 
 #: Names that tell nothing: of functions, and of statements with declarative steps.
 _NAMELESS = frozenset({"_", "steps"})
+_PLAIN = frozenset({int, str, float, bool, bytes, tuple, type(None), type})
 
 
 def same_steps(
@@ -59,9 +62,14 @@ def same_steps(
 
 def has_same_body(one: Migration, other: Migration) -> bool:
     """True for migrations that do the same on their way forth, as far as the texts tell."""
-    return _digest(one.up) == _digest(other.up) and [s.text for s in one.steps] == [s.text for s in other.steps]
+    return _digest(one.up) == _digest(other.up) and [(s.text, _digest(s.up)) for s in one.steps] == [
+        (s.text, _digest(s.up)) for s in other.steps
+    ]
 
 
-def _digest(hook: Hook | None) -> bytes | None:
-    code = getattr(hook, "__code__", None)
-    return content(code) if code is not None else None
+def _digest(value: Any, depth: int = 4) -> Any:
+    """What a function does, with what it has from around it; of other values what they look like."""
+    if type(value) is not FunctionType or not depth:
+        return repr(value) if type(value) in _PLAIN else type(value).__qualname__ if depth else None
+    inside = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+    return content(value.__code__), [_digest(each, depth - 1) for each in inside]

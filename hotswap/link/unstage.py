@@ -37,6 +37,7 @@ from hotswap.link.rewrap import is_wrapper, set_state, state_of
 from hotswap.link.staging import Staging
 from hotswap.model import Finding, Severity
 from hotswap.peek import own_dict
+from hotswap.plan.pairing import walk
 from hotswap.plan.units import UnitKind, index_at
 from hotswap.shadow import is_slot
 
@@ -358,6 +359,12 @@ def _same_places(new: Any, live: Any) -> Iterable[tuple[Any, Any]]:
     return zip(new, live, strict=False) if type(new) is type(live) and type(new) in (list, tuple) else ()
 
 
+def _is_one_of_several(staging: Staging, name: str, code: CodeType) -> bool:
+    """True where the new text of a module has further functions of that name, as hooks that are all called ``_``."""
+    edited = staging.draft.edited.get(name)
+    return edited is not None and sum(each.co_qualname == code.co_qualname for each in walk(edited.new.code)) > 1
+
+
 def _live_function(
     staging: Staging, heap: Heap, name: str, staged: FunctionType, places: dict[int, FunctionType]
 ) -> FunctionType | None:
@@ -371,7 +378,7 @@ def _live_function(
     if old is None:
         back = staging.world.removed_function(name, code.co_qualname)
         fits = back is not None and not back.__closure__ and not code.co_freevars and code.co_qualname not in live_globals
-        return back if fits else None
+        return back if fits and not _is_one_of_several(staging, name, code) else None
     if any(f is places.get(id(staged)) for f in heap.of(old)):  # one of several that a loop has made, kept in a table
         return places[id(staged)]
     if _gets_wrapped(staging, name, staged):

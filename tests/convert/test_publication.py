@@ -149,6 +149,19 @@ def test_containers_of_each_kind_are_private_to_a_hook(program: Program, kind: s
         assert held == Counter(a=1, b=2)
 
 
+def test_sets_whose_order_is_not_that_of_their_copies(program: Program) -> None:
+    first, second = versions("state.goods.add('new'); state.goods.discard('5')")
+    first, second = (text.replace("self.goods = []", "self.goods = set()") for text in (first, second))
+    shop = program.load("shop", first)
+    baskets = [shop.Basket() for _ in range(30)]
+    for number, basket in enumerate(baskets):
+        for item in range(number):
+            basket.goods.add(str(item))
+    assert program.edit("shop", second).applied
+    for number, basket in enumerate(baskets):
+        assert basket.goods == {"new", *(str(item) for item in range(number) if item != 5)}
+
+
 def test_finalizers_of_what_a_hook_drops_see_the_object_whole(program: Program) -> None:
     noticing = """
 SEEN = []

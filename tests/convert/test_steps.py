@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from hotswap import upgrade
 from hotswap.errors import MigrationError
-from hotswap.model import Report
+from hotswap.model import ChangeSet, Report, SourceFile
 from tests.link.program import Program
 
 FIRST = """
@@ -189,3 +192,141 @@ def test_objects_that_share_one_dict_are_converted_once(program: Program) -> Non
     assert {box.x for box in boxes} == {10}
     program.engine.rollback()
     assert {box.x for box in boxes} == {1}
+
+
+def test_ways_back_that_are_all_called_alike_after_one_was_removed(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    one = text(2, hook("up", *TENFOLD))
+    two = text(3, hook("up", *TENFOLD), hook("more", "state.x += 3", "state.x -= 3"))
+    saves = [(one, (10, 2)), (FIRST, 1), (two, (13, 3)), (FIRST, 1), (two, (13, 3))]
+    for number, (save, expected) in enumerate(saves):
+        assert program.edit("m", save).applied, number
+        assert box.show() == expected, number
+    program.engine.rollback()
+    assert box.show() == 1
+
+
+def test_old_text_takes_the_data_back_after_the_migration_was_evaluated_again(program: Program) -> None:
+    m = program.load("m", FIRST)
+    box = m.Box()
+    eager = text(2, hook("up", *TENFOLD, options=", when='eager'"))
+    for save in (text(2, hook("up", *TENFOLD)), eager, text(2, hook("up", *TENFOLD))):
+        assert program.edit("m", save).applied and box.show() == (10, 2)
+    assert program.edit("m", FIRST).applied
+    assert box.show() == 1
+
+
+BASE, SUB = "class Box:\n    def __init__(self): self.x = 1\n", "from m import Box\nclass Sub(Box):\n    y = 1\n"
+
+
+def test_old_text_of_a_base_class_is_held_where_a_derived_one_has_gone_further(program: Program) -> None:
+    m, n = program.load("m", BASE), program.load("n", SUB)
+    box, sub = m.Box(), n.Sub()
+    assert program.edit("m", "from hotswap import migrate\n" + BASE + "    v = 2\n" + hook("up", *TENFOLD)).applied
+    further = hook("more", "state.x += 5", "state.x -= 5").replace("m:Box", "n:Sub")
+    assert program.edit("n", "from hotswap import migrate\n" + SUB + "    v = 2\n" + further).applied
+    assert (box.x, sub.x) == (10, 15)
+    report = program.edit("m", BASE)
+    assert not report.applied and codes(report) >= {"HS312"} and (box.x, sub.x) == (10, 15)
+    assert program.edit("n", SUB).applied and program.edit("m", BASE).applied
+    assert (box.x, sub.x) == (1, 1)
+
+
+def test_statement_with_steps_in_front_of_another_is_a_step_of_its_own(program: Program) -> None:
+    def steps(*rows: str) -> str:
+        found = [f"migrate('m:Box', steps=[{row}])\n" for row in rows]
+        return text(2) + "from hotswap.migrations import add, convert\n" + "".join(found)
+
+    m = program.load("m", FIRST)
+    box = m.Box()
+    ten, more = "convert('x', lambda v: v * 10, lambda v: v // 10)", "convert('x', lambda v: v + 3, lambda v: v - 3)"
+    for rows, expected in [((ten,), 10), ((more, ten), 13), (("add('a', 5)", more, ten), 13)]:
+        assert program.edit("m", steps(*rows)).applied
+        assert box.x == expected
+    assert box.a == 5
+    program.engine.rollback()
+    program.engine.rollback()
+    assert box.x == 10
+
+
+def test_migration_that_a_function_declares(program: Program) -> None:
+    maker = """
+def by(factor):
+    @migrate("m:Box")
+    def up(state):
+        state.x *= factor
+
+"""
+    m = program.load("m", "from hotswap import migrate\n" + maker + FIRST)
+    box = m.Box()
+    assert program.edit("m", "from hotswap import migrate\n" + maker + FIRST + "\nby(10)\n").applied
+    assert box.x == 10
+
+
+@pytest.mark.parametrize("goes", ["to another module", "for good"])
+def test_migration_that_objects_wait_for_moves_or_goes(program: Program, goes: str) -> None:
+    m, n = program.load("m", FIRST), program.load("n", "from hotswap import migrate\n")
+    box = m.Box()
+    waiting = hook("up", *TENFOLD, options=", when='on_access'")
+    assert program.edit("m", text(2, waiting)).applied
+    if goes == "for good":
+        report = program.edit("m", text(2))
+        assert not report.applied and codes(report) == {"HS312"} and "wait_converted" in str(report)
+        assert box.x == 10 and program.edit("m", text(2)).applied
+        return
+    (program.directory / "n.py").write_text("from hotswap import migrate\n" + waiting)
+    files = [SourceFile(path=str(program.directory / "n.py"), data=(program.directory / "n.py").read_bytes())]
+    files.append(SourceFile(path=str(program.directory / "m.py"), data=text(2).encode()))
+    assert program.engine.swap(ChangeSet(files=tuple(files))).applied
+    assert box.x == 10 and n.up is not None
+
+
+def test_what_a_hook_that_runs_once_has_made_does_not_outlive_its_swap(program: Program) -> None:
+    m = program.load("m", FIRST)
+    boxes = [m.Box() for _ in range(50)]
+    failing = text(2, hook("one", *TENFOLD, options=", 1, once=True"), hook("two", "state.none", "pass", ", 2"))
+    assert program.edit("m", failing).applied
+    assert program.engine.converter.wait(m.Box, 5) is False
+    program.engine.rollback()
+    assert {box.x for box in boxes} == {1} and not program.engine.converter.conversions._progress
+    for box in boxes:
+        box.x = 7
+    assert program.edit("m", failing.replace("state.none", "state.x += 1")).applied
+    assert {box.x for box in boxes} == {71}
+
+
+def test_dict_that_is_held_while_another_class_waits(program: Program) -> None:
+    other = "\nclass Other:\n    def __init__(self):\n        self.x = 1\n\n"
+    other += "@migrate('m:Other', 1, when='on_access')\ndef wait(state): pass\n"
+    m = program.load("m", "from hotswap import migrate\n" + FIRST + other.partition("@migrate")[0])
+    box, waits = m.Box(), m.Other()
+    held = vars(box)
+    one = text(2, other, hook("up", *TENFOLD))
+    assert program.edit("m", one).applied and box.x == 10
+    assert program.engine.converter.wait(m.Box, 5)
+    program.engine.converter.finish()
+    assert program.edit("m", text(3, other, hook("up", *TENFOLD), hook("more", "state.x += 3", "state.x -= 3"))).applied
+    assert box.x == held["x"] == 13
+    program.engine.rollback()
+    assert box.x == held["x"] == 10 and waits.x == 1
+
+
+def test_state_that_no_migration_leads_on_any_more(program: Program) -> None:
+    m = program.load("m", FIRST)
+    m.keep = m.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied
+    assert program.edit("m", text(2, hook("up", *TENFOLD), hook("more", "state.x += 3", "state.x -= 3"))).applied
+    assert program.edit("m", text(2)).applied and m.keep.x == 13
+    with pytest.raises(MigrationError, match="has version 2, and no migration leads on"):
+        upgrade({"x": 10}, m.Box, version=2)
+
+
+def test_pickle_of_what_was_taken_back_goes_by_the_ways_back_of_then(program: Program) -> None:
+    m = program.load("m", "RATE = 2\n" + FIRST)
+    m.keep = m.Box()
+    rated = "RATE = 10\n" + text(2, hook("up", "state.x *= RATE", "state.x //= RATE"))
+    assert program.edit("m", rated).applied and m.keep.x == 10
+    blob = pickle.dumps(m.keep)
+    program.engine.rollback()
+    assert m.keep.x == pickle.loads(blob).x == 1
