@@ -255,7 +255,9 @@ def test_a_program_with_threads_is_still_warned_when_it_forks(folder: Path, runt
 
 def test_ctrl_c_from_the_terminal_ends_a_sleeping_program(folder: Path, runtime: Path) -> None:
     """SIGINT to the process: the program's cleanup runs, the shell sees death by SIGINT."""
-    text = "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\nfinally:\n    print('clean')\n"
+    # Not in one piece: a signal that comes when sleep is entered, and before the system call, is looked at after it.
+    sleep = "for _ in range(600): time.sleep(0.1)"
+    text = f"import time\ntry:\n    print('ready', flush=True)\n    {sleep}\nfinally:\n    print('clean')\n"
     write_files(folder, {"x.py": text})
     ends = []
     for head in ([sys.executable], [*HOTSWAP, "run"]):
