@@ -32,7 +32,8 @@ from typing import Any
 import attrs
 
 from hotswap.commit import MISSING, Call, Write
-from hotswap.convert.copies import Copies, are_atoms, are_plain
+from hotswap.convert.batch import convert_batch
+from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel
 from hotswap.convert.old import OldClass
 from hotswap.convert.route import Progress, Route
@@ -98,7 +99,7 @@ class Conversions:
     _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
-    _running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
+    running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
     _routes: dict[type, dict[int, Route]] = attrs.Factory(dict)
     _claims: dict[int, tuple[int, threading.Event]] = attrs.Factory(dict)
     _progress: dict[int, Progress] = attrs.Factory(dict)
@@ -108,11 +109,11 @@ class Conversions:
     _alone: dict[int, bool] = attrs.Factory(dict)  # by id: those of them that nobody has changed since they were read
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
-    _is_epoch: Callable[[int], bool] = attrs.field(init=False)
-    _take_out: Callable[[int], None] = attrs.field(init=False)
+    is_epoch: Callable[[int], bool] = attrs.field(init=False)
+    take_out: Callable[[int], None] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._is_epoch, self._take_out = self.epoch.__getitem__, self.pending.__delitem__
+        self.is_epoch, self.take_out = self.epoch.__getitem__, self.pending.__delitem__
 
     # ---- taking objects in ----
 
@@ -210,7 +211,7 @@ class Conversions:
         if self.unsettled:
             self._wait(item)
         key = id(item)
-        if self._running and (running := self._running.get(get_ident())) is not None:
+        if self.running and (running := self.running.get(get_ident())) is not None:
             if running[0] is item:
                 return None  # its own hook looks at it, and sees it as it was
             while running is not None:
@@ -270,8 +271,8 @@ class Conversions:
         calls: Sequence[Call] = ()
         notes: Sequence[Call] = ()
         thread = get_ident()
-        outer = self._running.get(thread)
-        self._running[thread] = (item, outer)
+        outer = self.running.get(thread)
+        self.running[thread] = (item, outer)
         try:
             layout = route.layout
             state, own = layout.read(item)
@@ -289,8 +290,7 @@ class Conversions:
                 guards = [(self._alone.__delitem__, id(own))]
                 notes = [(self._shared.__setitem__, id(own), (own, row[-1]))]
             before = dict(state)
-            is_plain = are_atoms(map(type, before.values())) or not route.leaps or are_plain(map(type, before.values()))
-            copies = None if is_plain else Copies.of(state)
+            copies = None if layout.is_flat(before) or not route.leaps else Copies.of(state)
             lost: Sequence[tuple[Leap, dict[str, Any]]] = ()
             keeps_names = False
             if route.hooks is None or key in self._progress:
@@ -328,28 +328,27 @@ class Conversions:
                 if isinstance(error, ClashError):
                     self._note_clash(item, key, progress, route)
                 else:
-                    self._fail(item, key, error, route)
+                    self.fail(item, key, error, route)
             return True
         finally:
             if outer is None:
-                del self._running[thread]
+                del self.running[thread]
             else:
-                self._running[thread] = outer
+                self.running[thread] = outer
         for leap, fields in lost:
             leap.aside.put(item, fields)
         if route.tells:
             self.telling.add((thread, key))
         # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
         # ``before`` and ``copies`` hold what it drops, so no finaliser runs in between.
-        doing = iter(((self._is_epoch, epoch), *guards, (self._take_out, key), *calls, *own_calls))
+        doing = iter(((self.is_epoch, epoch), *guards, (self.take_out, key), *calls, *own_calls))
         try:
             _make(starmap(operator.call, doing))
         except Exception as error:  # noqa: BLE001 - looked at
             self.telling.discard((thread, key))
             if operator.length_hint(doing) < len(calls) + len(own_calls):
-                self._undo(item, layout.write(item, own, after, before), copies)
-                self.pending[key] = entry
-                self._fail(item, key, error, route)
+                undo = [*layout.write(item, own, after, before), *(copies.undoing() if copies is not None else ())]
+                self.put_back(entry, undo, error, route)
             elif self.pending.get(key) is entry:  # it was not taken out, as a swap was, or a container has changed
                 if progress is not None and progress.is_kept:
                     self._progress[key] = progress
@@ -380,11 +379,13 @@ class Conversions:
         self._progress.pop(key, None)
         self.pending.pop(key, None)
 
-    def _undo(self, item: Any, calls: list[Call], copies: Copies | None) -> None:
-        """Publishing has failed half way, which nothing that is foreseen does: memory is short."""
-        for call in (*calls, *(copies.undoing() if copies is not None else ())):
+    def put_back(self, entry: tuple[Any, int], calls: Iterable[Call], error: Exception, route: Route) -> None:
+        """Publishing an object has failed half way, which nothing that is foreseen does: memory is short."""
+        for call in calls:
             with suppress(AttributeError):  # it is not there yet
                 operator.call(*call)
+        self.pending[id(entry[0])] = entry
+        self.fail(entry[0], id(entry[0]), error, route)
 
     def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route) -> None:
         """Others changed a container that the hooks changed: these run again, some times."""
@@ -393,10 +394,10 @@ class Conversions:
         if progress is not None and progress.is_kept:
             progress.has_clashed = True
             why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made, without these changes"
-            self._fail(item, key, ClashError(why), route)
+            self.fail(item, key, ClashError(why), route)
         elif self._clashes[key] >= CLASH_LIMIT:
             del self._clashes[key]
-            self._fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route)
+            self.fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route)
 
     def _route(self, cls: type, at: int) -> Route | None:
         """What objects of a class need from a place on, worked out once an epoch; None where nothing of the class waits."""
@@ -407,10 +408,36 @@ class Conversions:
         table.setdefault(cls, {})[at] = route
         return route
 
-    def waits_for_access(self, entry: tuple[Any, int]) -> bool:
-        """True for an object that the sweep leaves alone."""
-        found = self._routes.get(type(entry[0]), {}).get(entry[1]) or self._route(type(entry[0]), entry[1])
-        return found is not None and found.waits
+    def is_special(self) -> bool:
+        """True while some objects need more than to be read, converted and published."""
+        return bool(self.unsettled or self._unmade or self._progress)
+
+    def sweep(self, keys: Iterable[int]) -> int:
+        """Convert objects that nobody accesses, but for those that wait for it or have failed; gives how many were tried."""
+        epoch = self._number
+        groups: dict[tuple[type, int], list[tuple[int, tuple[Any, int]]]] = {}
+        for key in keys:
+            entry = self.pending.get(key)
+            if entry is not None and key not in self.failures:
+                groups.setdefault((type(entry[0]), entry[1]), []).append((key, entry))
+        tried = 0
+        for (cls, place), entries in groups.items():
+            route = self._routes.get(cls, {}).get(place) or self._route(cls, place)
+            if route is None or route.waits:
+                continue
+            tried += len(entries)
+            left = [item for _, (item, _) in entries]
+            if route.hooks is not None and not (route.is_once or route.tells or route.layout.is_beside):
+                left = convert_batch(self, route, entries, epoch)
+            entries.clear()
+            for item in left:
+                try:
+                    self.convert(item)
+                except MigrationError:
+                    pass  # it is noted, and raised at the next access
+                except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
+                    self.note_failure(item, error)
+        return tried
 
     def _is_young(self, item: Any) -> bool:
         """True while an object without any field may be one that is just being made."""
@@ -422,7 +449,7 @@ class Conversions:
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
         return found
 
-    def _fail(self, item: Any, key: int, error: Exception, route: Route) -> None:
+    def fail(self, item: Any, key: int, error: BaseException, route: Route) -> None:
         """Note why an object could not be converted: a hook raised, or its state cannot be read, copied, or written."""
         old = next((leap.old for leap in route.leaps if leap.old is not None), None)
         if isinstance(error, PlaceError) and (steps := [step for leap in route.leaps for step in leap.steps]):
@@ -495,7 +522,7 @@ class Conversions:
 
     def is_running(self) -> bool:
         """True in a hook."""
-        return get_ident() in self._running
+        return get_ident() in self.running
 
     def is_telling(self) -> bool:
         """True while another thread tells hooks of an object that it has published."""
@@ -511,10 +538,10 @@ class Conversions:
     def forget_threads(self) -> None:
         """The other threads are gone, and what they had begun."""
         self.telling.clear()
-        mine = self._running.get(get_ident())
-        self._running.clear()
+        mine = self.running.get(get_ident())
+        self.running.clear()
         if mine is not None:
-            self._running[get_ident()] = mine
+            self.running[get_ident()] = mine
         self._claims = {key: claim for key, claim in self._claims.items() if claim[0] == get_ident()}
 
     def forget(self, cls: type) -> None:

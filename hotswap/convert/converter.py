@@ -33,6 +33,8 @@ from hotswap.model import ClassStatus
 
 #: Seconds of work before other threads get a turn, and how long they get.
 SLICE, REST = 0.001, 0.0
+#: So many objects are published at once, which takes some hundred microseconds.
+BATCH = 64
 
 
 class Listing(Protocol):
@@ -236,18 +238,9 @@ class Converter:
         conversions = self.conversions
         deadline = time.perf_counter() + SLICE
         tried = 0
-        for key in list(conversions.pending):
-            entry = conversions.pending.get(key)
-            if entry is None or key in conversions.failures or conversions.waits_for_access(entry):
-                continue
-            try:
-                conversions.convert(entry[0])
-            except MigrationError:
-                pass  # it is noted, and raised at the next access
-            except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
-                conversions.note_failure(entry[0], error)
-            entry = None
-            tried += 1
+        keys = list(conversions.pending)
+        for start in range(0, len(keys), BATCH):
+            tried += conversions.sweep(keys[start : start + BATCH])
             if time.perf_counter() > deadline:
                 time.sleep(REST)
                 deadline = time.perf_counter() + SLICE

@@ -34,8 +34,8 @@ _make = deque[Any](maxlen=0).extend
 _demand = {True: True}.__getitem__
 
 
-#: Takes types of values: True where all are of the most common ones without content, which saves asking further.
-are_atoms = frozenset({int, str, float, bool, bytes, complex, type(None), type, FunctionType}).issuperset
+#: The most common types of values without content.
+ATOMS: frozenset[type] = frozenset({int, str, float, bool, bytes, complex, type(None), type, FunctionType})
 
 
 def are_plain(kinds: Iterable[type]) -> bool:

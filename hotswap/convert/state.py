@@ -15,6 +15,7 @@ from types import GetSetDescriptorType
 from typing import Any, cast
 
 from hotswap.commit import MISSING, Call
+from hotswap.convert.copies import ATOMS, are_plain
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_a, is_own
 from hotswap.peek import Reader, class_value, own_dict, static_base
@@ -63,18 +64,19 @@ class Layout:
         spare = hidden_slots(cls)
         self.hidden = {name: spare[name] for name in hidden if name in spare}
         self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
-        self._fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
+        self.fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
+        self._flat: set[type] = {*ATOMS}  # types of values that are not copied for a hook
         self.fit: set[str] = {*self.slots, *self.shadows}  # names for which there is a place
         self._inner: set[str] = set()  # those that a descriptor of the class stands before: only the dict itself has them
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
-        if self._fast is not None and (quick := self._fast(item)) is not None:
+        if self.fast is not None and (quick := self.fast(item)) is not None:
             return quick, None
         found = self.reader.read(item, State) if not self.hidden else None
-        if found is not None and self._fast is None and not self.is_beside:
-            self._fast = cast("Callable[[Any], State | None] | None", self.reader.compile(State))
+        if found is not None and self.fast is None and not self.is_beside:
+            self.fast = cast("Callable[[Any], State | None] | None", self.reader.compile(State))
         own = None
         if found is None:
             found = State(slot_values(self.cls, item))
@@ -90,6 +92,15 @@ class Layout:
                 if (value := value_in(slot, item, MISSING)) is not MISSING:
                     found.setdefault(name, value)
         return cast(State, found), own
+
+    def is_flat(self, state: Mapping[str, Any]) -> bool:
+        """True for a state without containers that a hook must not get themselves."""
+        if self._flat.issuperset(map(type, state.values())):
+            return True
+        kinds = {*map(type, state.values())}
+        if found := are_plain(kinds):
+            self._flat |= kinds
+        return found
 
     def check(self, before: Mapping[str, Any], after: Mapping[Any, Any]) -> None:
         """Nothing of a state that has no place in an object is published.

@@ -218,3 +218,41 @@ def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Pr
     assert program.engine.converter.wait(None, 20)
     wrong = [vars(box) for row in made for box in row if getattr(box, "label", None) != f"box {box.n}"]
     assert not wrong and all(made)
+
+
+def test_hooks_that_need_other_objects_of_the_same_batch(program: Program) -> None:
+    """These are published first; the row of calls goes on after each of them."""
+    text = """
+{head}class Node:
+    def __init__(self, n, other):
+        self.n, self.other = n, other
+{hook}
+"""
+    hook = """
+COUNT = []
+@migrate("m:Node")
+def up(state):
+    COUNT.append(state.n)
+    state.total = state.n + (state.other.total if state.other is not None else 0)
+    if state.n == 77:
+        raise ValueError("it is left, and the others are not")
+"""
+    m = program.load("m", text.format(head="", hook=""))
+    nodes: list[Any] = []
+    for n in range(300):
+        nodes.append(m.Node(n, nodes[n - 3] if n >= 3 and n % 50 else None))
+    nodes.reverse()  # so that each needs one that comes later
+    assert program.edit("m", text.format(head="from hotswap import migrate\n", hook=hook)).applied
+    assert program.engine.converter.wait(None, 20) is False
+
+    def total(node: Any) -> int:
+        return node.n + (total(node.other) if node.other is not None else 0)
+
+    def is_left(node: Any) -> bool:
+        return node is not None and (vars(node)["n"] == 77 or is_left(vars(node)["other"]))
+
+    left = [node for node in nodes if is_left(node)]
+    assert 0 < len(left) == len(program.engine.converter.conversions.failures) < 100
+    for node in nodes:
+        if node not in left:
+            assert node.total == total(node)

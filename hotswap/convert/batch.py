@@ -1,0 +1,97 @@
+"""Objects of one class at one place converted by the sweep, many at a time: what :meth:`Conversions.convert` does for each, with
+one row of calls in C for all of them. Whatever is not the common case is left to it.
+
+    read, hooks       one object after the other, on private states
+    publishing        the row ends at the first object that another thread has published; it goes on after that one
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import deque
+from collections.abc import Sequence
+from itertools import starmap
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from hotswap.commit import MISSING, Call
+from hotswap.convert.route import Route
+from hotswap.convert.state import State
+
+if TYPE_CHECKING:
+    from hotswap.convert.conversions import Conversions
+
+_make = deque[Any](maxlen=0).extend
+Entry = tuple[Any, int]
+
+
+#: One object with its state before and after: where its calls begin in the row, which is where it is taken out; its entry.
+_Work = tuple[int, Entry, dict[str, Any], State]  # a tuple, as one is made for each object
+
+
+def convert_batch(own: Conversions, route: Route, entries: Sequence[tuple[int, Entry]], epoch: int) -> list[Any]:
+    """Convert what can be converted together; gives the objects that are left.
+
+    Args:
+        entries: of objects of one class that wait at the place of the route, by id.
+        epoch: when they were taken from the table.
+    """
+    layout = route.layout
+    read, fit, put, take_out = layout.fast, layout.fit, layout.set, own.take_out
+    thread = get_ident()
+    if read is None or thread in own.running or own.is_special():
+        return [item for _, (item, _) in entries]
+    left: list[Any] = []
+    calls: list[Call] = [(own.is_epoch, epoch)]
+    works: list[_Work] = []  # holds what the calls drop, so that no finaliser runs in between
+    try:
+        for key, entry in entries:
+            item = entry[0]
+            own.running[thread] = (item, None)
+            state = read(item)
+            if state is None or not layout.is_flat(state):
+                left.append(item)
+                continue
+            before = dict(state)
+            try:
+                route.run(state)
+                if not fit.issuperset(state):
+                    layout.check(before, state)
+            except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
+                own.fail(item, key, error, route)
+                continue
+            works.append((len(calls), entry, before, state))
+            calls.append((take_out, key))
+            for name in before:
+                if name not in state:
+                    route.leaps[0].aside.put(item, {name: before[name] for name in before.keys() - state.keys()})
+                    calls += layout.write(item, None, before, state)
+                    break
+            else:
+                get = before.get
+                calls += [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
+    finally:
+        own.running.pop(thread, None)
+    return left + _publish(own, route, calls, works)
+
+
+def _publish(own: Conversions, route: Route, calls: list[Call], works: list[_Work]) -> list[Any]:
+    """Make the calls; gives the objects for which they were not made."""
+    start = 0
+    while True:
+        doing = iter(calls[start:])
+        try:
+            _make(starmap(operator.call, doing))
+        except Exception as error:  # noqa: BLE001 - looked at
+            failed = len(calls) - operator.length_hint(doing) - 1
+            if failed == 0:
+                return [entry[0] for _, entry, _, _ in works]  # a swap was: all is worked out anew
+            place = max(index for index, work in enumerate(works) if work[0] <= failed)
+            begin, entry, before, after = works[place]
+            if begin != failed:  # else another thread has published it, maybe while it was read
+                own.put_back(entry, route.layout.write(entry[0], None, after, before), error, route)
+            if place + 1 == len(works):
+                return []
+            start = works[place + 1][0]
+        else:
+            return []
