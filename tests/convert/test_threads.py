@@ -249,7 +249,8 @@ def up(state):
         return node.n + (total(node.other) if node.other is not None else 0)
 
     def is_left(node: Any) -> bool:
-        return node is not None and (vars(node)["n"] == 77 or is_left(vars(node)["other"]))
+        fields = object.__getattribute__(node, "__dict__") if node is not None else {}
+        return bool(fields) and (fields["n"] == 77 or is_left(fields["other"]))
 
     left = [node for node in nodes if is_left(node)]
     assert 0 < len(left) == len(program.engine.converter.conversions.failures) < 100
