@@ -382,7 +382,7 @@ def measure(quick: bool) -> list[Row]:
         try:
             hotswap.start([name], watch=False)
             rows = measure_calls(folder, rounds=3 if quick else 15, number=20_000 if quick else 500_000)
-            rows += measure_swaps(folder, functions=100 if quick else 1000, repeats=15 if quick else 100)
+            rows += measure_swaps(folder, functions=30 if quick else 1000, repeats=15 if quick else 100)
             rows += measure_memory(folder, modules=5 if quick else 100)
         finally:
             hotswap.stop()
