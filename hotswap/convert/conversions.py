@@ -249,10 +249,14 @@ class Conversions:
         return None
 
     def give(self, item: Any, state: State) -> None:
-        """Let an object that waits have a state that is known, instead of what its migrations would make."""
+        """Let an object have a state that is known, instead of what its migrations make of it, or the sweep has made just now."""
         if id(item) in self.pending:
             self._progress[id(item)] = Progress(item, None, len(self.leaps[type(item)]), state, None)
             self.convert(item)
+        layout = self._layouts.get(type(item)) or self._layout(type(item))
+        now, own = layout.read(item)
+        layout.check(state, state)
+        _make(starmap(operator.call, layout.write(item, own, now, state)))
 
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
