@@ -49,7 +49,7 @@ def convert_batch(own: Conversions, route: Route, entries: Sequence[tuple[int, E
             item = entry[0]
             own.running[thread] = (item, None)
             state = read(item)
-            if state is None or not layout.is_flat(state):
+            if not state or not layout.is_flat(state):  # without a field it may be one that is just being made
                 left.append(item)
                 continue
             before = dict(state)
