@@ -42,23 +42,24 @@ def convert_batch(own: Conversions, route: Route, entries: Sequence[tuple[int, E
     if read is None or thread in own.running or own.is_special():
         return [item for _, (item, _) in entries]
     left: list[Any] = []
-    calls: list[Call] = [(own.is_epoch, epoch)]
+    calls: list[Call] = []
     works: list[_Work] = []  # holds what the calls drop, so that no finaliser runs in between
     try:
         for key, entry in entries:
             item = entry[0]
             own.running[thread] = (item, None)
-            state = read(item)
-            if not state or not layout.is_flat(state):  # without a field it may be one that is just being made
-                left.append(item)
-                continue
-            before = dict(state)
             try:
+                state = read(item)
+                if not state or not layout.is_flat(state):  # without a field it may be one that is just being made
+                    left.append(item)
+                    continue
+                before = dict(state)
                 route.run(state)
                 if not fit.issuperset(state):
                     layout.check(before, state)
-            except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
-                own.fail(item, key, error, route)
+            except BaseException as error:  # noqa: BLE001 - border to the hooks of the program: the sweep goes on with the others
+                if own.pending.get(key) is entry:  # else another thread has published it, maybe while it was read
+                    own.fail(item, key, error, route)
                 continue
             works.append((len(calls), entry, before, state))
             calls.append((take_out, key))
@@ -72,20 +73,24 @@ def convert_batch(own: Conversions, route: Route, entries: Sequence[tuple[int, E
                 calls += [(put, item, name, value) for name, value in state.items() if get(name, MISSING) is not value]
     finally:
         own.running.pop(thread, None)
-    return left + _publish(own, route, calls, works)
+    return left + _publish(own, route, (own.is_epoch, epoch), calls, works)
 
 
-def _publish(own: Conversions, route: Route, calls: list[Call], works: list[_Work]) -> list[Any]:
-    """Make the calls; gives the objects for which they were not made."""
+def _publish(own: Conversions, route: Route, check: Call, calls: list[Call], works: list[_Work]) -> list[Any]:
+    """Make the calls; gives the objects for which they were not made.
+
+    Args:
+        check: raises where the epoch is over; it begins each row, as a swap may come between two of them.
+    """
     start = 0
     while True:
-        doing = iter(calls[start:])
+        doing = iter([check, *calls[start:]])
         try:
             _make(starmap(operator.call, doing))
-        except Exception as error:  # noqa: BLE001 - looked at
+        except Exception as error:  # noqa: BLE001 - which call it was decides: the check, one that takes out, or one that writes
             failed = len(calls) - operator.length_hint(doing) - 1
-            if failed == 0:
-                return [entry[0] for _, entry, _, _ in works]  # a swap was: all is worked out anew
+            if failed < start:
+                return [entry[0] for begin, entry, _, _ in works if begin >= start]  # a swap was: they are worked out anew
             place = max(index for index, work in enumerate(works) if work[0] <= failed)
             begin, entry, before, after = works[place]
             if begin != failed:  # else another thread has published it, maybe while it was read

@@ -325,7 +325,7 @@ class Conversions:
                 own_calls = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
             else:
                 own_calls = [*layout.write(item, own, before, after), *notes]
-        except Exception as error:  # noqa: BLE001 - whatever it is, the object is as it was and says so
+        except Exception as error:  # noqa: BLE001 - border to hooks and hashes of the program: the object is as it was
             if self.pending.get(key) is entry:
                 if progress is not None and progress.is_kept:
                     self._progress[key] = progress
@@ -348,7 +348,7 @@ class Conversions:
         doing = iter(((self.is_epoch, epoch), *guards, (self.take_out, key), *calls, *own_calls))
         try:
             _make(starmap(operator.call, doing))
-        except Exception as error:  # noqa: BLE001 - looked at
+        except Exception as error:  # noqa: BLE001 - which call it was decides: a check, the one that takes out, or one that writes
             self.telling.discard((thread, key))
             if operator.length_hint(doing) < len(calls) + len(own_calls):
                 undo = [*layout.write(item, own, after, before), *(copies.undoing() if copies is not None else ())]
@@ -439,7 +439,7 @@ class Conversions:
                     self.convert(item)
                 except MigrationError:
                     pass  # it is noted, and raised at the next access
-                except BaseException as error:  # noqa: BLE001 - what one object raises must not end the sweep of all others
+                except BaseException as error:  # noqa: BLE001 - border to hooks of the program: the sweep goes on with the others
                     self.note_failure(item, error)
         return tried
 

@@ -216,7 +216,8 @@ class _Planner:
                 versions[target] = goal
         back = self._back(steps, versions)
         self._hold_waiting(back)
-        if any(finding.severity is Severity.HELD for finding in self.findings) or not (steps or back or self._waiting()):
+        further = self._waiting()
+        if any(finding.severity is Severity.HELD for finding in self.findings) or not (steps or back or further):
             return None
         classes = {sub: None for cls in steps for sub in with_subclasses(cls)}
         leaps = {cls: self._with_old(cls, self._leap(cls, steps)) for cls in classes} | back
@@ -226,7 +227,7 @@ class _Planner:
         shapes = {name_of(cls): self._shapes(cls, row) for cls, row in steps.items()}
         return Request(
             leaps, versions, owns, shapes=shapes, aside={cls: self._aside(leap) for cls, leap in leaps.items()},
-            further={cls: leap for cls, leap in self._waiting().items() if cls not in leaps},
+            further={cls: leap for cls, leap in further.items() if cls not in leaps},
         )  # fmt: skip
 
     def _waiting(self) -> dict[type, Leap]:

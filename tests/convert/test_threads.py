@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hotswap.convert.batch import convert_batch
 from tests.link.program import Program
 
 OLD = """
@@ -257,3 +258,34 @@ def up(state):
     for node in nodes:
         if node not in left:
             assert node.total == total(node)
+
+
+def test_swap_that_comes_between_two_rows_of_a_batch(program: Program) -> None:
+    """The first row ends at an object that somebody else has published; what is left is worked out anew after a swap."""
+    text = "from hotswap import migrate\nclass Node:\n    def __init__(self):\n        self.n = 1\n"
+    hook = "@migrate('m:Node', 1)\ndef up(state):\n    state.n += 10\n"
+    m = program.load("m", text)
+    nodes = [m.Node() for _ in range(10)]
+    conversions = program.engine.converter.conversions
+    assert program.edit("m", text + hook.replace("1)", "1, when='on_access')")).applied
+    route = conversions._route(m.Node, 0)
+    assert route is not None
+    route.layout.read(nodes[9])  # from now on there is a quick way
+    entries = [(id(node), conversions.pending[id(node)]) for node in nodes[:9]]
+    taken = []
+
+    def take_out(key: int) -> None:
+        taken.append(key)
+        if len(taken) == 4:
+            conversions.epoch.clear()  # a commit begins
+            raise KeyError(key)
+        del conversions.pending[key]
+
+    before, conversions.take_out = conversions.take_out, take_out
+    try:
+        left = convert_batch(conversions, route, entries, conversions._number)
+    finally:
+        conversions.take_out = before
+        conversions.release()
+    assert left == nodes[4:9] and len(taken) == 4
+    assert [object.__getattribute__(node, "n") for node in nodes] == [11] * 3 + [1] * 7
