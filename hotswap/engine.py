@@ -21,6 +21,7 @@ from typing import Any, cast
 import attrs
 
 from hotswap import commit
+from hotswap.collector import list_instances
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.owners import Holding, OwnerError
 from hotswap.convert.preflight import try_out
@@ -28,7 +29,6 @@ from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.fingerprint import Print
 from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
-from hotswap.link.heap import list_instances
 from hotswap.link.instances import NO_INSTANCES, Census, drop_fields
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import forget_imported, run_statement

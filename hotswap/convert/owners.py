@@ -12,7 +12,6 @@ afterwards the swap is taken back. Declared by :func:`hotswap.owner`.
 
 from __future__ import annotations
 
-import gc
 import operator
 import time
 from collections import OrderedDict, deque
@@ -23,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import referrers, with_subclasses
 from hotswap.commit import Call
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
@@ -146,12 +146,7 @@ def structures_of(owner: Owner) -> list[Any]:
         return []
     if not is_a(found, type):
         return [found]
-    return [item for item in gc.get_referrers(*_with_subclasses(found)) if isinstance(item, found)]
-
-
-def _with_subclasses(cls: type) -> list[type]:
-    below: list[type] = type.__subclasses__(cls)
-    return [cls, *(sub for each in below for sub in _with_subclasses(each))]
+    return [item for item in referrers(*with_subclasses(found)) if isinstance(item, found)]
 
 
 def lock_of(owner: Owner, structure: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections import Counter
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any
 
+from hotswap.collector import objects_of
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.state import Layout, State
@@ -92,7 +92,7 @@ def _frames_that_name(fields: Iterable[str]) -> set[str]:
     if not wanted:
         return found
     frames: list[FrameType | None] = list(sys._current_frames().values())
-    for item in gc.get_objects():
+    for item in objects_of((GeneratorType, CoroutineType)):
         if type(item) is GeneratorType:
             frames.append(item.gi_frame)
         elif type(item) is CoroutineType:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
+from hotswap.collector import with_subclasses
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class
 from hotswap.convert.barrier import NAMES as BARRIER
 from hotswap.convert.stamps import rewritten
@@ -31,7 +32,6 @@ from hotswap.link.borrowed import is_borrowed
 from hotswap.link.data import Merger, is_synchroniser
 from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
-from hotswap.link.heap import with_subclasses
 from hotswap.link.left import left_finding
 from hotswap.link.names import kind_of_method
 from hotswap.link.order import put_in_order

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hotswap.collector import with_subclasses
 from hotswap.commit import NOTHING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_own, setter_of, vars_of
-from hotswap.link.heap import with_subclasses
 from hotswap.peek import own_dict, static_base
 from hotswap.plugin.values import ClassPair
 from hotswap.shadow import FINALIZER, Shadow, announce, can_forget, coming_slots, is_slot, spare_slots

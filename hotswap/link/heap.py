@@ -6,19 +6,16 @@ other tools do, takes seconds for a module of a thousand functions.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from itertools import compress
+from collections.abc import Collection
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 import attrs
 
+from hotswap.collector import hidden_objects, nothing_hidden, objects_of
 from hotswap.fingerprint import LRU
 from hotswap.link.trampoline import target_of
 
-_OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
 _WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
 
 
@@ -46,28 +43,6 @@ class Heap:
         return self.functions.get((code.co_filename, code), [])
 
 
-def hidden_objects() -> int:
-    """How many objects ``gc.freeze()`` hides from the collector, those of the interpreter itself left out.
-
-    CPython 3.12 starts with 375 frozen ones of its own; thawing and freezing for these would freeze the whole program.
-    """
-    count = gc.get_freeze_count()
-    return count if count > _OWN_FROZEN else 0
-
-
-@contextmanager
-def nothing_hidden() -> Iterator[None]:
-    """Bring frozen objects back for a look at the heap, and freeze again."""
-    hidden = hidden_objects()
-    if hidden:
-        gc.unfreeze()
-    try:
-        yield
-    finally:
-        if hidden:
-            gc.freeze()
-
-
 def scan_heap(files: Collection[str]) -> Heap:
     """List the live functions of some files, whoever imported them and whenever hotswap was attached.
 
@@ -76,7 +51,7 @@ def scan_heap(files: Collection[str]) -> Heap:
     """
     frozen = hidden_objects()
     with nothing_hidden():
-        found = _of_types(_WANTED)
+        found = objects_of(_WANTED)
     heap = Heap(frozen=frozen)
     wanted = set(files)
     for item in found:
@@ -91,33 +66,3 @@ def scan_heap(files: Collection[str]) -> Heap:
         else:
             heap.suspended.append(item)
     return heap
-
-
-def _of_types(kinds: Collection[type]) -> list[Any]:
-    """The collector's objects of exactly some types; by id, since the types of others may not even have a hash."""
-    items = gc.get_objects()
-    return list(compress(items, map({id(kind) for kind in kinds}.__contains__, map(id, map(type, items)))))
-
-
-def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
-    """List the live instances of some classes and of their subclasses, by exact class."""
-    wanted = [sub for cls in classes for sub in with_subclasses(cls)]
-    if not wanted:
-        return {}
-    with nothing_hidden():
-        found = _of_types(wanted)
-    grouped: dict[type, list[Any]] = {}
-    for item in found:
-        grouped.setdefault(type(item), []).append(item)
-    return grouped
-
-
-def with_subclasses(cls: type) -> list[type]:
-    found: dict[int, type] = {id(cls): cls}  # by id: a metaclass may have an __eq__ of its own
-    pending = [cls]
-    while pending:
-        below: list[type] = type.__subclasses__(pending.pop())
-        subclasses = [sub for sub in below if id(sub) not in found]
-        found.update((id(sub), sub) for sub in subclasses)
-        pending += subclasses
-    return list(found.values())

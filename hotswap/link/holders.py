@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Collection
 from types import FunctionType
 from typing import Any
 
+from hotswap.collector import nothing_hidden, referrers_through_rows
 from hotswap.commit import MISSING
 from hotswap.kinds import is_a
-from hotswap.link.heap import nothing_hidden
 from hotswap.peek import peek
 from hotswap.shadow import coming_slots, is_slot
 
@@ -71,9 +70,8 @@ def in_hash_containers(items: list[Any], owned: Collection[int] = ()) -> list[An
     by_id = {id(item): item for item in items}
     seekers: list[Any] = [*items, *(ref for item in items for ref in weakref.getweakrefs(item))]
     with nothing_hidden():
-        rows = [holder for holder in gc.get_referrers(*seekers) if type(holder) in (tuple, frozenset)]
-        holders = gc.get_referrers(*seekers, *rows)
-    wanted = {id(item) for item in (*seekers, *rows)}
+        holders, rows = referrers_through_rows(*seekers)
+    wanted = rows.union(map(id, seekers))
     found: dict[int, Any] = {}
     for holder in holders:
         for key in _keys(holder) if id(holder) not in owned else ():

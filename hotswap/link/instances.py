@@ -21,9 +21,9 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import hidden_objects, list_instances, with_subclasses
 from hotswap.commit import MISSING, NOTHING, Call, Swap, Write
 from hotswap.kinds import is_a, vars_of
-from hotswap.link.heap import hidden_objects, list_instances, with_subclasses
 from hotswap.link.holders import own_attribute
 from hotswap.peek import reader_of, static_base
 from hotswap.plugin.values import Field

@@ -19,10 +19,10 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import nothing_hidden, referred_by_tuples, referrers, young_ids
 from hotswap.commit import Swap, Write
 from hotswap.kinds import is_a
 from hotswap.link.handles import is_handle, needs_handle
-from hotswap.link.heap import nothing_hidden
 from hotswap.link.names import look_up
 from hotswap.model import Finding, Severity
 from hotswap.world import AppliedSwap
@@ -67,7 +67,7 @@ class Left:
             modules: those that do not count as holders; all, where it is left out.
         """
         sought = tuple(values)  # a list would be made a tuple in each call, which then is a holder
-        self._young |= {id(o) for o in gc.get_objects(generation=0)}
+        self._young |= young_ids()
         ours = self._young | {id(item) for item in self.own}
         ours |= {id(vars(m)) for m in (list(sys.modules.values()) if modules is None else modules) if is_a(m, ModuleType)}
         ours |= {id(values), id(sought), *(id(home) for value in values for home in _homes(value))}
@@ -108,7 +108,8 @@ def _find_held(values: tuple[Any, ...], ours: set[int]) -> set[int]:
     frames = list(_running_frames())  # a running frame is no object for the collector before somebody asks for it
     found = {id(item) for frame in frames for item in gc.get_referents(frame)} & wanted
     with nothing_hidden():
-        holders = gc.get_referrers(*values)
+        holders = referrers(*values)
+        found |= referred_by_tuples(*values, besides=ours | {id(values)}) & wanted
     for holder in holders:
         if id(holder) not in ours and not is_a(holder, FrameType):
             found |= {id(item) for item in gc.get_referents(holder)} & wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import typing
 
-from hotswap.link.heap import hidden_objects
+from hotswap.collector import hidden_objects
 
 
 def make_all_old() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import with_subclasses
 from hotswap.commit import MISSING, Swap, Write
 from hotswap.convert.barrier import NAMES, own_of
 from hotswap.convert.converter import Converter, Request
@@ -32,7 +33,6 @@ from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
 from hotswap.link.defaults import fill_of
 from hotswap.link.going_back import GoingError, leaps_back
-from hotswap.link.heap import with_subclasses
 from hotswap.link.holders import class_attribute
 from hotswap.link.names import look_up
 from hotswap.link.numbering import has_same_body, same_steps

@@ -10,14 +10,13 @@ A wrapper's class is written in C and can be initialised again, which is one wri
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import wrapt
 
+from hotswap.collector import nothing_hidden, referrers
 from hotswap.commit import Swap, Write
 from hotswap.kinds import is_a
-from hotswap.link.heap import nothing_hidden
 from hotswap.model import Mechanism, Redirect
 
 #: The class that keeps the state, of bound wrappers, too.
@@ -83,7 +82,7 @@ def rewrap_bound(swap: Swap) -> None:
     if not changed:
         return
     with nothing_hidden():
-        holders = gc.get_referrers(*(do[1] for do in changed.values()))
+        holders = referrers(*(do[1] for do in changed.values()))
     for bound in holders:
         if not is_a(bound, wrapt.BoundFunctionWrapper):
             continue

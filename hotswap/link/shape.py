@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import ast
 import enum
-import gc
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import list_instances, objects_of, with_subclasses
 from hotswap.commit import MISSING
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
@@ -36,7 +36,6 @@ from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
 from hotswap.kinds import is_a
 from hotswap.link.fields import class_nodes, read_factories
-from hotswap.link.heap import list_instances, with_subclasses
 from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
@@ -226,7 +225,7 @@ class _Shapes:
                     known.add(id(cls))
                     yield cls
         if local:
-            yield from (o for o in gc.get_objects() if issubclass(type(o), type) and (o.__module__, o.__qualname__) in local)
+            yield from (o for o in objects_of(with_subclasses(type)) if (o.__module__, o.__qualname__) in local)
 
     # ---- one class ----
 

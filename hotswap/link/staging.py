@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import attrs
 
+from hotswap.collector import objects, tuples_in, young_objects
 from hotswap.link.limbo import make_all_old
 from hotswap.link.stars import exported, find_starred
 from hotswap.migrations import Migration, collecting
@@ -391,7 +392,7 @@ def _note_young(staging: Staging) -> Iterator[None]:
         collected.append(info.get("generation", 0))
 
     make_all_old()
-    earlier = gc.get_objects(generation=0)  # held until the end: the id of an object that died would be given again
+    earlier = objects(generation=0)  # held until the end: the id of an object that died would be given again
     known = set(map(id, earlier))
     enabled = gc.isenabled()
     gc.disable()
@@ -401,6 +402,7 @@ def _note_young(staging: Staging) -> Iterator[None]:
     finally:
         gc.callbacks.remove(note)
         # Where the program itself asked for a collection, the young ones have moved on: take all objects then.
-        staging.young = gc.get_objects() if collected else [o for o in gc.get_objects(generation=0) if id(o) not in known]
+        found = [*(every := objects()), *tuples_in(every)] if collected else young_objects()
+        staging.young = [item for item in found if id(item) not in known]
         if enabled:
             gc.enable()

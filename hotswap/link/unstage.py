@@ -26,6 +26,7 @@ from typing import Any
 import attrs
 import wrapt
 
+from hotswap.collector import referrers
 from hotswap.fingerprint import LRU, same_value
 from hotswap.kinds import PROXY, is_a, setter_of, vars_of
 from hotswap.link.grow import announce_slots, make_again
@@ -647,7 +648,7 @@ def _check_escapes(staging: Staging, twins: Twins) -> None:
         return
     young = {id(o) for o in (*staging.young, *own, *spaces)}
     wanted = {id(s) for s in suspects}
-    for holder in gc.get_referrers(*suspects):
+    for holder in referrers(*suspects):
         if id(holder) in young or holder is suspects or is_a(holder, types.FrameType):
             continue
         if (

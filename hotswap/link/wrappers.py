@@ -11,15 +11,14 @@ changed since is left alone.
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
+from hotswap.collector import nothing_hidden, referrers
 from hotswap.commit import Swap, Write, set_attribute
 from hotswap.kinds import PROXY, is_a
 from hotswap.link.handles import is_handle
-from hotswap.link.heap import nothing_hidden
 
 #: What ``functools.update_wrapper`` copies, apart from the dict.
 COPIED = frozenset({"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"})
@@ -86,10 +85,10 @@ def _find_wrappers(functions: list[Any]) -> Iterator[tuple[Any, Any]]:
     """Everything that wraps one of some callables, with the callable: one pass over the heap, or two."""
     known = {id(function): function for function in functions}
     with nothing_hidden():
-        holders = gc.get_referrers(*functions)
+        holders = referrers(*functions)
         # An object's attributes are in the object itself, or in a dict of their own once somebody has asked for it.
         states = [held for held in holders if type(held) is dict and id(held.get("__wrapped__", held.get("func"))) in known]
-        owners = gc.get_referrers(*states) if states else []
+        owners = referrers(*states) if states else []
     seen = set()
     for holder in (*holders, *owners):
         wrapped = wrapped_by(holder)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import abc
 import functools
-import gc
 from collections.abc import Iterator
 from types import FunctionType
 
+from hotswap.collector import objects_of
 from hotswap.commit import Write
 from hotswap.kinds import is_a
 from hotswap.plugin.specs import hookimpl
@@ -97,8 +97,8 @@ def _has_judged(known: type, classes: set[int]) -> bool:
 
 def _drop_choices() -> Iterator[Write]:
     """A generic function notes per class which function it chose, by the class's bases and by what ABCs answer."""
-    for item in gc.get_objects():
-        if type(item) is FunctionType and "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
+    for item in objects_of([FunctionType]):
+        if "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
             # The dict inside of the weak one, whose own clear() is Python and would let other threads run.
             forget = (item.__dict__["_clear_cache"].__self__.data.clear,)
             yield Write(forget, forget, f"choices of {item.__qualname__}")

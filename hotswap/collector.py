@@ -1,0 +1,175 @@
+"""The collector's objects, listed so that nobody notices.
+
+A tuple that another thread is just filling (``tuple(x for x in ...)``, ``itertools.batched``) is tracked from its beginning.
+CPython raises SystemError in that thread where anybody else has a reference to it when it is resized. So what the collector
+lists is filtered in the same row of calls in C, in between which no other thread runs, and exact tuples are in no list that
+is given back. One that is complete is found through what refers to it.
+"""
+
+from __future__ import annotations
+
+import gc
+import operator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, compress, repeat, starmap
+from typing import Any
+
+_OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
+
+#: A function and its arguments.
+Call = tuple[Any, ...]
+_consume = deque[Any](maxlen=0).extend
+
+
+def hidden_objects() -> int:
+    """How many objects ``gc.freeze()`` hides from the collector, those of the interpreter itself left out.
+
+    CPython 3.12 starts with 375 frozen ones of its own; thawing and freezing for these would freeze the whole program.
+    """
+    count = gc.get_freeze_count()
+    return count if count > _OWN_FROZEN else 0
+
+
+@contextmanager
+def nothing_hidden() -> Iterator[None]:
+    """Bring frozen objects back for a look at the heap, and freeze again."""
+    hidden = hidden_objects()
+    if hidden:
+        gc.unfreeze()
+    try:
+        yield
+    finally:
+        if hidden:
+            gc.freeze()
+
+
+def objects_of(kinds: Collection[type]) -> list[Any]:
+    """The objects of exactly some types; by id, since the types of others may not even have a hash."""
+    ids = {id(kind) for kind in kinds if kind is not tuple}
+    listed: list[Any] = []
+    return _listed(gc.get_objects, [], listed, map(ids.__contains__, map(id, map(type, listed))))
+
+
+def objects(generation: int | None = None) -> list[Any]:
+    """All objects, or those of a generation, without tuples."""
+    listed: list[Any] = []
+    return _listed(gc.get_objects, [generation], listed, _are_no_tuples(listed))
+
+
+def young_objects() -> list[Any]:
+    """The objects of the youngest generation; tuples where others of them refer to these."""
+    listed: list[Any] = []
+    tuples: set[int] = set()
+    noting = (tuples.update, compress(map(id, listed), map(operator.is_, map(type, listed), repeat(tuple))))
+    found = _listed(gc.get_objects, [0], listed, _are_no_tuples(listed), noting)
+    return found + [item for item in tuples_in(found) if id(item) in tuples]
+
+
+def young_ids() -> set[int]:
+    """The ids of the objects of the youngest generation."""
+    found: set[int] = set()
+    _in_one_call((found.update, map(id, _lazily(gc.get_objects, [0]))))
+    return found
+
+
+def tuples_in(items: Iterable[Any]) -> list[Any]:
+    """The tracked tuples that some objects refer to, directly or through other tuples."""
+    found: dict[int, Any] = {}
+    pending = list(items)
+    while pending:
+        inside = {id(one): one for one in gc.get_referents(*pending) if type(one) is tuple and gc.is_tracked(one)}
+        pending = [one for key, one in inside.items() if key not in found]
+        found.update(inside)
+    return list(found.values())
+
+
+def referrers(*items: Any) -> list[Any]:
+    """What refers to some objects, without tuples."""
+    listed: list[Any] = []
+    return _listed(gc.get_referrers, items, listed, _are_no_tuples(listed))
+
+
+def referrers_through_rows(*items: Any) -> tuple[list[Any], set[int]]:
+    """What refers to some objects, directly or through a tuple or frozenset, without tuples; the ids of these rows."""
+    rows: list[Any] = []
+    ids: set[int] = set()
+    listed: list[Any] = []
+    noting = (
+        (rows.extend, compress(listed, map((tuple, frozenset).__contains__, map(type, listed)))),
+        (ids.update, map(id, rows)),
+        (listed.extend, _lazily(gc.get_referrers, rows)),
+        (rows.clear,),
+    )
+    return _listed(gc.get_referrers, items, listed, _are_no_tuples(listed), *noting), ids
+
+
+def referred_by_tuples(*items: Any, besides: Collection[int]) -> set[int]:
+    """The ids of all to which tuples refer that refer to one of some objects.
+
+    Args:
+        besides: ids of tuples that do not count.
+    """
+    listed: list[Any] = []
+    tuples: list[Any] = []
+    found: set[int] = set()
+    count = map(operator.not_, map(set(besides).__contains__, map(id, tuples)))
+    _in_one_call(
+        (listed.extend, _lazily(gc.get_referrers, items)),
+        (tuples.extend, compress(listed, map(operator.is_, map(type, listed), repeat(tuple)))),
+        (listed.clear,),
+        (found.update, map(id, chain.from_iterable(map(gc.get_referents, compress(tuples, count))))),
+        (tuples.clear,),
+    )
+    return found
+
+
+def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
+    """List the live instances of some classes and of their subclasses, by exact class."""
+    wanted = [sub for cls in classes for sub in with_subclasses(cls)]
+    if not wanted:
+        return {}
+    with nothing_hidden():
+        found = objects_of(wanted)
+    grouped: dict[type, list[Any]] = {}
+    for item in found:
+        grouped.setdefault(type(item), []).append(item)
+    return grouped
+
+
+def with_subclasses(cls: type) -> list[type]:
+    found: dict[int, type] = {id(cls): cls}  # by id: a metaclass may have an __eq__ of its own
+    pending = [cls]
+    while pending:
+        below: list[type] = type.__subclasses__(pending.pop())
+        subclasses = [sub for sub in below if id(sub) not in found]
+        found.update((id(sub), sub) for sub in subclasses)
+        pending += subclasses
+    return list(found.values())
+
+
+def _listed(
+    function: Callable[..., list[Any]], args: Collection[Any], listed: list[Any], wanted: Iterator[bool], *noting: Call
+) -> list[Any]:
+    """What a function of the collector lists, as far as it is wanted.
+
+    Args:
+        listed: an empty list, to which ``wanted`` and the calls between listing and filtering refer; it is empty again.
+    """
+    found: list[Any] = []
+    _in_one_call((listed.extend, _lazily(function, args)), *noting, (found.extend, compress(listed, wanted)), (listed.clear,))
+    return found
+
+
+def _lazily(function: Callable[..., list[Any]], args: Collection[Any]) -> Iterator[Any]:
+    """What a function gives, called when the first is taken; its list is gone with the last."""
+    return chain.from_iterable(starmap(function, [args]))
+
+
+def _are_no_tuples(listed: list[Any]) -> Iterator[bool]:
+    return map(operator.is_not, map(type, listed), repeat(tuple))
+
+
+def _in_one_call(*calls: Call) -> None:
+    _consume(starmap(operator.call, calls))
