@@ -93,21 +93,38 @@ class Reader:
     def compile(self, make: Callable[[], dict[str, Any]]) -> Callable[[Any], dict[str, Any] | None] | None:
         """A function that does the same as :meth:`read` for objects with the names that were learned last, in half of the time;
         for others it gives None. None where nothing was learned."""
+        if (reading := self.reading("return None")) is None:
+            return None
+        names, lines, space = reading
+        text = ["def read(item):", *(f" {line}" for line in lines), " found = make()"]
+        text += [*(f" found[{name!r}] = v{at}" for at, name in enumerate(names)), " return found"]
+        space["make"] = make
+        exec(compile("\n".join(text), f"{__file__}:{self.cls.__qualname__}", "exec"), space)
+        found: Callable[[Any], dict[str, Any] | None] = space["read"]
+        return found
+
+    def reading(self, otherwise: str) -> tuple[tuple[str, ...], list[str], dict[str, Any]] | None:
+        """The names that were learned last; statements that bind their values in ``item`` to v0, v1, ...; what these need.
+
+        Args:
+            otherwise: a statement for an object that has other names.
+        """
         if not self._known:
             return None
         names, unsure = self._known[0]
-        places = range(len(names))
-        same = [f"v{at} is inside[{at}]" for at in places] + [f"v{names.index(n)} is not d{k}" for k, (n, _) in enumerate(unsure)]
-        lines = ["def read(item):", " inside = referents(item)", f" if len(inside) != {len(names) + 1}: return None", " try:"]
-        lines += [f"  v{at} = get(item, {name!r})" for at, name in enumerate(names)] or ["  pass"]
-        lines += [" except AttributeError: return None", f" if {' and '.join(same) or True}:", "  found = make()"]
-        lines += [f"  found[{name!r}] = v{at}" for at, name in enumerate(names)]
-        lines += ["  return found", " return None"]
-        space: dict[str, Any] = {"referents": gc.get_referents, "get": self.get, "make": make}
-        space |= {f"d{k}": value for k, (_, value) in enumerate(unsure)}
-        exec("\n".join(lines), space)
-        found: Callable[[Any], dict[str, Any] | None] = space["read"]
-        return found
+        same = [f"v{at} is inside[{at}]" for at in range(len(names))]
+        same += [f"v{names.index(name)} is not d{at}" for at, (name, _) in enumerate(unsure)]
+        lines = [
+            "inside = referents(item)",
+            f"if len(inside) != {len(names) + 1}: {otherwise}",
+            "try:",
+            *(f" v{at} = get(item, {name!r})" for at, name in enumerate(names)),
+            " pass",
+            f"except AttributeError: {otherwise}",
+            f"if not ({' and '.join(same) or True}): {otherwise}",
+        ]
+        space = {"referents": gc.get_referents, "get": self.get} | {f"d{at}": value for at, (_, value) in enumerate(unsure)}
+        return names, lines, space
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember the names that an object has."""

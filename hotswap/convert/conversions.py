@@ -31,11 +31,11 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Call, Write
-from hotswap.convert.batch import convert_batch
+from hotswap.commit import Call, Write
 from hotswap.convert.copies import Copies
-from hotswap.convert.leap import HookError, Leap, cancel
+from hotswap.convert.leap import HookError, Leap, cancel, failed
 from hotswap.convert.old import OldClass
+from hotswap.convert.quick import Quick, compile_quick, is_simple
 from hotswap.convert.route import Progress, Route
 from hotswap.convert.state import Layout, PlaceError, State
 from hotswap.errors import MigrationError
@@ -102,9 +102,11 @@ class Conversions:
     running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
     _routes: dict[type, dict[int, Route]] = attrs.Factory(dict)
     _claims: dict[int, tuple[int, threading.Event]] = attrs.Factory(dict)
-    _progress: dict[int, Progress] = attrs.Factory(dict)
-    _clashes: dict[int, int] = attrs.Factory(dict)  # how often others changed a container of an object while hooks ran
-    _unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
+    progress: dict[int, Progress] = attrs.Factory(dict)
+    quick: dict[type, Quick] = attrs.Factory(dict)  # by exact class: the way for what needs its last leap
+    _swept: dict[type, Quick] = attrs.Factory(dict)  # the same, for classes whose objects the sweep converts
+    clashes: dict[int, int] = attrs.Factory(dict)  # how often others changed a container of an object while hooks ran
+    unmade: dict[int, Any] = attrs.Factory(dict)  # objects whose old __init__ runs
     _shared: dict[int, tuple[Any, Leap | None]] = attrs.Factory(dict)  # by id: dicts that others hold, too, with their last leap
     _alone: dict[int, bool] = attrs.Factory(dict)  # by id: those of them that nobody has changed since they were read
     _fresh_codes: frozenset[CodeType] = frozenset()
@@ -167,7 +169,7 @@ class Conversions:
         The tables are exchanged and not emptied: who works one entry out just now from what was before puts it into the old
         table. And they are before the number is, so that who reads the new number finds the new tables.
         """
-        self._routes, self._layouts = {}, {}
+        self._routes, self._layouts, self.quick, self._swept = {}, {}, {}, {}
         self._number += 1
         self.epoch.clear()
         self.epoch[self._number] = True
@@ -184,9 +186,10 @@ class Conversions:
                 self._drop(key)
                 self.failures.pop(key)
 
-    def looking_anew(self) -> Write:
+    def looking_anew(self) -> list[Write]:
         """What lets the hooks be looked up once more from a commit on."""
-        return Write((setattr, self, "_routes", {}), (setattr, self, "_routes", {}))
+        forgetting: list[Call] = [(setattr, self, name, {}) for name in ("_routes", "quick", "_swept")]
+        return [Write(call, call) for call in forgetting]
 
     def _note_unmade(self, leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
         self._fresh_codes = fresh_codes
@@ -195,7 +198,7 @@ class Conversions:
                 if code in fresh_codes:  # the new code makes it, so it needs nothing
                     self._drop(id(item))
                 else:
-                    self._unmade[id(item)] = item
+                    self.unmade[id(item)] = item
 
     # ---- one object ----
 
@@ -208,6 +211,8 @@ class Conversions:
         Raises:
             MigrationError: a hook failed, or cannot be waited for; the object is as it was.
         """
+        if (quick := self.quick.get(type(item))) is not None and quick(item):
+            return None
         if self.unsettled:
             self._wait(item)
         key = id(item)
@@ -218,7 +223,7 @@ class Conversions:
                 if running[0] is item:
                     raise self._error(item, "its migration needs an object whose migration needs it")
                 running = running[1]
-        if self._unmade and key in self._unmade and self._is_unmade(item):
+        if self.unmade and key in self.unmade and self._is_unmade(item):
             return None
         while (entry := self.pending.get(key)) is not None:
             if self.failures and (failure := self.failures.get(key)) is not None:
@@ -251,7 +256,7 @@ class Conversions:
     def give(self, item: Any, state: State) -> None:
         """Let an object have a state that is known, instead of what its migrations make of it, or the sweep has made just now."""
         if id(item) in self.pending:
-            self._progress[id(item)] = Progress(item, None, len(self.leaps[type(item)]), state, None)
+            self.progress[id(item)] = Progress(item, None, len(self.leaps[type(item)]), state, None)
             self.convert(item)
         layout = self._layouts.get(type(item)) or self._layout(type(item))
         now, own = layout.read(item)
@@ -274,6 +279,7 @@ class Conversions:
         guards: Sequence[Call] = ()  # raise where something is not as it was read
         calls: Sequence[Call] = ()
         notes: Sequence[Call] = ()
+        quick_ways = self.quick  # of this epoch, see release()
         thread = get_ident()
         outer = self.running.get(thread)
         self.running[thread] = (item, outer)
@@ -296,22 +302,16 @@ class Conversions:
             before = dict(state)
             copies = None if layout.is_flat(before) or not route.leaps else Copies.of(state)
             lost: Sequence[tuple[Leap, dict[str, Any]]] = ()
-            keeps_names = False
-            if route.hooks is None or key in self._progress:
-                progress = self._progress.get(key) or Progress(item, before, entry[1], state, copies)
+            if route.hooks is None or key in self.progress:
+                progress = self.progress.get(key) or Progress(item, before, entry[1], state, copies)
                 if not (progress.has_clashed or _is_as_read(before, progress.read)):
                     raise ClashError
                 progress.run(self.leaps[type(item)], item)
                 state, copies, lost = progress.state, progress.copies, progress.lost
             else:
                 route.run(state)
-                for name in before:  # faster than sets of names
-                    if name not in state:
-                        break
-                else:
-                    keeps_names = True
-                if not keeps_names:
-                    lost = [(route.leaps[0], {name: before[name] for name in before.keys() - state.keys()})]
+                if names := before.keys() - state.keys():
+                    lost = [(route.leaps[0], {name: before[name] for name in names})]
             if not layout.fit.issuperset(state):
                 layout.check(before, state)
             if copies is not None:
@@ -320,15 +320,11 @@ class Conversions:
                 lost = [(leap, fields) for (leap, _), fields in zip(lost, kept, strict=True)]
             else:
                 after = state
-            if keeps_names and own is None and not layout.is_beside:  # the common case
-                get, put = before.get, layout.set
-                own_calls = [(put, item, name, value) for name, value in after.items() if get(name, MISSING) is not value]
-            else:
-                own_calls = [*layout.write(item, own, before, after), *notes]
+            own_calls = [*layout.write(item, own, before, after), *notes]
         except Exception as error:  # noqa: BLE001 - border to hooks and hashes of the program: the object is as it was
             if self.pending.get(key) is entry:
                 if progress is not None and progress.is_kept:
-                    self._progress[key] = progress
+                    self.progress[key] = progress
                 if isinstance(error, ClashError):
                     self._note_clash(item, key, progress, route)
                 else:
@@ -343,25 +339,22 @@ class Conversions:
             leap.aside.put(item, fields)
         if route.tells:
             self.telling.add((thread, key))
-        # A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out.
-        # ``before`` and ``copies`` hold what it drops, so no finaliser runs in between.
-        doing = iter(((self.is_epoch, epoch), *guards, (self.take_out, key), *calls, *own_calls))
-        try:
-            _make(starmap(operator.call, doing))
-        except Exception as error:  # noqa: BLE001 - which call it was decides: a check, the one that takes out, or one that writes
+
+        def undo() -> list[Call]:
+            return [*layout.write(item, own, after, before), *(copies.undoing() if copies is not None else ())]
+
+        if not self.publish(item, key, entry, epoch, route, guards, [*calls, *own_calls], undo):
             self.telling.discard((thread, key))
-            if operator.length_hint(doing) < len(calls) + len(own_calls):
-                undo = [*layout.write(item, own, after, before), *(copies.undoing() if copies is not None else ())]
-                self.put_back(entry, undo, error, route)
-            elif self.pending.get(key) is entry:  # it was not taken out, as a swap was, or a container has changed
+            if self.pending.get(key) is entry and key not in self.failures:  # a swap was, or a container has changed
                 if progress is not None and progress.is_kept:
-                    self._progress[key] = progress
+                    self.progress[key] = progress
                 if epoch in self.epoch:
                     self._note_clash(item, key, progress, route)
             return True  # what comes next is worked out anew
-        self._clashes.pop(key, None) if self._clashes else None
-        if self._progress:
-            self._progress.pop(key, None)
+        self.clashes.pop(key, None)
+        self.progress.pop(key, None)
+        if type(item) not in quick_ways and is_simple(route) and entry[1] == len(self.leaps.get(type(item), ())) - 1:
+            self._compile(quick_ways, route, entry[1], epoch, after)
         if route.tells:
             try:
                 for leap in route.leaps:
@@ -380,8 +373,35 @@ class Conversions:
 
     def _drop(self, key: int) -> None:
         """An object needs nothing any more."""
-        self._progress.pop(key, None)
+        self.progress.pop(key, None)
         self.pending.pop(key, None)
+
+    def publish(
+        self, item: Any, key: int, entry: tuple[Any, int], epoch: int, route: Route,
+        guards: Sequence[Call], calls: Sequence[Call], undo: Callable[[], list[Call]],
+    ) -> bool:  # fmt: skip
+        """Take an object out and write its state, if nothing has happened since that was worked out; True where it is done.
+
+        A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out. The
+        caller holds what it drops, so no finaliser runs in between.
+        """
+        doing = iter(((self.is_epoch, epoch), *guards, (self.take_out, key), *calls))
+        try:
+            _make(starmap(operator.call, doing))
+        except Exception as error:  # noqa: BLE001 - which call it was decides: a check, the one that takes out, or one that writes
+            if operator.length_hint(doing) < len(calls):
+                self.put_back(entry, undo(), error, route)
+            return False
+        return True
+
+    def _compile(self, table: dict[type, Quick], route: Route, place: int, epoch: int, after: Mapping[str, Any]) -> None:
+        """From now on objects like one that was converted go the quick way."""
+        cls = route.layout.cls
+        if epoch in self.epoch and (quick := compile_quick(self, route, place, epoch, after)) is not None:
+            swept = self._swept
+            table[cls] = quick
+            if not route.waits and table is self.quick:
+                swept[cls] = quick
 
     def put_back(self, entry: tuple[Any, int], calls: Iterable[Call], error: Exception, route: Route) -> None:
         """Publishing an object has failed half way, which nothing that is foreseen does: memory is short."""
@@ -393,14 +413,14 @@ class Conversions:
 
     def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route) -> None:
         """Others changed a container that the hooks changed: these run again, some times."""
-        self._clashes[key] = self._clashes.get(key, 0) + 1
+        self.clashes[key] = self.clashes.get(key, 0) + 1
         what = "it, or a container in it, was changed by others while its migration ran"
         if progress is not None and progress.is_kept:
             progress.has_clashed = True
             why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made, without these changes"
             self.fail(item, key, ClashError(why), route)
-        elif self._clashes[key] >= CLASH_LIMIT:
-            del self._clashes[key]
+        elif self.clashes[key] >= CLASH_LIMIT:
+            del self.clashes[key]
             self.fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route)
 
     def _route(self, cls: type, at: int) -> Route | None:
@@ -412,35 +432,26 @@ class Conversions:
         table.setdefault(cls, {})[at] = route
         return route
 
-    def is_special(self) -> bool:
-        """True while some objects need more than to be read, converted and published."""
-        return bool(self.unsettled or self._unmade or self._progress)
-
     def sweep(self, keys: Iterable[int]) -> int:
         """Convert objects that nobody accesses, but for those that wait for it or have failed; gives how many were tried."""
-        epoch = self._number
-        groups: dict[tuple[type, int], list[tuple[int, tuple[Any, int]]]] = {}
-        for key in keys:
-            entry = self.pending.get(key)
-            if entry is not None and key not in self.failures:
-                groups.setdefault((type(entry[0]), entry[1]), []).append((key, entry))
+        pending, failures, swept = self.pending, self.failures, self._swept
         tried = 0
-        for (cls, place), entries in groups.items():
-            route = self._routes.get(cls, {}).get(place) or self._route(cls, place)
-            if route is None or route.waits:
+        for key in keys:
+            if (entry := pending.get(key)) is None or key in failures:
                 continue
-            tried += len(entries)
-            left = [item for _, (item, _) in entries]
-            if route.hooks is not None and not (route.is_once or route.tells or route.layout.is_beside):
-                left = convert_batch(self, route, entries, epoch)
-            entries.clear()
-            for item in left:
-                try:
+            item = entry[0]
+            try:
+                if (quick := swept.get(type(item))) is None or not quick(item):
+                    route = self._routes.get(type(item), {}).get(entry[1]) or self._route(type(item), entry[1])
+                    if route is None or route.waits:
+                        continue
                     self.convert(item)
-                except MigrationError:
-                    pass  # it is noted, and raised at the next access
-                except BaseException as error:  # noqa: BLE001 - border to hooks of the program: the sweep goes on with the others
-                    self.note_failure(item, error)
+                    swept = self._swept
+            except MigrationError:
+                pass  # it is noted, and raised at the next access
+            except BaseException as error:  # noqa: BLE001 - border to hooks of the program: the sweep goes on with the others
+                self.note_failure(item, error)
+            tried += 1
         return tried
 
     def _is_young(self, item: Any) -> bool:
@@ -452,6 +463,15 @@ class Conversions:
         lost = {name for leap in self.leaps.get(cls, ()) for name in leap.lost}
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
         return found
+
+    def fail_hook(self, item: Any, key: int, entry: tuple[Any, int], route: Route, at: int, error: Exception) -> None:
+        """Note that one of the hooks of a route has raised, unless another thread has published the object."""
+        if self.pending.get(key) is entry:
+            assert route.hooks is not None
+            _, step, text = route.hooks[at]
+            told = failed(step, text, error)
+            told.__cause__ = error
+            self.fail(item, key, told, route)
 
     def fail(self, item: Any, key: int, error: BaseException, route: Route) -> None:
         """Note why an object could not be converted: a hook raised, or its state cannot be read, copied, or written."""
@@ -510,7 +530,7 @@ class Conversions:
                     self._drop(id(item))
                     break
                 return True
-        self._unmade.pop(id(item), None)
+        self.unmade.pop(id(item), None)
         return False
 
     # ---- looking ----
@@ -554,6 +574,8 @@ class Conversions:
         self.entered.pop(cls, None)
         self.began.pop(cls, None)
         self._routes.pop(cls, None)
+        self.quick.pop(cls, None)
+        self._swept.pop(cls, None)
         self._names.pop(cls, None)
         self._layouts.pop(cls, None)
         if not self.leaps:

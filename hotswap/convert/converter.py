@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import compress
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -148,9 +149,10 @@ class Converter:
 
     def after_commit(self, request: Request, swap: Swap) -> None:
         """Enter the objects; those that want to be converted at once are for :meth:`take_eager`."""
-        fresh = set(map(id, request.fresh))
         kinds = {id(cls) for cls in request.leaps}  # by id: a metaclass may have an __eq__ of its own
-        items = [item for item in request.items if id(type(item)) in kinds and id(item) not in fresh]
+        items = list(compress(request.items, map(kinds.__contains__, map(id, map(type, request.items)))))
+        if fresh := set(map(id, request.fresh)):
+            items = [item for item in items if id(item) not in fresh]
         request.items.clear()
         request.fresh.clear()
         taken = set(map(id, request.up))

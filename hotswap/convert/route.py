@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import starmap
 from typing import Any
 
@@ -66,9 +66,13 @@ class Route:
         for name, fill in self.fills:
             if name not in state:
                 state[name] = fill.give()
-        for name in self.looks_at:
-            if (name in state) is (name in leap.gone):
-                leap.finish(state)
+        if not self.is_finished(state):
+            leap.finish(state)
+
+    def is_finished(self, names: Container[str]) -> bool:
+        """True for a state that has what the new class needs, and nothing that it lost."""
+        gone = self.leaps[0].gone if self.looks_at else ()
+        return all((name in names) is not (name in gone) for name in self.looks_at)
 
 
 @attrs.define(eq=False)

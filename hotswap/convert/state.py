@@ -66,9 +66,9 @@ class Layout:
         self.is_beside = bool(self.shadows or self.hidden)  # some values are not where the others are
         self.fast: Callable[[Any], State | None] | None = None  # compiled once, for the names that the first object has
         self.upgrades = is_own(getattr(cls, "__setstate__", None))  # a state that it is given, see ``stamps.py``
-        self._flat: set[type] = {*ATOMS}  # types of values that are not copied for a hook
+        self.flat: set[type] = {*ATOMS}  # types of values that are not copied for a hook; more are learned
         self.fit: set[str] = {*self.slots, *self.shadows}  # names for which there is a place
-        self._inner: set[str] = set()  # those that a descriptor of the class stands before: only the dict itself has them
+        self.inner: set[str] = set()  # those that a descriptor of the class stands before: only the dict itself has them
 
     def read(self, item: Any) -> tuple[State, dict[str, Any] | None]:
         """The state of an object, and its dict where the state was read from there."""
@@ -95,11 +95,11 @@ class Layout:
 
     def is_flat(self, state: Mapping[str, Any]) -> bool:
         """True for a state without containers that a hook must not get themselves."""
-        if self._flat.issuperset(map(type, state.values())):
+        if self.flat.issuperset(map(type, state.values())):
             return True
         kinds = {*map(type, state.values())}
         if found := are_plain(kinds):
-            self._flat |= kinds
+            self.flat |= kinds
         return found
 
     def check(self, before: Mapping[str, Any], after: Mapping[Any, Any]) -> None:
@@ -119,7 +119,7 @@ class Layout:
                     raise PlaceError(f"set {name!r}, which is no field of an object")
                 if name not in before and is_a(held, property):
                     raise PlaceError(f"set {name!r}, and {name!r} is a property of the class; set what it takes its value from")
-                self._inner.add(name)
+                self.inner.add(name)
             self.fit.add(name)
 
     def write(
@@ -141,7 +141,7 @@ class Layout:
             calls += [self.shadows[name].emptying(item) for name in gone if name in self.shadows]
             changed = [(name, value) for name, value in changed if name not in self.shadows]
             gone = {name for name in gone if name not in self.shadows and name not in self.hidden}
-        if own is None and self._inner and any(name in self._inner for name, _ in changed):
+        if own is None and self.inner and any(name in self.inner for name, _ in changed):
             own = own_dict(item)
         if own is None:
             calls += [(put, item, name, value) for name, value in changed]

@@ -169,7 +169,7 @@ class _Planner:
         for name in ("up", "down", "after", "steps"):
             if getattr(old, name) is not getattr(new, name):
                 self.writes.append(Write((setattr, old, name, getattr(new, name)), (setattr, old, name, getattr(old, name))))
-        self.writes.append(self.converter.conversions.looking_anew())
+        self.writes += self.converter.conversions.looking_anew()
 
     def _counts(self, migration: Migration) -> bool:
         """True for a migration that was declared by a statement whose results count, or in a module that comes, and for one that

@@ -289,7 +289,7 @@ def test_what_a_hook_that_runs_once_has_made_does_not_outlive_its_swap(program: 
     assert program.edit("m", failing).applied
     assert program.engine.converter.wait(m.Box, 5) is False
     program.engine.rollback()
-    assert {box.x for box in boxes} == {1} and not program.engine.converter.conversions._progress
+    assert {box.x for box in boxes} == {1} and not program.engine.converter.conversions.progress
     for box in boxes:
         box.x = 7
     assert program.edit("m", failing.replace("state.none", "state.x += 1")).applied

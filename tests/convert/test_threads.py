@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hotswap.convert.batch import convert_batch
+from hotswap.errors import MigrationError
 from tests.link.program import Program
 
 OLD = """
@@ -221,8 +221,8 @@ def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Pr
     assert not wrong and all(made)
 
 
-def test_hooks_that_need_other_objects_of_the_same_batch(program: Program) -> None:
-    """These are published first; the row of calls goes on after each of them."""
+def test_hooks_that_need_other_objects_of_their_class(program: Program) -> None:
+    """These are published first."""
     text = """
 {head}class Node:
     def __init__(self, n, other):
@@ -260,32 +260,56 @@ def up(state):
             assert node.total == total(node)
 
 
-def test_swap_that_comes_between_two_rows_of_a_batch(program: Program) -> None:
-    """The first row ends at an object that somebody else has published; what is left is worked out anew after a swap."""
-    text = "from hotswap import migrate\nclass Node:\n    def __init__(self):\n        self.n = 1\n"
-    hook = "@migrate('m:Node', 1)\ndef up(state):\n    state.n += 10\n"
-    m = program.load("m", text)
-    nodes = [m.Node() for _ in range(10)]
+QUICK = """
+{head}class Node:
+    def __init__(self, n):
+        self.n = n
+{hook}
+"""
+QUICK_HOOK = """
+HAPPENS = dict()
+@migrate("m:Node"{options})
+def up(state):
+    before = state.n
+    state.n += 1
+    state.label = str(before)
+    HAPPENS.pop(before, int)()
+"""
+
+
+@pytest.mark.parametrize("change", ["", "    del state.n\n", "    state.n -= 1\n"])
+def test_what_comes_while_a_hook_runs_on_the_quick_way(program: Program, change: str) -> None:
+    """A commit, or another thread that is first: what was worked out does not count, and nothing is written twice."""
+    m = program.load("m", QUICK.format(head="", hook=""))
+    nodes = [m.Node(n) for n in range(30)]
+    hook = QUICK_HOOK.format(options=", when='on_access'") + change
+    assert program.edit("m", QUICK.format(head="from hotswap import migrate\n", hook=hook)).applied
     conversions = program.engine.converter.conversions
-    assert program.edit("m", text + hook.replace("1)", "1, when='on_access')")).applied
-    route = conversions._route(m.Node, 0)
-    assert route is not None
-    route.layout.read(nodes[9])  # from now on there is a quick way
-    entries = [(id(node), conversions.pending[id(node)]) for node in nodes[:9]]
-    taken = []
+    assert nodes[0].label == "0" and conversions.quick
+    reads = []
 
-    def take_out(key: int) -> None:
-        taken.append(key)
-        if len(taken) == 4:
-            conversions.epoch.clear()  # a commit begins
-            raise KeyError(key)
-        del conversions.pending[key]
+    def read_elsewhere(n: int) -> None:
+        join(run(lambda: reads.append(nodes[n].label)))
 
-    before, conversions.take_out = conversions.take_out, take_out
-    try:
-        left = convert_batch(conversions, route, entries, conversions._number)
-    finally:
-        conversions.take_out = before
-        conversions.release()
-    assert left == nodes[4:9] and len(taken) == 4
-    assert [object.__getattribute__(node, "n") for node in nodes] == [11] * 3 + [1] * 7
+    m.HAPPENS[10] = conversions.release
+    m.HAPPENS[11] = lambda: read_elsewhere(11)
+    m.HAPPENS[12] = lambda: (read_elsewhere(12), conversions.release())
+    assert [node.label for node in nodes] == [str(n) for n in range(30)]
+    assert reads == ["11", "12"]
+    expected = {"": lambda n: n + 1, "    state.n -= 1\n": lambda n: n}.get(change)
+    if expected is not None:
+        assert [node.n for node in nodes] == [expected(n) for n in range(30)]
+    assert not conversions.pending and not conversions.running
+
+
+def test_hook_that_fails_on_the_quick_way(program: Program) -> None:
+    m = program.load("m", QUICK.format(head="", hook=""))
+    nodes = [m.Node(n) for n in range(30)]
+    hook = QUICK_HOOK.format(options="") + "    if before == 20:\n        raise ValueError('no twenty')\n"
+    assert program.edit("m", QUICK.format(head="from hotswap import migrate\n", hook=hook)).applied
+    assert program.engine.converter.wait(None, 20) is False
+    with pytest.raises(MigrationError, match=r"Node object .* up .*m\.py:\d+\), raised ValueError: no twenty") as raised:
+        nodes[20].n  # noqa: B018
+    assert isinstance(raised.value.__cause__, ValueError)
+    del nodes[20]
+    assert [node.label for node in nodes] == [str(n) for n in range(30) if n != 20]
