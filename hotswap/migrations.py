@@ -67,6 +67,7 @@ class Migration:
         renamed_from: what ``target`` was called before.
         on_failure: see :class:`OnFailure`.
         module, file, line: where it is declared.
+        digest: what it did, for one that was taken out of its text; see ``link/numbering.py``.
     """
 
     target: str
@@ -83,6 +84,7 @@ class Migration:
     after: Callable[[Any], None] | None = None
     renamed_from: str = ""
     on_failure: OnFailure = OnFailure.RAISE
+    digest: Any = None
 
     @property
     def name(self) -> str:

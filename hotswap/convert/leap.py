@@ -12,6 +12,7 @@ import secrets
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -142,11 +143,16 @@ class Leap:
         """Steps that have no way back."""
         return [step for step in self.steps if not step.migration.is_reversible]
 
-    def back(self) -> Leap:
-        """What takes it back, with the ways back as they are now; for what takes another back, that once more."""
+    def back(self, declared: Mapping[tuple[type, int], Migration] = MappingProxyType({})) -> Leap:
+        """What takes it back, with the ways back as they are now; for what takes another back, that once more.
+
+        Args:
+            declared: migrations that stand for those of the steps now, by class and by the version that they lead from.
+        """
         if self.undoes is not None:
             return attrs.evolve(self.undoes, cancels=self, previous=self.undoes.previous, token=secrets.token_hex(4))
-        steps = tuple(attrs.evolve(step, migration=migration_as_now(step.migration)) for step in self.steps)
+        now = [declared.get((step.cls, step.frm), step.migration) for step in self.steps]
+        steps = tuple(attrs.evolve(step, migration=migration_as_now(m)) for step, m in zip(self.steps, now, strict=True))
         return Leap(steps, undoes=self, has_fields=True)
 
     def run(self, state: State, item: Any) -> None:

@@ -3,6 +3,8 @@
     its class stays as it is, or another migration leads on    it is tidied away; the objects stay as they are
     the texts are those from before it                          the data goes back, as with a rollback
     the class changes otherwise                                 HS312: it cannot be told what the objects are to be
+
+A save that gives a class its text from before, where the migration was tidied away by an earlier one, is the last case, too.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from hotswap.convert.leap import Leap
 from hotswap.convert.lineage import LEAPS
-from hotswap.migrations import Migration
+from hotswap.migrations import Key, Migration, name_of
 from hotswap.plan.build import Draft
+from hotswap.plan.source import parse_source
+from hotswap.plan.units import Summary, summarise
 from hotswap.world import AppliedSwap, World
 
 
@@ -36,14 +40,44 @@ def leaps_back(draft: Draft, world: World, lost: Mapping[tuple[type, int], Migra
         return {}
     what = f"{lost[steps[-1].cls, steps[-1].frm].describe()} goes while a class changes, and objects were converted by it"
     for cls, (*before, last) in rows.items():
-        applied = next((each for each in world.history if each.swap.request and last in each.swap.request.leaps.values()), None)
+        applied = _swap_of(last, world)
         is_whole = all((step.cls, step.frm) in lost for step in last.steps) and LEAPS[cls][-1] is last and not before
         classes = {cls, *(step.cls for step in last.steps)}
         if not (is_whole and applied is not None and _is_text_of_before(draft, applied, classes, last)):
             raise GoingError(what)
-        if lacking := last.irreversible:
-            raise GoingError(f"{what}; the text is that from before, and {lacking[0].migration.describe()} has no way back")
-    return {cls: row[-1].back() for cls, row in rows.items()}
+        if lacking := [m for step in last.steps if not (m := lost[step.cls, step.frm]).is_reversible]:
+            raise GoingError(f"{what}; the text is that from before, and {lacking[0].describe()} has no way back")
+    return {cls: row[-1].back(lost) for cls, row in rows.items()}
+
+
+def went_before(draft: Draft, world: World, table: Collection[Key]) -> Migration | None:
+    """A migration that was tidied away by an earlier save, where the class has now the text from before it.
+
+    Args:
+        table: the migrations that are left.
+    """
+    for row in list(LEAPS.values()):
+        for step in row[-1].steps if row else ():
+            if (name_of(step.cls), step.frm) not in table and _is_edited(draft, step.cls) and row[-1].undoes is None:
+                applied, module = _swap_of(row[-1], world), step.cls.__module__
+                if applied is not None and module in applied.records:
+                    later = world.history[world.history.index(applied) + 1 :]
+                    after = next((each.records[module].data for each in later if module in each.records), None)
+                    before = _texts(_parsed(draft, module, applied.records[module].data), step.cls)
+                    now = draft.edited[module].old_summary if after is None else _parsed(draft, module, after)
+                    if before == _texts(draft.summaries[module], step.cls) and before != _texts(now, step.cls):
+                        return step.migration
+    return None
+
+
+def _swap_of(leap: Leap, world: World) -> AppliedSwap | None:
+    return next((each for each in world.history if each.swap.request and leap in each.swap.request.leaps.values()), None)
+
+
+def _parsed(draft: Draft, module: str, data: bytes) -> Summary:
+    edited = draft.edited[module]
+    source = parse_source(edited.file, data)
+    return summarise(module, source.tree, source.utf8, edited.is_package)
 
 
 def _is_of(leap: Leap, lost: Collection[tuple[type, int]]) -> bool:
@@ -59,11 +93,13 @@ def _is_text_of_before(draft: Draft, applied: AppliedSwap, classes: Iterable[typ
 
 def _is_edited(draft: Draft, cls: type) -> bool:
     """True where the statement of a class gets another text."""
-    edited, head = draft.edited.get(cls.__module__), cls.__qualname__.partition(".")[0]
+    edited = draft.edited.get(cls.__module__)
     if edited is None:
         return False
-    texts = [
-        [unit.text for unit in summary.units if head in unit.names]
-        for summary in (edited.old_summary, draft.summaries[cls.__module__])
-    ]  # fmt: skip
-    return texts[0] != texts[1]
+    return _texts(edited.old_summary, cls) != _texts(draft.summaries[cls.__module__], cls)
+
+
+def _texts(summary: Summary, cls: type) -> list[bytes]:
+    """The statements that bind the name of a class, or of the one around it."""
+    head = cls.__qualname__.partition(".")[0]
+    return [unit.text for unit in summary.units if head in unit.names]

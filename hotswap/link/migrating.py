@@ -15,7 +15,7 @@ goes or changes are taken out with it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -32,10 +32,11 @@ from hotswap.convert.state import Layout, State
 from hotswap.errors import DeclarationError
 from hotswap.kinds import vars_of
 from hotswap.link.defaults import fill_of
-from hotswap.link.going_back import GoingError, leaps_back
+from hotswap.link.going_back import GoingError, leaps_back, went_before
 from hotswap.link.holders import class_attribute
 from hotswap.link.names import look_up
-from hotswap.link.numbering import has_same_body, same_steps
+from hotswap.link.numbering import digest, has_same_body, same_steps
+from hotswap.link.rows import class_row
 from hotswap.link.views import Views
 from hotswap.migrations import REGISTRY, Key, Migration, checked, migrations_of, name_of
 from hotswap.model import Finding, Severity
@@ -104,11 +105,17 @@ class _Planner:
         kept = {id(migration) for migration in same.values()}
         kept |= {id(m) for m in going for other in counting if other.frm == m.frm and other.target == m.target}
         self.gone = [m for m in going if id(m) not in kept]
+        # What they did, to know them again: the code of a function that goes only says so.
+        self.writes += [Write((setattr, m, "digest", digest(m)), (setattr, m, "digest", None)) for m in self.gone]
         for migration in counting:
             for name in ("up", "down", "after"):
                 setattr(migration, name, self.resolve(getattr(migration, name)))
             if (known := same.get(id(migration))) is not None:
                 self._lead(known, migration)
+            if known is None and (twin := self._twin(migration, same.values())) is not None:
+                message = f"{migration.describe()} does the same as {twin.describe()}, which leads from version {twin.frm}"
+                self._hold("HS306", migration, message, f"if it is the same, save both places at once, or write the versions "
+                           f"{twin.frm}, {twin.to}; if it is to be done once more, write later ones")  # fmt: skip
             self._number(migration, known)
             if (hook := _unfinished(migration)) is not None:
                 message = f"{migration.describe()} is not finished: {hook} has a ... for a value"
@@ -155,6 +162,17 @@ class _Planner:
             migration.frm = same.frm if same is not None and same.frm is not None else max([live, *(frm + 1 for frm in later)])
             migration.to = migration.frm + 1
 
+    def _twin(self, migration: Migration, same: Collection[Migration]) -> Migration | None:
+        """Another migration that does what one without versions does, which may be the same in another place: its old place is
+        there still, or went in a save before."""
+        if migration.frm is not None:
+            return None
+        there = [m for m in REGISTRY.of(migration.target).values() if m.module != migration.module]
+        ran = [step.migration for row in list(LEAPS.values()) for leap in row for step in leap.steps]
+        gone = [m for m in ran if m.target == migration.target and m.frm is not None and (m.target, m.frm) not in REGISTRY.table]
+        found = (m for m in (*there, *gone) if all(m is not other for other in same))
+        return next((m for m in found if self._is_same(migration, m)), None)
+
     def _hold_waiting(self, back: Mapping[type, Leap]) -> None:
         """Objects that wait for a migration need its functions, which must not be removed; but for those that go back."""
         left = self.converter.conversions.left() if self.gone else {}
@@ -180,6 +198,7 @@ class _Planner:
         return not any(self._is_same(migration, other) for other in REGISTRY.of(migration.target).values())
 
     def _is_same(self, migration: Migration, other: Migration) -> bool:
+        """True where a migration without versions, or with these, does the same as another one."""
         return migration.frm in (None, other.frm) and has_same_body(self.aside.get(id(migration), migration), other)
 
     # ---- the leaps ----
@@ -208,7 +227,10 @@ class _Planner:
                 if (migration.frm or 0) > goal:
                     self._hold("HS305", migration, f"{migration.describe()}, but {target} is at version {goal}",
                                f"let it lead from {goal}, or leave the versions out")  # fmt: skip
-            if found and issubclass(cls, threading.local):
+            if found and (other := self._exchanged(cls)) is not None:
+                message = f"{name_of(other)} gets or loses the base {target}, and {found[0].migration.describe()} comes with it"
+                self._hold("HS305", found[0].migration, message, "exchange the base in a save of its own")
+            elif found and issubclass(cls, threading.local):
                 message = f"objects of {target} have other fields in each thread, so they cannot be converted"
                 self._hold("HS302", found[0].migration, message, "restart")
             elif found:
@@ -230,6 +252,16 @@ class _Planner:
             further={cls: leap for cls, leap in further.items() if cls not in leaps},
         )  # fmt: skip
 
+    def _exchanged(self, cls: type) -> type | None:
+        """A class that derives from another one either before the swap or after it."""
+        rows = [(sub, class_row(sub, self.views.new_bases)) for sub in self._with_new_bases()]
+        return next((sub for sub, row in rows if (cls in row) is not issubclass(sub, cls)), None)
+
+    def _with_new_bases(self) -> list[type]:
+        """Live classes whose bases change, with those that derive from them."""
+        live = [self.resolve(staged) for staged in self.views.staged.values()]
+        return [sub for cls in live if self.views.new_bases(cls) != cls.__bases__ for sub in with_subclasses(cls)]
+
     def _waiting(self) -> dict[type, Leap]:
         """Classes whose objects may wait for a migration, and that get fields by themselves now: the migration may make the
         state anew, so the objects get these fields after it."""
@@ -244,6 +276,10 @@ class _Planner:
             if cls is not None and migration.frm is not None and all(m.target != migration.target for m in self.added):
                 lost[cls, migration.frm] = migration
         if not lost:
+            before = went_before(self.draft, self.world, self.table)
+            if before is not None:
+                message = f"{before.describe()} has converted objects and has gone; now their class gets the text it had before"
+                self._hold("HS312", before, message, "put it in again and take both out at once, or write one that leads on")
             return {}
         m = next(iter(lost.values()))
         try:

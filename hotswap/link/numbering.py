@@ -62,9 +62,13 @@ def same_steps(
 
 def has_same_body(one: Migration, other: Migration) -> bool:
     """True for migrations that do the same on their way forth, as far as the texts tell."""
-    return _digest(one.up) == _digest(other.up) and [(s.text, _digest(s.up)) for s in one.steps] == [
-        (s.text, _digest(s.up)) for s in other.steps
-    ]
+    done = [each.digest or digest(each) for each in (one, other)]
+    return bool(done[0] == done[1])
+
+
+def digest(migration: Migration) -> Any:
+    """What a migration does on its way forth."""
+    return _digest(migration.up), [(step.text, _digest(step.up)) for step in migration.steps]
 
 
 def _digest(value: Any, depth: int = 4) -> Any:

@@ -330,3 +330,75 @@ def test_pickle_of_what_was_taken_back_goes_by_the_ways_back_of_then(program: Pr
     blob = pickle.dumps(m.keep)
     program.engine.rollback()
     assert m.keep.x == pickle.loads(blob).x == 1
+
+
+def test_text_of_before_is_asked_about_where_its_migration_went_earlier(program: Program) -> None:
+    """Two files that are taken back one after the other."""
+    m = program.load("m", FIRST)
+    program.load("n", "from hotswap import migrate\n")
+    box = m.Box()
+    migration = "from hotswap import migrate\n" + hook("up", *TENFOLD)
+    assert program.edit("m", text(2)).applied and program.edit("n", migration).applied
+    assert box.show() == (10, 2)
+    program.engine.rollback()
+    program.engine.rollback()
+    assert program.save(m=text(2), n=migration).applied
+    assert box.show() == (10, 2)
+    assert program.edit("n", "from hotswap import migrate\n").applied
+    report = program.edit("m", FIRST)
+    assert not report.applied and codes(report) == {"HS312"} and "had before" in str(report)
+    assert box.show() == (10, 2)
+    assert program.edit("m", text(3)).applied and box.show() == (10, 3)
+    assert program.save(m=text(2), n=migration.replace("'m:Box'", "'m:Box', 1, 2")).applied
+    assert program.save(m=FIRST, n="from hotswap import migrate\n").applied
+    assert box.show() == 1
+
+
+@pytest.mark.parametrize("first", ["the old place goes", "the new place comes"])
+def test_migration_that_moves_in_two_saves_does_not_run_twice(program: Program, first: str) -> None:
+    m, n = program.load("m", FIRST), program.load("n", "from hotswap import migrate\n")
+    box = m.Box()
+    tenfold = hook("up", *TENFOLD)
+    assert program.edit("m", text(2, tenfold)).applied
+    assert box.x == 10
+    if first == "the old place goes":
+        assert program.edit("m", text(2)).applied
+        report = program.edit("n", "from hotswap import migrate\n" + tenfold)
+        assert not report.applied and codes(report) == {"HS306"} and "does the same as" in str(report)
+        assert box.x == 10
+        assert program.edit("n", "from hotswap import migrate\n" + hook("up", *TENFOLD, options=", 1, 2")).applied
+        assert box.x == 10
+        assert program.edit("n", "from hotswap import migrate\n" + hook("up", *TENFOLD, options=", 2, 3")).applied
+        assert box.x == 100
+    else:
+        report = program.edit("n", "from hotswap import migrate\n" + tenfold)
+        assert not report.applied and codes(report) == {"HS306"}
+        assert box.x == 10
+        assert program.edit("m", text(2)).applied  # what was held comes with it
+        assert box.x == 10 and n.up is not None
+
+
+def test_base_class_that_is_exchanged_in_a_save_that_migrates_it(program: Program) -> None:
+    bases = """
+{head}class A:
+    def __init__(self):
+        self.x = 1
+
+class B:
+    def __init__(self):
+        self.x = 2
+
+class C({base}):
+    pass
+{hooks}
+"""
+    m = program.load("m", bases.format(head="", base="A", hooks=""))
+    c = m.C()
+    hooks = hook("a", "state.x += 10").replace("m:Box", "m:A") + hook("b", "state.x += 100").replace("m:Box", "m:B")
+    head = "from hotswap import migrate\n"
+    report = program.edit("m", bases.format(head=head, base="B", hooks=hooks))
+    assert not report.applied and codes(report) >= {"HS305"} and "a save of its own" in str(report)
+    assert program.edit("m", bases.format(head=head, base="A", hooks=hooks)).applied
+    assert c.x == 11
+    assert program.edit("m", bases.format(head=head, base="B", hooks=hooks)).applied
+    assert c.x == 11

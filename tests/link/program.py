@@ -47,8 +47,12 @@ class Program:
 
     def edit(self, name: str, text: str) -> Report:
         """Save another text and swap."""
-        path, data = self._write(name, text)
-        return self.engine.swap(ChangeSet(files=(SourceFile(path=str(path), data=data),)))
+        return self.save(**{name: text})
+
+    def save(self, **texts: str) -> Report:
+        """Save several modules at once and swap."""
+        files = [self._write(name, text) for name, text in texts.items()]
+        return self.engine.swap(ChangeSet(files=tuple(SourceFile(path=str(path), data=data) for path, data in files)))
 
     def _write(self, name: str, text: str) -> tuple[Path, bytes]:
         path = self.directory / f"{name}.py"
