@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, starmap
-from types import CellType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import attrs
@@ -79,6 +79,7 @@ class Swap:
         led: ids of functions that are led on to something else than their own new code.
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
         trampolines: live functions that lead to another one, during linking only.
+        codes: what each code object of an edited file becomes, by file.
         suspended: generators and coroutines that were alive, to name what still runs old code.
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
         request: what the convert stage does to objects that exist; None for nothing.
@@ -98,6 +99,7 @@ class Swap:
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
+    codes: dict[str, dict[CodeType, CodeType]] = attrs.Factory(dict)
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)
     request: Any = None
     imported: list[str] = attrs.Factory(list)

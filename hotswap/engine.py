@@ -27,9 +27,12 @@ from hotswap.convert.owners import Holding, OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, MigrationError, RollbackError
 from hotswap.fingerprint import Print
+from hotswap.frames import Changes
 from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
+from hotswap.link.heap import scan_heap
 from hotswap.link.instances import NO_INSTANCES, Census, drop_fields
+from hotswap.link.latecomers import lead_latecomers
 from hotswap.link.limbo import make_all_old
 from hotswap.link.staging import forget_imported, run_statement
 from hotswap.model import (
@@ -52,6 +55,7 @@ from hotswap.plan.units import Summary, find_again, hold_back, index_at, let_go,
 from hotswap.plugin.manager import Plugins
 from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.children import find_children
+from hotswap.transition.ended import EndedFrames
 from hotswap.transition.stack import find_running, find_top_levels
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
@@ -76,6 +80,7 @@ class Engine:
     Attributes:
         scope: says which files are managed.
         on_report: called with each report, after the swap lock has been released.
+        on_finding: called with what belongs to no swap.
         world: everything known about the program.
         list_forks: gives the pids that forks of this process have had.
         converter: converts the objects of classes that changed.
@@ -83,6 +88,7 @@ class Engine:
 
     scope: object
     on_report: Callable[[Report], None] | None = None
+    on_finding: Callable[[Finding], None] = lambda finding: None
     world: World = attrs.Factory(World)
     plugins: Plugins = attrs.Factory(Plugins)
     list_forks: Callable[[], Iterable[int]] = tuple
@@ -96,8 +102,10 @@ class Engine:
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
+    ended: EndedFrames = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.ended = EndedFrames(self.world.outdated, self._lead_latecomers)
         self.world.ask_kind = self.plugins.value_kind
         self.converter.lock = self.lock
         self.converter.on_exhausted = self._give_up
@@ -228,12 +236,34 @@ class Engine:
         self.world.note_removed(swap.removed)
         self.converter.watch(swap.request)
         self.converter.retry(None)  # what failed may be mended
+        self._follow_frames(swap.codes, swap.suspended)
         return report
+
+    def _follow_frames(self, codes: Changes, suspended: list[Any]) -> None:
+        """Frames that have begun before a commit may go on to make functions of their old code."""
+        self.world.outdated.follow(codes, suspended)
+        suspended.clear()
+        self.ended.start()
+
+    def _lead_latecomers(self) -> None:
+        """Functions that frames from before a commit have made, and that have ended since."""
+        with self.lock:
+            codes, swap = self.world.outdated.ended(), commit.Swap()
+            lead_latecomers(swap, self.world, codes)
+            if swap.writes:
+                commit.apply(swap)
+            self.world.outdated.forget(codes)
+        for finding in swap.findings:
+            self.on_finding(finding)
+
+    def after_fork(self) -> None:
+        """In a child: the threads are gone."""
+        self.converter.after_fork()
+        self.ended.start()
 
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
         """Who runs old code still, in this process and in its children, and who listens to the commit."""
-        findings = [*find_running(draft, swap.suspended), *find_children(self.list_forks())]
-        swap.suspended.clear()
+        findings = [*find_running(draft, swap.suspended, self.world.outdated), *find_children(self.list_forks())]
         if not self._is_audit_named:
             findings += (audited := find_audit_hook())
             self._is_audit_named = bool(audited)
@@ -335,9 +365,12 @@ class Engine:
             holding.release()
 
     def _revert_now(self, swap: commit.Swap) -> float:
+        then = commit.Swap()
+        back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
+        lead_latecomers(then, self.world, back, {id(write.do[1]) for write in swap.writes if write.do[0] is setattr})
         if swap.request is None:
-            return commit.revert(swap)
-        request, then, census = self.converter.back(swap.request), commit.Swap(), Census()
+            return commit.revert(swap, then)
+        request, census = self.converter.back(swap.request), Census()
         self.converter.arm(request, then, census)
         census.frame(then)
         self.converter.before_commit(request)
@@ -623,6 +656,8 @@ class Engine:
             self.world.forget_removed(applied.swap.removed)
             self._restore_texts(applied.records, applied.gone)
             self.converter.retry(None)
+            back = {file: {new: old for old, new in pairs.items()} for file, pairs in applied.swap.codes.items()}
+            self._follow_frames(back, scan_heap(()).suspended)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice

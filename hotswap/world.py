@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.commit import Swap
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
+from hotswap.frames import Outdated
 from hotswap.kinds import is_a, is_own
 from hotswap.model import Finding, Mechanism, Report
 
@@ -145,6 +146,7 @@ class World:
         history: applied swaps, oldest first.
         held: findings of files whose newest text was not applied, by path.
         mechanisms: how each redirected callable is redirected.
+        outdated: code of earlier texts that frames still run.
     """
 
     # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
@@ -153,6 +155,7 @@ class World:
     history: list[AppliedSwap] = attrs.Factory(list)
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
     mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
+    outdated: Outdated = attrs.Factory(Outdated)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
     # What plugins say about a value of a module: "data", "opaque", or None.
     ask_kind: Callable[[Any], str | None] = lambda value: None

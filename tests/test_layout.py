@@ -25,7 +25,7 @@ BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
 VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions"}
-VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector"}
+VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector", "frames"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -33,7 +33,7 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
 #
-#   values      model; errors <- scope <- config, log; collector; kinds <- peek, shadow <- fingerprint
+#   values      model; errors <- scope <- config, log; collector; frames; kinds <- peek, shadow <- fingerprint
 #   state       commit (writes and their inverses) <- world (what is loaded) <- contributions
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
 #   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fingerprint": {"kinds", "peek", "shadow"},
     "versions": set(),
     "collector": set(),
+    "frames": set(),
     "errors": set(),
     "scope": {"model", "errors"},
     "config": {"model", "errors", "scope"},

@@ -126,7 +126,7 @@ class _Linker:
         self.converter = converter
         self.world = world
         self.plugins = plugins
-        self.swap = Swap()
+        self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
         self.merger = Merger(self.swap, world.is_managed)
         self.data = FunctionData(draft, world, self.merger, self._base)
         self.swap.merge = self.data.merge
@@ -156,7 +156,7 @@ class _Linker:
 
     def link(self) -> Swap:
         files = {self.world.records[name].file for name in self.draft.order}
-        self.heap = scan_heap(files)
+        self.heap = scan_heap(files, self.world.outdated.now)
         self.left.own += self.heap.functions.values()
         self.swap.suspended, self.swap.trampolines = self.heap.suspended, self.heap.trampolines
         if self.heap.frozen:

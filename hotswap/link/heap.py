@@ -6,7 +6,7 @@ other tools do, takes seconds for a module of a thousand functions.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
@@ -43,11 +43,12 @@ class Heap:
         return self.functions.get((code.co_filename, code), [])
 
 
-def scan_heap(files: Collection[str]) -> Heap:
+def scan_heap(files: Collection[str], now: Callable[[CodeType], CodeType] = lambda code: code) -> Heap:
     """List the live functions of some files, whoever imported them and whenever hotswap was attached.
 
     Args:
         files: values of ``co_filename``.
+        now: what code of earlier texts is now; its functions are listed under that.
     """
     frozen = hidden_objects()
     with nothing_hidden():
@@ -58,7 +59,7 @@ def scan_heap(files: Collection[str]) -> Heap:
         if type(item) is FunctionType:
             code = item.__code__
             if code.co_filename in wanted:
-                heap.functions.setdefault((code.co_filename, code), []).append(item)
+                heap.functions.setdefault((code.co_filename, now(code)), []).append(item)
             elif item.__kwdefaults__ and target_of(item) is not None:
                 heap.trampolines.append(item)
         elif type(item) is LRU:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
+from hotswap.frames import Outdated, frame_of, thread_frames
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 
 
-def find_running(draft: Draft, suspended: Iterable[Any]) -> list[Finding]:
+def find_running(draft: Draft, suspended: Iterable[Any], outdated: Outdated) -> list[Finding]:
     """Changed functions that are on a stack or suspended: they are live at their next call (HS403).
 
     Args:
         suspended: the live generators, coroutines and async generators.
+        outdated: what code of earlier texts was before this swap.
     """
     changed = changed_codes(draft)
     if not changed:
         return []
     findings: dict[tuple[str, str], Finding] = {}
-    on_stacks = list(_thread_frames())
+    on_stacks = list(thread_frames())
     running = {id(frame) for _, frame in on_stacks}
     for who, frame in (*on_stacks, *_suspended_frames(suspended, running)):
-        code = frame.f_code
+        code = outdated.now(frame.f_code)
         if code in changed:
             key = (who, code.co_qualname)
             findings.setdefault(key, _finding(who, changed[code], code, frame))
@@ -51,35 +51,17 @@ def find_top_levels() -> dict[int, tuple[str, int]]:
     """File and line of modules whose top level is executing, by the id of their namespace."""
     return {
         id(frame.f_globals): (frame.f_code.co_filename, frame.f_lineno or 0)
-        for _, frame in _thread_frames()
+        for _, frame in thread_frames()
         if frame.f_code.co_name == "<module>" and frame.f_locals is frame.f_globals
     }
 
 
-def _thread_frames() -> Iterator[tuple[str, FrameType]]:
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
-    # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
-    # would keep the whole plan for the collector. At the end of the loop it refers to none.
-    while frames:
-        ident, frame = frames.popitem()
-        while frame is not None:
-            yield f"thread {names.get(ident, ident)}", frame
-            frame = frame.f_back  # type: ignore[assignment]
-
-
 def _suspended_frames(suspended: Iterable[Any], running: set[int]) -> Iterator[tuple[str, FrameType]]:
     for item in suspended:
-        frame = _frame_of(item)
+        frame = frame_of(item)
         # Not by ``ag_running``: an async generator says that it runs while who asked it waits.
         if frame is not None and id(frame) not in running:
             yield f"a suspended {type(item).__name__.replace('_', ' ')}", frame
-
-
-def _frame_of(item: Any) -> FrameType | None:
-    """The frame of a generator, coroutine or async generator; None where it has ended."""
-    found = (getattr(item, name, None) for name in ("gi_frame", "cr_frame", "ag_frame"))
-    return next((frame for frame in found if frame is not None), None)
 
 
 def _finding(who: str, module: str, code: CodeType, frame: FrameType) -> Finding:

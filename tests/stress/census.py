@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import threading
+import time
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -95,6 +96,13 @@ def _walk(code: CodeType) -> list[CodeType]:
     return found
 
 
+def wait_for_frames(limit: float = 60.0) -> None:
+    """What frames from before a swap may still make is noted for a moment after it, by a thread that ends then."""
+    end = time.monotonic() + limit
+    while any(thread.name == "hotswap-frames" for thread in threading.enumerate()) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def take_census(directory: Path, at: list[int]) -> dict[str, Any]:
     """Swap often, and count after so many swaps."""
     import hotswap
@@ -114,6 +122,7 @@ def take_census(directory: Path, at: list[int]) -> dict[str, Any]:
         assert not report.kept, str(report)
         census.note_codes()
         if number in at:
+            wait_for_frames()
             rows.append(census.count())
     return {"rows": rows}
 

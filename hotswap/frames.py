@@ -1,0 +1,122 @@
+"""Frames that were there before a commit: they go on with their old code, and what they define gets old code, too.
+
+So it is noted what such code is now, through any number of swaps and rollbacks:
+
+    a commit                 frames that run code of an edited file are noted, with the code nested in it; what was noted
+                             before is led on. All other nested code is noted, too: between the look at the heap and the
+                             commit others may have made functions of it
+    the next swap            takes functions of noted code for functions of what that is now
+    the frames have ended    functions of their code are looked for once more and led over; then it is noted no more
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import CO_NESTED
+from types import CodeType, FrameType
+from typing import Any
+
+import attrs
+
+#: The file that a code object carries, and the code object: equal functions of different files have equal code.
+Place = tuple[str, CodeType]
+#: What each code object of an edited file becomes, by file.
+Changes = Mapping[str, Mapping[CodeType, CodeType]]
+
+
+@attrs.define(eq=False)
+class _Entry:
+    now: CodeType
+    makers: set[Place] = attrs.Factory(set)  # of frames that run it, or make functions of it
+
+
+@attrs.define(eq=False)
+class Outdated:
+    """Code that is not that of its text any more, while something may run it or make functions of it.
+
+    Called with ``Engine.lock`` held, but for :meth:`now`.
+    """
+
+    _entries: dict[Place, _Entry] = attrs.Factory(dict)
+    _suspended: list[weakref.ref[Any]] = attrs.Factory(list)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def now(self, code: CodeType) -> CodeType:
+        """What a code object is now; itself where nothing is noted."""
+        entry = self._entries.get((code.co_filename, code)) if self._entries else None
+        return code if entry is None else entry.now
+
+    def follow(self, changes: Changes, suspended: Iterable[Any]) -> None:
+        """Note the frames of before a commit.
+
+        Args:
+            changes: what each code object of an edited file is after it, by file.
+            suspended: the live generators, coroutines and async generators.
+        """
+        items = [item for item in suspended if (frame := frame_of(item)) is not None and frame.f_code.co_filename in changes]
+        running = {place_of(frame) for _, frame in thread_frames()}
+        running.update(place_of(frame) for item in items if (frame := frame_of(item)) is not None)
+        for (file, code), entry in list(self._entries.items()):
+            if file in changes:
+                now = changes[file].get(entry.now)
+                if now is None or now == code:  # it is gone, or what it was once more
+                    del self._entries[file, code]
+                else:
+                    entry.now = now
+        for file, pairs in changes.items():
+            for old, new in pairs.items():
+                if old.co_flags & CO_NESTED and old != new:
+                    self._entries.setdefault((file, old), _Entry(new))
+        for file, code in running:
+            for each in _nested(code) if file in changes else ():
+                now = changes[file].get(each)
+                if now is not None and now != each:
+                    self._entries.setdefault((file, each), _Entry(now)).makers.add((file, code))
+        self._suspended = [ref for ref in self._suspended if frame_of(ref()) is not None]
+        self._suspended += map(weakref.ref, items)
+
+    def ended(self) -> dict[Place, CodeType]:
+        """The code that no frame runs or makes any more, with what it is now."""
+        running = {place_of(frame) for _, frame in thread_frames()}
+        running.update(place_of(frame) for ref in self._suspended if (frame := frame_of(ref())) is not None)
+        return {place: entry.now for place, entry in self._entries.items() if running.isdisjoint(entry.makers)}
+
+    def forget(self, places: Iterable[Place]) -> None:
+        """Nothing of some code is left."""
+        for place in places:
+            self._entries.pop(place, None)
+
+
+def place_of(frame: FrameType) -> Place:
+    return frame.f_code.co_filename, frame.f_code
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if type(const) is CodeType:
+            yield from _nested(const)
+
+
+def thread_frames() -> Iterator[tuple[str, FrameType]]:
+    """The frames on the stacks of all threads, with the name of the thread."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    frames = sys._current_frames()
+    # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
+    # would keep the whole plan for the collector. At the end of the loop it refers to none.
+    while frames:
+        ident, frame = frames.popitem()
+        while frame is not None:
+            yield f"thread {names.get(ident, ident)}", frame
+            frame = frame.f_back  # type: ignore[assignment]
+
+
+def frame_of(item: Any) -> FrameType | None:
+    """The frame of a generator, coroutine or async generator; None where it has ended."""
+    found = (getattr(item, name, None) for name in ("gi_frame", "cr_frame", "ag_frame"))
+    return next((frame for frame in found if frame is not None), None)
