@@ -67,6 +67,7 @@ class Migration:
         renamed_from: what ``target`` was called before.
         on_failure: see :class:`OnFailure`.
         module, file, line: where it is declared.
+        is_numbered: its versions stand in the text, and mean the same in each process.
         digest: what it did, for one that was taken out of its text; see ``link/numbering.py``.
     """
 
@@ -84,6 +85,7 @@ class Migration:
     after: Callable[[Any], None] | None = None
     renamed_from: str = ""
     on_failure: OnFailure = OnFailure.RAISE
+    is_numbered: bool = True
     digest: Any = None
 
     @property
@@ -397,6 +399,7 @@ def migrate(
         target=name_of(target),
         frm=frm,
         to=_next(frm, to),
+        is_numbered=frm is not None,
         module=caller.f_globals.get("__name__", ""),
         file=caller.f_code.co_filename,
         line=caller.f_lineno,

@@ -12,6 +12,8 @@ from hotswap.migrations import REGISTRY, name_of
 STAMP = "__hotswap_version__"
 #: In a stamp: the swap that led there, as a rollback and another swap may lead to the same number.
 SWAP = "swap"
+#: In a stamp: the names of the migrations without numbers that led to its versions, by class.
+BY = "by"
 
 #: Versions of classes that a swap has changed, by qualified name; others have what their text or migrations say.
 VERSIONS: dict[str, int] = {}
@@ -39,4 +41,7 @@ def has_migrations(cls: type) -> bool:
 def stamp_of(cls: type) -> dict[str, Any]:
     """The versions of a class and of its bases, as far as they have migrations."""
     stamp: dict[str, Any] = {name_of(base): version_of_class(base) for base in cls.__mro__ if has_migrations(base)}
+    steps = {name: REGISTRY.of(name).get(version - 1) for name, version in stamp.items()}
+    if by := {name: step.name for name, step in steps.items() if step is not None and not step.is_numbered}:
+        stamp[BY] = by
     return {**stamp, SWAP: row[-1].token} if (row := LEAPS.get(cls)) else stamp

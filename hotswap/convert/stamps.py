@@ -6,8 +6,8 @@ of an earlier version to its own when it takes one:
     __getstate__    the usual state, and ``__hotswap_version__``: the versions of the class and its bases, by name
     __setstate__    the hooks from the stamped versions on, base classes first, then as usual
 
-A class with slots only has no place for a stamp; see ``upgrade.py`` for a state without one. A process without hotswap takes the
-stamp for one more attribute.
+A process without hotswap takes the stamp for one more attribute. Objects with slots only have no place for one more: their
+slots are written as a ``defaultdict``, whose factory gives the stamp, and which anybody takes for a dict.
 
     what attrs and ``@dataclass`` write for classes with slots                    stamped in their own way
     class with ``__getstate__``, ``__setstate__`` or ``__reduce__`` of its own    it has to call :func:`upgrade_state` itself
@@ -17,7 +17,9 @@ stamp for one more attribute.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -41,16 +43,18 @@ _OWN = ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 
 def __getstate__(self: Any) -> Any:
     state = object.__getstate__(self)
-    if not type(self).__dictoffset__:
-        return state  # there is no place for one: a process without hotswap could not load it
     fields, slots = state if type(state) is tuple else (state, None)
+    if not type(self).__dictoffset__:
+        return fields, defaultdict(partial(dict, stamp_of(type(self))), slots or {})
     stamped = {**(fields or {}), STAMP: stamp_of(type(self))}
     return stamped if slots is None else (stamped, slots)
 
 
 def __setstate__(self: Any, state: Any) -> None:
     fields, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
-    _give(self, {**(fields or {}), **(slots or {})}, upgrades=is_own(type(self).__getstate__))
+    factory = slots.default_factory if type(slots) is defaultdict else None
+    stamp = {STAMP: factory()} if type(factory) is partial and factory.func is dict else {}
+    _give(self, {**(fields or {}), **(slots or {}), **stamp}, upgrades=is_own(type(self).__getstate__))
 
 
 def _of_attrs(written: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """States of earlier versions, brought to the present one: the hooks of each version and what comes by itself, in order.
 
-A state without a stamp was written before the class had migrations: it has the version whose recorded fields fit it best,
-and where none are recorded the first one.
+A state without a stamp was written before the class had migrations, so it has the first version, unless it has fields that
+the first one lacks: then the version whose recorded fields fit it best. A row of a table has no stamp in any version: it has
+the one whose fields fit.
 
     what this process has swapped itself    as its objects were converted
     earlier versions                        the declared migrations, then the defaults that the text gives
@@ -10,13 +11,13 @@ and where none are recorded the first one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import attrs
 
 from hotswap.convert.leap import Fill, HookError, Leap, Step
-from hotswap.convert.lineage import LEAPS, SHAPES, STAMP, SWAP, UNDONE, version_of_class
+from hotswap.convert.lineage import BY, LEAPS, SHAPES, STAMP, SWAP, UNDONE, version_of_class
 from hotswap.convert.state import State
 from hotswap.errors import MigrationError
 from hotswap.history import RECORDED
@@ -24,6 +25,8 @@ from hotswap.migrations import REGISTRY, name_of
 
 #: Give the defaults of the fields of a class by its text; see ``link/defaults.py``, which stands above this.
 DEFAULTS: list[Callable[[type], Mapping[str, Fill]]] = []
+#: Give the names of all fields of a class by its text.
+FIELDS: list[Callable[[type], frozenset[str]]] = []
 
 
 def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> dict[str, Any]:
@@ -43,6 +46,8 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
     known = {**state}
     if version is not None:
         known[STAMP] = {**known.get(STAMP, {}), name_of(cls): version}
+    elif STAMP not in known and REGISTRY.of(name_of(cls)):
+        known[STAMP] = {name_of(cls): _guess(cls, known.keys(), version_of_class(cls))}
     return dict(upgrade_state(cls, known))
 
 
@@ -90,6 +95,7 @@ def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:
             stamp[next((each for each in REGISTRY.names_of(name_of(step.cls)) if each in stamp), name_of(step.cls))] = step.frm
         previous = back.undoes.previous
         back = undone.get(previous.token) if previous is not None else None
+    _check_numbers(stamp)
     for name, version in stamp.items():
         base = next((each for each in cls.__mro__ if name in REGISTRY.names_of(name_of(each))), None)
         if base is not None and version > version_of_class(base):
@@ -106,7 +112,10 @@ def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> lis
     if not migrations and (version is None or version == goal):
         return []
     if version is None:
-        version = _guess(base, state, goal) if base is cls else min(migrations)
+        first = min(migrations)
+        before = _shapes(base).get(first)
+        is_first = base is not cls or before is None or state.keys() <= before
+        version = first if is_first else _guess(base, state.keys(), goal)
     found = []
     while version < goal:
         migration = migrations.get(version)
@@ -117,26 +126,47 @@ def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> lis
     return found
 
 
+def _check_numbers(stamp: dict[str, Any]) -> None:
+    """A migration without numbers may lead to another version in another process, or after the texts have changed."""
+    by = stamp.pop(BY, {})
+    for name, hook in by.items():
+        step = REGISTRY.of(name).get(stamp[name] - 1)
+        if step is not None and step.name != hook and not step.is_numbered:
+            raise MigrationError(
+                f"a state of {name} was written when {hook} led to version {stamp[name]}, and now {step.name} does: number the "
+                f"migrations that outlive a process, as in @migrate({name!r}, {step.frm}, {step.to})"
+            )
+
+
 def _stamped(stamp: Mapping[str, Any], name: str) -> int | None:
     """The version of a class in a stamp, by its name or by one that it had."""
     return next((stamp[each] for each in (name, *REGISTRY.names_of(name)) if each in stamp), None)
 
 
-def _guess(cls: type, state: State, goal: int) -> int:
-    """The version of a state without a stamp."""
-    shapes = {**RECORDED.get(name_of(cls), {}), **SHAPES.get(name_of(cls), {})}
+def _shapes(cls: type) -> dict[int, frozenset[str]]:
+    return {**RECORDED.get(name_of(cls), {}), **SHAPES.get(name_of(cls), {})}
+
+
+def _guess(cls: type, found: Set[str], goal: int) -> int:
+    """The version of a state by the fields that it has."""
+    shapes = _shapes(cls)
     first = min(REGISTRY.of(name_of(cls)), default=goal)
     if not shapes:
+        if any(give(cls) == found for give in FIELDS):  # nobody knows whether those of the first version are others
+            raise MigrationError(
+                f"a state of {name_of(cls)} has the fields that the class has now, and those of earlier versions are not known: "
+                "give it as hotswap.upgrade(..., version=...), or let hotswap makemigrations record them"
+            )
         return first
-    same = [version for version, names in shapes.items() if names == state.keys()]
+    same = [version for version, names in shapes.items() if names == found]
     if len(same) == 1:
         return same[0]
-    fits = {version: len(names) for version, names in shapes.items() if names <= state.keys()}
+    fits = {version: len(names) for version, names in shapes.items() if names <= found}
     best = [version for version, size in fits.items() if size == max(fits.values())]
     if len(best) != 1:
         known = "; ".join(f"version {v}: {', '.join(sorted(names)) or 'none'}" for v, names in sorted(shapes.items()))
         raise MigrationError(
-            f"a state of {name_of(cls)} with the fields {', '.join(sorted(state)) or 'none'} has no stamp and fits "
+            f"a state of {name_of(cls)} with the fields {', '.join(sorted(found)) or 'none'} has no stamp and fits "
             f"{'several versions' if best else 'no version'} ({known}); give its version to hotswap.upgrade()"
         )
     return best[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 from hotswap.commit import MISSING
 from hotswap.convert.leap import Fill
-from hotswap.convert.upgrade import DEFAULTS
+from hotswap.convert.upgrade import DEFAULTS, FIELDS
 from hotswap.link.names import look_up
 from hotswap.link.views import Texts, Views
 from hotswap.plan.source import SourceError, parse_source
@@ -53,6 +53,10 @@ def views_of(summaries: Mapping[str, Summary]) -> Views:
 
 def defaults_of(cls: type) -> dict[str, Fill]:
     """The defaults of the fields of a class that need nothing else; nothing where a text cannot be read."""
+    return {name: fill_of(field) for name, field in _fields_of(cls).items() if field.is_safe}
+
+
+def _fields_of(cls: type) -> dict[str, Field]:
     found = {}
     for name in {base.__module__ for base in cls.__mro__}:
         try:
@@ -60,8 +64,7 @@ def defaults_of(cls: type) -> dict[str, Fill]:
                 found[name] = summary
         except (OSError, SourceError):
             return {}
-    fields = {name: field for name, field in views_of(found).before(cls).fields.items() if field.is_safe}
-    return {name: fill_of(field) for name, field in fields.items()}
+    return views_of(found).before(cls).fields
 
 
 def fill_of(field: Field) -> Fill:
@@ -70,3 +73,4 @@ def fill_of(field: Field) -> Fill:
 
 
 DEFAULTS.append(defaults_of)
+FIELDS.append(lambda cls: frozenset(_fields_of(cls)))

@@ -91,8 +91,7 @@ def test_class_that_says_itself_what_its_state_is_keeps_it(program: Program) -> 
     assert pickle.loads(pickle.dumps(shop.Cart("Grace", "Hopper"))).state == ["Hopper, Grace"]
 
 
-def test_class_with_slots_only_is_not_stamped(program: Program) -> None:
-    """A process without hotswap has no place for the stamp; the fields tell the version."""
+def test_stamp_of_a_class_with_slots_only_needs_no_hotswap(program: Program) -> None:
     slotted = "\nclass Cart:\n    __slots__ = ('name', 'first')\n\n    def __init__(self, %s):\n        self.%s = %s\n"
     shop = program.load("shop", slotted % (("name",) * 3))
     cart = shop.Cart("Ada Lovelace")
@@ -313,3 +312,103 @@ def up(state):
 """
     m = program.load("m", text)
     assert copy.copy(m.Cart()).total == pickle.loads(pickle.dumps(m.Cart())).total == 5
+
+
+SLOTS = {
+    "plain": "class C:\n    __slots__ = ('n',)\n    def __init__(self, n):\n        self.n = n\n",
+    "dataclass": "from dataclasses import dataclass\n@dataclass(slots=True)\nclass C:\n    n: int\n",
+    "attrs": "import attrs\n@attrs.define\nclass C:\n    n: int\n",
+    "with a dict": "class C:\n    __slots__ = ('n', '__dict__')\n    def __init__(self, n):\n        self.n = n\n",
+}
+HUNDREDFOLD = """
+from hotswap import migrate
+
+@migrate("m:C"{number})
+def up(state):
+    state.n *= 100
+
+@up.down
+def _(state):
+    state.n //= 100
+"""
+
+
+def run_script(folder: Path, script: str) -> str:
+    found = subprocess.run([sys.executable, "-B", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@pytest.mark.parametrize("kind", SLOTS)
+def test_objects_with_slots_are_copied_as_they_are(kind: str, program: Program) -> None:
+    m = program.load("m", SLOTS[kind])
+    old = m.C(5)
+    blob = pickle.dumps(old)
+    report = program.edit("m", SLOTS[kind] + HUNDREDFOLD.format(number=", 1"))
+    assert report.applied, str(report)
+    assert old.n == 500
+    copies = [copy.copy(old), copy.deepcopy(old), pickle.loads(pickle.dumps(old)), pickle.loads(pickle.dumps(m.C(500)))]
+    assert [each.n for each in copies] == [500] * 4
+    assert pickle.loads(blob).n == 500  # without a stamp it is from before the migrations
+    (program.directory / "blob").write_bytes(pickle.dumps(old))
+    script = "import m, copy, pickle; o = m.C(5); print(copy.copy(o).n, copy.deepcopy(o).n, pickle.loads(pickle.dumps(o)).n)"
+    script += "; print(pickle.load(open('blob', 'rb')).n)"
+    assert run_script(program.directory, script).split() == ["5", "5", "5", "500"]
+    (program.directory / "m.py").write_text(SLOTS[kind])  # the migrations were tidied away
+    assert run_script(program.directory, script).split() == ["5", "5", "5", "500"]
+
+
+def test_state_with_an_optional_field_is_from_before_the_migrations(program: Program) -> None:
+    text = "class C:\n    def __init__(self, n, note=None):\n        self.n = n\n        if note:\n            self.note = note\n"
+    m = program.load("m", text)
+    blobs = [pickle.dumps(m.C(5)), pickle.dumps(m.C(6, "x"))]
+    hook = HUNDREDFOLD.format(number="").replace("*= 100", "*= 100\n    state.pop('note', None)")
+    new = "class C:\n    def __init__(self, n):\n        self.n = n\n" + hook
+    m.keep = m.C(1)
+    assert program.edit("m", new).applied
+    assert [pickle.loads(blob).n for blob in blobs] == [500, 600]
+
+
+@pytest.mark.parametrize("order", ["a above", "b above"])
+def test_state_of_a_step_that_has_another_number_elsewhere(order: str, program: Program) -> None:
+    """Migrations without numbers count by the order of the swaps here, and by that of the text in a new process."""
+    head = "from hotswap import migrate\nclass C:\n    def __init__(self, n):\n        self.l = [n]\n    k = {}\n"
+    step = '\n@migrate("m:C")\ndef {0}(s):\n    s.l = s.l + ["{0}"]\n\n@{0}.down\ndef _(s):\n    s.l = s.l[:-1]\n'
+    m = program.load("m", head.format(0))
+    item = m.C(7)
+    assert program.edit("m", head.format(1) + step.format("a")).applied
+    (program.directory / "blob").write_bytes(pickle.dumps(item))
+    steps = [step.format("a"), step.format("b")]
+    assert program.edit("m", head.format(2) + "".join(steps if order == "a above" else steps[::-1])).applied
+    assert pickle.loads((program.directory / "blob").read_bytes()).l == item.l == [7, "a", "b"]
+    script = "import m, pickle\ntry:\n    print(pickle.load(open('blob', 'rb')).l)\nexcept Exception as e:\n    print(e)"
+    said = run_script(program.directory, script)
+    if order == "a above":
+        assert said == "[7, 'a', 'b']\n"
+    else:
+        assert "a led to version 2" in said and "b" in said and "number" in said
+
+
+def test_state_of_a_step_that_was_tidied_away_is_not_taken_for_another(program: Program) -> None:
+    text = "class C:\n    k = {}\n    def __init__(self, n):\n        self.n = n\n"
+    m = program.load("m", text.format(0))
+    m.keep = m.C(7)
+    assert program.edit("m", text.format(1) + HUNDREDFOLD.format(number="")).applied
+    (program.directory / "blob").write_bytes(pickle.dumps(m.keep))
+    assert program.edit("m", text.format(1)).applied
+    later = HUNDREDFOLD.format(number="").replace("up", "later").replace("100", "10")
+    assert program.edit("m", text.format(2) + later).applied
+    assert pickle.loads((program.directory / "blob").read_bytes()).n == m.keep.n == 7000
+    script = "import m, pickle\ntry:\n    print(pickle.load(open('blob', 'rb')).n)\nexcept Exception as e:\n    print(e)"
+    assert "up led to version 2" in run_script(program.directory, script)
+
+
+def test_row_that_has_the_fields_of_now_may_be_of_any_version(program: Program) -> None:
+    text = "class C:\n    def __init__(self, n):\n        self.n = n\n        self.unit = 'c'\n"
+    adds = HUNDREDFOLD.format(number=", 1").replace("*= 100", "*= 100\n    state.unit = 'c'")
+    (program.directory / "m.py").write_text(text + adds)
+    script = "import m, hotswap\ntry:\n    print(hotswap.upgrade({}, m.C))\nexcept Exception as e:\n    print(e)"
+    assert run_script(program.directory, script.format({"n": 3})) == "{'n': 300, 'unit': 'c'}\n"
+    assert "version=" in run_script(program.directory, script.format({"n": 300, "unit": "c"}))
+    known = script.replace("m.C)", "m.C, version=2)").format({"n": 300, "unit": "c"})
+    assert run_script(program.directory, known) == "{'n': 300, 'unit': 'c'}\n"
