@@ -1,7 +1,8 @@
 """A save that takes a migration away by which this process has converted objects.
 
-    its class stays as it is, or another migration leads on    it is tidied away; the objects stay as they are
-    the texts are those from before it                          the data goes back, as with a rollback
+    the texts are those from before it, and code that
+        may use its data is another one                         the data goes back, as with a rollback
+    its class stays as it is, or another migration leads on     it is tidied away; the objects stay as they are
     the class changes otherwise                                 HS312: it cannot be told what the objects are to be
 
 A save that gives a class its text from before, where the migration was tidied away by an earlier one, is the last case, too.
@@ -36,15 +37,18 @@ def leaps_back(draft: Draft, world: World, lost: Mapping[tuple[type, int], Migra
     rows = {cls: [leap for leap in row if _is_of(leap, lost)] for cls, row in list(LEAPS.items())}
     rows = {cls: row for cls, row in rows.items() if row}
     steps = [step for row in rows.values() for leap in row for step in leap.steps if (step.cls, step.frm) in lost]
-    if not any(_is_edited(draft, cls) for cls in {*rows, *(step.cls for step in steps)}):
-        return {}
+    is_edited = any(_is_edited(draft, cls) for cls in {*rows, *(step.cls for step in steps)})
     what = f"{lost[steps[-1].cls, steps[-1].frm].describe()} goes while a class changes, and objects were converted by it"
     for cls, (*before, last) in rows.items():
         applied = _swap_of(last, world)
         is_whole = all((step.cls, step.frm) in lost for step in last.steps) and LEAPS[cls][-1] is last and not before
         classes = {cls, *(step.cls for step in last.steps)}
         if not (is_whole and applied is not None and _is_text_of_before(draft, applied, classes, last)):
+            if not is_edited:
+                return {}
             raise GoingError(what)
+        if not (is_edited or _takes_more_back(draft, applied)):
+            return {}
         if lacking := [m for step in last.steps if not (m := lost[step.cls, step.frm]).is_reversible]:
             raise GoingError(f"{what}; the text is that from before, and {lacking[0].describe()} has no way back")
     return {cls: row[-1].back(lost) for cls, row in rows.items()}
@@ -88,7 +92,18 @@ def _is_text_of_before(draft: Draft, applied: AppliedSwap, classes: Iterable[typ
     """True where the modules of classes and of what converted them are again what they were before a swap."""
     modules = {cls.__module__ for cls in classes} | {step.migration.module for step in leap.steps}
     changed = [(name, before.data) for name, before in applied.records.items() if name in modules]
-    return all(name in draft.edited and draft.edited[name].new.data == data for name, data in changed)
+    left = [(name, data) for name, data in changed if name not in draft.gone]
+    is_before = all(name in draft.edited and draft.edited[name].new.data == data for name, data in left)
+    return is_before and modules - applied.records.keys() <= {*draft.gone, *(cls.__module__ for cls in classes)}
+
+
+def _takes_more_back(draft: Draft, applied: AppliedSwap) -> bool:
+    """True where a save brings statements that were there before a swap, and not only takes some away that came with it."""
+    restored = [name for name, was in applied.records.items() if name in draft.edited and draft.edited[name].new.data == was.data]
+    return any(
+        {unit.text for unit in draft.summaries[name].units} - {unit.text for unit in draft.edited[name].old_summary.units}
+        for name in restored
+    )
 
 
 def _is_edited(draft: Draft, cls: type) -> bool:

@@ -129,6 +129,8 @@ class _Planner:
 
     def _goes(self, migration: Migration) -> bool:
         """True where the statement that declared a migration goes or is evaluated again; else its line is kept up to date."""
+        if migration.module in self.draft.gone:
+            return True
         diff, edited = self.draft.diffs.get(migration.module), self.draft.edited.get(migration.module)
         if diff is None or edited is None or migration.file != edited.file:
             unit = self._unit(migration)
@@ -273,7 +275,7 @@ class _Planner:
         lost: dict[tuple[type, int], Migration] = {}
         for migration in self.gone:
             cls = self._class(migration.target)
-            if cls is not None and migration.frm is not None and all(m.target != migration.target for m in self.added):
+            if cls is not None and migration.frm is not None and cls not in steps:  # else another one leads on
                 lost[cls, migration.frm] = migration
         if not lost:
             before = went_before(self.draft, self.world, self.table)

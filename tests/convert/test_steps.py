@@ -8,6 +8,7 @@ import pytest
 
 from hotswap import upgrade
 from hotswap.errors import MigrationError
+from hotswap.migrations import REGISTRY
 from hotswap.model import ChangeSet, Report, SourceFile
 from tests.link.program import Program
 
@@ -402,3 +403,85 @@ class C({base}):
     assert c.x == 11
     assert program.edit("m", bases.format(head=head, base="B", hooks=hooks)).applied
     assert c.x == 11
+
+
+PRICES = """
+{head}class Box:
+    def __init__(self):
+        self.x = 7
+
+def show(box):
+    return box.x{unit}
+"""
+
+
+def test_text_saved_back_takes_the_data_back_where_only_other_code_was_edited(program: Program) -> None:
+    """The class itself stays as it is; what reads its objects tells that their data is another one."""
+    m = program.load("m", PRICES.format(head="", unit=""))
+    box, unread = m.Box(), m.Box()
+    cents = PRICES.format(head="from hotswap import migrate\n", unit=" / 100") + hook("up", "state.x *= 100", "state.x //= 100")
+    assert program.edit("m", cents).applied and m.show(box) == 7
+    assert program.edit("m", PRICES.format(head="", unit="")).applied
+    assert (m.show(box), m.show(unread)) == (7, 7)
+
+
+def test_migration_of_data_alone_is_tidied_away(program: Program) -> None:
+    """The code is the same before it and after it, so it takes the data as it is."""
+    m = program.load("m", FIRST)
+    box = m.Box()
+    assert program.edit("m", "from hotswap import migrate\n" + FIRST + hook("up", *TENFOLD)).applied and box.x == 10
+    assert program.edit("m", FIRST).applied and box.x == 10
+
+
+@pytest.mark.parametrize("edit", ["", "state.done", "when='eager'", "after"])
+def test_migration_that_goes_while_another_one_is_evaluated_again(program: Program, edit: str) -> None:
+    m = program.load("m", "from hotswap import migrate\nDONE = []\n" + FIRST)
+    box = m.Box()
+    noting = "; DONE.append(1)" if edit == "state.done" else ""
+    one = hook("one", "state.x += 1" + noting, "state.x -= 1", ", 1")
+    two = hook("two", "state.x *= 100" + noting, "state.x //= 100", ", 2")
+    texts = [text(number).replace("migrate\n", "migrate\nDONE = []\n", 1) for number in range(4)]
+    assert program.edit("m", texts[1] + one).applied and box.x == 2
+    assert program.edit("m", texts[2] + one + two).applied and box.x == 200
+    other = one.replace(", 1)", f", 1, {edit})") if edit.startswith("when") else one
+    other += "\n@one.after\ndef _(item):\n    pass\n" if edit == "after" else ""
+    report = program.edit("m", texts[3] + other)
+    assert not report.applied and codes(report) == {"HS312"}, str(report)
+    assert box.show() == (200, 2)
+    report = program.edit("m", texts[1] + one)
+    assert report.applied and box.show() == (2, 1), str(report)
+
+
+@pytest.mark.parametrize("saves", [1, 2])
+def test_file_of_a_migration_is_deleted(program: Program, saves: int) -> None:
+    """A checkout of an earlier state."""
+    m = program.load("m", FIRST)
+    box = m.Box()
+    program.load("n", "from hotswap import migrate\n")
+    assert program.save(m=text(2), n="from hotswap import migrate\n" + hook("up", *TENFOLD)).applied and box.x == 10
+    if saves == 1:
+        assert program.save(m=FIRST, n=None).applied
+        assert box.show() == 1
+    else:
+        assert program.save(n=None).applied
+        report = program.edit("m", FIRST)
+        assert not report.applied and codes(report) == {"HS312"}
+        assert box.show() == (10, 2)
+    assert not [key for key in REGISTRY.table if key[0] == "m:Box"]
+
+
+def test_old_text_again_after_rollbacks(program: Program) -> None:
+    """There and back, and each of these taken back in turn."""
+    m = program.load("m", FIRST)
+    box = m.Box()
+    tenfold = text(2, hook("up", *TENFOLD))
+    for _ in range(2):
+        assert program.edit("m", tenfold).applied and box.show() == (10, 2)
+        assert program.edit("m", FIRST).applied and box.show() == 1
+        program.engine.rollback()
+        assert box.show() == (10, 2)
+        report = program.edit("m", FIRST)
+        assert report.applied and box.show() == 1, str(report)
+        program.engine.rollback()
+        program.engine.rollback()
+        assert box.show() == 1

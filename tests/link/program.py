@@ -49,10 +49,14 @@ class Program:
         """Save another text and swap."""
         return self.save(**{name: text})
 
-    def save(self, **texts: str) -> Report:
-        """Save several modules at once and swap."""
-        files = [self._write(name, text) for name, text in texts.items()]
-        return self.engine.swap(ChangeSet(files=tuple(SourceFile(path=str(path), data=data) for path, data in files)))
+    def save(self, **texts: str | None) -> Report:
+        """Save several modules at once, or delete them, and swap."""
+        files = [self._write(name, text) for name, text in texts.items() if text is not None]
+        gone = [self.directory / f"{name}.py" for name, text in texts.items() if text is None]
+        for path in gone:
+            path.unlink()
+        found = [SourceFile(path=str(path), data=data) for path, data in [*files, *((path, None) for path in gone)]]
+        return self.engine.swap(ChangeSet(files=tuple(found)))
 
     def _write(self, name: str, text: str) -> tuple[Path, bytes]:
         path = self.directory / f"{name}.py"
