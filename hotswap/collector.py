@@ -14,12 +14,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, compress, repeat, starmap
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
 _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
 
 #: A function and its arguments.
 Call = tuple[Any, ...]
+_FRAMES = (FrameType, GeneratorType, CoroutineType, AsyncGeneratorType)
 _consume = deque[Any](maxlen=0).extend
 
 
@@ -103,6 +105,18 @@ def referrers_through_rows(*items: Any) -> tuple[list[Any], set[int]]:
         (rows.clear,),
     )
     return _listed(gc.get_referrers, items, listed, _are_no_tuples(listed), *noting), ids
+
+
+def held_by_containers(items: list[Any]) -> set[int]:
+    """The ids of those objects to which something of the program refers besides frames, and what is reading a pickle."""
+    holders, rows = referrers_through_rows(*items)
+    found: set[int] = set()
+    for holder in holders:
+        if holder is not items and not isinstance(holder, _FRAMES) and type(holder).__module__ != "_pickle":
+            inside = gc.get_referents(holder)
+            found.update(map(id, inside))
+            found.update(map(id, gc.get_referents(*(row for row in inside if id(row) in rows))))
+    return found.intersection(map(id, items))
 
 
 def referred_by_tuples(*items: Any, besides: Collection[int]) -> set[int]:

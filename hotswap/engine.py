@@ -333,6 +333,7 @@ class Engine:
     def _apply_now(self, swap: commit.Swap) -> float:
         if swap.request is None:
             return commit.apply(swap)
+        forget_readers()
         self.converter.before_commit(swap.request)
         try:
             took = commit.apply(swap)
@@ -370,6 +371,7 @@ class Engine:
         lead_latecomers(then, self.world, back, {id(write.do[1]) for write in swap.writes if write.do[0] is setattr})
         if swap.request is None:
             return commit.revert(swap, then)
+        forget_readers()  # what was learned is of the classes before the swap
         request, census = self.converter.back(swap.request), Census()
         self.converter.arm(request, then, census)
         census.frame(then)

@@ -6,15 +6,16 @@ dict itself stays. So the names that a class is known to set are read one by one
 inside of an object, tells whether these were all. Where that does not come out even, the dict is asked for after all.
 
 A value that the class has under the same name may be the class's and not the object's: then the dict is asked for, too.
-Fields of dataclasses are an exception, whose ``__init__`` has set them. (Where somebody deletes one, and sets another
-attribute that nobody knows to the very object that is the default of the first, that is taken for the first.)
+Fields of dataclasses are an exception, whose ``__init__`` has set them; not those that the class got later. (Where somebody
+deletes one, and sets another attribute that nobody knows to the very object that is the default of the first, that is taken
+for the first.)
 """
 
 from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from operator import is_
 from types import FunctionType, MemberDescriptorType
 from typing import Any
@@ -37,8 +38,8 @@ class Reader:
 
     __slots__ = ("_fields", "_further", "_known", "_stored", "cls", "get", "has_dict", "slots")
 
-    def __init__(self, cls: type, names: Iterable[str] = ()) -> None:
-        """Take a class, and further names that its objects may have."""
+    def __init__(self, cls: type, names: Iterable[str] = (), sure: Collection[str] | None = None) -> None:
+        """Take a class, further names that its objects may have, and those that it had whenever they were made; None for all."""
         self.cls = cls
         self.get = static_base(cls).__getattribute__
         self.has_dict = bool(cls.__dictoffset__)
@@ -48,7 +49,8 @@ class Reader:
         )  # fmt: skip
         # Names in the order in which the collector visits their values, and what the class has under them; the newest first.
         self._known: list[tuple[tuple[str, ...], list[tuple[str, Any]]]] = []
-        self._fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
+        fields = frozenset(getattr(cls, "__dataclass_fields__", ()))
+        self._fields = fields if sure is None else fields.intersection(sure)
         self._stored: tuple[str, ...] | None = None
         self._further = tuple(names)
 

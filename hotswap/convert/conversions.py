@@ -17,6 +17,7 @@ ends. So hooks that need each other's objects, or a lock of the program, cannot 
 
 from __future__ import annotations
 
+import gc
 import operator
 import sys
 import threading
@@ -31,6 +32,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import held_by_containers
 from hotswap.commit import Call, Write
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel, failed
@@ -97,6 +99,8 @@ class Conversions:
     epoch: dict[int, bool] = attrs.Factory(lambda: {0: True})  # holds the number of the present one; emptied by a commit
     _layouts: dict[type, Layout] = attrs.Factory(dict)
     _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
+    _sure: dict[type, frozenset[str]] = attrs.Factory(dict)  # those that the class had before each commit
+    _held: dict[type, set[int]] = attrs.Factory(dict)  # ids of objects without any field that containers of the program hold
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
     running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
@@ -123,8 +127,9 @@ class Conversions:
         """Before a commit: the barrier that it puts up lets nobody through until :meth:`settle`."""
         for cls in classes:
             self._layouts.pop(cls, None)
-            known = dict.fromkeys((*reader_of(cls).candidates(), *self._names.get(cls, ())))
-            self._names[cls] = tuple(known)
+            now = reader_of(cls).candidates()
+            self._names[cls] = tuple(dict.fromkeys((*now, *self._names.get(cls, ()))))
+            self._sure[cls] = self._sure.get(cls, frozenset(now)).intersection(now)
         self._routes = {}
         self._settled.clear()
         self._settler = get_ident()
@@ -169,7 +174,7 @@ class Conversions:
         The tables are exchanged and not emptied: who works one entry out just now from what was before puts it into the old
         table. And they are before the number is, so that who reads the new number finds the new tables.
         """
-        self._routes, self._layouts, self.quick, self._swept = {}, {}, {}, {}
+        self._routes, self._layouts, self.quick, self._swept, self._held = {}, {}, {}, {}, {}
         self._number += 1
         self.epoch.clear()
         self.epoch[self._number] = True
@@ -288,7 +293,7 @@ class Conversions:
             state, own = layout.read(item)
             if self.pending.get(key) is not entry:
                 return True  # what was read may be of two versions
-            if not state and route.has_fields and self._is_young(item):
+            if not state and route.has_fields and self._is_young(item, layout):
                 return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
             if own is not None and sys.getrefcount(own) > ALONE:
                 self._alone.setdefault(id(own), True)
@@ -454,14 +459,23 @@ class Conversions:
             tried += 1
         return tried
 
-    def _is_young(self, item: Any) -> bool:
-        """True while an object without any field may be one that is just being made."""
-        return time.perf_counter() - self.began.get(type(item), 0.0) < YOUNG
+    def _is_young(self, item: Any, layout: Layout) -> bool:
+        """True while an object without any field may be one that is just being made: nobody but a frame has it. A class that
+        does not upgrade its states may be put into containers before it gets one."""
+        cls = type(item)
+        if time.perf_counter() - self.began.get(cls, 0.0) >= YOUNG:
+            return False
+        if not layout.upgrades:
+            return True
+        if cls not in self._held:
+            bare = [each for each, _ in list(self.pending.values()) if type(each) is cls and len(gc.get_referents(each)) == 1]
+            self._held[cls] = held_by_containers(bare)
+        return id(item) not in self._held[cls]
 
     def _layout(self, cls: type) -> Layout:
         table = self._layouts
         lost = {name for leap in self.leaps.get(cls, ()) for name in leap.lost}
-        found = table[cls] = Layout(cls, self._names.get(cls, ()), lost)
+        found = table[cls] = Layout(cls, self._names.get(cls, ()), lost, self._sure.get(cls))
         return found
 
     def fail_hook(self, item: Any, key: int, entry: tuple[Any, int], route: Route, at: int, error: Exception) -> None:
@@ -577,6 +591,7 @@ class Conversions:
         self.quick.pop(cls, None)
         self._swept.pop(cls, None)
         self._names.pop(cls, None)
+        self._sure.pop(cls, None)
         self._layouts.pop(cls, None)
         if not self.leaps:
             self._shared.clear()

@@ -10,7 +10,7 @@ So the names that a class is known to have are read one by one, and the collecto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import GetSetDescriptorType
 from typing import Any, cast
 
@@ -52,10 +52,13 @@ class PlaceError(Exception):
 class Layout:
     """How the state of objects of one class is read and written."""
 
-    def __init__(self, cls: type, names: Iterable[str], hidden: Iterable[str] = ()) -> None:
-        """Take a class as it is now, the names that it knew before, and those of them that may stand in slots that it lost."""
+    def __init__(
+        self, cls: type, names: Iterable[str], hidden: Iterable[str] = (), sure: Collection[str] | None = None
+    ) -> None:  # fmt: skip
+        """Take a class as it is now, the names that it knew before, those of them that may stand in slots that it lost, and
+        those that it had at all times; None for all that it has now."""
         self.cls = cls
-        self.reader = Reader(cls, names)
+        self.reader = Reader(cls, names, sure)
         static = static_base(cls)
         # Those of the builtin that the class derives from: the interpreter lets no others by.
         self.set, self.delete = static.__setattr__, static.__delattr__

@@ -105,6 +105,8 @@ class _Planner:
         kept = {id(migration) for migration in same.values()}
         kept |= {id(m) for m in going for other in counting if other.frm == m.frm and other.target == m.target}
         self.gone = [m for m in going if id(m) not in kept]
+        for migration in counting:
+            self._check_replaced(migration, going)
         # What they did, to know them again: the code of a function that goes only says so.
         self.writes += [Write((setattr, m, "digest", digest(m)), (setattr, m, "digest", None)) for m in self.gone]
         for migration in counting:
@@ -163,6 +165,15 @@ class _Planner:
             later = [other.frm for other in self.added if other.target == migration.target and other.frm is not None]
             migration.frm = same.frm if same is not None and same.frm is not None else max([live, *(frm + 1 for frm in later)])
             migration.to = migration.frm + 1
+
+    def _check_replaced(self, migration: Migration, going: list[Migration]) -> None:
+        """A numbered migration in another place, which does something else, is not the one that has converted objects."""
+        ran = {id(step.migration) for row in list(LEAPS.values()) for leap in row for step in leap.steps}
+        for other in going:
+            is_step = other.target == migration.target and migration.frm == other.frm
+            if is_step and id(other) in ran and other.place != migration.place and not self._is_same(migration, other):
+                message = f"{migration.describe()} takes the place of {other.describe()}, by which objects were converted already"
+                self._hold("HS306", migration, message, "roll that swap back and save again, or let it lead on")
 
     def _twin(self, migration: Migration, same: Collection[Migration]) -> Migration | None:
         """Another migration that does what one without versions does, which may be the same in another place: its old place is

@@ -475,3 +475,54 @@ migrate("shop:Price", 2, steps=[convert("amount", lambda text: PREFIX + text, la
     assert price.amount == "pp1"
     program.engine.rollback()
     assert price.amount == 1 and not hasattr(shop, "decode")
+
+
+@pytest.mark.parametrize("when", ["eager", "on_access", "lazy"])
+def test_object_without_an_attribute_of_its_own(when: str, program: Program) -> None:
+    """A class that gives the default, and objects that only hold what differs."""
+    text = """
+{head}class Session:
+    timeout = {timeout}
+
+    def __init__(self, timeout=None):
+        if timeout is not None:
+            self.timeout = timeout
+"""
+    m = program.load("m", text.format(head="", timeout=30))
+    m.ALL = [m.Session(), m.Session(5), m.Session()]
+    m.ROW = {"in a row": (m.Session(),)}
+    bare, own, other = m.ALL
+    hook = f"""
+@migrate("m:Session", when="{when}")
+def up(state):
+    state.timeout = state.get("timeout", 30) * 1000
+"""
+    assert program.edit("m", text.format(head="from hotswap import migrate\n", timeout=30_000) + hook).applied
+    bare.timeout = 5000
+    assert (bare.timeout, own.timeout, other.timeout, m.ROW["in a row"][0].timeout) == (5000, 5000, 30_000, 30_000)
+
+
+def test_dataclass_whose_objects_hold_something_else_that_is_the_default(program: Program) -> None:
+    text = """
+from dataclasses import dataclass
+from hotswap import migrate
+from hotswap.migrations import add, rename
+
+@dataclass
+class Offer:
+    price: int
+"""
+    m = program.load("m", text)
+    offers = [m.Offer(n) for n in range(5)]
+    for offer in offers[:3]:
+        offer.seller = None
+    one = text + '    source: str | None = None\n\nmigrate("m:Offer", 1, steps=[add("source", "legacy")])\n'
+    assert program.edit("m", one).applied
+    assert [offer.source for offer in offers] == ["legacy"] * 5
+    for offer in offers:
+        offer.source = None
+    two = one.replace("source:", "origin:") + 'migrate("m:Offer", 2, steps=[rename("source", "origin")])\n'
+    assert program.edit("m", two).applied
+    assert [vars(offer) for offer in offers[2:4]] == [{"price": 2, "seller": None, "origin": None}, {"price": 3, "origin": None}]
+    program.engine.rollback()
+    assert [vars(offer) for offer in offers[2:4]] == [{"price": 2, "seller": None, "source": None}, {"price": 3, "source": None}]

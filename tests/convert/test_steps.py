@@ -485,3 +485,20 @@ def test_old_text_again_after_rollbacks(program: Program) -> None:
         program.engine.rollback()
         program.engine.rollback()
         assert box.show() == 1
+
+
+def test_numbered_migration_of_another_file_is_not_the_one_that_ran(program: Program) -> None:
+    """Two branches, each with its migration from version 1."""
+    m = program.load("m", FIRST)
+    program.load("a", "")
+    program.load("b", "")
+    box = m.Box()
+    migration = "from hotswap import migrate\n" + hook("up", *TENFOLD, options=", 1")
+    assert program.save(m=text(2), a=migration).applied and box.show() == (10, 2)
+    other = migration.replace("10", "1000")
+    report = program.save(m=text(3), a=None, b=other)
+    assert not report.applied and codes(report) == {"HS306"} and "takes the place of" in str(report)
+    assert box.show() == (10, 2)
+    program.engine.rollback()
+    assert program.save(m=text(3), b=other).applied and box.show() == (1000, 3)
+    assert program.save(m=text(4), b=other.replace("1000", "2000")).applied and box.show() == (1000, 4)  # the same, mended
