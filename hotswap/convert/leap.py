@@ -91,6 +91,7 @@ class Leap:
     Attributes:
         steps: base classes first.
         fills: the defaults of fields that the class gains.
+        lacking: the defaults of fields that it had, for objects that lack one: they were unpickled from before that came.
         required: fields that it gains and that have no default; the hooks have to set them.
         added: all that it gains.
         gone: fields that it loses.
@@ -106,6 +107,7 @@ class Leap:
 
     steps: tuple[Step, ...]
     fills: Mapping[str, Fill] = attrs.Factory(dict)
+    lacking: Mapping[str, Fill] = attrs.Factory(dict)
     required: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
@@ -160,6 +162,7 @@ class Leap:
         if self.undoes is not None:
             self._run_back(state, self.undoes, item)
             return
+        fill(state, self.lacking)
         for hook, step, text in self.hooks():
             call(hook, state, step, text)
         self.fill(state)
@@ -183,7 +186,7 @@ class Leap:
 
     def fill(self, state: State) -> None:
         """After the hooks: new fields get their defaults."""
-        _fill(state, self.fills)
+        fill(state, self.fills)
 
     def finish(self, state: State) -> None:
         """After that: what the class lost goes, and what it needs has to be there."""
@@ -199,7 +202,7 @@ class Leap:
         self.take_back(state)
         for name in forth.added & state.keys():
             del state[name]
-        _fill(state, forth.returns)
+        fill(state, forth.returns)
 
     def take_back(self, state: State, count: int | None = None) -> None:
         """Call the ways back of the first hooks of the leap, or of all of them, the last one first."""
@@ -221,10 +224,11 @@ class Leap:
                     sys.excepthook(*sys.exc_info())
 
 
-def _fill(state: State, fills: Mapping[str, Fill]) -> None:
-    for name, fill in fills.items():
+def fill(state: State, fills: Mapping[str, Fill]) -> None:
+    """Give a state the fields that it lacks."""
+    for name, each in fills.items():
         if name not in state:
-            state[name] = fill.give()
+            state[name] = each.give()
 
 
 def call(hook: Hook, state: State, step: Step, text: str = "", *, is_forth: bool = True) -> None:

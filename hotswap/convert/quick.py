@@ -35,7 +35,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         number: of the epoch; after it the hooks are others.
         after: the names that one of them had when its hooks had run.
     """
-    layout = route.layout
+    layout, leap = route.layout, route.leaps[0]
     if (reading := layout.reader.reading("return False")) is None or not reading[0]:
         return None  # an object without any field may be one that is just being made
     names, lines, space = reading
@@ -46,7 +46,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         "unsettled": own.unsettled, "unmade": own.unmade, "progress": own.progress, "clashes": own.clashes,
         "fail": own.fail_hook, "finish": finish, "own": own, "route": route, "make": State,
         "flat": layout.flat, "put": layout.set, "put_back": own.put_back, "delete": layout.delete,
-        "hooks": route.hooks, "fills": dict(route.fills),
+        "hooks": route.hooks, "fills": leap.fills, "lacking": leap.lacking,
     }  # fmt: skip
     space |= {f"hook{at}": hook for at, (hook, _, _) in enumerate(route.hooks)}
     new = [name for name in after if name not in names]
@@ -64,11 +64,12 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         " if pending.get(key) is not entry: return False",  # what was read may be of two versions
         " state = make()",
         *(f" state[{name!r}] = {value}" for name, value in zip(names, values, strict=True)),
+        *(f" state[{name!r}] = lacking[{name!r}].give()" for name in leap.lacking if name not in names),
         " running[thread] = (item, None)",
         " at = 0",
         " try:",
         *(f"  at = {at}; hook{at}(state)" for at in range(len(route.hooks))),
-        *(f"  if {name!r} not in state: state[{name!r}] = fills[{name!r}].give()" for name, _ in route.fills),
+        *(f"  if {name!r} not in state: state[{name!r}] = fills[{name!r}].give()" for name in leap.fills),
         " except Exception as error:",
         "  fail(item, key, entry, route, at, error)",
         "  return False",

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from hotswap.convert.copies import Copies
-from hotswap.convert.leap import Fill, Leap, Step, call, cancel, failed
+from hotswap.convert.leap import Leap, Step, call, cancel, failed, fill
 from hotswap.convert.state import Layout, State
 from hotswap.migrations import Hook, When
 
@@ -31,7 +31,6 @@ class Route:
     leaps: list[Leap]
     layout: Layout
     hooks: tuple[tuple[Hook, Step, str], ...] | None
-    fills: tuple[tuple[str, Fill], ...]
     looks_at: tuple[str, ...]
     is_once: bool
     tells: bool
@@ -46,7 +45,6 @@ class Route:
             leaps=leaps,
             layout=layout,
             hooks=tuple(leaps[0].hooks()) if is_simple else None,
-            fills=tuple(leaps[0].fills.items()) if is_simple else (),
             looks_at=(*leaps[0].gone, *leaps[0].required) if is_simple else (),
             is_once=is_once,
             tells=is_once or any(leap.undoes or step.migration.after for leap in leaps for step in leap.steps),
@@ -58,14 +56,13 @@ class Route:
         """The same as :meth:`Leap.run`, for the common case: what it costs is paid for each object."""
         assert self.hooks is not None
         leap = self.leaps[0]
+        fill(state, leap.lacking)
         try:
             for hook, step, text in self.hooks:  # noqa: B007 - the failing ones are told
                 hook(state)
         except Exception as error:
             raise failed(step, text, error) from error
-        for name, fill in self.fills:
-            if name not in state:
-                state[name] = fill.give()
+        fill(state, leap.fills)
         if not self.is_finished(state):
             leap.finish(state)
 
@@ -125,6 +122,7 @@ class Progress:
         self.at = row.index(leap)
         if not self.hooks:
             self.before = dict(self.state)
+            fill(self.state, leap.lacking)
         for hook, step, text in list(leap.hooks())[self.hooks :]:
             if leap.is_once:
                 self._attempt(hook, step, text)

@@ -350,6 +350,7 @@ class _Planner:
         again = row[-1] if row and row[-1].undoes is not None and self._redoes(row[-1].undoes, steps) else None
         return Leap(
             steps=tuple(step for base in reversed(cls.__mro__) for step in steps.get(base, ())),
+            lacking={name: fill_of(field) for name, field in old.fields.items() if field.is_safe and name in _declared(cls)},
             fills={name: fill_of(attrs.evolve(field, default=self.resolve(field.default))) for name, field in safe.items()},
             required=frozenset(required),
             added=frozenset(added),
@@ -407,6 +408,11 @@ class _Planner:
         self.findings.append(Finding(
             code=code, severity=Severity.HELD, message=message, file=migration.file, line=migration.line, next_step=step
         ))  # fmt: skip
+
+
+def _declared(cls: type) -> set[str]:
+    """The fields of a dataclass or an attrs class."""
+    return {*getattr(cls, "__dataclass_fields__", ()), *(field.name for field in getattr(cls, "__attrs_attrs__", ()))}
 
 
 def _unfinished(migration: Migration) -> str | None:

@@ -412,3 +412,16 @@ def test_row_that_has_the_fields_of_now_may_be_of_any_version(program: Program) 
     assert "version=" in run_script(program.directory, script.format({"n": 300, "unit": "c"}))
     known = script.replace("m.C)", "m.C, version=2)").format({"n": 300, "unit": "c"})
     assert run_script(program.directory, known) == "{'n': 300, 'unit': 'c'}\n"
+
+
+def test_object_that_lacks_a_field_that_came_by_itself(program: Program) -> None:
+    """Unpickled from before the field, and converted by a migration that renames it."""
+    head = "from dataclasses import dataclass\nfrom hotswap import migrate\nfrom hotswap.migrations import rename\n"
+    text = head + "@dataclass\nclass Offer:\n    price: int\n"
+    m = program.load("m", text)
+    blob = pickle.dumps(m.Offer(9))
+    assert program.edit("m", text + "    source: str | None = None\n").applied
+    late = pickle.loads(blob)
+    renamed = text + "    origin: str | None = None\n\nmigrate('m:Offer', steps=[rename('source', 'origin')])\n"
+    assert program.edit("m", renamed).applied
+    assert vars(late) == vars(pickle.loads(blob)) == {"price": 9, "origin": None}
