@@ -293,8 +293,12 @@ class Conversions:
             state, own = layout.read(item)
             if self.pending.get(key) is not entry:
                 return True  # what was read may be of two versions
-            if not state and route.has_fields and self._is_young(item, layout):
-                return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+            if not state and route.has_fields:
+                if self._is_young(item, layout):
+                    return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+                state, own = layout.read(item)  # that may have come while this was found out
+                if self.pending.get(key) is not entry:
+                    return True
             if own is not None and sys.getrefcount(own) > ALONE:
                 self._alone.setdefault(id(own), True)
                 row = self.leaps[type(item)]

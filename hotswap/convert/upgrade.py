@@ -87,15 +87,18 @@ def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
 
 def _go_back(cls: type, state: State, stamp: dict[str, Any]) -> None:
     """A state of a swap that was taken back is brought to what was before it."""
+    by = stamp.pop(BY, {})
     undone = {each.undoes.token: each for each in UNDONE.get(cls, ()) if each.undoes is not None}
-    back = undone.get(stamp.get(SWAP, ""))
+    swap = stamp.pop(SWAP, "")
+    back = undone.get(swap)
+    if back is None and all(leap.token != swap for leap in LEAPS.get(cls, ())):
+        _check_numbers(stamp, by)
     while back is not None and back.undoes is not None:
         back.run(state, None)
         for step in reversed(back.steps):
             stamp[next((each for each in REGISTRY.names_of(name_of(step.cls)) if each in stamp), name_of(step.cls))] = step.frm
         previous = back.undoes.previous
         back = undone.get(previous.token) if previous is not None else None
-    _check_numbers(stamp)
     for name, version in stamp.items():
         base = next((each for each in cls.__mro__ if name in REGISTRY.names_of(name_of(each))), None)
         if base is not None and version > version_of_class(base):
@@ -126,9 +129,8 @@ def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> lis
     return found
 
 
-def _check_numbers(stamp: dict[str, Any]) -> None:
-    """A migration without numbers may lead to another version in another process, or after the texts have changed."""
-    by = stamp.pop(BY, {})
+def _check_numbers(stamp: Mapping[str, Any], by: Mapping[str, str]) -> None:
+    """A migration without numbers may lead to another version than in the process that wrote a state."""
     for name, hook in by.items():
         step = REGISTRY.of(name).get(stamp[name] - 1)
         if step is not None and step.name != hook and not step.is_numbered:
