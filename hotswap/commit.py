@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import gc
 import operator
+import sys
 import time
+import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import chain, groupby, starmap
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -146,15 +149,17 @@ def _run(writes: list[Write]) -> float:
     written = {id(call[1]): call[1] for call in calls if call[0] is setattr and type(call[1]) is FunctionType}
     calls += renumber(written.values())
     rows, rest = _in_rows(calls)
+    silence, speak = _silent_about_kinds(calls)
     enabled = gc.isenabled()
     gc.disable()
     start = time.perf_counter()
     try:
-        deque(rows, maxlen=0)
+        deque(chain(silence, rows, speak), maxlen=0)
     except BaseException as error:
         # What was made before the failure is taken back in order.
         made = min(len(calls) - sum(map(operator.length_hint, rest)) - 1, len(writes))
-        deque(starmap(operator.call, [w.undo for w in reversed(writes[:made])]), maxlen=0)
+        undo = starmap(operator.call, [w.undo for w in reversed(writes[:made])])
+        deque(chain(undo, speak), maxlen=0)
         failed = writes[min(made, len(writes) - 1)]
         raise WriteError(failed.what or getattr(failed.do[0], "__qualname__", "a write")) from error
     finally:
@@ -162,6 +167,23 @@ def _run(writes: list[Write]) -> float:
         if enabled:
             gc.enable()
     return took
+
+
+_KIND = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+_SILENCE = ("ignore", None, DeprecationWarning, None, 0)  # as the entries of warnings.filters are
+
+
+def _silent_about_kinds(calls: Sequence[Call]) -> tuple[Iterator[Any], Iterator[Any]]:
+    """What lets functions become generators and the like without a word, and what ends that.
+
+    CPython 3.13 and newer warn of it. A filter of the program would run code inside of the commit, or make a failure of it.
+    """
+    codes = [call[1:] for call in calls if call[0] is setattr and call[2] == "__code__"] if sys.version_info >= (3, 13) else []
+    if all(function.__code__.co_flags & _KIND == code.co_flags & _KIND for function, _, code in codes):
+        return iter(()), iter(())
+    # The list is asked for inside of the instant: another thread may exchange it until then, with catch_warnings.
+    filters = [map(getattr, [warnings], ["filters"]) for _ in range(2)]
+    return map(list.insert, filters[0], [0], [_SILENCE]), map(list.remove, filters[1], [_SILENCE])
 
 
 def _in_rows(calls: Sequence[Call]) -> tuple[Iterator[Any], list[Iterator[Any]]]:

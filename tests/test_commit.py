@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from types import FunctionType
+import warnings
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
@@ -50,3 +51,30 @@ def test_a_write_that_fails_leaves_nothing_half_done(place: int, way: Any) -> No
     with pytest.raises(WriteError, match="the broken one"):
         way(swap)
     assert ([f() for f in functions], table, calls) == before
+
+
+_KINDS = "def f():\n    pass\ndef f():\n    yield\nasync def f():\n    pass\nasync def f():\n    yield\n"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_functions_of_another_kind_give_no_warning(fails: bool) -> None:
+    """Forward and backward, also where a write fails and where the program makes errors of warnings (CPython 3.13 warns)."""
+    codes = [code for code in compile(_KINDS, "kinds.py", "exec").co_consts if type(code) is CodeType]
+    functions = [FunctionType(code, {}) for code in codes]
+    broken: dict[str, int] = {}
+    swap = Swap()
+    swap.add(*(set_function(f, "__code__", code) for f, code in zip(functions, codes[1:] + codes[:1], strict=True)))
+    if fails:
+        swap.add(Write((dict.__delitem__, broken, "x"), (dict.__delitem__, broken, "x")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        if fails:
+            with pytest.raises(WriteError):
+                apply(swap)
+        else:
+            apply(swap)
+            assert [f.__code__ for f in functions] == codes[1:] + codes[:1]
+            revert(swap)
+        assert [f.__code__ for f in functions] == codes
+        assert warnings.filters == before

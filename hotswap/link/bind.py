@@ -50,7 +50,7 @@ from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
 from hotswap.link.order import follow_text
-from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, take_over
+from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, settle_kinds, take_over
 from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import make_views, prepare_shapes
@@ -197,6 +197,7 @@ class _Linker:
     def _finish_functions(self) -> None:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
+        settle_kinds(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
         self.left.note()
 

@@ -18,7 +18,7 @@ from typing import Any
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
 from hotswap.fingerprint import same_value
 from hotswap.link.attributes import merged_defaults, write_attributes
-from hotswap.link.trampoline import PARAMETER, target_of, trampoline_code
+from hotswap.link.trampoline import PARAMETER, Target, flag_of, kind_of, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
 
@@ -188,8 +188,8 @@ def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str)
         for held in swap.trampolines:  # who was led to this function is led on directly: a chain would grow with each swap
             if held is not old and target_of(held).__wrapped__ is old:  # type: ignore[union-attr]
                 _point(swap, held, target)
-        code, handle = trampoline_code(old, target)
-        swap.add(set_function(old, "__code__", code), set_function(old, "__kwdefaults__", {PARAMETER: handle}))
+        code = trampoline_code(old, kind_of(target))
+        swap.add(set_function(old, "__code__", code), set_function(old, "__kwdefaults__", {PARAMETER: Target(target)}))
         _mark(swap, old, target)
     swap.redirects.append(Redirect(module=module, qualname=qualname, mechanism=Mechanism.TRAMPOLINE))
 
@@ -205,3 +205,24 @@ def _mark(swap: Swap, function: FunctionType, target: Any) -> None:
     """Let ``inspect.signature`` see what a trampoline leads to; kept up to date, or what was led to before could never die."""
     if callable(target):
         swap.add(*write_attributes(function, {"__wrapped__": target}))
+
+
+def settle_kinds(swap: Swap) -> None:
+    """Make each trampoline one of the kind of what it will lead to: a target may have got other code, or be another one.
+    Last of all, when the code of everything is prepared."""
+    coming: dict[int, CodeType] = {}
+    handles = {id(function): (function, target_of(function)) for function in swap.trampolines}
+    targets: dict[int, Any] = {}
+    for call in (write.do for write in swap.writes if write.do[0] is setattr):
+        match call[1:]:
+            case (item, "__code__", code):
+                coming[id(item)] = code
+            case (item, "__kwdefaults__", defaults):
+                handles[id(item)] = (item, (defaults or {}).get(PARAMETER))
+            case (item, "__wrapped__", target):
+                targets[id(item)] = target
+    for function, handle in handles.values():
+        if handle is not None:
+            kind = kind_of(targets.get(id(handle), handle), coming)
+            if flag_of(coming.get(id(function), function.__code__)) != kind:
+                swap.add(set_function(function, "__code__", trampoline_code(function, kind)))

@@ -1,22 +1,32 @@
-"""Code that leads a call of an old function on to another callable, keeping the old function's kind.
+"""Code that leads a call of an old function on to another callable, and is of the kind of that.
 
 The target sits in a wrapt proxy, the default of a keyword-only parameter, so that a later swap can re-point it; among
-the constants of the code the collector would not see it, and a cycle through it would never be freed. Coroutine functions
-stay coroutine functions, generator functions generator functions: ``inspect`` and schedulers ask.
+the constants of the code the collector would not see it, and a cycle through it would never be freed. What leads to a
+coroutine function is one, what leads to a generator function is one of those: ``inspect`` and schedulers ask.
 """
 
 from __future__ import annotations
 
-import inspect
-from types import CodeType, FunctionType
+import functools
+from collections.abc import Mapping
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import CodeType, FunctionType, MappingProxyType, MethodType
 from typing import Any, cast
 
 import wrapt
 
 from hotswap.errors import RemovedError
+from hotswap.kinds import PROXY, is_a
 
 #: The keyword-only parameter that holds the target.
 PARAMETER = "__hotswap_target__"
+
+
+_KINDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+
+
+def flag_of(code: CodeType) -> int:
+    return code.co_flags & _KINDS
 
 
 class Target(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
@@ -41,42 +51,56 @@ def _generator(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
 
 async def _async_generator(*args: Any, __hotswap_target__: Any, **kwargs: Any) -> Any:
     found = __hotswap_target__(*args, **kwargs)
+    step, value = found.asend, None
     try:
-        sent = None
         while True:
             try:
-                item = await found.asend(sent)
+                item = await step(value)
             except StopAsyncIteration:
                 return
             try:
-                sent = yield item
+                step, value = found.asend, (yield item)
             except GeneratorExit:
                 raise
             except BaseException as error:  # noqa: BLE001 - thrown in, to be thrown on
-                item = await found.athrow(error)
-                sent = yield item
+                step, value = found.athrow, error
     finally:
         await found.aclose()
 
 
-def trampoline_code(function: FunctionType, target: Any) -> tuple[CodeType, Target]:
-    """Code for ``function`` that calls ``target``; it keeps the free variables that the function holds.
+#: The code of a trampoline by the kind of what it leads to.
+_TEMPLATES = {flag_of(f.__code__): f.__code__ for f in (_plain, _coroutine, _generator, _async_generator)}
 
-    The kind of the old function is kept only where the new one is of the same kind: a caller that awaited goes on
-    awaiting, and after an edit from plain to coroutine function the caller gets what the new text gives.
+
+def trampoline_code(function: FunctionType, kind: int) -> CodeType:
+    """Code for ``function`` that calls its target; it keeps the free variables that the function holds.
+
+    Args:
+        kind: that of the target, see :func:`kind_of`: who asks and who awaits gets what the new text gives.
     """
-    kind = _kind(function) if _kind(function) == _kind(target) else "plain"
-    template = {"plain": _plain, "coroutine": _coroutine, "generator": _generator, "async generator": _async_generator}[kind]
-    handle = Target(target)
-    code = template.__code__
-    return (
-        code.replace(
-            co_freevars=function.__code__.co_freevars,
-            co_name=function.__code__.co_name,
-            co_qualname=function.__code__.co_qualname,
-        ),
-        handle,
+    return _TEMPLATES[kind].replace(
+        co_freevars=function.__code__.co_freevars,
+        co_name=function.__code__.co_name,
+        co_qualname=function.__code__.co_qualname,
     )
+
+
+def kind_of(target: Any, coming: Mapping[int, CodeType] = MappingProxyType({})) -> int:
+    """The flag of a function that gives a coroutine, a generator or an async generator; 0 for any other callable.
+
+    Args:
+        coming: the code that functions will have, by their id.
+    """
+    while not is_a(target, FunctionType):
+        if is_a(target, functools.partial):
+            target = target.func
+        elif is_a(target, MethodType):
+            target = target.__func__
+        elif is_a(target, PROXY):
+            target = target.__wrapped__
+        else:
+            return 0
+    return flag_of(coming.get(id(target), target.__code__))
 
 
 def target_of(function: FunctionType) -> Target | None:
@@ -93,10 +117,3 @@ def removed_stub(module: str, qualname: str) -> FunctionType:
 
     return cast(FunctionType, removed)
 
-
-def _kind(function: Any) -> str:
-    if inspect.iscoroutinefunction(function):
-        return "coroutine"
-    if inspect.isasyncgenfunction(function):
-        return "async generator"
-    return "generator" if inspect.isgeneratorfunction(function) else "plain"
