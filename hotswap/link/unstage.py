@@ -221,10 +221,17 @@ def _pair_functions(staging: Staging, heap: Heap, twins: Twins) -> None:
             twins.lasting.add(id(live))
             if places.get(id(staged)) is live:
                 twins.rounds.add(id(live))
-        elif "<locals>" in staged.__code__.co_qualname and id(staged) in staging.clones:
-            twins.put(*staging.clones[id(staged)])  # made by a call, as wrappers are: there is no definition to find it by
+        elif id(staged) in staging.clones and _has_no_definition(staging, heap, staged):
+            twins.put(*staging.clones[id(staged)])
         else:
             _copy(staging, twins, name, staged)
+
+
+def _has_no_definition(staging: Staging, heap: Heap, clone: FunctionType) -> bool:
+    """True for a function by whose definition its live twin is not found: made by a call, as wrappers are, or in a file that
+    is only read."""
+    _, live = staging.clones[id(clone)]
+    return "<locals>" in clone.__code__.co_qualname or not heap.of(live.__code__)
 
 
 def _pair_loops(
