@@ -273,9 +273,10 @@ def has_plain_state(kind: type) -> bool:
     """True for a class of which all instances are a dict and slots, with nothing else in them that C code knows."""
     size, word = object.__basicsize__, struct.calcsize("P")
     for cls in kind.__mro__[:-1]:
-        if not cls.__flags__ & (1 << 9):  # made by C code
+        members = sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
+        if not cls.__flags__ & (1 << 9) or (members and "__slots__" not in cls.__dict__):  # made by C code, as partial is
             return False
-        size += word * sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
+        size += word * members
     size += word * sum(type(item) is types.MemberDescriptorType for item in hidden_slots(kind).values())
     return kind.__basicsize__ == size + word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
 

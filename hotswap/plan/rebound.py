@@ -9,6 +9,7 @@ is led to another function or class: then all who read the name read something e
     a statement          an import                            another object, unless the definition went where it is from
     an alias of a class  an alias of another class            another object
     a star import        a star import of another module      another object
+    a function           one in a cache, or the reverse       another object: the cache is none that a function can be
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
+from hotswap.plan.bindings import dotted
 from hotswap.plan.diff import UnitDiff
 from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.trees import dump
 from hotswap.plan.units import Unit, UnitKind
 
 #: What a name stands for: a symbol of a managed module, or the dotted name of something else.
 Target = Symbol | str
 
+_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 _ALIASES = (ast.Name, ast.Attribute, ast.IfExp, ast.BoolOp, ast.Subscript)
 
 
@@ -38,7 +42,9 @@ def find_rebound(before: Graph, after: Graph, diffs: Mapping[str, UnitDiff]) -> 
             old, new = _target(before, module, name), _target(after, module, name)
             if old != new and not _has_moved(before, after, diffs, old, new):
                 found.add((module, name))
-        found |= {(module, name) for old, new in diff.changed for name in new.names if _is_other_alias(after, module, old, new)}
+        for was, now in diff.changed:
+            if _is_other_alias(after, module, was, now) or _cache(before, module, was) != _cache(after, module, now):
+                found |= {(module, name) for name in now.names}
     return found
 
 
@@ -90,6 +96,15 @@ def _is_other_alias(graph: Graph, module: str, old: Unit, new: Unit) -> bool:
         and isinstance(values[1], _ALIASES)
         and any(graph.kind_of((module, name)) in ("class", "function") for name in new.names)
     )
+
+
+def _cache(graph: Graph, module: str, unit: Unit) -> str:
+    """The decorator that puts a function into a cache, with its arguments; empty for none."""
+    if not isinstance(unit.node, (ast.FunctionDef, ast.AsyncFunctionDef)) or not unit.node.decorator_list:
+        return ""
+    outermost = unit.node.decorator_list[0]
+    chain = dotted(outermost.func if isinstance(outermost, ast.Call) else outermost)
+    return dump(outermost) if chain is not None and graph.foreign(module, chain) in _CACHES else ""
 
 
 class Hops:
