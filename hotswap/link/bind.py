@@ -50,7 +50,7 @@ from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
 from hotswap.link.order import follow_text
-from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, settle_kinds, take_over
+from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, repoint_partial, settle_trampolines, take_over
 from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import make_views, prepare_shapes
@@ -197,7 +197,7 @@ class _Linker:
     def _finish_functions(self) -> None:
         self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
         rewrap_bound(self.swap)
-        settle_kinds(self.swap)
+        settle_trampolines(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})
         self.left.note()
 
@@ -484,7 +484,8 @@ class _Linker:
     def _is_data(self, value: Any) -> bool:
         if is_a(value, (type, ModuleType, FunctionType)) or is_handle(value):
             return False
-        return value is not MISSING and (not callable(value) or self.world.is_managed(type(value)))
+        is_state = not callable(value) or type(value) is functools.partial or self.world.is_managed(type(value))
+        return value is not MISSING and is_state
 
     def _pair_value(self, module: str, name: str, new: Any, counts: bool) -> None:
         """Let the live object of a name stand for the new one.
@@ -497,9 +498,12 @@ class _Linker:
             return
         if any(home_of(item, self.world.is_managed) not in ("", f"{module}.{name}") for item in (live, new)):
             return  # it is another name's
+        partials = [type(item) is functools.partial for item in (live, new)]
+        if any(partials) and not all(partials):
+            return
         if not counts:
             self.twins.put(new, live)
-        elif self.merger.keeps(live, self._base(module).get(name), new):
+        elif all(partials) or self.merger.keeps(live, self._base(module).get(name), new):
             self.twins.put(new, live)
             self.fresh[module, name] = new
 
@@ -829,12 +833,8 @@ class _Linker:
         return handle
 
     def _repoint_partial(self, module: str, name: str, live: Any, new: Any) -> Any:
-        state = (live.func, live.args, live.keywords, live.__dict__ or None)
-        fresh = (new.func, new.args, new.keywords, new.__dict__ or None)
-        if state[0] is fresh[0] and same_value(state[1:3], fresh[1:3]):
-            return live
-        self.swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
-        self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
+        if repoint_partial(self.swap, live, new):
+            self.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.JUMP))
         return live
 
     def _lead_partial(self, module: str, name: str, live: Any, new: Any) -> Any:

@@ -35,7 +35,7 @@ from hotswap.link.handles import needs_handle
 from hotswap.link.left import left_finding
 from hotswap.link.names import kind_of_method
 from hotswap.link.order import put_in_order
-from hotswap.link.redirect import lead, redirect
+from hotswap.link.redirect import lead, redirect, repoint_partial
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
@@ -234,6 +234,12 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
             swap.add(set_class(live, name, new))
         elif not redirect(swap, old, new, pair.module, f"{pair.path}.{name}"):
             swap.add(set_class(live, name, new))
+    elif type(old) is type(new) is functools.partial:
+        if not is_borrowed(pair, name, old):
+            repoint_partial(swap, old, new)
+        elif not same_value((old.func, old.args, old.keywords), (new.func, new.args, new.keywords)):
+            _let_go(swap, pair, name, old)
+            swap.add(set_class(live, name, new))
     elif (is_a(old, type) and is_a(new, type)) or (needs_handle(old) and old != new):
         swap.findings.append(left_finding(old, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
         swap.add(set_class(live, name, new))
@@ -312,6 +318,9 @@ def _lead_past_object(swap: Swap, pair: ClassPair, name: str, old: FunctionType,
 def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) -> Any:
     """A function held from inside an old wrapper follows to what the attribute is now; gives what the attribute is set to."""
     mine, theirs = _inner_function(old), _inner_function(new)
+    if _holds_own_partial(pair, name, old) and type(new) is type(old) and type(new.__func__) is functools.partial:
+        repoint_partial(swap, old.__func__, new.__func__)
+        return old
     if mine is None:
         _let_go(swap, pair, name, old)
     elif theirs is None or (mine is not theirs and not is_a(new, property) and kind_of_method(old) is not kind_of_method(new)):
@@ -323,6 +332,11 @@ def _lead_wrapped(swap: Swap, pair: ClassPair, name: str, old: Any, new: Any) ->
         if jumped and type(new) in (staticmethod, classmethod):
             return _around(mine, new)  # it is as the new one then, and the next swap leads on whoever holds it
     return new
+
+
+def _holds_own_partial(pair: ClassPair, name: str, method: Any) -> bool:
+    inner = method.__func__ if is_a(method, (staticmethod, classmethod)) else None
+    return type(inner) is functools.partial and not is_borrowed(pair, name, inner)
 
 
 def _lead_by_name(swap: Swap, pair: ClassPair, name: str, function: Any, old: Any) -> None:

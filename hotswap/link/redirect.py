@@ -18,6 +18,7 @@ from typing import Any
 from hotswap.commit import MISSING, Swap, Write, set_cell, set_function
 from hotswap.fingerprint import same_value
 from hotswap.link.attributes import merged_defaults, write_attributes
+from hotswap.link.holders import own_attribute
 from hotswap.link.trampoline import PARAMETER, Target, flag_of, kind_of, target_of, trampoline_code
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 
@@ -207,22 +208,42 @@ def _mark(swap: Swap, function: FunctionType, target: Any) -> None:
         swap.add(*write_attributes(function, {"__wrapped__": target}))
 
 
-def settle_kinds(swap: Swap) -> None:
-    """Make each trampoline one of the kind of what it will lead to: a target may have got other code, or be another one.
-    Last of all, when the code of everything is prepared."""
-    coming: dict[int, CodeType] = {}
-    handles = {id(function): (function, target_of(function)) for function in swap.trampolines}
-    targets: dict[int, Any] = {}
+def repoint_partial(swap: Swap, live: Any, new: Any) -> bool:
+    """Let a live partial call what a new one calls, with its arguments; False where it does."""
+    state, fresh = ((each.func, each.args, each.keywords, each.__dict__ or None) for each in (live, new))
+    if state[0] is fresh[0] and same_value(state[1:3], fresh[1:3]):
+        return False
+    swap.add(Write((live.__setstate__, fresh), (live.__setstate__, state)))
+    return True
+
+
+def settle_trampolines(swap: Swap) -> None:
+    """Make each trampoline of the kind of what it will lead to, and of its name: a target may have got other code, or be
+    another one. Last of all, when all functions are prepared."""
+    coming: dict[tuple[int, str], Any] = {}
     for call in (write.do for write in swap.writes if write.do[0] is setattr):
-        match call[1:]:
-            case (item, "__code__", code):
-                coming[id(item)] = code
-            case (item, "__kwdefaults__", defaults):
-                handles[id(item)] = (item, (defaults or {}).get(PARAMETER))
-            case (item, "__wrapped__", target):
-                targets[id(item)] = target
-    for function, handle in handles.values():
-        if handle is not None:
-            kind = kind_of(targets.get(id(handle), handle), coming)
-            if flag_of(coming.get(id(function), function.__code__)) != kind:
-                swap.add(set_function(function, "__code__", trampoline_code(function, kind)))
+        coming[id(call[1]), call[2]] = call[3]
+    made = [write.do[1] for write in swap.writes if write.do[0] is setattr and write.do[2] == "__kwdefaults__"]
+    for function in {id(item): item for item in (*swap.trampolines, *made)}.values():
+        defaults = coming.get((id(function), "__kwdefaults__"), function.__kwdefaults__)
+        if (handle := (defaults or {}).get(PARAMETER)) is None:
+            continue
+        target = coming.get((id(handle), "__wrapped__"), handle.__wrapped__)
+        kind = kind_of(target, lambda item: coming.get((id(item), "__code__"), item.__code__))
+        if flag_of(coming.get((id(function), "__code__"), function.__code__)) != kind:
+            swap.add(set_function(function, "__code__", trampoline_code(function, kind)))
+        if defaults is not function.__kwdefaults__ or (id(handle), "__wrapped__") in coming:
+            for name, value in _shown_by(target).items():
+                if not same_value(getattr(function, name), new := coming.get((id(target), name), value)):
+                    swap.add(set_function(function, name, new))
+
+
+_SHOWN = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
+
+
+def _shown_by(target: Any) -> dict[str, Any]:
+    """What a callable shows of itself as a function does; nothing for what is written for the trampoline alone."""
+    if type(target) is FunctionType:
+        is_own = str(target.__globals__.get("__name__")).startswith("hotswap.")
+        return {} if is_own else {name: getattr(target, name) for name in _SHOWN}
+    return {name: held for name in _SHOWN if (held := own_attribute(target, name)) is not MISSING}

@@ -8,9 +8,9 @@ coroutine function is one, what leads to a generator function is one of those: `
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from types import CodeType, FunctionType, MappingProxyType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, cast
 
 import wrapt
@@ -85,11 +85,11 @@ def trampoline_code(function: FunctionType, kind: int) -> CodeType:
     )
 
 
-def kind_of(target: Any, coming: Mapping[int, CodeType] = MappingProxyType({})) -> int:
+def kind_of(target: Any, code_of: Callable[[FunctionType], CodeType] = lambda function: function.__code__) -> int:
     """The flag of a function that gives a coroutine, a generator or an async generator; 0 for any other callable.
 
     Args:
-        coming: the code that functions will have, by their id.
+        code_of: gives the code that a function will have.
     """
     while not is_a(target, FunctionType):
         if is_a(target, functools.partial):
@@ -100,7 +100,7 @@ def kind_of(target: Any, coming: Mapping[int, CodeType] = MappingProxyType({})) 
             target = target.__wrapped__
         else:
             return 0
-    return flag_of(coming.get(id(target), target.__code__))
+    return flag_of(code_of(target))
 
 
 def target_of(function: FunctionType) -> Target | None:
