@@ -3,25 +3,28 @@
     same name, one on each side        pair (a lambda only in the same role)
     same name, several                 pair equal content first, then equal roles, then in order if the counts agree
     same name and role, counts differ  ambiguous
+    one for several equal lambdas      ambiguous, unless it is one for the same ones in the other text
     only in the old text               removed, unless an added one has equal content: renamed
     only in the new text               added
 
 The role of a definition is what it is written for: its decorators (``@total.setter``, ``@show.register(int)``), and
-for a lambda the name, key or keyword that it is given to. Pairs are found from the outside in, so a nested function is
-only paired within its paired parent.
+for a lambda the name, key or keyword that it is given to. Of equal lambdas in one role those
+in the same place are a pair. Pairs are found from the outside in, so a nested function is only paired within its paired
+parent.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, MappingProxyType
 from typing import TypeVar
 
 import attrs
 
-from hotswap.plan.trees import dump
+from hotswap.plan.trees import dump, dump_shape
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -46,6 +49,12 @@ class Pairing:
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
+#: In front of the place of a lambda among others in one expression; a dumped tree never has it. Places only tell equal ones
+#: from each other: what is put in front of a lambda moves it.
+_PLACE = "\0"
+_WITH_PLACE = re.compile(f"{_PLACE}\\d+")
+#: Between the roles of lambdas that share a code object.
+_SHARED = "\1"
 #: Roles by name and first line, in the order of the text.
 Roles = Mapping[tuple[str, int], list[str]]
 
@@ -97,11 +106,15 @@ def walk(code: CodeType) -> Iterator[CodeType]:
 
 def _assign_roles(code: CodeType, roles: Roles) -> dict[int, str]:
     """The role of each nested code object, by its id."""
-    waiting = {key: list(found) for key, found in roles.items()}
-    given = {}
+    at: dict[tuple[str, int], list[CodeType]] = {}
     for child in walk(code):
-        if found := waiting.get((child.co_name, child.co_firstlineno)):
-            given[id(child)] = found.pop(0)
+        at.setdefault((child.co_name, child.co_firstlineno), []).append(child)
+    given: dict[int, str] = {}
+    for key, codes in at.items():
+        found = roles.get(key, [])
+        # The compiler makes one code object of equal lambdas in one line, if they give a constant.
+        fitting = found if len(found) == len(codes) else [_SHARED.join(found)] * len(codes)
+        given |= {id(each): role for each, role in zip(codes, fitting, strict=True) if role}
     return given
 
 
@@ -147,6 +160,8 @@ def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]
         found.setdefault(("<lambda>", node.lineno), []).append(role)
     elif isinstance(node, ast.Assign):
         role = ",".join(map(dump, node.targets))
+    elif isinstance(node, ast.Expr):
+        role += f";{dump_shape(node)[0]}"
     elif isinstance(node, ast.keyword):
         role += f"|{node.arg}="
     elif isinstance(node, ast.Dict):
@@ -155,8 +170,9 @@ def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]
                 _note_roles(key, role, found)
             _note_roles(value, f"{role}|{dump(key) if key is not None else '**'}:", found)
         return
-    for child in ast.iter_child_nodes(node):
-        _note_roles(child, role, found)
+    for place, child in enumerate(ast.iter_child_nodes(node)):
+        is_in_row = isinstance(node, (ast.expr, ast.arguments)) and not isinstance(child, ast.keyword)
+        _note_roles(child, f"{role}{_PLACE}{place}" if is_in_row else role, found)
 
 
 def _pair_children(
@@ -171,7 +187,11 @@ def _pair_children(
         if len(mine) == len(theirs) == 1 and name != "<lambda>":
             pairs.append((mine[0], theirs[0]))
             continue
-        rest_old, rest_new = _pair_by(mine, theirs, lambda code: content(code) + role_of.get(id(code), "").encode(), pairs)
+        rest_old, rest_new = _pair_by(mine, theirs, _content_in_role(role_of), pairs)
+        rest_old, rest_new = _pair_by(rest_old, rest_new, _content_in_role(role_of, with_place=False), pairs)
+        shared = {part for code in (*rest_old, *rest_new) for part in _shared_roles(role_of.get(id(code), ""))}
+        unsure += [code for code in rest_old if _is_among(role_of, code, shared)]
+        rest_old, rest_new = ([c for c in codes if not _is_among(role_of, c, shared)] for codes in (rest_old, rest_new))
         rest_old, rest_new = _pair_by(rest_old, rest_new, content, pairs)
         groups_old, groups_new = _by_role(rest_old, role_of), _by_role(rest_new, role_of)
         for role, group in groups_old.items():
@@ -188,6 +208,22 @@ def _pair_children(
     return pairs, gone, unsure
 
 
+def _content_in_role(role_of: Mapping[int, str], *, with_place: bool = True) -> Callable[[CodeType], bytes]:
+    def key(code: CodeType) -> bytes:
+        role = role_of.get(id(code), "")
+        return content(code) + (role if with_place else _WITH_PLACE.sub("", role)).encode("utf-8", "backslashreplace")
+
+    return key
+
+
+def _shared_roles(role: str) -> list[str]:
+    return role.split(_SHARED) if _SHARED in role else []
+
+
+def _is_among(role_of: Mapping[int, str], code: CodeType, roles: set[str]) -> bool:
+    return bool(roles) and not roles.isdisjoint(role_of.get(id(code), "").split(_SHARED))
+
+
 def _by_name(code: CodeType) -> dict[str, list[CodeType]]:
     found: dict[str, list[CodeType]] = {}
     for child in children(code):
@@ -198,7 +234,7 @@ def _by_name(code: CodeType) -> dict[str, list[CodeType]]:
 def _by_role(codes: list[CodeType], role_of: Mapping[int, str]) -> dict[str, list[CodeType]]:
     found: dict[str, list[CodeType]] = {}
     for code in codes:
-        found.setdefault(role_of.get(id(code), ""), []).append(code)
+        found.setdefault(_WITH_PLACE.sub("", role_of.get(id(code), "")), []).append(code)
     return found
 
 
