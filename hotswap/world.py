@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 import attrs
@@ -363,12 +363,26 @@ def print_namespace(world: World, record: ModuleRecord) -> dict[str, Print]:
     return found
 
 
-def print_value(world: World, record: ModuleRecord, name: str, value: Any) -> dict[str, Print]:
-    """Fingerprints of what a module binds to a name, and of what it carries: see ``ModuleRecord.base``."""
+def print_value(
+    world: World, record: ModuleRecord, name: str, value: Any, made: Mapping[int, type] = MappingProxyType({})
+) -> dict[str, Print]:
+    """Fingerprints of what a module binds to a name, and of what it carries: see ``ModuleRecord.base``.
+
+    Args:
+        made: classes that were made aside, by the id of the live class to which everything refers instead.
+    """
     found = _print_one(world, record.name, name, value)
-    if is_a(value, type) and value.__module__ == record.module.__name__:
-        found.update(_print_class(world, record.name, name, value))
+    if _has_class(world, record, value):
+        found.update(_print_class(world, record.name, name, value, made))
     return found
+
+
+def _has_class(world: World, record: ModuleRecord, value: Any) -> bool:
+    """True for a class that is the module's own: by its text, or because no name leads to it where a call has made it."""
+    if not is_a(value, type):
+        return False
+    is_made_by_call = world.is_managed(value) and world.look_up((value.__module__, value.__qualname__)) is not value
+    return value.__module__ == record.module.__name__ or is_made_by_call
 
 
 def _print_one(world: World, module: str, path: str, value: Any, *, in_class: bool = False) -> dict[str, Print]:
@@ -377,7 +391,7 @@ def _print_one(world: World, module: str, path: str, value: Any, *, in_class: bo
     return {path: fingerprint(value, world.is_managed, f"{module}.{path}", in_class=in_class), **found}
 
 
-def _print_class(world: World, module: str, path: str, cls: type) -> dict[str, Print]:
+def _print_class(world: World, module: str, path: str, cls: type, made: Mapping[int, type]) -> dict[str, Print]:
     found: dict[str, Print] = {}
     for name, value in _own_members(cls):
         printed = _print_one(world, module, f"{path}.{name}", value, in_class=True)
@@ -385,15 +399,15 @@ def _print_class(world: World, module: str, path: str, cls: type) -> dict[str, P
             del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
         found.update(printed)
         if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
-            found.update(_print_class(world, module, f"{path}.{name}", value))
+            found.update(_print_class(world, module, f"{path}.{name}", made.get(id(value), value), made))
     return found
 
 
-def walk_functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
+def walk_functions(world: World, record: ModuleRecord) -> Iterator[tuple[str, Any]]:
     """The functions and caches of a module and of its classes, under the names that their fingerprints have."""
-    for name, value in list(module.__dict__.items()):
+    for name, value in list(record.module.__dict__.items()):
         yield name, bare(value)
-        if is_a(value, type) and value.__module__ == module.__name__:
+        if _has_class(world, record, value):
             yield from _walk_class(name, value)
 
 

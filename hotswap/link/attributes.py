@@ -88,7 +88,7 @@ class FunctionData:
         if self._places is None:
             self._places = {}
             for module in self.draft.order:
-                for path, item in walk_functions(self.world.records[module].module):
+                for path, item in walk_functions(self.world, self.world.records[module]):
                     self._places.setdefault(id(item), (module, path))
         return self._places.get(id(function))
 

@@ -35,7 +35,7 @@ from hotswap.fingerprint import (
     numbers_of_state,
     same_value,
 )  # fmt: skip
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import follow_abstract, move_members, transplant
 from hotswap.link.data import Merger
@@ -609,7 +609,7 @@ class _Linker:
         for staged, live in self.twins.classes:
             moved = (staged.__module__, staged.__qualname__) != (live.__module__, live.__qualname__)
             if moved and id(live) not in self.transplanted and "." not in live.__qualname__:
-                self._transplant(live, staged, (self.world.file_of(staged.__module__), 0))
+                self._transplant(live, staged, (self.world.file_of(staged.__module__), 0), "", "")
 
     def _choose(self, module: str, name: str, live: Any, staged: Any, new: Any, where: tuple[str, int], unit: Unit) -> Any:
         """What a name is bound to: the live object led on to the new one where that is possible, else the new one."""
@@ -622,7 +622,7 @@ class _Linker:
             return new  # the live one is what a table has it for, and not what its name is bound to in the end
         if is_a(live, type) and is_a(staged, type) and new is live:
             if staged is not live:
-                self._transplant(live, staged, where, name)
+                self._transplant(live, staged, where, module, name)
             return live
         if is_handle(live):
             return self._repoint(module, name, live, new, unit)
@@ -887,24 +887,26 @@ class _Linker:
 
     # ---- classes ----
 
-    def _transplant(self, live: type, staged: type, where: tuple[str, int], name: str = "") -> None:
+    def _transplant(self, live: type, staged: type, where: tuple[str, int], module: str, name: str) -> None:
         """Move the contents of a class and of the classes nested in it, from the module where it is now.
 
         Args:
-            name: under which the module has it, where that is known.
+            module, name: where a module has it under which name; empty where that is not known.
         """
         if id(live) in self.transplanted:
             return  # importers bind the same class: its contents move once
         self.transplanted.add(id(live))
         old_body = self._body_names(live.__module__, live.__qualname__, old=True)
         new_body = self._body_names(staged.__module__, staged.__qualname__, old=False)
+        # A class that a call has made is known by the name that a module has for it.
+        is_made_by_call = bool(name) and self.world.look_up((live.__module__, live.__qualname__)) is not live
+        root = name if is_made_by_call else live.__qualname__
+        paths = {id(cls): path for cls, path in _nested_classes(live, root)}
         for mine, theirs in self._pairs_by_head.get(_head(live), ()):
-            nested = theirs.__qualname__.startswith(f"{live.__qualname__}.") and theirs.__module__ == live.__module__
-            if theirs is live or nested:
+            if id(theirs) in paths:
                 pair = ClassPair(
-                    module=staged.__module__,
-                    # A class that a function has made is known by the name that the module has for it.
-                    path=name if name and theirs is live and "<locals>" in live.__qualname__ else theirs.__qualname__,
+                    module=module if is_made_by_call else staged.__module__,
+                    path=paths[id(theirs)],
                     file=where[0],
                     line=where[1],
                     live=theirs,
@@ -912,7 +914,7 @@ class _Linker:
                     old_body=frozenset(old_body.get(theirs.__qualname__, ())),
                     new_body=frozenset(new_body.get(mine.__qualname__, ())),
                     same_text=self._same_text(old_body.get(theirs.__qualname__, {}), new_body.get(mine.__qualname__, {})),
-                    base=self._base(live.__module__),
+                    base=self._base(module if is_made_by_call else live.__module__),
                     members=self.twins.members.get(id(theirs), ()),
                 )
                 transplant(self.swap, pair, self.twins, self.merger, self.plugins.rebuild_class)
@@ -1131,6 +1133,14 @@ def _note_body_names(node: ast.AST, path: str, found: dict[str, dict[str, str]])
             _note_body_names(child, f"{own}.", found)
         elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             _note_body_names(child, path, found)
+
+
+def _nested_classes(cls: type, path: str) -> Iterator[tuple[type, str]]:
+    """A class and those that are nested in it, with the dotted name of each."""
+    yield cls, path
+    for name, value in list(vars_of(cls).items()):
+        if is_a(value, type) and value.__module__ == cls.__module__ and value.__qualname__.startswith(f"{cls.__qualname__}."):
+            yield from _nested_classes(value, f"{path}.{name}")
 
 
 def _head(cls: type) -> tuple[str, str]:

@@ -102,9 +102,10 @@ def _print_names(
 ) -> dict[str, Print]:
     found: dict[str, Print] = {}
     space, record = staging.modules[name].__dict__, world.records[name]
+    classes = {id(live): made for made, live in twins.classes}
     for key, value in space.items():
         if key in names:
-            found.update(print_value(world, record, key, value))
+            found.update(print_value(world, record, key, value, classes))
             same = value if world.is_managed.is_object(value) else twins.resolve(value)
             found[key] = fingerprint(same, world.is_managed, f"{name}.{key}")
             if found[key].opaque:
