@@ -50,7 +50,16 @@ from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.names import look_up, look_up_function
 from hotswap.link.objects import Made, take_state
 from hotswap.link.order import follow_text
-from hotswap.link.redirect import drop_wrapped, jump_code, lead, redirect, repoint_partial, settle_trampolines, take_over
+from hotswap.link.redirect import (
+    can_jump,
+    drop_wrapped,
+    jump_code,
+    lead,
+    redirect,
+    repoint_partial,
+    settle_trampolines,
+    take_over,
+)
 from hotswap.link.registrations import move_registrations
 from hotswap.link.rewrap import is_wrapper, lead_wrapper, rewrap, rewrap_bound
 from hotswap.link.shape import make_views, prepare_shapes
@@ -328,6 +337,7 @@ class _Linker:
                 if type(held) is not FunctionType or not callable(space.get(name)) or id(held) in self.twins.rounds:
                     continue
                 own = not self._is_foreign(module, name, held) and not self._was_replaced(module, name, held)
+                own = own and not self._is_changed_closure(module, name, held, self.draft.summaries[module].units[index])
                 if own and (self.twins.resolve(space[name]) is not held or (module, name) in self.twins.wrappers):
                     found.add(id(held))
         return found
@@ -469,11 +479,28 @@ class _Linker:
                 for name in unit.names if (module, unit.index) in evaluated and unit.kind is not UnitKind.IMPORT else ():
                     new = self.staging.modules[module].__dict__.get(name, MISSING)
                     new = self.twins.resolve(new) if id(new) in self.twins.remade else new
-                    if id(new) not in self.twins.of and self._is_made_anew(new, young):
+                    if type(new) is FunctionType and unit.kind is not UnitKind.FUNCTION:
+                        self._pair_closure(module, name, self.twins.resolve(new), unit, (module, unit.index) in kept)
+                    elif id(new) not in self.twins.of and self._is_made_anew(new, young):
                         self._pair_value(module, name, new, (module, unit.index) in kept)
         if len(self.twins.of) > known:
             exchange(self.staging, self.twins)
             finish_copies(self.twins)
+
+    def _pair_closure(self, module: str, name: str, new: FunctionType, unit: Unit, counts: bool) -> None:
+        """Let a live function that a call has made, ``handler = make_handler(1)``, stand for the one made aside."""
+        live = self.world.records[module].module.__dict__.get(name)
+        if type(live) is not FunctionType or id(new) in self.live_functions or id(live) in self.twins.rounds:
+            return
+        if "<locals>" not in new.__code__.co_qualname or not can_jump(live, new) or target_of(live) is not None:
+            return
+        if self._is_foreign(module, name, live) or self._was_replaced(module, name, live):
+            return
+        if counts and self._is_changed_closure(module, name, live, unit):
+            return
+        self.twins.put(new, live)
+        if counts:
+            self.twins.wrappers[module, name] = new
 
     def _is_made_anew(self, new: Any, young: set[int]) -> bool:
         """True for data that was made aside. The collector does not track a dict of atoms: that no name has it must do."""
@@ -648,6 +675,10 @@ class _Linker:
             if unit.kind is not UnitKind.IMPORT and self._was_replaced(module, name, live):
                 self.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
                 return live
+            if unit.kind is not UnitKind.IMPORT and self._is_changed_closure(module, name, live, unit):
+                if not fingerprint(new, self.world.is_managed).same(self._base(module)[name]):
+                    self.merger.keep(f"{module}.{name}", where, "the program changed it since it was loaded")
+                return live
             return self._redirect(module, name, live, new, where)
         if type(live) is LRU and type(new) is LRU and own:
             self._lead_cache(module, name, live, new)
@@ -731,6 +762,14 @@ class _Linker:
         """True for a function that the program put in the place of the one that the text defines."""
         base = (self.world.records[module].base or {}).get(name)
         return base is not None and base.origin != fingerprint(live, self.world.is_managed).origin
+
+    def _is_changed_closure(self, module: str, name: str, live: FunctionType, unit: Unit) -> bool:
+        """True for what a call has made, ``handler = make_handler(1)``, where the program made another one or changed what is
+        in it: that is data."""
+        base = self._base(module).get(name)
+        if base is None or unit.kind is UnitKind.FUNCTION or not live.__closure__ or "<locals>" not in live.__qualname__:
+            return False
+        return not fingerprint(live, self.world.is_managed).same(base)
 
     def _rebind_import(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """An imported value follows unless the program has bound the name to something else since."""

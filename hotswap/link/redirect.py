@@ -126,7 +126,7 @@ def take_over(swap: Swap, function: FunctionType, new: FunctionType) -> None:
 def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str) -> bool:
     """Lead references of one function object to another callable; True if the old object can stay in its place."""
     swap.led.add(id(old))
-    if type(new) is FunctionType and _can_jump(old, new):
+    if type(new) is FunctionType and can_jump(old, new):
         swap.add(*drop_wrapped(old))
         if old.__code__ is not new.__code__:
             swap.add(set_function(old, "__code__", new.__code__))
@@ -141,7 +141,8 @@ def redirect(swap: Swap, old: FunctionType, new: Any, module: str, qualname: str
     return False
 
 
-def _can_jump(old: FunctionType, new: FunctionType) -> bool:
+def can_jump(old: FunctionType, new: FunctionType) -> bool:
+    """True where a live function can become a new one, and stay the object that it is."""
     return old.__globals__ is new.__globals__ and len(old.__closure__ or ()) == len(new.__closure__ or ())
 
 
