@@ -261,7 +261,7 @@ class _Builder:
                 dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
                 dirt.shallow |= {(name, bound) for bound in unit.names}
             for before, unit in diff.pairs:
-                if self._is_read_by_decorator(name, before, unit):
+                if before.text != unit.text and self._is_read_by_decorator(name, before, unit):
                     dirt.derived[name, unit.index] = (name, unit.names[0])
             reduce_changed(self.graph, self.before, dirt, diff)
             self._note_removed(diff, dirt)

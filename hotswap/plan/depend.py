@@ -117,6 +117,10 @@ class Follower:
             self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes()})
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
+                    if unit.is_inert:  # it depends on nothing, but others may depend on it
+                        if (module, unit.index) in self.dirt.changed or (module, unit.index) in self.dirt.derived:
+                            self._spread(module, unit)
+                        continue
                     self._inherit_affected(module, unit)
                     self._follow_registered(module, unit)
                     if unit.kind is not UnitKind.GUARD:
@@ -144,15 +148,16 @@ class Follower:
         """Mark all functions that behave differently by what is dirty now: their texts name it, or a function that does."""
         d = self.dirt
         marks = (d.values, d.classes, d.affected, d.shallow, d.rebound)
-        pending = [*{part for symbols in marks for _, name in symbols for part in name.split(".")}]
+        pending = {part for symbols in marks for _, name in symbols for part in name.split(".")}
         while pending:
-            name = pending.pop()
-            for module, unit in (place for word in self._words_for(name) for place in self.objects.mentioning(word)):
+            words = {word for name in pending for word in self._words_for(name)}
+            pending = set()
+            for module, unit in self.objects.mentioning(words):
                 before = len(d.affected) + len(d.shallow)
                 self._follow_functions(module, unit)
                 self._follow_decorators(module, unit)
                 if len(d.affected) + len(d.shallow) > before:
-                    pending += {part for qualname in unit.analysis.function_names for part in qualname.split(".")}
+                    pending |= {part for qualname in unit.function_names for part in qualname.split(".")}
 
     def _words_for(self, name: str) -> set[str]:
         """By which a text can name something: its own name, or one that an import gives it."""
@@ -172,7 +177,7 @@ class Follower:
     # ---- functions that behave differently ----
 
     def _follow_functions(self, module: str, unit: Unit) -> None:
-        names = unit.analysis.function_names
+        names = unit.function_names
         if all((module, name) in self.dirt.affected and (module, name) in self.dirt.shallow for name in names):
             return
         for table, marked in ((unit.analysis.functions, self.dirt.affected), (unit.analysis.shallow, self.dirt.shallow)):

@@ -6,13 +6,14 @@ import ast
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import cast
 
 import attrs
 
 from hotswap.model import Edit, EditKind
 from hotswap.plan.nested import find_running
-from hotswap.plan.trees import dump, dump_shape, same, walk
-from hotswap.plan.units import Summary, Unit, UnitKind
+from hotswap.plan.trees import dump, dump_shape, node_fields, pair_bodies, same, walk
+from hotswap.plan.units import Summary, Unit, UnitKind, first_line
 
 
 @attrs.define(eq=False)
@@ -140,13 +141,22 @@ def _anonymous(unit: Unit) -> str:
 def _describe(diff: UnitDiff, old: Unit, new: Unit) -> None:
     if old.text == new.text:
         return
-    if old.skeleton != new.skeleton:
+    differing = _find_differing(old, new)
+    if differing is None:
         diff.changed.append((old, new))
         diff.edits.append(
             Edit(module=diff.module, qualname=new.label, kind=_edit_kind(old, new), line=new.line, detail=_detail(old, new))
         )
-    _compare_bodies(diff, old, new)
+        differing = [key for key, body in new.bodies.items() if key in old.bodies and not same(old.bodies[key], body)]
+    elif differing:
+        diff.touched.append((old, new))
+    if differing:
+        _note_bodies(diff, old, new, differing)
 
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+#: Fields of statements that hold statements.
+_BLOCKS = frozenset({"body", "orelse", "finalbody"})
 
 _KINDS = {
     UnitKind.CLASS: EditKind.CLASS,
@@ -175,19 +185,60 @@ def _detail(old: Unit, new: Unit) -> str:
     return ""
 
 
-def _compare_bodies(diff: UnitDiff, old: Unit, new: Unit) -> None:
-    differing = {key for key, body in new.bodies.items() if key in old.bodies and not same(old.bodies[key], body)}
-    if old.skeleton == new.skeleton and (differing or old.bodies.keys() != new.bodies.keys()):
-        diff.touched.append((old, new))
-    if not differing:
-        return
+def _find_differing(old: Unit, new: Unit) -> list[str] | None:
+    """The functions with another body, as ``Unit.bodies`` names them; None where something else differs as well."""
+    if isinstance(old.node, _FUNCTIONS) and isinstance(new.node, _FUNCTIONS):
+        mine, theirs = _Lines(old), _Lines(new)
+        if mine.before(old.node.body[0]) == theirs.before(new.node.body[0]):
+            return [] if _same_block(old.node.body, new.node.body, mine, theirs) else [old.node.name]
+    bodies = pair_bodies(old.node, new.node)
+    return None if bodies is None else [key for key, pair in bodies.items() if not same(*pair)]
+
+
+class _Lines:
+    """The text of a definition by lines: where two texts are equal the trees are, and need not be compared."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._lines = unit.text.splitlines(keepends=True)
+        self._first = unit.line
+
+    def of(self, node: ast.stmt) -> tuple[int, int | None, list[bytes]]:
+        """The whole lines on which a statement stands, and the columns between which it does."""
+        start, end = first_line(node) - self._first, (node.end_lineno or node.lineno) - self._first
+        return node.col_offset, node.end_col_offset, self._lines[start : end + 1]
+
+    def before(self, node: ast.stmt) -> bytes:
+        """All that stands before a statement."""
+        row = first_line(node) - self._first
+        column = node.col_offset if first_line(node) == node.lineno else 0
+        return b"".join(self._lines[:row]) + self._lines[row][:column]
+
+
+def _same_block(olds: list[ast.stmt], news: list[ast.stmt], mine: _Lines, theirs: _Lines) -> bool:
+    """As :func:`same`, by the text as far as that is equal."""
+    return len(olds) == len(news) and all(_same_statement(old, new, mine, theirs) for old, new in zip(olds, news, strict=True))
+
+
+def _same_statement(old: ast.stmt, new: ast.stmt, mine: _Lines, theirs: _Lines) -> bool:
+    if mine.of(old) == theirs.of(new):
+        return True
+    if type(old) is not type(new):
+        return False
+    for name in node_fields(type(old)):
+        one, other = getattr(old, name, None), getattr(new, name, None)
+        if name in _BLOCKS:
+            if not _same_block(cast(list[ast.stmt], one), cast(list[ast.stmt], other), mine, theirs):
+                return False
+        elif not same(one, other):
+            return False
+    return True
+
+
+def _note_bodies(diff: UnitDiff, old: Unit, new: Unit, differing: list[str]) -> None:
     mine, theirs = function_nodes(old.node), function_nodes(new.node)
-    for key in new.bodies:
+    for key in differing:
         qualname = key.partition("#")[0]
-        if (
-            key not in differing
-            or ("." in key and qualname not in theirs and "<lambda>" not in qualname)
-        ):
+        if "." in key and qualname not in theirs and "<lambda>" not in qualname:
             continue
         one, two = mine.get(key), theirs.get(key)
         nested = one is not None and two is not None and all(map(_may_have_nested, (old, new), (one, two)))

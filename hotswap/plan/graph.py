@@ -39,6 +39,7 @@ PASSIVE_CALLS = frozenset(
 )
 #: Special methods that storing in an object runs.
 _STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
+_NOTHING: frozenset[Symbol] = frozenset()
 _HELD_BY_MODULE = ("module", "function", "class", "data", "shared")
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
@@ -252,6 +253,8 @@ class Graph:
     def mutated(self, module: str, unit: Unit) -> frozenset[Symbol]:
         """Top-level symbols that evaluating a statement contributes to, through any number of calls."""
         key = (module, unit.index)
+        if unit.is_inert:
+            return _NOTHING
         if key in self._mutated:
             return self._mutated[key]
         found: set[Symbol] = set()
@@ -331,6 +334,8 @@ class Graph:
 
     def foreign_effects(self, module: str, unit: Unit) -> list[str]:
         """Effects of evaluating a statement that reach outside of managed data, as dotted names."""
+        if unit.is_inert:
+            return []
         found = self._foreign(module, unit.analysis.now)
         if unit.analysis.now.calls:
             for symbol in self.reach(self.uses_symbols(module, unit.analysis.now, unit.analysis.now.calls)):

@@ -15,7 +15,7 @@ The idea is that of rapid type analysis (Bacon and Sweeney, 1996), with one stat
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
@@ -25,7 +25,6 @@ from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import BY_STRING, Uses, decorated_functions, is_metaclass
 
-_ANY_WORD = b""  # of units that may contain any
 #: Members that run while a class or an object of it is made.
 _CONSTRUCTORS = frozenset(
     "__init__ __new__ __post_init__ __attrs_post_init__ __attrs_pre_init__ __init_subclass__ __set_name__ __prepare__ "
@@ -71,7 +70,6 @@ class Objects:
     affected: set[Symbol] = attrs.Factory(set)
     met: dict[Key, set[Symbol]] = attrs.Factory(dict)
     _members: dict[Symbol, list[_Member]] = attrs.Factory(dict)
-    _by_word: dict[bytes, list[_Place]] | None = None
 
     def spread(self, affected: Iterable[Symbol]) -> None:
         """Take more into account that behaves differently."""
@@ -138,10 +136,9 @@ class Objects:
             self.carriers |= pending
             words = {symbol[1] for symbol in pending}
             pending = set()
-            for word in words:
-                for module, unit in self.mentioning(word):
-                    if self._uses_carrier(module, unit):
-                        pending |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
+            for module, unit in self.mentioning(words):
+                if self._uses_carrier(module, unit):
+                    pending |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
             pending -= self.carriers
 
     def _uses_carrier(self, module: str, unit: Unit) -> bool:
@@ -150,15 +147,14 @@ class Objects:
         tops |= {(binding.module, binding.attr) for binding in unit.imports if binding.attr is not None}
         return not tops.isdisjoint(self.carriers)
 
-    def mentioning(self, word: str) -> list[_Place]:
-        """The units whose text may contain a word."""
-        if self._by_word is None:
-            self._by_word = {}
-            for module in self.modules:
-                for unit in self.graph.summaries[module].units:
-                    for each in (_ANY_WORD,) if unit.words is None else unit.words:
-                        self._by_word.setdefault(each, []).append((module, unit))
-        return [*self._by_word.get(word.encode(), ()), *self._by_word.get(_ANY_WORD, ())]
+    def mentioning(self, words: Iterable[str]) -> Iterator[_Place]:
+        """The units whose text may contain one of some words."""
+        # No table of all words: it takes longer to make than all the searches of a swap, which are few.
+        wanted = frozenset(word.encode() for word in words)
+        for module in self.modules:
+            for unit in self.graph.summaries[module].units:
+                if unit.mentions(wanted):
+                    yield module, unit
 
 
 @attrs.define(eq=False)

@@ -81,7 +81,7 @@ def pair_codes(
             new_of[one] = other
             if one.co_name != other.co_name:
                 renamed.append((one, other))
-        pending += pairs
+        pending += [pair for pair in pairs if children(pair[0])]
         removed += gone
         ambiguous += unsure
     return Pairing(

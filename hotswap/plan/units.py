@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import enum
 import re
 from collections.abc import Collection
@@ -13,7 +14,7 @@ import attrs
 
 from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings
 from hotswap.plan.trees import dump, dump_shape
-from hotswap.plan.uses import Analysis, analyse
+from hotswap.plan.uses import Analysis, analyse, is_inert
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
@@ -36,6 +37,7 @@ class Facts:
     """What is found out about a statement, shared by all units of its text and found for the first that is asked."""
 
     analysis: Analysis | None = None
+    is_inert: bool | None = None
     words: frozenset[bytes] | None = None
     shape: tuple[str, dict[str, object]] | None = None
 
@@ -64,6 +66,18 @@ class Unit:
         if self.facts.analysis is None:
             self.facts.analysis = analyse(self.node)
         return self.facts.analysis
+
+    @property
+    def is_inert(self) -> bool:
+        """True for a plain function: nothing that can be told without walking its body reads, calls or changes anything."""
+        if self.facts.is_inert is None:
+            self.facts.is_inert = is_inert(self.node)
+        return self.facts.is_inert
+
+    @property
+    def function_names(self) -> Collection[str]:
+        """The keys of ``analysis.functions``."""
+        return self.names if self.is_inert else self.analysis.function_names
 
     def mentions(self, names: frozenset[bytes]) -> bool:
         """False only where no code of the statement can read any of these names, as its text does not contain them."""
@@ -141,7 +155,13 @@ class Summary:
 
 def unit_at(summary: Summary, line: int) -> Unit | None:
     """The unit that stands at a line."""
-    return next((unit for unit in summary.units if unit.line <= line <= (unit.node.end_lineno or unit.line)), None)
+    found = None
+    for at in range(bisect.bisect_right(summary.units, line, key=lambda unit: unit.line) - 1, -1, -1):
+        unit = summary.units[at]
+        if line > (unit.node.end_lineno or unit.line):
+            break
+        found = unit  # of several on a line the first
+    return found
 
 
 def index_at(summary: Summary, line: int) -> int | None:

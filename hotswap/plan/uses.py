@@ -183,6 +183,17 @@ def analyse(node: ast.stmt) -> Analysis:
     return found
 
 
+def is_inert(node: ast.stmt) -> bool:
+    """True for a function whose definition uses nothing, so that ``analyse(node).now`` is empty: most are such."""
+    if not isinstance(node, _FUNCTIONS) or node.decorator_list or node.returns is not None:
+        return False
+    args = node.args
+    if not all(default is None or type(default) is ast.Constant for default in (*args.defaults, *args.kw_defaults)):
+        return False
+    every = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
+    return all(arg is None or arg.annotation is None for arg in every)
+
+
 class _Walker:
     """Walks a tree; ``local`` are the names of enclosing function scopes, which are no globals."""
 
