@@ -79,6 +79,8 @@ def _last_binders(summary: Summary) -> Iterator[tuple[str, Unit]]:
 
 def _passes_on(unit: Unit, name: str) -> bool:
     """True for a statement that gives a name to something that is there already."""
+    if unit.kind is UnitKind.FUNCTION:
+        return False
     if any(binding.local == name for binding in unit.imports):
         return True
     if isinstance(unit.node, (ast.For, ast.AsyncFor)):

@@ -64,6 +64,7 @@ class Staging:
     declared: list[Migration] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
     clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
+    _runs_nothing: bool = False  # plain functions are made, so nobody can notice which code the others have
     _order: frozenset[str] = frozenset()
     _wanted: dict[str, list[int]] = attrs.Factory(dict)
 
@@ -77,6 +78,8 @@ class Staging:
             return
         before = set(sys.modules)
         self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
+        evaluated = [self.draft.summaries[name].units[index] for name, indexes in self._wanted.items() for index in indexes]
+        self._runs_nothing = not self.draft.hooks and all(unit.is_inert for unit in evaluated)
         with _note_young(self), collecting() as self.declared:
             self._make_modules()
             try:
@@ -146,6 +149,8 @@ class Staging:
         symbol = (name, function.__qualname__)
         if symbol in self.draft.dirt.affected or symbol in self.draft.dirt.aside:
             return True
+        if self._runs_nothing:
+            return False
         pairing = self.draft.pairings.get(name)
         return pairing is not None and pairing.new_of.get(function.__code__, function.__code__) != function.__code__
 

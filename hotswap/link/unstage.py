@@ -471,13 +471,14 @@ def _refers(item: Any, twins: Twins) -> bool:
     """True where something that an object refers to has a twin. The dict of an object may have been made after the object
     itself, when somebody asked for it, so it need not be among the young ones."""
     referents = gc.get_referents(item)
-    if any(id(referent) in twins.of for referent in referents):
+    has_no_twin = twins.of.keys().isdisjoint
+    if not has_no_twin(map(id, referents)):
         return True
     if is_a(item, type):
-        return any(id(value) in twins.of for value in list(vars_of(item).values()))
+        return not has_no_twin(map(id, list(vars_of(item).values())))
     if type(item) in _WITHOUT_DICT:
         return False  # a dict that it refers to is another object
-    return any(id(value) in twins.of for referent in referents if type(referent) is dict for value in list(referent.values()))
+    return any(not has_no_twin(map(id, list(referent.values()))) for referent in referents if type(referent) is dict)
 
 
 def _exchange_in(item: Any, twins: Twins) -> None:
