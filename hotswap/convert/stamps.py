@@ -25,7 +25,7 @@ from typing import Any
 
 from hotswap.commit import Write, set_class
 from hotswap.convert.arrivals import when_imported
-from hotswap.convert.lineage import STAMP, stamp_of
+from hotswap.convert.lineage import STAMP, UNDONE, stamp_of
 from hotswap.convert.upgrade import upgrade_state
 from hotswap.errors import MigrationError
 from hotswap.kinds import OWN_CODES, is_own, vars_of
@@ -42,11 +42,11 @@ _OWN = ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 
 
 def __getstate__(self: Any) -> Any:
-    state = object.__getstate__(self)
+    state, stamp = _at_one_version(self, object.__getstate__)
     fields, slots = state if type(state) is tuple else (state, None)
     if not type(self).__dictoffset__:
-        return fields, defaultdict(partial(dict, stamp_of(type(self))), slots or {})
-    stamped = {**(fields or {}), STAMP: stamp_of(type(self))}
+        return fields, defaultdict(partial(dict, stamp), slots or {})
+    stamped = {**(fields or {}), STAMP: stamp}
     return stamped if slots is None else (stamped, slots)
 
 
@@ -61,7 +61,8 @@ def _of_attrs(written: Any) -> dict[str, Any]:
     """For what attrs writes for a class with slots: its state is a dict, of which it takes what it knows."""
 
     def __getstate__(self: Any) -> Any:
-        return {**written(self), STAMP: stamp_of(type(self))}
+        state, stamp = _at_one_version(self, written)
+        return {**state, STAMP: stamp}
 
     def __setstate__(self: Any, state: Any) -> None:
         _give(self, state)
@@ -73,8 +74,8 @@ def _of_dataclass(written: Any) -> dict[str, Any]:
     """For what ``@dataclass`` writes for a frozen class with slots: its state is a list, of which it takes the beginning."""
 
     def __getstate__(self: Any) -> Any:
-        names = [field.name for field in dataclasses.fields(self)]
-        return [*written(self), {STAMP: stamp_of(type(self)), _NAMES: names}]
+        (state, names), stamp = _at_one_version(self, lambda item: (written(item), [f.name for f in dataclasses.fields(item)]))
+        return [*state, {STAMP: stamp, _NAMES: names}]
 
     def __setstate__(self: Any, state: Any) -> None:
         *values, last = state if state else [None]
@@ -92,9 +93,30 @@ def _of_dataclass(written: Any) -> dict[str, Any]:
     return {"__getstate__": __getstate__, "__setstate__": __setstate__}
 
 
+def _at_one_version(item: Any, write: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]]:
+    """What is written of an object, and the stamp that it has: a swap may come in between."""
+    while True:
+        moment = _moment_of(type(item))
+        state = write(item)
+        if _moment_of(type(item)) == moment:
+            return state, moment[0]
+
+
+def _moment_of(cls: type) -> tuple[dict[str, Any], int]:
+    """What no two moments have in common that a swap lies between, also one that was taken back."""
+    return stamp_of(cls), len(UNDONE.get(cls, ()))
+
+
 def _give(item: Any, fields: Mapping[str, Any], *, upgrades: bool = True) -> None:
     cls = type(item)
-    for name, value in (upgrade_state(cls, fields) if upgrades else fields).items():
+    found: Mapping[str, Any] = fields
+    while upgrades:
+        moment = _moment_of(cls)
+        found = upgrade_state(cls, fields)
+        item.__setstate__  # noqa: B018 - a swap that has come meanwhile may have listed it: the barrier sees that it needs nothing
+        if _moment_of(cls) == moment:
+            break
+    for name, value in found.items():
         held = class_value(cls, name)
         if hasattr(type(held), "__set__") and not is_slot(held) and (own := own_dict(item)) is not None:
             own[name] = value  # a property stands before it
