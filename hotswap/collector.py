@@ -21,7 +21,8 @@ _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the
 
 #: A function and its arguments.
 Call = tuple[Any, ...]
-_FRAMES = (FrameType, GeneratorType, CoroutineType, AsyncGeneratorType)
+_FRAMES = {FrameType, GeneratorType, CoroutineType, AsyncGeneratorType}
+_PLAIN = {list, dict, set, deque}
 _consume = deque[Any](maxlen=0).extend
 
 
@@ -107,16 +108,30 @@ def referrers_through_rows(*items: Any) -> tuple[list[Any], set[int]]:
     return _listed(gc.get_referrers, items, listed, _are_no_tuples(listed), *noting), ids
 
 
-def held_by_containers(items: list[Any]) -> set[int]:
-    """The ids of those objects to which something of the program refers besides frames, and what is reading a pickle."""
+def held_by_program(items: list[Any], besides: Collection[Any]) -> set[int]:
+    """The ids of those objects that the program has put somewhere: into an attribute, or a container that something else than
+    a frame has. What a frame alone has may be just being made.
+
+    Args:
+        besides: tables that do not count.
+    """
     holders, rows = referrers_through_rows(*items)
+    known = {id(items), *map(id, besides)}
+    holders = [holder for holder in holders if id(holder) not in known and _is_of_program(holder)]
+    plain = [holder for holder in holders if type(holder) in _PLAIN]
+    above = [holder for holder in referrers(*plain) if holder is not holders and holder is not plain and _is_of_program(holder)]
+    placed = set(map(id, gc.get_referents(*above)))
     found: set[int] = set()
     for holder in holders:
-        if holder is not items and not isinstance(holder, _FRAMES) and type(holder).__module__ != "_pickle":
+        if type(holder) not in _PLAIN or id(holder) in placed:
             inside = gc.get_referents(holder)
             found.update(map(id, inside))
             found.update(map(id, gc.get_referents(*(row for row in inside if id(row) in rows))))
     return found.intersection(map(id, items))
+
+
+def _is_of_program(holder: Any) -> bool:
+    return type(holder) not in _FRAMES and not type(holder).__module__.startswith(("_pickle", "hotswap."))
 
 
 def referred_by_tuples(*items: Any, besides: Collection[int]) -> set[int]:

@@ -32,7 +32,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import held_by_containers
+from hotswap.collector import held_by_program
 from hotswap.commit import Call, Write
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel, failed
@@ -464,8 +464,8 @@ class Conversions:
         return tried
 
     def _is_young(self, item: Any, layout: Layout) -> bool:
-        """True while an object without any field may be one that is just being made: nobody but a frame has it. A class that
-        does not upgrade its states may be put into containers before it gets one."""
+        """True while an object without any field may be one that is just being made: nobody but a frame has it. Objects
+        that get their states by code of the program may be put somewhere before."""
         cls = type(item)
         if time.perf_counter() - self.began.get(cls, 0.0) >= YOUNG:
             return False
@@ -473,7 +473,7 @@ class Conversions:
             return True
         if cls not in self._held:
             bare = [each for each, _ in list(self.pending.values()) if type(each) is cls and len(gc.get_referents(each)) == 1]
-            self._held[cls] = held_by_containers(bare)
+            self._held[cls] = held_by_program(bare, (self.pending, self.unmade))
         return id(item) not in self._held[cls]
 
     def _layout(self, cls: type) -> Layout:

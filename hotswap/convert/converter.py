@@ -190,8 +190,8 @@ class Converter:
         """What stands for the states that were written down: versions, shapes, leaps."""
         for cls, leap in request.leaps.items():
             if leap.undoes is None:
-                known = leap.cancels.undoes if leap.cancels is not None else None  # the same once more
-                LEAPS.setdefault(cls, []).append(known or leap)
+                LEAPS.setdefault(cls, []).append(leap)
+                UNDONE[cls] = [each for each in UNDONE.get(cls, ()) if each.undoes is not leap]  # it is made once more
             elif leap.undoes in LEAPS.get(cls, ()):
                 LEAPS[cls].remove(leap.undoes)
                 UNDONE.setdefault(cls, []).append(leap)

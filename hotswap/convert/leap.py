@@ -97,7 +97,6 @@ class Leap:
         gone: fields that it loses.
         returns: the defaults that these had, for objects that were made without them.
         undoes: the leap that this one takes back.
-        cancels: the way back that this one takes back in turn.
         redoes: the way back of what this one does once more: an object for which that failed needs neither.
         has_fields: objects have fields before it, so one without any is just being made.
         old: the class before it, where objects that cannot be converted are served as before.
@@ -113,7 +112,6 @@ class Leap:
     gone: frozenset[str] = frozenset()
     returns: Mapping[str, Fill] = attrs.Factory(dict)
     undoes: Leap | None = None
-    cancels: Leap | None = None
     redoes: Leap | None = None
     has_fields: bool = False
     old: OldClass | None = None
@@ -146,13 +144,13 @@ class Leap:
         return [step for step in self.steps if not step.migration.is_reversible]
 
     def back(self, declared: Mapping[tuple[type, int], Migration] = MappingProxyType({})) -> Leap:
-        """What takes it back, with the ways back as they are now; for what takes another back, that once more.
+        """What takes it back, with the ways back as they are now; for what takes another back, that one once more.
 
         Args:
             declared: migrations that stand for those of the steps now, by class and by the version that they lead from.
         """
         if self.undoes is not None:
-            return attrs.evolve(self.undoes, cancels=self, previous=self.undoes.previous, token=secrets.token_hex(4))
+            return self.undoes
         now = [declared.get((step.cls, step.frm), step.migration) for step in self.steps]
         steps = tuple(attrs.evolve(step, migration=migration_as_now(m)) for step, m in zip(self.steps, now, strict=True))
         return Leap(steps, undoes=self, has_fields=True)
@@ -247,7 +245,7 @@ def cancel(leaps: Iterable[Leap]) -> list[Leap]:
     """A row of leaps without those that are taken back in it, and without what takes them back."""
     left: list[Leap] = []
     for leap in leaps:
-        if left and (leap.undoes is left[-1] or leap.cancels is left[-1]):
+        if left and (leap.undoes is left[-1] or left[-1].undoes is leap):
             left.pop()
         else:
             left.append(leap)
