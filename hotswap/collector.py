@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import operator
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, compress, repeat, starmap
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
@@ -23,6 +23,9 @@ _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the
 Call = tuple[Any, ...]
 _FRAMES = {FrameType, GeneratorType, CoroutineType, AsyncGeneratorType}
 _PLAIN = {list, dict, set, deque}
+#: Of a class, read past a metaclass that gives others.
+_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _consume = deque[Any](maxlen=0).extend
 
 
@@ -49,10 +52,30 @@ def nothing_hidden() -> Iterator[None]:
 
 
 def objects_of(kinds: Collection[type]) -> list[Any]:
-    """The objects of exactly some types; by id, since the types of others may not even have a hash."""
-    ids = {id(kind) for kind in kinds if kind is not tuple}
-    listed: list[Any] = []
-    return _listed(gc.get_objects, [], listed, map(ids.__contains__, map(id, map(type, listed))))
+    """The objects of exactly some types."""
+    wanted = [kind for kind in kinds if kind is not tuple]
+    found: list[Any] = []
+    lists: list[list[Any]] = []  # the one list that the collector gives: to copy all of it takes as long as to filter it
+    types = map(type, chain.from_iterable(lists))
+    if _hash_by_identity():
+        are_wanted = map(frozenset(wanted).__contains__, types)
+    else:  # twice as slow
+        are_wanted = map(set(map(id, wanted)).__contains__, map(id, types))
+    filtered = compress(chain.from_iterable(lists), are_wanted)
+    # The list itself is cleared: these iterators are in it, and the one of the types still refers to it.
+    _in_one_call((lists.extend, starmap(gc.get_objects, [()])), (found.extend, filtered), (any, map(list.clear, lists)))
+    return found
+
+
+def _hash_by_identity() -> bool:
+    """True where types can be looked up in a set, as no metaclass has a hash or an equality of its own.
+
+    Another thread may make such a metaclass right afterwards. Then its method is called, as by any set of types; where that
+    raises, the swap is held.
+    """
+    bases = {id(base): base for meta in with_subclasses(type) for base in _mro_of(meta)}
+    own = [base for base in bases.values() if base is not type and base is not object]
+    return not any(name in _vars_of(base) for base in own for name in ("__hash__", "__eq__"))
 
 
 def objects(generation: int | None = None) -> list[Any]:
@@ -169,12 +192,14 @@ def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
 
 def with_subclasses(cls: type) -> list[type]:
     found: dict[int, type] = {id(cls): cls}  # by id: a metaclass may have an __eq__ of its own
-    pending = [cls]
-    while pending:
-        below: list[type] = type.__subclasses__(pending.pop())
-        subclasses = [sub for sub in below if id(sub) not in found]
-        found.update((id(sub), sub) for sub in subclasses)
-        pending += subclasses
+    pending: Iterable[type] = [cls]
+    while pending:  # a whole level at once: a program has thousands of classes below object
+        below: list[type] = list(chain.from_iterable(map(type.__subclasses__, pending)))
+        level = dict(zip(map(id, below), below, strict=True))
+        for known in level.keys() & found.keys():
+            del level[known]
+        found.update(level)
+        pending = level.values()
     return list(found.values())
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import with_subclasses
 from hotswap.fingerprint import LRU
 from hotswap.kinds import PROXY, is_a
 from hotswap.link.trampoline import target_of
@@ -162,7 +163,7 @@ class Memory:
 
     @functools.cached_property
     def _classes(self) -> list[type]:
-        own = [cls for cls in with_subclasses_of_object() if cls.__module__ in self._names]
+        own = [cls for cls in with_subclasses(object) if cls.__module__ in self._names]
         return [cls for cls in own if id(cls) not in self._staged]
 
     @functools.cached_property
@@ -187,18 +188,6 @@ class Memory:
             if type(start) is FunctionType:
                 found |= set(start.__code__.co_names)
         return found
-
-
-def with_subclasses_of_object() -> list[type]:
-    """Every class that is alive."""
-    seen: dict[int, type] = {}
-    pending: list[type] = [object]
-    while pending:
-        cls = pending.pop()
-        if id(cls) not in seen:
-            seen[id(cls)] = cls
-            pending += type.__subclasses__(cls)
-    return list(seen.values())
 
 
 def _contents(cell: CellType) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Iterator
 from types import FunctionType
 
-from hotswap.collector import objects_of
+from hotswap.collector import objects_of, with_subclasses
 from hotswap.commit import Write
 from hotswap.kinds import is_a
 from hotswap.plugin.specs import hookimpl
@@ -77,17 +77,7 @@ def _drop_abc_answers(stale: Stale) -> Iterator[Write]:
 
 
 def _abstract_classes() -> list[type]:
-    found: list[type] = []
-    seen: set[int] = set()
-    pending: list[type] = [object]
-    while pending:
-        cls = pending.pop()
-        if id(cls) not in seen:
-            seen.add(id(cls))
-            pending += type.__subclasses__(cls)
-            if is_a(cls, abc.ABCMeta):
-                found.append(cls)
-    return found
+    return [cls for cls in with_subclasses(object) if is_a(cls, abc.ABCMeta)]
 
 
 def _has_judged(known: type, classes: set[int]) -> bool:
