@@ -400,9 +400,11 @@ class Engine:
                 if item.data is None:
                     gone.append(record.name)
                     continue
+                if item.data == record.data:
+                    continue
+                known = self._source(record)
                 try:
-                    if item.data != record.data:
-                        found.append((record, parse_source(record.file, item.data)))
+                    found.append((record, parse_source(record.file, item.data, known)))
                 except SourceError as error:
                     findings.append(error.finding)
         if findings:

@@ -12,8 +12,9 @@ import attrs
 
 from hotswap.model import Edit, EditKind
 from hotswap.plan.nested import find_running
+from hotswap.plan.source import first_line
 from hotswap.plan.trees import dump, dump_shape, node_fields, pair_bodies, same, walk
-from hotswap.plan.units import Summary, Unit, UnitKind, first_line
+from hotswap.plan.units import Summary, Unit, UnitKind
 
 
 @attrs.define(eq=False)

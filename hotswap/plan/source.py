@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import io
 import tokenize
 import traceback
 from types import CodeType
+from typing import cast
 
 import attrs
 
@@ -39,12 +41,13 @@ class SourceError(Exception):
         self.finding = finding
 
 
-def parse_source(path: str, data: bytes) -> Source:
+def parse_source(path: str, data: bytes, known: Source | None = None) -> Source:
     """Decode, parse and compile a module text, executing nothing.
 
     Args:
         path: the file name to compile with; it must be the one that the running code carries.
         data: the bytes as read.
+        known: an earlier text of the same file, whose statements the new tree shares where they stand unchanged in their place.
 
     Raises:
         SourceError: it does not decode (HS102) or compile (HS101); its finding is ready to be shown.
@@ -52,11 +55,65 @@ def parse_source(path: str, data: bytes) -> Source:
     text = decode(path, data)
     utf8 = text.encode("utf-8", "surrogatepass")
     try:
-        tree = ast.parse(data, path)
+        tree = (_parse_rest(utf8, known) if known is not None else None) or ast.parse(data, path)
         code = compile(tree, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SourceError(_refuse("HS101", path, error)) from error
     return Source(path=path, data=data, utf8=utf8, tree=tree, code=code)
+
+
+def _parse_rest(utf8: bytes, known: Source) -> ast.Module | None:
+    """Parse only the lines between the statements that two texts begin and end with; None where that is not possible.
+
+    Statements follow one another, and none begins with a word that could go on with the one before it. So the rows of
+    statements of several pieces of a text, cut where lines and statements end, are those of the whole, if each piece is
+    valid by itself. A block that gained an ``else`` or another line is not: what was cut off is an error.
+    """
+    old, new = known.utf8.splitlines(keepends=True), utf8.splitlines(keepends=True)
+    body = known.tree.body
+    same = _count_equal(old, new)
+    first = bisect.bisect_right(body, same, key=_end)  # as many are in equal lines as a whole
+    while 0 < first < len(body) and first_line(body[first]) <= _end(body[first - 1]):
+        first -= 1  # several share a line
+    last = len(body)
+    if len(old) == len(new):  # else those at the end stand on other lines
+        changed = len(new) - _count_equal(old[::-1], new[::-1])
+        last = max(first, bisect.bisect_right(body, changed, key=first_line))
+        while last < len(body) and not _begins_line(body, last, new):
+            last += 1
+    start = _end(body[first - 1]) if first else 0
+    end = first_line(body[last]) - 1 if last < len(body) else len(new)
+    if not first and last == len(body):
+        return None
+    try:
+        # As a text: none of its lines declares an encoding.
+        rest = ast.parse("\n" * start + b"".join(new[start:end]).decode(), known.path)
+    except (SyntaxError, ValueError):
+        return None
+    return ast.Module([*body[:first], *rest.body, *body[last:]], [])
+
+
+def _count_equal(old: list[bytes], new: list[bytes]) -> int:
+    """How many lines are equal from the beginning on."""
+    return next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)))
+
+
+def _begins_line(body: list[ast.stmt], index: int, lines: list[bytes]) -> bool:
+    """True where a statement begins with the line that :func:`first_line` gives: no other one ends there, and the ``@`` of
+    its first decorator is not on an earlier one."""
+    first = first_line(body[index])
+    is_shared = index > 0 and first <= _end(body[index - 1])
+    return not is_shared and (first == body[index].lineno or lines[first - 1].startswith(b"@"))
+
+
+def _end(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
+
+
+def first_line(node: ast.stmt) -> int:
+    """The line on which a statement begins, with its decorators."""
+    decorators = getattr(node, "decorator_list", None)
+    return cast(int, decorators[0].lineno) if decorators else node.lineno
 
 
 def decode(path: str, data: bytes) -> str:

@@ -8,11 +8,11 @@ import enum
 import re
 from collections.abc import Collection
 from copy import copy
-from typing import cast
 
 import attrs
 
 from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings
+from hotswap.plan.source import first_line
 from hotswap.plan.trees import dump, dump_shape
 from hotswap.plan.uses import Analysis, analyse, is_inert
 
@@ -243,11 +243,6 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
             node = tree.body[index] = same.node
         units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts))
     return Summary(module, units, future_flags(tree))
-
-
-def first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", None)
-    return cast(int, decorators[0].lineno) if decorators else node.lineno
 
 
 def segment(lines: list[bytes], node: ast.stmt) -> bytes:
