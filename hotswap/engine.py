@@ -381,7 +381,7 @@ class Engine:
         except BaseException:
             self.converter.cancel(request)
             raise
-        self.converter.after_commit(request, then)
+        self.converter.after_commit(request, then, swap)
         return took
 
     def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from hotswap.commit import NOTHING, Swap, Write
+from hotswap.commit import NOTHING, Call, Swap, Write
 from hotswap.commit import apply as commit_swap
 from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
@@ -147,8 +147,12 @@ class Converter:
         request.fresh.clear()
         self.conversions.release()
 
-    def after_commit(self, request: Request, swap: Swap) -> None:
-        """Enter the objects; those that want to be converted at once are for :meth:`take_eager`."""
+    def after_commit(self, request: Request, swap: Swap, taken_back: Swap | None = None) -> None:
+        """Enter the objects; those that want to be converted at once are for :meth:`take_eager`.
+
+        Args:
+            taken_back: what was taken back in the same instant.
+        """
         kinds = {id(cls) for cls in request.leaps}  # by id: a metaclass may have an __eq__ of its own
         items = list(compress(request.items, map(kinds.__contains__, map(id, map(type, request.items)))))
         if fresh := set(map(id, request.fresh)):
@@ -162,7 +166,8 @@ class Converter:
         self._record(request)
         request.aside.clear()
         self.kept += request.leaps.values()
-        self.conversions.settle(items, request.leaps, _codes_in(swap), request.further)
+        calls = [write.do for write in swap.writes] + [write.undo for write in (taken_back.writes if taken_back else ())]
+        self.conversions.settle(items, request.leaps, _codes_in(calls), request.further)
         eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}
         self._eager += [item for item in items if type(item) in eager] if eager else ()
         self.start()
@@ -365,11 +370,11 @@ def over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def _codes_in(swap: Swap) -> frozenset[CodeType]:
+def _codes_in(calls: Iterable[Call]) -> frozenset[CodeType]:
     """The code objects that a commit has put in place."""
     found = []
-    for write in swap.writes:
-        match write.do:
+    for call in calls:
+        match call:
             case (_, FunctionType(), "__code__", CodeType() as code):
                 found.append(code)
             case (_, type(), str(), FunctionType() as function):

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hotswap.convert.conversions import Conversions
 from hotswap.errors import MigrationError
 from tests.convert.barriers import finish
 from tests.link.program import Program
@@ -394,3 +395,37 @@ class Node:
         time.sleep(0.005)
     assert program.engine.converter.wait(None, 0) is False
     assert all(vars(node)["tag"] == node.name for node in plain)
+
+
+def test_object_whose_init_begins_between_the_instant_of_a_rollback_and_its_end(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """It is listed as an object of the new class, and the code that made it is the old one again: it needs nothing."""
+    m = program.load("m", "class Box:\n    def __init__(self, wait):\n        wait()\n        self.n = 1\n")
+    keep = m.Box(int)
+    hook = "\n@migrate('m:Box')\ndef up(state):\n    state.label = 'x'\n@up.down\ndef _(state):\n    del state.label\n"
+    new = "from hotswap import migrate\nclass Box:\n    def __init__(self, wait):\n        self.n, self.label = 1, 'x'\n" + hook
+    assert program.edit("m", new).applied and keep.label == "x"
+    bare = m.Box.__new__(m.Box)
+    conversions = program.engine.converter.conversions
+    begun, ends = threading.Event(), threading.Event()
+    settle = Conversions.settle
+
+    def begin_and_settle(*args: Any) -> None:
+        begin = threading.Thread(target=lambda: type(bare).__init__(bare, lambda: (begun.set(), ends.wait())))
+        threads.append(begin)
+        begin.start()
+        assert begun.wait(20)
+        settle(*args)
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(Conversions, "settle", begin_and_settle)
+    try:
+        program.engine.rollback()
+    finally:
+        monkeypatch.undo()
+        ends.set()
+        for each in threads:
+            each.join()
+    assert program.engine.converter.wait(None, 20), list(conversions.failures.values())
+    assert vars(bare) == {"n": 1} and vars(keep) == {"n": 1}

@@ -216,7 +216,9 @@ def test_objects_made_and_copied_at_the_moment_of_the_swap_are_right(program: Pr
     finally:
         done.set()
         join(threads)
-    assert program.engine.converter.wait(None, 20)
+    conversions = program.engine.converter.conversions
+    is_done = program.engine.converter.wait(None, 20)
+    assert is_done, [failure.message for failure in conversions.failures.values()] or len(conversions.pending)
     wrong = [vars(box) for row in made for box in row if getattr(box, "label", None) != f"box {box.n}"]
     assert not wrong and all(made)
 
