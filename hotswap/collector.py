@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import operator
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ _PLAIN = {list, dict, set, deque}
 #: Of a class, read past a metaclass that gives others.
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
-_consume = deque[Any](maxlen=0).extend
+#: Makes all calls of an iterator, in C.
+consume = deque[Any](maxlen=0).extend
+#: Before 3.12 the collector runs in the middle of C functions that make objects, with finalisers, and other threads in these.
+COLLECTS_WITHIN_CALLS = sys.version_info < (3, 12)
 
 
 def hidden_objects() -> int:
@@ -226,4 +230,9 @@ def _are_no_tuples(listed: list[Any]) -> Iterator[bool]:
 
 
 def _in_one_call(*calls: Call) -> None:
-    _consume(starmap(operator.call, calls))
+    quiet = COLLECTS_WITHIN_CALLS and gc.isenabled()
+    try:
+        consume(starmap(operator.call, ((gc.disable,), *calls, (gc.enable,)) if quiet else calls))
+    finally:
+        if quiet:
+            gc.enable()

@@ -157,7 +157,7 @@ def _run(writes: list[Write]) -> float:
         deque(chain(silence, rows, speak), maxlen=0)
     except BaseException as error:
         # What was made before the failure is taken back in order.
-        made = min(len(calls) - sum(map(operator.length_hint, rest)) - 1, len(writes))
+        made = max(0, min(len(calls) - sum(map(operator.length_hint, rest)) - 1, len(writes)))
         undo = starmap(operator.call, [w.undo for w in reversed(writes[:made])])
         deque(chain(undo, speak), maxlen=0)
         failed = writes[min(made, len(writes) - 1)]

@@ -30,10 +30,10 @@ from hotswap.fingerprint import Print
 from hotswap.frames import Changes
 from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
-from hotswap.link.heap import scan_heap
 from hotswap.link.instances import NO_INSTANCES, Census, drop_fields
-from hotswap.link.latecomers import lead_latecomers
+from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
+from hotswap.link.redirect import settle_trampolines
 from hotswap.link.staging import forget_imported, run_statement
 from hotswap.model import (
     ChangeSet,
@@ -84,6 +84,7 @@ class Engine:
         world: everything known about the program.
         list_forks: gives the pids that forks of this process have had.
         converter: converts the objects of classes that changed.
+        ended: waits for frames from before a commit to end.
     """
 
     scope: object
@@ -93,6 +94,7 @@ class Engine:
     plugins: Plugins = attrs.Factory(Plugins)
     list_forks: Callable[[], Iterable[int]] = tuple
     converter: Converter = attrs.Factory(Converter)
+    ended: EndedFrames = attrs.Factory(EndedFrames)
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
@@ -102,10 +104,10 @@ class Engine:
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
-    ended: EndedFrames = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.ended = EndedFrames(self.world.outdated, self._lead_latecomers)
+        self.world.outdated = self.ended.outdated
+        self.ended.lock, self.ended.look = self.lock, self._lead_latecomers
         self.world.ask_kind = self.plugins.value_kind
         self.converter.lock = self.lock
         self.converter.on_exhausted = self._give_up
@@ -248,18 +250,29 @@ class Engine:
     def _lead_latecomers(self) -> None:
         """Functions that frames from before a commit have made, and that have ended since."""
         with self.lock:
-            codes, swap = self.world.outdated.ended(), commit.Swap()
-            lead_latecomers(swap, self.world, codes)
-            if swap.writes:
+            outdated, swap = self.world.outdated, commit.Swap()
+            codes = outdated.ended()
+            outdated.note_suspended(lead_latecomers(swap, self.world, codes))
+            settle_trampolines(swap)
+            try:
                 commit.apply(swap)
-            self.world.outdated.forget(codes)
-        for finding in swap.findings:
+            except commit.WriteError as error:
+                message = f"a function that an old frame has made cannot be led over ({error.what}: {error.__cause__!r})"
+                swap.findings.append(Finding(code="HS404", severity=Severity.KEPT, message=message, next_step="make it again"))
+            outdated.forget(codes.keys() & outdated.ended().keys())
+        for finding in (*swap.findings, *find_left(swap)):
+            self._tell_finding(finding)
+
+    def _tell_finding(self, finding: Finding) -> None:
+        try:
             self.on_finding(finding)
+        except Exception:  # noqa: BLE001 - border to program code: the thread that waits for frames goes on
+            sys.excepthook(*sys.exc_info())
 
     def after_fork(self) -> None:
         """In a child: the threads are gone."""
         self.converter.after_fork()
-        self.ended.start()
+        self.ended.after_fork()
 
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
         """Who runs old code still, in this process and in its children, and who listens to the commit."""
@@ -368,7 +381,13 @@ class Engine:
     def _revert_now(self, swap: commit.Swap) -> float:
         then = commit.Swap()
         back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
-        lead_latecomers(then, self.world, back, {id(write.do[1]) for write in swap.writes if write.do[0] is setattr})
+        done = {id(write.do[1]) for write in swap.writes if write.do[0] is setattr}
+        suspended = lead_latecomers(then, self.world, back, done)
+        took = self._revert_with(swap, then)
+        self._follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
+        return took
+
+    def _revert_with(self, swap: commit.Swap, then: commit.Swap) -> float:
         if swap.request is None:
             return commit.revert(swap, then)
         forget_readers()  # what was learned is of the classes before the swap
@@ -660,8 +679,6 @@ class Engine:
             self.world.forget_removed(applied.swap.removed)
             self._restore_texts(applied.records, applied.gone)
             self.converter.retry(None)
-            back = {file: {new: old for old, new in pairs.items()} for file, pairs in applied.swap.codes.items()}
-            self._follow_frames(back, scan_heap(()).suspended)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice

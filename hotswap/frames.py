@@ -65,20 +65,30 @@ class Outdated:
             if file in changes:
                 now = changes[file].get(entry.now)
                 if now is None or now == code:  # it is gone, or what it was once more
-                    del self._entries[file, code]
+                    self._entries.pop((file, code), None)
                 else:
                     entry.now = now
         for file, pairs in changes.items():
-            for old, new in pairs.items():
-                if old.co_flags & CO_NESTED and old != new:
-                    self._entries.setdefault((file, old), _Entry(new))
+            for old in pairs:
+                # Who runs code around another may make functions of it, also where it has only begun after the commit.
+                self._note(file, old, [each for each in _nested(old) if each.co_flags & CO_NESTED], pairs)
         for file, code in running:
-            for each in _nested(code) if file in changes else ():
-                now = changes[file].get(each)
-                if now is not None and now != each:
-                    self._entries.setdefault((file, each), _Entry(now)).makers.add((file, code))
-        self._suspended = [ref for ref in self._suspended if frame_of(ref()) is not None]
-        self._suspended += map(weakref.ref, items)
+            if file in changes:
+                self._note(file, code, _nested(code), changes[file])
+        self.note_suspended(items)
+
+    def _note(self, file: str, maker: CodeType, nested: Iterable[CodeType], pairs: Mapping[CodeType, CodeType]) -> None:
+        for each in nested:
+            now = pairs.get(each)
+            if now is not None and now != each:
+                self._entries.setdefault((file, each), _Entry(now)).makers.add((file, maker))
+
+    def note_suspended(self, items: Iterable[Any]) -> None:
+        """Generators and the like that have been found alive."""
+        known = {id(item): item for ref in self._suspended if frame_of(item := ref()) is not None}
+        files = {file for file, _ in self._entries}
+        known |= {id(item): item for item in items if (frame := frame_of(item)) and frame.f_code.co_filename in files}
+        self._suspended = list(map(weakref.ref, known.values()))
 
     def ended(self) -> dict[Place, CodeType]:
         """The code that no frame runs or makes any more, with what it is now."""

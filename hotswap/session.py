@@ -25,19 +25,19 @@ from hotswap.convert.converter import Converter
 from hotswap.engine import Engine
 from hotswap.errors import CODES, FileError, NotStartedError, UnsupportedError
 from hotswap.fork import guard_forks, list_forks, note_forks
-from hotswap.frames import Outdated
 from hotswap.hooks import new_hook_modules, read_recorded
 from hotswap.link.handles import instrument, uninstrument
 from hotswap.loader import ImportHook, LoadedModule, differs_from_loaded
 from hotswap.model import Finding, Plan, Preflight, Report, Severity, Status
-from hotswap.world import ModuleRecord, World
+from hotswap.transition.ended import EndedFrames
+from hotswap.world import ModuleRecord
 
 # Guards _current; outermost lock, held for moments only.
 _lock = threading.Lock()
 _current: Session | None = None
 #: Objects go on waiting for their conversion when hotswap is stopped, and their versions are known when it is started again.
 _converter = Converter()
-_outdated = Outdated()
+_ended = EndedFrames()
 #: What was known of the modules when hotswap was stopped, for when it is started again, with the spec that they had:
 #: a module that is reloaded meanwhile gets another one.
 _left: dict[str, tuple[ModuleRecord, Any]] = {}
@@ -87,8 +87,7 @@ def open_session(
         UnsupportedError: this interpreter cannot be served.
     """
     check_interpreter()
-    world = World(outdated=_outdated)
-    engine = Engine(scope, on_report=on_report, on_finding=on_finding, list_forks=list_forks, converter=_converter, world=world)
+    engine = Engine(scope, on_report=on_report, on_finding=on_finding, list_forks=list_forks, converter=_converter, ended=_ended)
     engine.ended.start()  # frames that an earlier session has noted
     note_forks()
     contributions = Contributions(engine.world)

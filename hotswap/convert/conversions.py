@@ -22,7 +22,7 @@ import operator
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import starmap
@@ -32,7 +32,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import held_by_program
+from hotswap.collector import COLLECTS_WITHIN_CALLS, consume, held_by_program
 from hotswap.commit import Call, Write
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel, failed
@@ -43,8 +43,6 @@ from hotswap.convert.state import Layout, PlaceError, State
 from hotswap.errors import MigrationError
 from hotswap.peek import reader_of
 
-#: Makes all calls of an iterator, in C.
-_make = deque[Any](maxlen=0).extend
 #: So long an access waits for a hook that may run only once and runs in another thread.
 ONCE_LIMIT = 5.0
 #: So long an access waits for a swap to enter the objects that it has listed; a million take a fraction of a second.
@@ -266,7 +264,7 @@ class Conversions:
         layout = self._layouts.get(type(item)) or self._layout(type(item))
         now, own = layout.read(item)
         layout.check(state, state)
-        _make(starmap(operator.call, layout.write(item, own, now, state)))
+        consume(starmap(operator.call, layout.write(item, own, now, state)))
 
     def restore(self, item: Any) -> None:
         """Somebody is about to give an object the state of another: a bare one needs nothing, as that state is upgraded."""
@@ -382,8 +380,8 @@ class Conversions:
 
     def _drop(self, key: int) -> None:
         """An object needs nothing any more."""
-        self.progress.pop(key, None)
-        self.pending.pop(key, None)
+        for table in (self.progress, self.unmade, self.clashes, self.pending):
+            table.pop(key, None)
 
     def publish(
         self, item: Any, key: int, entry: tuple[Any, int], epoch: int, route: Route,
@@ -394,11 +392,15 @@ class Conversions:
         A row of calls in C: nobody sees an object that is taken out and not yet written, or written and not yet out. The
         caller holds what it drops, so no finaliser runs in between.
         """
-        doing = iter(((self.is_epoch, epoch), *guards, (self.take_out, key), *calls))
+        quiet = COLLECTS_WITHIN_CALLS and gc.isenabled()
+        around: tuple[list[Call], list[Call]] = ([(gc.disable,)], [(gc.enable,)]) if quiet else ([], [])
+        doing = iter((*around[0], (self.is_epoch, epoch), *guards, (self.take_out, key), *calls, *around[1]))
         try:
-            _make(starmap(operator.call, doing))
+            consume(starmap(operator.call, doing))
         except Exception as error:  # noqa: BLE001 - which call it was decides: a check, the one that takes out, or one that writes
-            if operator.length_hint(doing) < len(calls):
+            if quiet:
+                gc.enable()
+            if operator.length_hint(doing) < len(calls) + len(around[1]):
                 self.put_back(entry, undo(), error, route)
             return False
         return True
@@ -473,7 +475,7 @@ class Conversions:
             return True
         if cls not in self._held:
             bare = [each for each, _ in list(self.pending.values()) if type(each) is cls and len(gc.get_referents(each)) == 1]
-            self._held[cls] = held_by_program(bare, (self.pending, self.unmade))
+            self._held[cls] = held_by_program(bare, (self.pending, self.unmade, self.running))
         return id(item) not in self._held[cls]
 
     def _layout(self, cls: type) -> Layout:
@@ -482,14 +484,20 @@ class Conversions:
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost, self._sure.get(cls))
         return found
 
-    def fail_hook(self, item: Any, key: int, entry: tuple[Any, int], route: Route, at: int, error: Exception) -> None:
-        """Note that one of the hooks of a route has raised, unless another thread has published the object."""
-        if self.pending.get(key) is entry:
-            assert route.hooks is not None
+    def fail_hook(self, item: Any, key: int, entry: tuple[Any, int], route: Route, at: int | None, error: Exception) -> None:
+        """Note that one of the hooks of a route has raised, unless another thread has published the object.
+
+        Args:
+            at: which one; None for the factory of a default.
+        """
+        if self.pending.get(key) is not entry:
+            return
+        told = error
+        if at is not None and route.hooks is not None:
             _, step, text = route.hooks[at]
             told = failed(step, text, error)
             told.__cause__ = error
-            self.fail(item, key, told, route)
+        self.fail(item, key, told, route)
 
     def fail(self, item: Any, key: int, error: BaseException, route: Route) -> None:
         """Note why an object could not be converted: a hook raised, or its state cannot be read, copied, or written."""
@@ -598,8 +606,8 @@ class Conversions:
         self._sure.pop(cls, None)
         self._layouts.pop(cls, None)
         if not self.leaps:
-            self._shared.clear()
-            self._alone.clear()
+            for table in (self._shared, self._alone, self.unmade, self.clashes):
+                table.clear()
 
 
 def _is_as_read(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:

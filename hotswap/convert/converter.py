@@ -26,7 +26,7 @@ from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
-from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, has_migrations, version_of_class
+from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, has_migrations, note_change, version_of_class
 from hotswap.convert.stamps import equipping
 from hotswap.errors import MigrationError
 from hotswap.migrations import When, name_of
@@ -165,7 +165,7 @@ class Converter:
         self.barriers += request.barriers
         self._record(request)
         request.aside.clear()
-        self.kept += request.leaps.values()
+        self.kept += [leap for leap in request.leaps.values() if all(leap is not each for each in self.kept)]
         calls = [write.do for write in swap.writes] + [write.undo for write in (taken_back.writes if taken_back else ())]
         self.conversions.settle(items, request.leaps, _codes_in(calls), request.further)
         eager = {cls for cls, leap in request.leaps.items() if leap.when is When.EAGER}
@@ -193,10 +193,12 @@ class Converter:
 
     def _record(self, request: Request) -> None:
         """What stands for the states that were written down: versions, shapes, leaps."""
+        note_change()
         for cls, leap in request.leaps.items():
             if leap.undoes is None:
                 LEAPS.setdefault(cls, []).append(leap)
-                UNDONE[cls] = [each for each in UNDONE.get(cls, ()) if each.undoes is not leap]  # it is made once more
+                if cls in UNDONE:  # it may be made once more
+                    UNDONE[cls] = [each for each in UNDONE[cls] if each.undoes is not leap]
             elif leap.undoes in LEAPS.get(cls, ()):
                 LEAPS[cls].remove(leap.undoes)
                 UNDONE.setdefault(cls, []).append(leap)

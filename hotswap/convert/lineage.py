@@ -25,6 +25,19 @@ LEAPS: dict[type, list[Leap]] = {}
 UNDONE: dict[type, list[Leap]] = {}
 
 
+_changes = [0]
+
+
+def note_change() -> None:
+    """What a state and its stamp are is about to change."""
+    _changes[0] += 1
+
+
+def count_changes() -> int:
+    """How often that was."""
+    return _changes[0]
+
+
 def version_of_class(cls: type) -> int:
     """The version of a class: counted while the program runs, else what its text or its migrations say."""
     name = name_of(cls)

@@ -7,10 +7,13 @@ the ordinary way decides, from the beginning.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
+from itertools import starmap
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from hotswap.collector import COLLECTS_WITHIN_CALLS, consume
 from hotswap.convert.leap import HookError
 from hotswap.convert.route import Route
 from hotswap.convert.state import PlaceError, State
@@ -46,6 +49,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         "unsettled": own.unsettled, "unmade": own.unmade, "progress": own.progress, "clashes": own.clashes,
         "fail": own.fail_hook, "finish": finish, "own": own, "route": route, "make": State,
         "flat": layout.flat, "put": layout.set, "put_back": own.put_back, "delete": layout.delete,
+        "is_epoch": own.is_epoch, "take_out": own.take_out, "consume": consume, "starmap": starmap, "call": operator.call,
         "hooks": route.hooks, "fills": leap.fills, "lacking": leap.lacking,
     }  # fmt: skip
     space |= {f"hook{at}": hook for at, (hook, _, _) in enumerate(route.hooks)}
@@ -55,7 +59,8 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
     text = [
         "def quick(item):",
         " key = id(item)",
-        f" if unsettled or unmade or progress or clashes or key in failures or {number} not in epochs: return False",
+        " if unsettled or key in unmade or key in progress or key in clashes or key in failures: return False",
+        f" if {number} not in epochs: return False",
         " if (entry := pending.get(key)) is None: return True",
         " thread = get_ident()",
         f" if entry[1] != {place} or thread in running: return False",
@@ -64,11 +69,12 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         " if pending.get(key) is not entry: return False",  # what was read may be of two versions
         " state = make()",
         *(f" state[{name!r}] = {value}" for name, value in zip(names, values, strict=True)),
-        *(f" state[{name!r}] = lacking[{name!r}].give()" for name in leap.lacking if name not in names),
         " running[thread] = (item, None)",
-        " at = 0",
+        " at = None",
         " try:",
+        *(f"  state[{name!r}] = lacking[{name!r}].give()" for name in leap.lacking if name not in names),
         *(f"  at = {at}; hook{at}(state)" for at in range(len(route.hooks))),
+        "  at = None",
         *(f"  if {name!r} not in state: state[{name!r}] = fills[{name!r}].give()" for name in leap.fills),
         " except Exception as error:",
         "  fail(item, key, entry, route, at, error)",
@@ -76,8 +82,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         " finally:",
         "  del running[thread]",
     ]
-    if len(new) == 1 and leaves_no_question:
-        # From the first look at a table to the end of put() no other thread runs: one is let in when a call has ended.
+    if len(new) == 1 and leaves_no_question and not COLLECTS_WITHIN_CALLS:  # else finish() does the same
         text += [
             " try:",
             f"  value = state[{new[0]!r}]",
@@ -85,8 +90,9 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
             " except KeyError: is_foreseen = False",
             " if is_foreseen:",
             "  try:",
-            f"   if epochs[{number}] and pending[key] is entry: del pending[key]; put(item, {new[0]!r}, value); return True",
-            "  except KeyError: pass",
+            f"   consume(starmap(call, ((is_epoch, {number}), (take_out, key), (put, item, {new[0]!r}, value))))",
+            "   return True",
+            "  except KeyError: pass",  # a swap was, or another thread
             f"  except Exception as error: put_back(entry, [(delete, item, {new[0]!r})], error, route)",
             "  return False",
         ]

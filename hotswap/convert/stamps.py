@@ -25,7 +25,7 @@ from typing import Any
 
 from hotswap.commit import Write, set_class
 from hotswap.convert.arrivals import when_imported
-from hotswap.convert.lineage import STAMP, UNDONE, stamp_of
+from hotswap.convert.lineage import STAMP, count_changes, stamp_of
 from hotswap.convert.upgrade import upgrade_state
 from hotswap.errors import MigrationError
 from hotswap.kinds import OWN_CODES, is_own, vars_of
@@ -104,7 +104,7 @@ def _at_one_version(item: Any, write: Callable[[Any], Any]) -> tuple[Any, dict[s
 
 def _moment_of(cls: type) -> tuple[dict[str, Any], int]:
     """What no two moments have in common that a swap lies between, also one that was taken back."""
-    return stamp_of(cls), len(UNDONE.get(cls, ()))
+    return stamp_of(cls), count_changes()
 
 
 def _give(item: Any, fields: Mapping[str, Any], *, upgrades: bool = True) -> None:
@@ -114,8 +114,7 @@ def _give(item: Any, fields: Mapping[str, Any], *, upgrades: bool = True) -> Non
         moment = _moment_of(cls)
         found = upgrade_state(cls, fields)
         item.__setstate__  # noqa: B018 - a swap that has come meanwhile may have listed it: the barrier sees that it needs nothing
-        if _moment_of(cls) == moment:
-            break
+        upgrades = _moment_of(cls) != moment
     for name, value in found.items():
         held = class_value(cls, name)
         if hasattr(type(held), "__set__") and not is_slot(held) and (own := own_dict(item)) is not None:

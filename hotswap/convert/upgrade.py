@@ -45,7 +45,8 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
     """
     known = {**state}
     if version is not None:
-        known[STAMP] = {**known.get(STAMP, {}), name_of(cls): version}
+        stamp = {key: value for key, value in known.get(STAMP, {}).items() if key not in (SWAP, BY)}
+        known[STAMP] = {**stamp, name_of(cls): version}
     elif STAMP not in known and REGISTRY.of(name_of(cls)):
         known[STAMP] = {name_of(cls): _guess(cls, known.keys(), version_of_class(cls))}
     return dict(upgrade_state(cls, known))
@@ -132,10 +133,11 @@ def _steps(cls: type, base: type, state: State, stamp: Mapping[str, Any]) -> lis
 def _check_numbers(stamp: Mapping[str, Any], by: Mapping[str, str]) -> None:
     """A migration without numbers may lead to another version than in the process that wrote a state."""
     for name, hook in by.items():
-        step = REGISTRY.of(name).get(stamp[name] - 1)
+        version = stamp.get(name, 0)
+        step = REGISTRY.of(name).get(version - 1)
         if step is not None and step.name != hook and not step.is_numbered:
             raise MigrationError(
-                f"a state of {name} was written when {hook} led to version {stamp[name]}, and now {step.name} does: number the "
+                f"a state of {name} was written when {hook} led to version {version}, and now {step.name} does: number the "
                 f"migrations that outlive a process, as in @migrate({name!r}, {step.frm}, {step.to})"
             )
 

@@ -204,7 +204,10 @@ class _Linker:
         return self.swap
 
     def _finish_functions(self) -> None:
-        self.swap.findings += [finding for function, finding in self.swap.unfollowed if id(function) not in self.swap.led]
+        # What a frame from before an earlier commit has made is looked at when that has ended: most of it is gone then.
+        followed, now = self.swap.led, self.world.outdated.now
+        left = [(f, found) for f, found in self.swap.unfollowed if id(f) not in followed and now(f.__code__) is f.__code__]
+        self.swap.findings += [finding for _, finding in left]
         rewrap_bound(self.swap)
         settle_trampolines(self.swap)
         follow_wrappers(self.swap, self._is_bare, {id(item) for item in self.staging.young})

@@ -85,6 +85,9 @@ def trampoline_code(function: FunctionType, kind: int) -> CodeType:
     )
 
 
+_WRAPPERS = (wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper)
+
+
 def kind_of(target: Any, code_of: Callable[[FunctionType], CodeType] = lambda function: function.__code__) -> int:
     """The flag of a function that gives a coroutine, a generator or an async generator; 0 for any other callable.
 
@@ -96,7 +99,7 @@ def kind_of(target: Any, code_of: Callable[[FunctionType], CodeType] = lambda fu
             target = target.func
         elif is_a(target, MethodType):
             target = target.__func__
-        elif is_a(target, PROXY):
+        elif is_a(target, PROXY) and not is_a(target, _WRAPPERS):  # what these give is for the wrapper of the program to say
             target = target.__wrapped__
         else:
             return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -16,30 +17,44 @@ FIRST, MOST = 0.1, 5.0
 
 @attrs.define(eq=False)
 class EndedFrames:
-    """A thread that lives as long as something is noted.
+    """A thread that lives as long as something is noted; one for the process, whichever engine it serves.
 
     Attributes:
+        lock: the engine's.
         look: leads over what frames that have ended have made.
     """
 
-    outdated: Outdated
-    look: Callable[[], None]
+    outdated: Outdated = attrs.Factory(Outdated)
+    lock: Any = attrs.Factory(threading.RLock)
+    look: Callable[[], None] = lambda: None
     _thread: threading.Thread | None = None
     _wake: threading.Event = attrs.Factory(threading.Event)
 
     def start(self) -> None:
         """Look again, soon."""
         self._wake.set()
-        if self.outdated and (self._thread is None or not self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._watch, name="hotswap-frames", daemon=True)
-            self._thread.start()
+        with self.lock:
+            if self.outdated and self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="hotswap-frames", daemon=True)
+                self._thread.start()
+
+    def after_fork(self) -> None:
+        """In a child: the thread is gone, and may have held what is inside of the event."""
+        self._thread, self._wake = None, threading.Event()
+        self.start()
 
     def _watch(self) -> None:
         pause = FIRST
-        while self.outdated:
+        while not self._is_over():
             if self._wake.wait(pause):  # a commit was: its frames may end soon
                 self._wake.clear()
                 pause = FIRST
                 time.sleep(FIRST)
             self.look()
             pause = min(pause * 1.5, MOST)
+
+    def _is_over(self) -> bool:
+        with self.lock:
+            if not self.outdated:
+                self._thread = None
+            return self._thread is None

@@ -167,3 +167,38 @@ assert last() == "two"
 '''
     (tmp_path / "m.py").write_text(LOOP)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_closure_that_cannot_go_back_is_named(program: Program) -> None:
+    text = "def make(a, b):\n    def inner():\n        return a{more}\n    return inner\n"
+    m = program.load("m", text.format(more=", b"))
+    told: list[Any] = []
+    program.engine.on_finding = told.append
+    assert program.edit("m", text.format(more="")).applied
+    between = m.make(1, 2)
+    program.engine.rollback()
+    assert comes_true(lambda: [finding.code for finding in told] == ["HS404"]), told
+    assert between() == 1 and m.make(1, 2)() == (1, 2)
+    assert not program.engine.world.outdated
+
+
+def test_frame_that_an_old_frame_begins_is_waited_for(program: Program, turns: list[Turns]) -> None:
+    """What encloses a function may make it, also where it has only begun after the commit."""
+    text = """
+def outer(commit, begin):
+    commit()
+    def middle(turns):
+        while True:
+            turns()
+            yield lambda: "one"
+    begin(middle)
+"""
+    m = program.load("m", text)
+    m.outer(
+        lambda: program.edit("m", text.replace('"one"', '"two"')),
+        lambda middle: turns.append(Turns(middle)),
+    )
+    time.sleep(0.5)  # some looks
+    late, last = turns[0].next(), turns[0].end()
+    assert comes_true(lambda: (late(), last()) == ("two", "two"))
+    assert comes_true(lambda: not program.engine.world.outdated)
