@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import operator
 import sys
 import types
 import typing
@@ -464,7 +465,7 @@ _WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple
 
 def _is_remade(item: Any) -> bool:
     """True for what is not changed but made again, and then stands for itself."""
-    return type(item) in (tuple, frozenset, MethodType, LRU)
+    return type(item) in (tuple, frozenset, MethodType, LRU, types.GenericAlias, types.UnionType)
 
 
 def _refers(item: Any, twins: Twins) -> bool:
@@ -504,6 +505,11 @@ def _exchange_in(item: Any, twins: Twins) -> None:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
         twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
+    elif kind is types.GenericAlias:  # list[K]
+        made = types.GenericAlias(resolve(item.__origin__), tuple(map(resolve, item.__args__)))
+        twins.put_made(item, next(iter(made)) if item.__unpacked__ else made)
+    elif kind is types.UnionType:  # K | None
+        twins.put_made(item, functools.reduce(operator.or_, map(resolve, item.__args__)))
     elif kind is functools.partial:
         args = tuple(resolve(a) for a in item.args)
         keywords = {k: resolve(v) for k, v in item.keywords.items()}
@@ -559,6 +565,8 @@ def _exchange_function(item: FunctionType, twins: Twins) -> None:
         item.__defaults__ = tuple(twins.resolve(v) for v in item.__defaults__)
     if item.__kwdefaults__:
         item.__kwdefaults__ = {k: twins.resolve(v) for k, v in item.__kwdefaults__.items()}
+    if any(id(value) in twins.of for value in item.__annotations__.values()):  # the dict is made when somebody asks for it
+        item.__annotations__ = {k: twins.resolve(v) for k, v in item.__annotations__.items()}
     for key, value in list(item.__dict__.items()):
         item.__dict__[key] = twins.resolve(value)
 
