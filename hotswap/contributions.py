@@ -34,18 +34,19 @@ class Contributions:
     """
 
     world: World
-    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int], frozenset[str]]] = attrs.Factory(dict)
+    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int], frozenset[str], frozenset[str]]] = attrs.Factory(dict)
     _known: dict[tuple[str, str], int] = attrs.Factory(dict)
 
     def begin(self, name: str, tree: ast.Module, package: str) -> None:
         """A module is about to execute."""
-        targets = frozenset(_targets(tree.body, package))
-        self._open[name] = (targets, self._look(self._closure(targets)), frozenset(self.world.records))
+        targets, passed_on = frozenset(_targets(tree.body, package)), frozenset(_imported(tree.body))
+        self._open[name] = (targets, self._look(self._closure(targets)), frozenset(self.world.records), passed_on)
 
     def end(self, name: str) -> None:
         """A module has executed and was adopted."""
-        targets, before, loaded = self._open.pop(name, (frozenset(), {}, frozenset(self.world.records)))
-        self._look_again(name, loaded)
+        nothing: frozenset[str] = frozenset()
+        targets, before, loaded, passed_on = self._open.pop(name, (nothing, {}, frozenset(self.world.records), nothing))
+        self._look_again(name, loaded, passed_on)
         for key, now in self._look(self._closure(targets) - {name}).items():
             known = self._known.get(key)
             if now == known:
@@ -57,13 +58,14 @@ class Contributions:
                 self._known[key] = now
         self._known.update(self._look({name}))
 
-    def _look_again(self, name: str, loaded: frozenset[str]) -> None:
+    def _look_again(self, name: str, loaded: frozenset[str], passed_on: frozenset[str]) -> None:
         """In a circle of imports, a module was finished before the one whose objects it refers to."""
         record = self.world.records.get(name)
         circle = [self.world.records[other] for other in self.world.records.keys() - loaded if other != name]
         circle = [other for other in circle if name in other.imports and other.base is not None]
         if record is not None and record.base is not None and circle:
-            self.world.is_managed.note(name, record.module.__dict__, anew=True)
+            own = {key: value for key, value in record.module.__dict__.items() if key not in passed_on}
+            self.world.is_managed.note(name, own, anew=True)
             for each in (record, *circle):
                 self.world.snapshot_names(each, list(each.module.__dict__))
 
@@ -112,6 +114,15 @@ def sign_container(value: Any, *, is_inner: bool = False) -> int:
         return hash((tuple(map(id, dict.keys(value))), tuple(map(id, values))))
     inner = [sign_container(item, is_inner=True) if is_a(item, _CONTAINERS) else id(item) for item in values]
     return hash((tuple(map(id, dict.keys(value))), tuple(inner)))
+
+
+def _imported(body: Iterable[ast.stmt]) -> Iterable[str]:
+    """The names that import statements bind, which belong to the module that they are from."""
+    for node in body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            yield from _imported([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)])
 
 
 def _targets(body: Iterable[ast.stmt], package: str) -> Iterable[str]:
