@@ -61,6 +61,10 @@ _CALLABLES: tuple[type, ...] = (
 )  # fmt: skip
 
 
+#: Callables that are nothing but what they were made with.
+_OPERATORS = frozenset({operator.itemgetter, operator.attrgetter, operator.methodcaller})
+
+
 @attrs.frozen(slots=True)
 class Print:
     """What a value was when its module had been loaded.
@@ -192,6 +196,8 @@ class _Printer:
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
         if is_a(value, types.MethodType):
             return hash(("method", id(value.__func__), id(value.__self__)))
+        if kind in _OPERATORS:
+            return hash((kind.__name__, self.number(value.__reduce__())))
         if is_a(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):
             return hash((kind.__name__, id(value)))
         if is_a(value, _WEAK):
