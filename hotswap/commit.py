@@ -17,7 +17,7 @@ import sys
 import time
 import warnings
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import chain, groupby, starmap
 from types import CellType, CodeType, FunctionType, MethodType
@@ -199,6 +199,29 @@ def _in_rows(calls: Sequence[Call]) -> tuple[Iterator[Any], list[Iterator[Any]]]
         rest.append(columns[0] if size > 1 else iter([()] * len(row)))
         rows.append(map(row[0][0], *columns) if size > 1 else starmap(row[0][0], rest[-1]))
     return chain.from_iterable(rows), rest
+
+
+#: Calls that put copies of contents into a container, see :func:`set_contents`.
+COPIES: frozenset[Any] = frozenset({dict.update, OrderedDict.update, list.__setitem__, set.update, deque.extend})
+
+
+def change_values(write: Write, ids: Collection[int], become: Callable[[Any], Any]) -> Write:
+    """A write of other values in the place of those with these ids, also in tuples and in contents."""
+
+    def changed(value: Any) -> Any:
+        if id(value) in ids:
+            return become(value)
+        if type(value) is not tuple:
+            return value
+        items = tuple(map(changed, value))
+        return items if any(map(operator.is_not, items, value)) else value
+
+    do = changed(write.do)
+    if write.do[0] in COPIES and type(do[-1]) is dict:
+        do = (*do[:-1], {key: changed(value) for key, value in do[-1].items()})
+    elif write.do[0] in COPIES and type(do[-1]) is list:
+        do = (*do[:-1], [changed(value) for value in do[-1]])
+    return write if do is write.do else attrs.evolve(write, do=do)
 
 
 # ---- the kinds of writes, each beside its inverse ----

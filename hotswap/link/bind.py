@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, Swap, Write, del_item, set_function, set_item, take_new
+from hotswap.commit import MISSING, Swap, Write, change_values, del_item, set_function, set_item, take_new
 from hotswap.convert.barrier import reroute
 from hotswap.convert.converter import Converter, Request
 from hotswap.fingerprint import (
@@ -136,7 +136,7 @@ class _Linker:
         self.world = world
         self.plugins = plugins
         self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
-        self.merger = Merger(self.swap, world.is_managed)
+        self.merger = Merger(self.swap, world.is_managed, self._may_fill)
         self.data = FunctionData(draft, world, self.merger, self._base)
         self.swap.merge = self.data.merge
         self.census = Census()
@@ -194,6 +194,7 @@ class _Linker:
             self._remove_names()
             self._remove_modules()
             self._note_imported()
+            self._lead_inner()
             self._prepare_shapes()
             self._finish_functions()
             self._drop_caches()
@@ -202,6 +203,27 @@ class _Linker:
             raise LinkRefused(refusal.finding) from refusal
         self.census.frame(self.swap)
         return self.swap
+
+    def _may_fill(self, live: Any) -> bool:
+        """True for a container that has no name, or one that only passes on what is made elsewhere, ``DB = SETTINGS["db"]``,
+        and tells that the program has not changed it."""
+        module, _, name = home_of(live, self.world.is_managed).rpartition(".")
+        if not name:
+            return True
+        base = self._base(module).get(name)
+        is_given = not self.slots.owns(module, name, live)
+        return is_given and base is not None and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base)
+
+    def _lead_inner(self) -> None:
+        """A container inside of another one for which a live one is filled: whoever would refer to it means the live one."""
+        known = set(self.twins.of)
+        for new, live in self.merger.inner.values():
+            self.twins.put(new, live)
+        if len(self.twins.of) > len(known):
+            exchange(self.staging, self.twins)
+            finish_copies(self.twins)
+            new_ids = self.twins.of.keys() - known
+            self.swap.writes[:] = [change_values(write, new_ids, self.twins.resolve) for write in self.swap.writes]
 
     def _finish_functions(self) -> None:
         # What a frame from before an earlier commit has made is looked at when that has ended: most of it is gone then.
@@ -549,7 +571,7 @@ class _Linker:
         new = self.twins.resolve(staged)
         live = live_space.get(name, MISSING)
         where = (record.file, unit.line)
-        new = self.fresh.get((module, name), new)
+        new = self.fresh.get((module, name), self.merger.inner.get(id(new), (None, new))[1])
         bound = self._choose(module, name, live, staged, new, where, unit)
         if unit.kind is UnitKind.FUNCTION and self._carries(live, staged, bound):
             self.data.carry(self.swap, live, staged, bound, self.twins.resolve)

@@ -11,6 +11,7 @@ This was 7 of the 8 hard cases in the study of Ksplice: data whose initialiser c
 from __future__ import annotations
 
 import contextvars
+import operator
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,10 +50,15 @@ class Merger:
     Attributes:
         swap: gets the in-place writes and the findings.
         is_managed: see :func:`hotswap.fingerprint.fingerprint`.
+        may_fill: False for a container inside of another one that belongs to a name of its own.
+        inner: containers in new values, by their id, with the live containers that stand for them.
     """
 
     swap: Swap
     is_managed: Callable[[type], bool]
+    may_fill: Callable[[Any], bool]
+    inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
+    _filled: dict[int, Any] = attrs.Factory(dict)  # the live ones of these: each stands for one new container
 
     def merge(self, name: str, live: Any, base: Print | None, new: Any, where: tuple[str, int]) -> Any:
         """Give what the name is to be bound to; in-place writes are added to the swap.
@@ -90,6 +96,8 @@ class Merger:
 
     def _take(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         """Take the new value, in place where others may hold the old one and it is no other name's."""
+        if type(live) is type(new) is tuple:
+            return self._inside(name, live, new, where)
         if type(live) is not type(new) or not self.is_filled(live):
             return new
         if any(home_of(item, self.is_managed) not in ("", name) for item in (live, new)):
@@ -97,10 +105,66 @@ class Merger:
         if is_a(live, deque) and live.maxlen != new.maxlen:
             return new
         if is_a(live, CONTAINERS):
-            self.swap.add(*set_contents(live, new))
+            self.swap.add(*set_contents(live, self._contents(name, live, new, where)))
             self._take_factory(live, new)
         else:
             self._take_state(name, live, new, where)
+        return live
+
+    def _contents(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
+        """What goes into a live container: the new contents, but for the containers in it that others may hold."""
+        if is_a(new, dict):
+            return {
+                key: self._inside(f"{name}[{key!r}]", live[key], value, where)
+                if type(key) in (str, int) and key in live else value
+                for key, value in dict.items(new)
+            }  # fmt: skip
+        if not is_a(new, (list, deque)):
+            return new
+        items = list(new)
+        for at, old in self._pair_items(live, new):
+            items[at] = self._inside(f"{name}[{at}]", old, items[at], where)
+        return items
+
+    def _pair_items(self, live: Any, new: Any) -> Iterator[tuple[int, Any]]:
+        """Places in a new row, with what stood there in the live one: what is equal first, the rest in order if it is as many."""
+        if not any(is_a(item, (*CONTAINERS, tuple)) for item in new):
+            return
+        waiting: dict[int | None, deque[Any]] = {}
+        for item in live:
+            waiting.setdefault(number_of(item, self.is_managed), deque()).append(item)
+        rest = []
+        for at, item in enumerate(new):
+            if same := waiting.get(number_of(item, self.is_managed)):
+                yield at, same.popleft()
+            else:
+                rest.append(at)
+        left = {id(item) for items in waiting.values() for item in items}
+        if len(rest) == sum(map(len, waiting.values())):
+            yield from zip(rest, (item for item in live if id(item) in left), strict=False)
+
+    def _inside(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
+        """What stands for an item of a new container: the live item, filled, so that everybody who holds it follows."""
+        if id(new) in self.inner:
+            return self.inner[id(new)][1]
+        if type(live) is not type(new) or live is new:
+            return new
+        if type(new) is tuple:
+            pairs = zip(live, new, strict=False) if len(live) == len(new) else ()
+            items = tuple([self._inside(f"{name}[{at}]", old, item, where) for at, (old, item) in enumerate(pairs)])
+            return items if any(map(operator.is_not, items, new)) else new
+        is_filled = is_a(new, CONTAINERS) and self.is_filled(live) and self.is_filled(new)
+        if not is_filled or id(live) in self._filled or not self.may_fill(live) or home_of(new, self.is_managed):
+            return new
+        self.inner[id(new)] = (new, live)
+        self._filled[id(live)] = live
+        if fingerprint(live, self.is_managed).same(fingerprint(new, self.is_managed)):
+            for old, item in _pair_equal(live, new):  # nothing to write, but who refers to what is in it means the live ones
+                self._inside(name, old, item, where)
+            return live
+        if self._take(home_of(live, self.is_managed) or name, live, new, where) is not live:
+            del self.inner[id(new)]
+            return new
         return live
 
     def _take_factory(self, live: Any, new: Any) -> None:
@@ -128,7 +192,7 @@ class Merger:
         if now.opaque and type(live) is type(new) and not is_a(live, CONTAINERS):
             self.keep(name, where, "it is opaque, and may be in use")
             return live
-        return self._take(name, live, new, where)
+        return self._inside(name, live, new, where) if is_a(new, CONTAINERS) else self._take(name, live, new, where)
 
     def _merge_parts(self, name: str, live: Any, base: Print, now: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
@@ -155,7 +219,8 @@ class Merger:
             fresh = new_by_number.pop(number, None)
             if fresh is not None:
                 same_as_base = number_of(fresh[1], self.is_managed) == old
-                merged[key] = fresh[1] if untouched and not same_as_base else value
+                is_new = untouched and not same_as_base
+                merged[key] = self._inside(f"{name}[...]", value, fresh[1], where) if is_new else value
                 if (
                     not untouched
                     and not same_as_base
@@ -189,7 +254,8 @@ class Merger:
         length = len(base.parts)
         head = [number_of(item, self.is_managed) for item in list(live)[:length]]
         if len(live) >= length and head == list(base.parts.values()):
-            self.swap.add(*set_contents(live, [*new, *list(live)[length:]]))
+            begin = self._contents(name, list(live)[:length], new, where)
+            self.swap.add(*set_contents(live, [*begin, *list(live)[length:]]))
         else:
             self.keep(name, where, "the program changed it since it was loaded")
         return live
@@ -228,6 +294,13 @@ class Merger:
                 next_step="assign it by hand or restart if the new initial value is wanted",
             )
         )
+
+
+def _pair_equal(live: Any, new: Any) -> Iterable[tuple[Any, Any]]:
+    """What stands in the same places of two equal containers."""
+    if is_a(live, dict):
+        return zip(dict.values(live), dict.values(new), strict=True)
+    return zip(live, new, strict=True) if is_a(live, (list, deque)) else ()
 
 
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:

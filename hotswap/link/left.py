@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
@@ -20,14 +19,13 @@ from typing import Any
 import attrs
 
 from hotswap.collector import nothing_hidden, referred_by_tuples, referrers, young_ids
-from hotswap.commit import Swap, Write
+from hotswap.commit import COPIES, Swap, Write
 from hotswap.kinds import is_a
 from hotswap.link.handles import is_handle, needs_handle
 from hotswap.link.names import look_up
 from hotswap.model import Finding, Severity
 from hotswap.world import AppliedSwap
 
-_COPIES: Any = (dict.update, list.__setitem__, set.update, deque.extend)  # see hotswap.commit.set_contents
 _OWN = os.path.dirname(os.path.dirname(__file__))
 
 
@@ -120,7 +118,7 @@ def _parts(write: Write) -> Iterator[Any]:
     """What is kept for a rollback: the calls, and the copies of contents in them."""
     for call in (write.do, write.undo):
         yield call
-        if call[0] in _COPIES:
+        if call[0] in COPIES:
             yield call[-1]
 
 
