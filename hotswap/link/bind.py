@@ -27,6 +27,7 @@ from hotswap.fingerprint import (
     CONTAINERS,
     LRU,
     Print,
+    fields_of,
     fingerprint,
     gives_the_same,
     home_of,
@@ -136,7 +137,7 @@ class _Linker:
         self.world = world
         self.plugins = plugins
         self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
-        self.merger = Merger(self.swap, world.is_managed, self._may_fill)
+        self.merger = Merger(self.swap, world.is_managed, self._may_fill, self._take_closure)
         self.data = FunctionData(draft, world, self.merger, self._base)
         self.swap.merge = self.data.merge
         self.census = Census()
@@ -204,8 +205,25 @@ class _Linker:
         self.census.frame(self.swap)
         return self.swap
 
-    def _may_fill(self, live: Any) -> bool:
-        """True for a container that has no name, or one that only passes on what is made elsewhere, ``DB = SETTINGS["db"]``,
+    def _may_fill(self, live: Any, new: Any) -> bool:
+        """True where what stands inside of a container can become a new one, and is no other name's."""
+        if type(live) is FunctionType:
+            is_own = self.slots.owner(live) is None and target_of(live) is None and id(new) not in self.live_functions
+            is_made_by_call = "<locals>" in live.__qualname__ == new.__qualname__
+            return is_own and is_made_by_call and can_jump(live, new)
+        is_managed = self.world.is_managed
+        if not (self.merger.is_filled(live) and self.merger.is_filled(new)):
+            return False
+        hash_of: Any = type(live).__hash__
+        is_hashed = hash_of is not None and hash_of is not object.__hash__  # a set that it is in would not find it any more
+        if not is_a(live, CONTAINERS) and (is_hashed or fingerprint(new, is_managed).opaque):
+            return False
+        if (fields_of(live) or {}).keys() != (fields_of(new) or {}).keys():
+            return False  # its class has changed shape, and converts it
+        return self._is_nameless(live)
+
+    def _is_nameless(self, live: Any) -> bool:
+        """True for an object without a name, or with one that only passes on what is made elsewhere, ``DB = SETTINGS["db"]``,
         and tells that the program has not changed it."""
         module, _, name = home_of(live, self.world.is_managed).rpartition(".")
         if not name:
@@ -213,6 +231,9 @@ class _Linker:
         base = self._base(module).get(name)
         is_given = not self.slots.owns(module, name, live)
         return is_given and base is not None and fingerprint(live, self.world.is_managed, f"{module}.{name}").same(base)
+
+    def _take_closure(self, live: FunctionType, new: FunctionType) -> None:
+        redirect(self.swap, live, new, self.owners.get(id(live.__globals__), ""), live.__qualname__)
 
     def _lead_inner(self) -> None:
         """A container inside of another one for which a live one is filled: whoever would refer to it means the live one."""

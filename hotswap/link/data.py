@@ -15,6 +15,7 @@ import operator
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -50,13 +51,15 @@ class Merger:
     Attributes:
         swap: gets the in-place writes and the findings.
         is_managed: see :func:`hotswap.fingerprint.fingerprint`.
-        may_fill: False for a container inside of another one that belongs to a name of its own.
-        inner: containers in new values, by their id, with the live containers that stand for them.
+        may_fill: True where what stands inside of a container can become a new one, and is no other name's.
+        take_closure: makes a live function, which a call has made, the new one.
+        inner: what stands in new values, by its id, with what stands for it in the live ones.
     """
 
     swap: Swap
     is_managed: Callable[[type], bool]
-    may_fill: Callable[[Any], bool]
+    may_fill: Callable[[Any, Any], bool]
+    take_closure: Callable[[FunctionType, FunctionType], None]
     inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
     _filled: dict[int, Any] = attrs.Factory(dict)  # the live ones of these: each stands for one new container
 
@@ -112,7 +115,7 @@ class Merger:
         return live
 
     def _contents(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
-        """What goes into a live container: the new contents, but for the containers in it that others may hold."""
+        """What goes into a live container: the new contents, but for what others may hold of the live ones."""
         if is_a(new, dict):
             return {
                 key: self._inside(f"{name}[{key!r}]", live[key], value, where)
@@ -128,7 +131,7 @@ class Merger:
 
     def _pair_items(self, live: Any, new: Any) -> Iterator[tuple[int, Any]]:
         """Places in a new row, with what stood there in the live one: what is equal first, the rest in order if it is as many."""
-        if not any(is_a(item, (*CONTAINERS, tuple)) for item in new):
+        if all(item is None or type(item) in (str, int, float, bool, bytes) for item in new):
             return
         waiting: dict[int | None, deque[Any]] = {}
         for item in live:
@@ -153,8 +156,7 @@ class Merger:
             pairs = zip(live, new, strict=False) if len(live) == len(new) else ()
             items = tuple([self._inside(f"{name}[{at}]", old, item, where) for at, (old, item) in enumerate(pairs)])
             return items if any(map(operator.is_not, items, new)) else new
-        is_filled = is_a(new, CONTAINERS) and self.is_filled(live) and self.is_filled(new)
-        if not is_filled or id(live) in self._filled or not self.may_fill(live) or home_of(new, self.is_managed):
+        if id(live) in self._filled or not self.may_fill(live, new) or home_of(new, self.is_managed):
             return new
         self.inner[id(new)] = (new, live)
         self._filled[id(live)] = live
@@ -162,7 +164,9 @@ class Merger:
             for old, item in _pair_equal(live, new):  # nothing to write, but who refers to what is in it means the live ones
                 self._inside(name, old, item, where)
             return live
-        if self._take(home_of(live, self.is_managed) or name, live, new, where) is not live:
+        if type(new) is FunctionType:
+            self.take_closure(live, new)
+        elif self._take(home_of(live, self.is_managed) or name, live, new, where) is not live:
             del self.inner[id(new)]
             return new
         return live
