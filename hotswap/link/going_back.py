@@ -1,11 +1,13 @@
 """A save that takes a migration away by which this process has converted objects.
 
-    the texts are those from before it, and code that
-        may use its data is another one                         the data goes back, as with a rollback
-    its class stays as it is, or another migration leads on     it is tidied away; the objects stay as they are
-    the class changes otherwise                                 HS312: it cannot be told what the objects are to be
+    texts are those of before    class changes    other code goes back    what becomes of the objects
+    yes                          yes, or the other code                   they go back, as with a rollback
+    yes                          no               no                      they stay: it is tidied away
+    no                           no               any                     they stay: it is tidied away
+    no                           yes              any                     HS312: it cannot be told
 
-A save that gives a class its text from before, where the migration was tidied away by an earlier one, is the last case, too.
+Where another migration leads on, they stay and are led on. A save that gives a class its text from before, where the migration
+was tidied away by an earlier one, is HS312, too.
 """
 
 from __future__ import annotations
@@ -37,21 +39,31 @@ def leaps_back(draft: Draft, world: World, lost: Mapping[tuple[type, int], Migra
     rows = {cls: [leap for leap in row if _is_of(leap, lost)] for cls, row in list(LEAPS.items())}
     rows = {cls: row for cls, row in rows.items() if row}
     steps = [step for row in rows.values() for leap in row for step in leap.steps if (step.cls, step.frm) in lost]
+    if not steps:
+        return {}
     is_edited = any(_is_edited(draft, cls) for cls in {*rows, *(step.cls for step in steps)})
     what = f"{lost[steps[-1].cls, steps[-1].frm].describe()} goes while a class changes, and objects were converted by it"
-    for cls, (*before, last) in rows.items():
-        applied = _swap_of(last, world)
-        is_whole = all((step.cls, step.frm) in lost for step in last.steps) and LEAPS[cls][-1] is last and not before
-        classes = {cls, *(step.cls for step in last.steps)}
-        if not (is_whole and applied is not None and _is_text_of_before(draft, applied, classes, last)):
-            if not is_edited:
-                return {}
+    swaps = [_swap_taken_back(draft, world, cls, row, lost) for cls, row in rows.items()]
+    if not all(swaps):
+        if is_edited:
             raise GoingError(what)
-        if not (is_edited or _takes_more_back(draft, applied)):
-            return {}
-        if lacking := [m for step in last.steps if not (m := lost[step.cls, step.frm]).is_reversible]:
-            raise GoingError(f"{what}; the text is that from before, and {lacking[0].describe()} has no way back")
+        return {}
+    if not (is_edited or any(_takes_more_back(draft, applied) for applied in swaps if applied is not None)):
+        return {}
+    if lacking := [migration for step in steps if not (migration := lost[step.cls, step.frm]).is_reversible]:
+        raise GoingError(f"{what}; the text is that from before, and {lacking[0].describe()} has no way back")
     return {cls: row[-1].back(lost) for cls, row in rows.items()}
+
+
+def _swap_taken_back(
+    draft: Draft, world: World, cls: type, row: list[Leap], lost: Collection[tuple[type, int]]
+) -> AppliedSwap | None:  # fmt: skip
+    """The swap that a save takes back whole, as far as the objects of a class are concerned; None where there is none."""
+    last, applied = row[-1], _swap_of(row[-1], world)
+    is_whole = all((step.cls, step.frm) in lost for step in last.steps) and LEAPS[cls][-1] is last and len(row) == 1
+    classes = {cls, *(step.cls for step in last.steps)}
+    is_back = is_whole and applied is not None and _is_text_of_before(draft, applied, classes, last)
+    return applied if is_back else None
 
 
 def went_before(draft: Draft, world: World, table: Collection[Key]) -> Migration | None:
@@ -62,7 +74,7 @@ def went_before(draft: Draft, world: World, table: Collection[Key]) -> Migration
     """
     for row in list(LEAPS.values()):
         for step in row[-1].steps if row else ():
-            if (name_of(step.cls), step.frm) not in table and _is_edited(draft, step.cls) and row[-1].undoes is None:
+            if (name_of(step.cls), step.frm) not in table and _is_edited(draft, step.cls):
                 applied, module = _swap_of(row[-1], world), step.cls.__module__
                 if applied is not None and module in applied.records:
                     later = world.history[world.history.index(applied) + 1 :]

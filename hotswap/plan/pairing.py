@@ -3,7 +3,8 @@
     same name, one on each side        pair (a lambda only in the same role)
     same name, several                 pair equal content first, then equal roles, then in order if the counts agree
     same name and role, counts differ  ambiguous
-    one for several equal lambdas      ambiguous, unless it is one for the same ones in the other text
+    one code for several lambdas       (CPython 3.12 makes one of equal ones in a line) pair where both texts have one for the
+                                       same lambdas, else ambiguous
     only in the old text               removed, unless an added one has equal content: renamed
     only in the new text               added
 

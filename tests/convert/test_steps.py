@@ -502,3 +502,11 @@ def test_numbered_migration_of_another_file_is_not_the_one_that_ran(program: Pro
     program.engine.rollback()
     assert program.save(m=text(3), b=other).applied and box.show() == (1000, 3)
     assert program.save(m=text(4), b=other.replace("1000", "2000")).applied and box.show() == (1000, 4)  # the same, mended
+
+
+def test_migration_by_which_nothing_was_converted_goes(program: Program) -> None:
+    """It was there when the program started."""
+    m = program.load("m", text(2, hook("up", *TENFOLD)))
+    box = m.Box()
+    assert program.edit("m", text(3)).applied
+    assert box.show() == (1, 3)
