@@ -23,7 +23,6 @@ _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the
 #: A function and its arguments.
 Call = tuple[Any, ...]
 _FRAMES = {FrameType, GeneratorType, CoroutineType, AsyncGeneratorType}
-_PLAIN = {list, dict, set, deque}
 #: Of a class, read past a metaclass that gives others.
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
@@ -136,8 +135,8 @@ def referrers_through_rows(*items: Any) -> tuple[list[Any], set[int]]:
 
 
 def held_by_program(items: list[Any], besides: Collection[Any]) -> set[int]:
-    """The ids of those objects that the program has put somewhere: into an attribute, or a container that something else than
-    a frame has. What a frame alone has may be just being made.
+    """The ids of those objects that the program has put somewhere: into something that something else than a frame has. What
+    only a frame has, or a bound method that is being called, may be just being made.
 
     Args:
         besides: tables that do not count.
@@ -145,15 +144,10 @@ def held_by_program(items: list[Any], besides: Collection[Any]) -> set[int]:
     holders, rows = referrers_through_rows(*items)
     known = {id(items), *map(id, besides)}
     holders = [holder for holder in holders if id(holder) not in known and _is_of_program(holder)]
-    plain = [holder for holder in holders if type(holder) in _PLAIN]
-    above = [holder for holder in referrers(*plain) if holder is not holders and holder is not plain and _is_of_program(holder)]
+    above = [each for each in referrers(*holders) if each is not holders and _is_of_program(each)]
     placed = set(map(id, gc.get_referents(*above)))
-    found: set[int] = set()
-    for holder in holders:
-        if type(holder) not in _PLAIN or id(holder) in placed:
-            inside = gc.get_referents(holder)
-            found.update(map(id, inside))
-            found.update(map(id, gc.get_referents(*(row for row in inside if id(row) in rows))))
+    inside = gc.get_referents(*(holder for holder in holders if id(holder) in placed))
+    found = {*map(id, inside), *map(id, gc.get_referents(*(row for row in inside if id(row) in rows)))}
     return found.intersection(map(id, items))
 
 

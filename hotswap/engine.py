@@ -260,7 +260,8 @@ class Engine:
                 message = f"a function that an old frame has made cannot be led over ({error.what}: {error.__cause__!r})"
                 swap.findings.append(Finding(code="HS404", severity=Severity.KEPT, message=message, next_step="make it again"))
             outdated.forget(codes.keys() & outdated.ended().keys())
-        for finding in (*swap.findings, *find_left(swap)):
+            swap.findings += find_left(swap)  # it may collect, which would make the young objects of a swap old
+        for finding in swap.findings:
             self._tell_finding(finding)
 
     def _tell_finding(self, finding: Finding) -> None:

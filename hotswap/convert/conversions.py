@@ -99,6 +99,7 @@ class Conversions:
     _names: dict[type, tuple[str, ...]] = attrs.Factory(dict)  # that objects may have had before a commit
     _sure: dict[type, frozenset[str]] = attrs.Factory(dict)  # those that the class had before each commit
     _held: dict[type, set[int]] = attrs.Factory(dict)  # ids of objects without any field that containers of the program hold
+    _looking: Any = attrs.Factory(threading.RLock)  # innermost; a finaliser may come back to it
     _settled: threading.Event = attrs.Factory(threading.Event)
     _settler: int = 0
     running: dict[int, Any] = attrs.Factory(dict)  # by thread: the object whose hooks run, and the same for those around it
@@ -293,7 +294,8 @@ class Conversions:
                 return True  # what was read may be of two versions
             if not state and route.has_fields:
                 if self._is_young(item, layout):
-                    return False  # it was made without its ``__init__``, by ``copy`` or ``pickle``, and is about to get its state
+                    self._note_maker(item)
+                    return False  # it is about to get its state, from ``__init__``, ``copy`` or ``pickle``
                 state, own = layout.read(item)  # that may have come while this was found out
                 if self.pending.get(key) is not entry:
                     return True
@@ -473,10 +475,13 @@ class Conversions:
             return False
         if not layout.upgrades:
             return True
-        if cls not in self._held:
-            bare = [each for each, _ in list(self.pending.values()) if type(each) is cls and len(gc.get_referents(each)) == 1]
-            self._held[cls] = held_by_program(bare, (self.pending, self.unmade, self.running))
-        return id(item) not in self._held[cls]
+        table = self._held  # of this epoch, see release()
+        with self._looking:  # or the lists of one thread would be holders for another
+            if cls not in table:
+                bare = [each for each, _ in list(self.pending.values()) if type(each) is cls and len(gc.get_referents(each)) == 1]
+                table[cls] = held_by_program(bare, (self.pending, self.unmade, self.running))
+                bare.clear()
+        return id(item) not in table[cls]
 
     def _layout(self, cls: type) -> Layout:
         table = self._layouts
@@ -548,6 +553,14 @@ class Conversions:
         if not self._settled.wait(SETTLE_LIMIT):
             raise self._error(item, f"the swap that changed its class has been listing objects for {SETTLE_LIMIT:g} s")
 
+    def _note_maker(self, item: Any) -> None:
+        """An object was made before a commit, and what gives it its state may have begun after it."""
+        code = next((code for code, other in _find_makers({type(item)}) if other is item), None)
+        if code in self._fresh_codes:
+            self._drop(id(item))
+        elif code is not None:
+            self.unmade[id(item)] = item
+
     def _is_unmade(self, item: Any) -> bool:
         """True while a frame makes the object that has begun before the commit."""
         for code, other in _find_makers({type(item)}):
@@ -588,6 +601,7 @@ class Conversions:
     def forget_threads(self) -> None:
         """The other threads are gone, and what they had begun."""
         self.telling.clear()
+        self._looking = threading.RLock()
         mine = self.running.get(get_ident())
         self.running.clear()
         if mine is not None:

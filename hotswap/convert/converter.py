@@ -26,7 +26,7 @@ from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
 from hotswap.convert.conversions import Conversions
 from hotswap.convert.leap import Leap, cancel
-from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, has_migrations, note_change, version_of_class
+from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, changing, has_migrations, version_of_class
 from hotswap.convert.stamps import equipping
 from hotswap.errors import MigrationError
 from hotswap.migrations import When, name_of
@@ -193,19 +193,19 @@ class Converter:
 
     def _record(self, request: Request) -> None:
         """What stands for the states that were written down: versions, shapes, leaps."""
-        note_change()
-        for cls, leap in request.leaps.items():
-            if leap.undoes is None:
-                LEAPS.setdefault(cls, []).append(leap)
-                if cls in UNDONE:  # it may be made once more
-                    UNDONE[cls] = [each for each in UNDONE[cls] if each.undoes is not leap]
-            elif leap.undoes in LEAPS.get(cls, ()):
-                LEAPS[cls].remove(leap.undoes)
-                UNDONE.setdefault(cls, []).append(leap)
-        for name, version in request.versions.items():
-            VERSIONS[name] = version
-            for number, names in request.shapes.get(name, {}).items():
-                SHAPES.setdefault(name, {})[number] = names
+        with changing():
+            for cls, leap in request.leaps.items():
+                if leap.undoes is None:
+                    LEAPS.setdefault(cls, []).append(leap)
+                    if cls in UNDONE:  # it may be made once more
+                        UNDONE[cls] = [each for each in UNDONE[cls] if each.undoes is not leap]
+                elif leap.undoes in LEAPS.get(cls, ()):
+                    LEAPS[cls].remove(leap.undoes)
+                    UNDONE.setdefault(cls, []).append(leap)
+            for name, version in request.versions.items():
+                VERSIONS[name] = version
+                for number, names in request.shapes.get(name, {}).items():
+                    SHAPES.setdefault(name, {})[number] = names
 
     def back(self, request: Request) -> Request:
         """What the way back of a swap does to objects."""

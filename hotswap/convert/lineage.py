@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hotswap.convert.leap import Leap
@@ -25,16 +28,25 @@ LEAPS: dict[type, list[Leap]] = {}
 UNDONE: dict[type, list[Leap]] = {}
 
 
-_changes = [0]
+_changes = [0]  # odd while these tables are being changed
 
 
-def note_change() -> None:
-    """What a state and its stamp are is about to change."""
+@contextmanager
+def changing() -> Iterator[None]:
+    """The tables are changed, which others must not read in parts; see :func:`moment`."""
     _changes[0] += 1
+    try:
+        yield
+    finally:
+        _changes[0] += 1
 
 
-def count_changes() -> int:
-    """How often that was."""
+def moment() -> int:
+    """A number that is another one after each change. What was read is of one moment where it is the same before and after."""
+    for _ in range(1000):  # a change takes microseconds; a finaliser that runs in the middle of one must not wait for ever
+        if _changes[0] % 2 == 0:
+            break
+        time.sleep(0)
     return _changes[0]
 
 

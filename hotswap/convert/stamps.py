@@ -25,7 +25,7 @@ from typing import Any
 
 from hotswap.commit import Write, set_class
 from hotswap.convert.arrivals import when_imported
-from hotswap.convert.lineage import STAMP, count_changes, stamp_of
+from hotswap.convert.lineage import STAMP, moment, stamp_of
 from hotswap.convert.upgrade import upgrade_state
 from hotswap.errors import MigrationError
 from hotswap.kinds import OWN_CODES, is_own, vars_of
@@ -42,12 +42,19 @@ _OWN = ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 
 
 def __getstate__(self: Any) -> Any:
-    state, stamp = _at_one_version(self, object.__getstate__)
-    fields, slots = state if type(state) is tuple else (state, None)
+    (fields, slots), stamp = _at_one_version(self, _copy_of_state)
     if not type(self).__dictoffset__:
-        return fields, defaultdict(partial(dict, stamp), slots or {})
-    stamped = {**(fields or {}), STAMP: stamp}
+        return None, defaultdict(partial(dict, stamp), slots or {})
+    stamped = {**fields, STAMP: stamp}
     return stamped if slots is None else (stamped, slots)
+
+
+def _copy_of_state(item: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The fields and the slots, which the usual state gives as they are in the object, and past a barrier."""
+    item.__getstate__  # noqa: B018 - through the barrier
+    state = object.__getstate__(item)
+    fields, slots = state if type(state) is tuple else (state, None)
+    return dict(fields or {}), slots
 
 
 def __setstate__(self: Any, state: Any) -> None:
@@ -96,25 +103,26 @@ def _of_dataclass(written: Any) -> dict[str, Any]:
 def _at_one_version(item: Any, write: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]]:
     """What is written of an object, and the stamp that it has: a swap may come in between."""
     while True:
-        moment = _moment_of(type(item))
+        before = moment()
+        stamp = stamp_of(type(item))
         state = write(item)
-        if _moment_of(type(item)) == moment:
-            return state, moment[0]
-
-
-def _moment_of(cls: type) -> tuple[dict[str, Any], int]:
-    """What no two moments have in common that a swap lies between, also one that was taken back."""
-    return stamp_of(cls), count_changes()
+        if moment() == before:
+            return state, stamp
 
 
 def _give(item: Any, fields: Mapping[str, Any], *, upgrades: bool = True) -> None:
     cls = type(item)
     found: Mapping[str, Any] = fields
     while upgrades:
-        moment = _moment_of(cls)
-        found = upgrade_state(cls, fields)
+        before = moment()
+        try:
+            found = upgrade_state(cls, fields)
+        except MigrationError:
+            if moment() == before:
+                raise
+            continue
         item.__setstate__  # noqa: B018 - a swap that has come meanwhile may have listed it: the barrier sees that it needs nothing
-        upgrades = _moment_of(cls) != moment
+        upgrades = moment() != before
     for name, value in found.items():
         held = class_value(cls, name)
         if hasattr(type(held), "__set__") and not is_slot(held) and (own := own_dict(item)) is not None:

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from hotswap.convert.leap import Leap
 from hotswap.convert.lineage import LEAPS
+from hotswap.link.names import look_up
 from hotswap.migrations import Key, Migration, name_of
 from hotswap.plan.build import Draft
 from hotswap.plan.source import parse_source
@@ -76,7 +77,7 @@ def went_before(draft: Draft, world: World, table: Collection[Key]) -> Migration
         for step in row[-1].steps if row else ():
             if (name_of(step.cls), step.frm) not in table and _is_edited(draft, step.cls):
                 applied, module = _swap_of(row[-1], world), step.cls.__module__
-                if applied is not None and module in applied.records:
+                if applied is not None and module in applied.records and _is_live(world, step.cls):
                     later = world.history[world.history.index(applied) + 1 :]
                     after = next((each.records[module].data for each in later if module in each.records), None)
                     before = _texts(_parsed(draft, module, applied.records[module].data), step.cls)
@@ -84,6 +85,12 @@ def went_before(draft: Draft, world: World, table: Collection[Key]) -> Migration
                     if before == _texts(draft.summaries[module], step.cls) and before != _texts(now, step.cls):
                         return step.migration
     return None
+
+
+def _is_live(world: World, cls: type) -> bool:
+    """True for what the name of a class means now: its module may have been imported anew."""
+    record = world.records.get(cls.__module__)
+    return record is not None and look_up(record.module.__dict__, cls.__qualname__) is cls
 
 
 def _swap_of(leap: Leap, world: World) -> AppliedSwap | None:

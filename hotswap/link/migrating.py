@@ -168,10 +168,10 @@ class _Planner:
 
     def _check_replaced(self, migration: Migration, going: list[Migration]) -> None:
         """A numbered migration in another place, which does something else, is not the one that has converted objects."""
-        ran = {id(step.migration) for row in list(LEAPS.values()) for leap in row for step in leap.steps}
+        ran = self._that_ran(migration.target)
         for other in going:
-            is_step = other.target == migration.target and migration.frm == other.frm
-            if is_step and id(other) in ran and other.place != migration.place and not self._is_same(migration, other):
+            is_step = migration.frm == other.frm and any(other is each for each in ran)
+            if is_step and other.place != migration.place and not self._is_same(migration, other):
                 message = f"{migration.describe()} takes the place of {other.describe()}, by which objects were converted already"
                 self._hold("HS306", migration, message, "roll that swap back and save again, or let it lead on")
 
@@ -181,10 +181,15 @@ class _Planner:
         if migration.frm is not None:
             return None
         there = [m for m in REGISTRY.of(migration.target).values() if m.module != migration.module]
-        ran = [step.migration for row in list(LEAPS.values()) for leap in row for step in leap.steps]
-        gone = [m for m in ran if m.target == migration.target and m.frm is not None and (m.target, m.frm) not in REGISTRY.table]
+        gone = [m for m in self._that_ran(migration.target) if m.frm is not None and (m.target, m.frm) not in REGISTRY.table]
         found = (m for m in (*there, *gone) if all(m is not other for other in same))
         return next((m for m in found if self._is_same(migration, m)), None)
+
+    def _that_ran(self, target: str) -> list[Migration]:
+        """The migrations by which objects of a class were converted; not of one that had its name before a new import."""
+        steps = [step for row in list(LEAPS.values()) for leap in row for step in leap.steps]
+        cls = self._class(target)
+        return [step.migration for step in steps if step.cls is cls and step.migration.target == target]
 
     def _hold_waiting(self, back: Mapping[type, Leap]) -> None:
         """Objects that wait for a migration need its functions, which must not be removed; but for those that go back."""

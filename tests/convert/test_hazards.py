@@ -429,3 +429,25 @@ def test_object_whose_init_begins_between_the_instant_of_a_rollback_and_its_end(
             each.join()
     assert program.engine.converter.wait(None, 20), list(conversions.failures.values())
     assert vars(bare) == {"n": 1} and vars(keep) == {"n": 1}
+
+
+@pytest.mark.parametrize("way", ["forth", "back"])
+def test_object_whose_init_begins_after_a_swap_that_has_listed_it(way: str, program: Program) -> None:
+    """It was allocated before the swap, and another thread takes its time."""
+    m = program.load("m", "class Box:\n    def __init__(self):\n        self.n = 1\n        self.count = 0\n")
+    m.keep = m.Box()
+    hook = "\n@migrate('m:Box')\ndef up(state):\n    state.label = 'old'\n@up.down\ndef _(state):\n    del state.label\n"
+    init = "    def __init__(self):\n        self.n = 1\n        self.count = 0\n        self.label = 'new'\n"
+    new = "from hotswap import migrate\nclass Box:\n" + init + hook
+    if way == "forth":
+        bare = m.Box.__new__(m.Box)
+        assert program.edit("m", new).applied
+        bare.__init__()
+        assert vars(bare) == {"n": 1, "count": 0, "label": "new"}
+    else:
+        assert program.edit("m", new).applied and m.keep.label == "old"
+        bare = m.Box.__new__(m.Box)
+        program.engine.rollback()
+        bare.__init__()
+        assert vars(bare) == {"n": 1, "count": 0}
+    assert program.engine.converter.wait(None, 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 import pytest
 
@@ -510,3 +511,16 @@ def test_migration_by_which_nothing_was_converted_goes(program: Program) -> None
     box = m.Box()
     assert program.edit("m", text(3)).applied
     assert box.show() == (1, 3)
+
+
+def test_class_of_a_module_that_was_imported_anew_is_another_one(program: Program) -> None:
+    first = program.load("m", FIRST)
+    old = first.Box()
+    assert program.edit("m", text(2, hook("up", *TENFOLD))).applied and old.x == 10
+    del program.engine.world.records["m"], sys.modules["m"]
+    for key in [key for key in REGISTRY.table if key[0] == "m:Box"]:
+        REGISTRY.table.pop(key)
+    again = program.load("m", FIRST)
+    box = again.Box()
+    report = program.edit("m", text(2, hook("up", *TENFOLD)))
+    assert report.applied and box.x == 10, str(report)

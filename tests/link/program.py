@@ -56,7 +56,10 @@ class Program:
         for path in gone:
             path.unlink()
         found = [SourceFile(path=str(path), data=data) for path, data in [*files, *((path, None) for path in gone)]]
-        return self.engine.swap(ChangeSet(files=tuple(found)))
+        report = self.engine.swap(ChangeSet(files=tuple(found)))
+        if not report.applied:
+            print(report)  # shown where the test expected something else
+        return report
 
     def _write(self, name: str, text: str) -> tuple[Path, bytes]:
         path = self.directory / f"{name}.py"
