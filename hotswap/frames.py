@@ -96,6 +96,11 @@ class Outdated:
         running.update(place_of(frame) for ref in self._suspended if (frame := frame_of(ref())) is not None)
         return {place: entry.now for place, entry in self._entries.items() if running.isdisjoint(entry.makers)}
 
+    def clear(self) -> None:
+        """Note nothing any more."""
+        self._entries.clear()
+        self._suspended.clear()
+
     def forget(self, places: Iterable[Place]) -> None:
         """Nothing of some code is left."""
         for place in places:

@@ -38,6 +38,15 @@ class EndedFrames:
                 self._thread = threading.Thread(target=self._watch, name="hotswap-frames", daemon=True)
                 self._thread.start()
 
+    def stop(self) -> None:
+        """Forget what is noted, and wait for the thread; for who uses several engines, one after the other."""
+        with self.lock:
+            self.outdated.clear()
+            thread = self._thread
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
     def after_fork(self) -> None:
         """In a child: the thread is gone, and may have held what is inside of the event."""
         self._thread, self._wake = None, threading.Event()

@@ -25,6 +25,7 @@ class Program:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         for name in self.names:
             sys.modules.pop(name, None)
+        self.engine.ended.stop()  # its look at the heap holds, for a moment, what the swap of another engine makes aside
 
     def load(self, name: str, text: str) -> ModuleType:
         """Execute a module from text and let the engine manage it."""
