@@ -53,14 +53,15 @@ class EndedFrames:
         self.start()
 
     def _watch(self) -> None:
-        pause = FIRST
+        pause, due = FIRST, time.monotonic() + FIRST
         while not self._is_over():
-            if self._wake.wait(pause):  # a commit was: its frames may end soon
+            if self._wake.wait(max(0.0, due - time.monotonic())):  # a commit was: its frames may end soon
                 self._wake.clear()
-                pause = FIRST
-                time.sleep(FIRST)
-            self.look()
-            pause = min(pause * 1.5, MOST)
+                pause, due = FIRST, min(due, time.monotonic() + FIRST)
+            else:
+                self.look()
+                pause = min(pause * 1.5, MOST)
+                due = time.monotonic() + pause
 
     def _is_over(self) -> bool:
         with self.lock:
