@@ -124,11 +124,12 @@ def thread_frames() -> Iterator[tuple[str, FrameType]]:
     frames = sys._current_frames()
     # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
     # would keep the whole plan for the collector. At the end of the loop it refers to none.
+    frame: FrameType | None
     while frames:
         ident, frame = frames.popitem()
         while frame is not None:
             yield f"thread {names.get(ident, ident)}", frame
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
 
 
 def frame_of(item: Any) -> FrameType | None:

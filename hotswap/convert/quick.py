@@ -50,7 +50,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         "fail": own.fail_hook, "finish": finish, "own": own, "route": route, "make": State,
         "flat": layout.flat, "put": layout.set, "put_back": own.put_back, "delete": layout.delete,
         "is_epoch": own.is_epoch, "take_out": own.take_out, "consume": consume, "starmap": starmap, "call": operator.call,
-        "hooks": route.hooks, "fills": leap.fills, "lacking": leap.lacking,
+        "fills": leap.fills, "lacking": leap.lacking,
     }  # fmt: skip
     space |= {f"hook{at}": hook for at, (hook, _, _) in enumerate(route.hooks)}
     new = [name for name in after if name not in names]
@@ -76,7 +76,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         *(f"  at = {at}; hook{at}(state)" for at in range(len(route.hooks))),
         "  at = None",
         *(f"  if {name!r} not in state: state[{name!r}] = fills[{name!r}].give()" for name in leap.fills),
-        " except Exception as error:",
+        " except Exception as error:",  # border to the hooks and to factories of the program
         "  fail(item, key, entry, route, at, error)",
         "  return False",
         " finally:",
@@ -93,6 +93,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
             f"   consume(starmap(call, ((is_epoch, {number}), (take_out, key), (put, item, {new[0]!r}, value))))",
             "   return True",
             "  except KeyError: pass",  # a swap was, or another thread
+            # It was taken out and could not be written, which nothing that is foreseen does; see Conversions.publish().
             f"  except Exception as error: put_back(entry, [(delete, item, {new[0]!r})], error, route)",
             "  return False",
         ]

@@ -312,7 +312,7 @@ def test_hook_that_fails_on_the_quick_way(program: Program) -> None:
     assert program.edit("m", QUICK.format(head="from hotswap import migrate\n", hook=hook)).applied
     assert program.engine.converter.wait(None, 20) is False
     with pytest.raises(MigrationError, match=r"Node object .* up .*m\.py:\d+\), raised ValueError: no twenty") as raised:
-        nodes[20].n  # noqa: B018
+        _ = nodes[20].n
     assert isinstance(raised.value.__cause__, ValueError)
     del nodes[20]
     assert [node.label for node in nodes] == [str(n) for n in range(30) if n != 20]
