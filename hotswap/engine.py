@@ -35,6 +35,7 @@ from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
 from hotswap.link.redirect import settle_trampolines
 from hotswap.link.staging import forget_imported, run_statement
+from hotswap.link.unseen import find_unseen, keep_unseen
 from hotswap.model import (
     ChangeSet,
     ClassPreflight,
@@ -440,6 +441,7 @@ class Engine:
             old = self._summary(record)
             summary = summarise(record.package_name, source.tree, source.utf8, record.is_package, old)
             summary.module = record.name
+            keep_unseen(old, summary)
             if (at := executing.get(record.name)) is not None:
                 bound = old.binders()
                 summary, old = hold_back(summary, find_again(old, at, summary), bound), hold_back(old, at, bound)
@@ -525,6 +527,7 @@ class Engine:
             source = self._source(record)
             record.summary = summarise(record.package_name, source.tree, source.utf8, record.is_package)
             record.summary.module = record.name
+            find_unseen(record.summary, record)
         return cast(Summary, record.summary)
 
     @staticmethod

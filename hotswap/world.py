@@ -52,6 +52,7 @@ class ModuleRecord:
         has_run: False for a main module that is still executing.
         is_stale: the file is known to have changed between its import and its adoption, so ``data`` is not what is live.
         contributors: by what it binds, the modules that have changed that while they were imported.
+        bound: the names that it had when the text had executed, where some may have come by ``globals()``; else None.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModuleRecord:
     has_run: bool = True
     is_stale: bool = False
     contributors: dict[str, set[str]] = attrs.field(factory=dict, repr=False)
+    bound: frozenset[str] | None = None
     basename: str = attrs.field(init=False, repr=False)
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)
@@ -204,6 +206,8 @@ class World:
         self.is_managed.note(record.name, record.module.__dict__)
         record.base = {**print_namespace(self, record), **(record.base or {})}
         record.has_run = True
+        if b"globals" in record.data:
+            record.bound = frozenset(record.module.__dict__)
 
     def snapshot_names(self, record: ModuleRecord, names: Iterable[str], kept: Mapping[str, Print | None] | None = None) -> None:
         """Fingerprint some names anew, after their initialisers were evaluated again.

@@ -585,7 +585,7 @@ class _Linker:
         record = self.world.records[module]
         live_space = record.module.__dict__
         if name not in space:
-            if name in live_space and unit.kind is not UnitKind.BLOCK:
+            if name in live_space and (unit.kind is not UnitKind.BLOCK or name in (unit.unseen or ())):
                 self._drop_name(record, name, unit.line)
             return
         staged = space[name]

@@ -24,6 +24,7 @@ import attrs
 from hotswap.collector import objects, tuples_in, young_objects
 from hotswap.link.limbo import make_all_old
 from hotswap.link.stars import exported, find_starred
+from hotswap.link.unseen import learn_bound
 from hotswap.migrations import Migration, collecting
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
@@ -191,7 +192,7 @@ class Staging:
                 if (edit := self.draft.dirt.reduced.get((name, unit.index))) is not None:
                     self._execute_members(name, summary, unit, edit)
                 else:
-                    self._execute(name, summary, unit.node)
+                    self._execute_unit(name, summary, unit)
                 for key, value in later.items():
                     module.__dict__.setdefault(key, value)
             if is_star:
@@ -273,7 +274,7 @@ class Staging:
         for unit in summary.units:
             if unit.index in wanted and unit.kind is not UnitKind.IMPORT:
                 for name in unit.names:
-                    if type(module.__dict__.get(name)) is not FunctionType:
+                    if type(module.__dict__.get(name)) is not FunctionType or name in (unit.unseen or ()):
                         module.__dict__.pop(name, None)
         diff = self.draft.diffs.get(summary.module)
         for unit in diff.removed if diff else ():
@@ -291,6 +292,13 @@ class Staging:
         record = self.world.records.get(module)
         found = record.module if record is not None else sys.modules.get(module)
         return found.__dict__ if found is not None else {}
+
+    def _execute_unit(self, name: str, summary: Summary, unit: Unit) -> None:
+        space = self.modules[name].__dict__
+        before = dict(space) if unit.binds_unseen else None
+        self._execute(name, summary, unit.node)
+        if before is not None and (both := learn_bound(self.world.records[name], summary, unit, before, space)) is not None:
+            raise StagingError(both)
 
     def _execute_members(self, name: str, summary: Summary, unit: Unit, edit: MemberEdit) -> None:
         """Evaluate members of a class in a plain class of its name; what else is evaluated goes on with the live one."""

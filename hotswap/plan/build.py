@@ -359,6 +359,8 @@ class _Builder:
             self._find("HS405", Severity.KEPT, module, unit.line, message)
         for (module, index), why in dirt.refused.items():
             self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
+        for (module, index), cause in dirt.derived.items():
+            self._judge_repeated(module, self.graph.summaries[module].units[index], cause)
         for (module, index), cause in dirt.kept.items():
             self._stale(module, index, cause)
         for (module, index), cause in dirt.skipped.items():
@@ -395,6 +397,13 @@ class _Builder:
                     code.co_firstlineno,
                     f"several definitions of {name}.{code.co_qualname} changed at once",
                 )
+
+    def _judge_repeated(self, module: str, unit: Unit, cause: Symbol) -> None:
+        """A statement that contributes to something that is made anew, and that does something elsewhere as well."""
+        effects = self.graph.foreign_effects(module, unit) if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else ()
+        if effects and not is_output_only(effects):
+            what = f"{module} line {unit.line} is to follow {_name(cause)}, which changed; {', '.join(effects)} would be called again"
+            self._refuse("HS204", module, unit, what)
 
     def _judge_executing(self, dirt: Dirt) -> None:
         """A loop that goes through something goes on through the old one; functions it calls anew by itself."""

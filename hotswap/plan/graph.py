@@ -13,7 +13,7 @@ import attrs
 
 from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.units import Summary, Unit, UnitKind
-from hotswap.plan.uses import MUTATORS, Uses
+from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses
 
 Symbol = tuple[str, str]
 
@@ -337,6 +337,8 @@ class Graph:
         if unit.is_inert:
             return []
         found = self._foreign(module, unit.analysis.now)
+        if unit.unseen is not None:
+            found = [name for name in found if name != f"builtins.{BINDS_UNSEEN}"]  # what it binds is seen when it is evaluated
         if unit.analysis.now.calls:
             for symbol in self.reach(self.uses_symbols(module, unit.analysis.now, unit.analysis.now.calls)):
                 for owner, uses in self.functions(symbol):

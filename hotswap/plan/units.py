@@ -6,7 +6,7 @@ import ast
 import bisect
 import enum
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from copy import copy
 
 import attrs
@@ -14,7 +14,7 @@ import attrs
 from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings
 from hotswap.plan.source import first_line
 from hotswap.plan.trees import dump, dump_shape
-from hotswap.plan.uses import Analysis, analyse, is_inert
+from hotswap.plan.uses import BINDS_UNSEEN, Analysis, analyse, is_inert
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
@@ -48,7 +48,8 @@ class Unit:
 
     Attributes:
         text: the exact source of the statement; equal text means an equal unit.
-        names: module globals that it binds.
+        names: module globals that it binds, those that were seen to come by ``globals()`` included.
+        unseen: those of them that stand in no text; None where that is not known.
         imports: what it imports, for import statements anywhere in it.
     """
 
@@ -60,6 +61,7 @@ class Unit:
     names: tuple[str, ...]
     imports: tuple[ImportBinding, ...]
     facts: Facts = attrs.Factory(Facts)
+    unseen: frozenset[str] | None = None
 
     @property
     def analysis(self) -> Analysis:
@@ -112,6 +114,16 @@ class Unit:
         return self.facts.shape
 
     @property
+    def binds_unseen(self) -> bool:
+        """True for a statement that puts names into the module by ``globals()``."""
+        return b"globals" in self.text and BINDS_UNSEEN in self.analysis.now.effects
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Note names that the statement was seen to bind, though it does not spell them out."""
+        new = frozenset(names).difference(self.names)
+        self.names, self.unseen = (*self.names, *sorted(new)), (self.unseen or frozenset()) | new
+
+    @property
     def label(self) -> str:
         return ", ".join(self.names) if self.names else f"<line {self.line}>"
 
@@ -125,6 +137,11 @@ class Summary:
     future_flags: int
     _binders: dict[str, list[Unit]] | None = None
     _imported: frozenset[str] | None = None
+
+    def binder_of_unseen(self) -> Unit | None:
+        """The statement that binds names by ``globals()``; None where there is none, or several that nobody can tell apart."""
+        found = [unit for unit in self.units if unit.binds_unseen]
+        return found[0] if len(found) == 1 else None
 
     def imported_names(self) -> frozenset[str]:
         """Globals that the text imports, executed or not."""
@@ -241,7 +258,7 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
             continue
         if (node.lineno, node.col_offset) == (same.node.lineno, same.node.col_offset):
             node = tree.body[index] = same.node
-        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts))
+        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts, same.unseen))
     return Summary(module, units, future_flags(tree))
 
 

@@ -37,6 +37,9 @@ PURE_DECORATORS = frozenset(
 #: In ``Uses.names`` for an attribute whose name is a string from elsewhere; one that is computed is ``beginning*``.
 BY_STRING = "?"
 
+#: The effect of ``globals()[name] = value`` and ``globals().update(…)``.
+BINDS_UNSEEN = "globals.__setitem__"
+
 
 @attrs.define(slots=True)
 class Uses:
@@ -383,7 +386,7 @@ class _Walker:
 
     def _mutation(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("globals", "vars", "locals"):
-            uses.effects.add(f"{node.func.id}.__setitem__")  # binds names that nobody can see in the text
+            uses.effects.add(f"{node.func.id}.__setitem__")  # names that nobody can see in the text: see BINDS_UNSEEN
         while isinstance(node, (ast.Subscript, ast.Call)):
             node = node.value if isinstance(node, ast.Subscript) else node.func
         chain = dotted(node)
