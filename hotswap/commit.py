@@ -16,6 +16,7 @@ import operator
 import sys
 import time
 import warnings
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
@@ -25,6 +26,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import consume
 from hotswap.fingerprint import Print
 from hotswap.kinds import deleter_of, setter_of
 from hotswap.model import Finding, Redirect
@@ -273,6 +275,19 @@ def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write:
     return Write(do, (object.__setattr__, target, name, old), what)
 
 
+def can_take_contents(container: Any, new: Any) -> bool:
+    """False for an array of other numbers, and for memory of another size into which somebody looks by a memoryview."""
+    if isinstance(container, array) and container.typecode != new.typecode:
+        return False
+    if isinstance(container, (array, bytearray)) and len(container) != len(new):
+        grow = (container.frombytes, bytes(container.itemsize)) if isinstance(container, array) else (container.append, 0)
+        try:  # nothing else tells; in one call in C, so that no other thread sees it
+            consume(starmap(operator.call, (grow, (container.pop,))))
+        except BufferError:
+            return False
+    return True
+
+
 def set_contents(container: Any, new: Any) -> list[Write]:
     """Give a builtin container other contents, in place, so that everybody who holds it sees them."""
     old: Any
@@ -307,4 +322,7 @@ def set_contents(container: Any, new: Any) -> list[Write]:
                 (bytearray.__setitem__, container, everything, bytes(container)),
             )
         ]
+    if isinstance(container, array):
+        everything = slice(None)
+        return [Write((array.__setitem__, container, everything, new[:]), (array.__setitem__, container, everything, container[:]))]
     raise TypeError(f"no in-place write for {type(container).__name__}")

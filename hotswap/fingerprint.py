@@ -21,6 +21,7 @@ import types
 import typing
 import uuid
 import weakref
+from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from types import FunctionType
@@ -50,7 +51,7 @@ _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpe
 LRU: type = type(functools.lru_cache(lambda: None))
 #: What ``functools`` notes in a wrapper's dict.
 OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__type_params__", "__wrapped__", "cache_parameters"})
-CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray)
+CONTAINERS: tuple[type, ...] = (dict, list, set, deque, bytearray, array)
 _CALLABLES: tuple[type, ...] = (
     FunctionType, types.BuiltinFunctionType, type(re.compile("").sub),
     types.MethodType, types.MethodWrapperType, types.WrapperDescriptorType,
@@ -177,6 +178,8 @@ class _Printer:
             return hash((kind.__name__, tuple(sorted([self.number(item) for item in value]))))
         if is_a(value, bytearray):
             return hash(("bytearray", bytes(value)))
+        if is_a(value, array):
+            return hash(("array", value.typecode, value.tobytes()))
         if is_a(value, types.SimpleNamespace):
             return hash(("namespace", tuple([(k, self.number(v)) for k, v in vars(value).items()])))
         if is_a(value, functools.partial):
@@ -247,7 +250,7 @@ def _text_of(kind: type, value: Any) -> object:
     return kind.__repr__(value) if kind in (float, complex, range, slice) else value
 
 
-_BUILTINS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, deque, bytearray, BaseException)
+_BUILTINS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, deque, bytearray, array, BaseException)
 
 
 def builtin_kind(value: Any) -> type | None:

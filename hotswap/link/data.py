@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, set_contents
+from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, can_take_contents, set_contents
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fields_of, fingerprint, has_contents, home_of, number_of
 from hotswap.kinds import is_a
 from hotswap.link.holders import class_attribute
@@ -105,7 +105,7 @@ class Merger:
             return new
         if any(home_of(item, self.is_managed) not in ("", name) for item in (live, new)):
             return new
-        if is_a(live, deque) and live.maxlen != new.maxlen:
+        if (is_a(live, deque) and live.maxlen != new.maxlen) or not can_take_contents(live, new):
             return new
         if is_a(live, CONTAINERS):
             self.swap.add(*set_contents(live, self._contents(name, live, new, where)))

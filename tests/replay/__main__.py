@@ -1,51 +1,94 @@
-"""Replays real releases, and prints what came of it.
+"""Replays real releases, and shows what came of it.
 
-    python -m tests.replay [PACKAGE ...] [--tool hotswap] [--cut whole] [--last 1]
+    python -m tests.replay                       every step, all at once and in small saves, by all tools: hours
+    python -m tests.replay flask --last 2        some of it; --tool and --cut choose more closely
+    python -m tests.replay --show                the table and the plot of what is recorded
+    python -m tests.replay --sample              the small fixed part that is checked with each change
+
+What is recorded already is not played again, but for --again.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.replay.changers import TOOLS
-from tests.replay.packages import BY_NAME, PACKAGES
+from tests.replay.packages import BY_NAME, PACKAGES, Package
 from tests.replay.replaying import Replay
+from tests.replay.results import draw_plot, read_results, record, write_table
 from tests.replay.saves import CUTS
-from tests.replay.verdicts import Step
+from tests.replay.verdicts import Step, Verdict
+
+#: Steps that take some seconds each, of packages that need nothing else to be installed; with the verdict that is expected.
+SAMPLE = (
+    ("semver", "3.1.0", "3.1.1", "whole"),
+    ("boltons", "26.1.0", "26.2.0", "whole"),
+    ("cachetools", "7.3.3", "8.0.0", "definitions"),
+    ("hpack", "4.0.0", "4.1.0", "files"),
+)
 
 
-def describe(step: Step) -> str:
+def describe(step: Step, most: int = 12) -> str:
+    """Some lines for a person."""
     lines = [
         f"{step.package} {step.frm} -> {step.to}, {step.tool}, {step.cut}: {step.verdict.upper()}"
         f"  ({step.tests} tests, {step.saves} saves, {step.refusals} refused meanwhile, {step.seconds:.2f} s)"
     ]
-    lines += [f"    {reason}" for reason in step.reasons[:12]]
-    lines += [f"    {name}: {ended} instead of {wanted}" for name, wanted, ended in step.differing[:12]]
-    lines += [f"    stale: {name}" for name in step.stale[:12]]
-    for what in (step.reasons, step.differing, step.stale):
-        lines += [f"    and {len(what) - 12} more"] if len(what) > 12 else []
+    differing = [f"{name}: {ended} instead of {wanted}" for name, wanted, ended in step.differing]
+    for what in (step.reasons, differing, [f"earlier code: {name}" for name in step.stale]):
+        lines += [f"    {line}" for line in what[:most]]
+        lines += [f"    and {len(what) - most} more"] if len(what) > most else []
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.replay", description="Replays releases of real packages.")
-    parser.add_argument("packages", nargs="*", choices=[*BY_NAME, []], metavar="PACKAGE")
+def choose(options: argparse.Namespace) -> Iterator[tuple[Package, str, str, str, str]]:
+    """The steps that were asked for."""
+    for package in [BY_NAME[name] for name in options.packages] or PACKAGES:
+        for frm, to in package.steps[-options.last :]:
+            for tool in options.tool or TOOLS:
+                for cut in options.cut or (CUTS if tool == "hotswap" else ["whole"]):
+                    yield package, frm, to, tool, cut
+
+
+def main() -> int:
+    """Run the command line; the exit status is 1 where a step differs without a word, or failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("packages", nargs="*", choices=[*BY_NAME, []], metavar="PACKAGE", help="of those in packages.py; all if none")
     parser.add_argument("--tool", action="append", choices=TOOLS)
-    parser.add_argument("--cut", action="append", choices=CUTS)
-    parser.add_argument("--last", type=int, default=0, help="only so many steps of each package, the newest")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cut", action="append", choices=CUTS, help="how a release is cut into saves")
+    parser.add_argument("--last", type=int, default=0, metavar="N", help="only the newest N steps of each package")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay", help="for archives and programs")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of small saves")
+    parser.add_argument("--again", action="store_true", help="also what is recorded")
+    parser.add_argument("--show", action="store_true", help="only write the table and the plot")
+    parser.add_argument("--sample", action="store_true", help="the fixed part; nothing is recorded")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    for package in [BY_NAME[name] for name in options.packages] or PACKAGES:
-        replay = Replay(options.folder, options.seed)
-        for frm, to in package.steps[-options.last :]:
-            for tool in options.tool or ["hotswap"]:
-                for cut in options.cut or ["whole"]:
-                    print(describe(replay.play(package, frm, to, tool, cut)), flush=True)
+    bad = 0
+    if options.sample:
+        chosen = [(BY_NAME[name], frm, to, "hotswap", cut) for name, frm, to, cut in SAMPLE]
+    else:
+        chosen = [] if options.show else list(choose(options))
+    known = read_results()
+    replay = Replay(options.folder, options.seed)
+    for package, frm, to, tool, cut in chosen:
+        if (package.name, frm, to, tool, cut) in known and not options.again and not options.sample:
+            continue
+        step = replay.play(package, frm, to, tool, cut)
+        print(describe(step), flush=True)
+        bad += tool == "hotswap" and step.verdict in (Verdict.DIFFERENT, Verdict.BROKEN)
+        if not options.sample:
+            record(step)
+    if not options.sample:
+        steps = list(read_results().values())
+        write_table(steps)
+        draw_plot(steps)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

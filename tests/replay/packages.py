@@ -1,7 +1,7 @@
 """The programs that are replayed: packages of pure Python, each with releases that follow one another.
 
-Chosen for being widely used, of different kinds, and because their source archives carry tests. None of them may be something that
-hotswap, pytest or a peer needs to do its own work in the same process.
+Chosen for being widely used, of different kinds, and because their source archives carry tests. None of them may be something
+that hotswap, pytest or a peer needs to do its own work in the same process.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ PACKAGES = (
     Package(name="markdown", kind="markup", releases="3.10 3.10.1 3.10.2 3.11 3.11.2 3.11.3", modules="markdown"),
     Package(name="jinja2", kind="templating", releases="3.1.2 3.1.3 3.1.4 3.1.5 3.1.6", modules="jinja2"),
     Package(name="mako", kind="templating", releases="1.3.9 1.3.10 1.3.11 1.3.12 1.4.1 1.4.3", modules="mako", tests="test"),
-    Package(name="werkzeug", kind="web", releases="3.1.4 3.1.5 3.1.6 3.1.7 3.1.8 3.1.9", modules="werkzeug"),
+    Package(name="werkzeug", kind="web", releases="3.1.4 3.1.5 3.1.6 3.1.7 3.1.8 3.1.9", modules="werkzeug",
+            args=("--ignore=tests/test_serving.py",)),  # starts servers that reload themselves
     Package(name="flask", kind="web", releases="3.0.2 3.0.3 3.1.0 3.1.1 3.1.2 3.1.3", modules="flask"),
     Package(name="starlette", kind="web", releases="1.5.1 1.6.0 1.7.0 1.8.0 1.9.0 1.10.0", modules="starlette"),
     Package(name="bottle", kind="web", releases="0.13.1 0.13.2 0.13.3 0.13.4", modules="bottle", tests="test"),
     Package(name="boltons", kind="data structures", releases="24.1.0 25.0.0 26.0.0 26.1.0 26.2.0", modules="boltons"),
-    Package(name="more-itertools", kind="data structures", releases="10.8.0 11.0.0 11.0.2 11.1.0 11.2.0 11.2.1", modules="more_itertools"),
+    Package(name="more-itertools", kind="data structures", releases="10.8.0 11.0.0 11.0.2 11.1.0 11.2.0 11.2.1",
+            modules="more_itertools"),
     Package(name="cachetools", kind="data structures", releases="7.3.0 7.3.2 7.3.3 8.0.0 8.0.1 8.0.2", modules="cachetools"),
     Package(name="pyrsistent", kind="data structures", releases="0.18.1 0.19.1 0.19.2 0.19.3 0.20.0", modules="pyrsistent"),
     Package(name="tinydb", kind="data base", releases="4.7.1 4.8.0 4.8.1 4.8.2 4.9.0", modules="tinydb"),

@@ -124,7 +124,7 @@ def import_all(modules: list[str]) -> None:
         package = importlib.import_module(name)
         for found in pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}.", onerror=lambda name: None):
             if not found.name.endswith("__main__"):
-                with contextlib.suppress(Exception, SystemExit):  # what needs something that is not installed
+                with contextlib.suppress(BaseException):  # what needs something that is not there
                     importlib.import_module(found.name)
 
 
@@ -162,6 +162,7 @@ def play(request: dict[str, Any]) -> dict[str, Any]:
     tool = TOOLS[request["tool"]]() if request["tool"] else None
     if tool is not None:
         tool.start(folder)
+    os.chdir((request["before"] or request["after"])["root"])
     import_all(request["modules"])
     kept: list[Any] = []
     found: dict[str, Any] = {}

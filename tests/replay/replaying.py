@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import attrs
 
 from tests.replay.archives import Release, fetch_release
 from tests.replay.packages import Package
-from tests.replay.saves import CUTS, Files, Save
+from tests.replay.saves import CUTS, Save
 from tests.replay.verdicts import Outcomes, Step, Verdict, judge
 
 _PERFORMANCE = Path(__file__).with_name("performance.py")
@@ -74,7 +75,8 @@ class Replay:
         return self._fresh[key]
 
     def _run(
-        self, package: Package, start: Release, before: Release | None, after: Release, *, tool: str | None = None, saves: list[Save] = []
+        self, package: Package, start: Release, before: Release | None, after: Release, *,
+        tool: str | None = None, saves: Sequence[Save] = (),
     ) -> dict[str, Any]:  # fmt: skip
         """Play one process that starts on a release, runs the tests of one, and those of another after the saves."""
         live = self.folder / "live"
@@ -88,18 +90,20 @@ class Replay:
             "before": before and _tests(package, before),
             "after": _tests(package, after),
             "tool": tool,
-            "saves": saves,
+            "saves": list(saves),
         }
         asked, answered, log = (self.folder / name for name in ("request.json", "answer.json", "log.txt"))
         asked.write_text(json.dumps(request), encoding="utf-8")
         answered.unlink(missing_ok=True)
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        temporary = self.folder / "temporary"  # its own: pytest takes away what earlier runs have left, those of others too
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(temporary)}
         with log.open("wb") as output:
             command = [sys.executable, str(_PERFORMANCE), str(asked), str(answered)]
             try:
-                subprocess.run(
-                    command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=PATIENCE
-                )
+                pipes = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+                subprocess.run(command, cwd=self.folder, env=environment, timeout=PATIENCE, **pipes)
             except subprocess.TimeoutExpired:
                 raise ProcessFailed(f"not done after {PATIENCE} s") from None
         if not answered.exists():
