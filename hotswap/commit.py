@@ -324,5 +324,6 @@ def set_contents(container: Any, new: Any) -> list[Write]:
         ]
     if isinstance(container, array):
         everything = slice(None)
-        return [Write((array.__setitem__, container, everything, new[:]), (array.__setitem__, container, everything, container[:]))]
+        put = array.__setitem__
+        return [Write((put, container, everything, new[:]), (put, container, everything, container[:]))]
     raise TypeError(f"no in-place write for {type(container).__name__}")

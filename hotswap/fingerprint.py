@@ -43,7 +43,9 @@ _ATOMS: frozenset[type] = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), range, slice}
 )
 _IMMUTABLE: tuple[type, ...] = (
-    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
+    # The first that fits gives the text: a datetime is a date too, whose text would lack the time.
+    datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo,
+    decimal.Decimal, fractions.Fraction, uuid.UUID,
     pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace, struct.Struct,
 )  # fmt: skip
 #: Bound by name only, so a new one can take its place.

@@ -32,7 +32,9 @@ def keep_unseen(old: Summary, new: Summary) -> None:
         after.learn(before.unseen - bound)
 
 
-def learn_bound(record: ModuleRecord, summary: Summary, unit: Unit, before: dict[str, Any], space: dict[str, Any]) -> Finding | None:
+def learn_bound(
+    record: ModuleRecord, summary: Summary, unit: Unit, before: dict[str, Any], space: dict[str, Any]
+) -> Finding | None:
     """Learn what a statement has bound while it was evaluated.
 
     Args:
@@ -44,7 +46,8 @@ def learn_bound(record: ModuleRecord, summary: Summary, unit: Unit, before: dict
     new = {key for key, value in space.items() if before.get(key, _MISSING) is not value}.difference(unit.names)
     if both := sorted(new & {name for other in summary.units for name in other.names}):
         message = f"{record.name} line {unit.line} binds {', '.join(both)} by globals(), which another statement binds too"
-        return Finding(code="HS204", severity=Severity.HELD, message=message, file=record.file, line=unit.line, next_step="restart")
+        where = {"file": record.file, "line": unit.line}
+        return Finding(code="HS204", severity=Severity.HELD, message=message, next_step="restart", **where)
     unit.learn(new)
     return None
 

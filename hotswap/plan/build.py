@@ -402,8 +402,8 @@ class _Builder:
         """A statement that contributes to something that is made anew, and that does something elsewhere as well."""
         effects = self.graph.foreign_effects(module, unit) if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else ()
         if effects and not is_output_only(effects):
-            what = f"{module} line {unit.line} is to follow {_name(cause)}, which changed; {', '.join(effects)} would be called again"
-            self._refuse("HS204", module, unit, what)
+            what = f"{module} line {unit.line} is to follow {_name(cause)}, which changed"
+            self._refuse("HS204", module, unit, f"{what}; {', '.join(effects)} would be called again")
 
     def _judge_executing(self, dirt: Dirt) -> None:
         """A loop that goes through something goes on through the old one; functions it calls anew by itself."""

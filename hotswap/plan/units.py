@@ -258,7 +258,8 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
             continue
         if (node.lineno, node.col_offset) == (same.node.lineno, same.node.col_offset):
             node = tree.body[index] = same.node
-        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), same.names, same.imports, same.facts, same.unseen))
+        known_of_it = (same.names, same.imports, same.facts, same.unseen)
+        units.append(Unit(index, kind_of(node, index), node, text, first_line(node), *known_of_it))
     return Summary(module, units, future_flags(tree))
 
 

@@ -56,16 +56,18 @@ def choose(options: argparse.Namespace) -> Iterator[tuple[Package, str, str, str
 
 def main() -> int:
     """Run the command line; the exit status is 1 where a step differs without a word, or failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("packages", nargs="*", choices=[*BY_NAME, []], metavar="PACKAGE", help="of those in packages.py; all if none")
-    parser.add_argument("--tool", action="append", choices=TOOLS)
-    parser.add_argument("--cut", action="append", choices=CUTS, help="how a release is cut into saves")
-    parser.add_argument("--last", type=int, default=0, metavar="N", help="only the newest N steps of each package")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay", help="for archives and programs")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of small saves")
-    parser.add_argument("--again", action="store_true", help="also what is recorded")
-    parser.add_argument("--show", action="store_true", help="only write the table and the plot")
-    parser.add_argument("--sample", action="store_true", help="the fixed part; nothing is recorded")
+    layout = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__, formatter_class=layout)
+    add = parser.add_argument
+    add("packages", nargs="*", choices=[*BY_NAME, []], metavar="PACKAGE", help="of those in packages.py; all if none")
+    add("--tool", action="append", choices=TOOLS)
+    add("--cut", action="append", choices=CUTS, help="how a release is cut into saves")
+    add("--last", type=int, default=0, metavar="N", help="only the newest N steps of each package")
+    add("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay", help="for archives and programs")
+    add("--seed", type=int, default=0, help="of the order of small saves")
+    add("--again", action="store_true", help="also what is recorded")
+    add("--show", action="store_true", help="only write the table and the plot")
+    add("--sample", action="store_true", help="the fixed part; nothing is recorded")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     bad = 0

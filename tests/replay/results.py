@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import Any
 import attrs
 
 from tests.replay.packages import BY_NAME
+from tests.replay.saves import CUTS
 from tests.replay.verdicts import Step, Verdict
 
 _HERE = Path(__file__).parent
@@ -35,11 +37,13 @@ def read_results(path: Path = RECORDED) -> dict[tuple[str, ...], Step]:
 
 
 def record(step: Step, path: Path = RECORDED) -> None:
-    """Keep a step; an earlier result of the same step is replaced."""
-    steps = read_results(path)
-    steps[step.key] = step
-    known = [one for _, one in sorted(steps.items()) if one.package in BY_NAME]
-    path.write_text(json.dumps([attrs.asdict(one) for one in known], indent=1) + "\n", encoding="utf-8")
+    """Keep a step; an earlier result of the same step is replaced. Several processes may record at the same time."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        steps = read_results(path)
+        steps[step.key] = step
+        known = [one for _, one in sorted(steps.items()) if one.package in BY_NAME]
+        path.write_text(json.dumps([attrs.asdict(one) for one in known], indent=1) + "\n", encoding="utf-8")
 
 
 def _step(item: dict[str, Any]) -> Step:
@@ -54,7 +58,7 @@ def write_table(steps: Iterable[Step], path: Path = TABLE) -> None:
     """A table of how many steps ended how, and a row for each step of this project's that is not the same."""
     steps = list(steps)
     lines = ["# Results", "", "Made by `python -m tests.replay --show`.", ""]
-    lines += ["| tool | saves | steps | same | refused | different | failed | tests compared |", "|---|---|---|---|---|---|---|---|"]
+    lines += _header("tool", "saves", "steps", *(verdict.value for verdict in Verdict), "tests compared")
     for tool, cut in sorted({(step.tool, step.cut) for step in steps}, key=_order):
         chosen = [step for step in steps if (step.tool, step.cut) == (tool, cut)]
         count = Counter(step.verdict for step in chosen)
@@ -62,16 +66,19 @@ def write_table(steps: Iterable[Step], path: Path = TABLE) -> None:
         lines.append(f"| {tool} | {cut} | {len(chosen)} | {shares} | {sum(step.tests for step in chosen):,} |")
     own = [step for step in steps if step.tool == "hotswap"]
     packages = sorted({step.package for step in own}, key=lambda name: (BY_NAME[name].kind, name))
-    lines += ["", "| program | kind | steps, all at once | same | small saves, file by file | by definition |", "|---|---|---|---|---|---|"]
+    lines += ["", *_header("program", "kind", "same, all at once", "file by file", "by definition")]
     for name in packages:
-        cells = [_share([step for step in own if step.package == name and step.cut == cut]) for cut in ("whole", "files", "definitions")]
-        total = sum(step.package == name and step.cut == "whole" for step in own)
-        lines.append(f"| {name} | {BY_NAME[name].kind} | {total} | {' | '.join(cells)} |")
-    lines += ["", "| step | saves | verdict | why |", "|---|---|---|---|"]
+        chosen = [[step for step in own if (step.package, step.cut) == (name, cut)] for cut in CUTS]
+        lines.append(f"| {name} | {BY_NAME[name].kind} | {' | '.join(map(_share, chosen))} |")
+    lines += ["", *_header("step", "saves", "verdict", "why")]
     for step in own:
         if step.verdict is not Verdict.SAME:
             lines.append(f"| {step.package} {step.frm} → {step.to} | {step.cut} | {step.verdict} | {_why(step)} |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _header(*titles: str) -> list[str]:
+    return [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
 
 
 def _share(steps: list[Step]) -> str:
@@ -116,7 +123,8 @@ def draw_plot(steps: Iterable[Step], path: Path = PLOT) -> None:
             if share >= 4:
                 axes.text(left + share / 2, at, f"{share:.0f}", ha="center", va="center", color="white", fontsize=9)
             left += share
-    axes.set_yticks(range(len(rows)), [f"{tool}, {cut} ({sum((s.tool, s.cut) == (tool, cut) for s in steps)})" for tool, cut in rows])
+    counts = Counter((step.tool, step.cut) for step in steps)
+    axes.set_yticks(range(len(rows)), [f"{tool}, {cut} ({counts[tool, cut]})" for tool, cut in rows])
     axes.set_xlabel("% of the steps from one release to the next")
     axes.set_xlim(0, 100)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncol=4, frameon=False, fontsize=8)
