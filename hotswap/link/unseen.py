@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import attrs
+
 from hotswap.link.stars import star_units
 from hotswap.model import Finding, Severity
 from hotswap.plan.units import Summary, Unit
@@ -46,8 +48,8 @@ def learn_bound(
     new = {key for key, value in space.items() if before.get(key, _MISSING) is not value}.difference(unit.names)
     if both := sorted(new & {name for other in summary.units for name in other.names}):
         message = f"{record.name} line {unit.line} binds {', '.join(both)} by globals(), which another statement binds too"
-        where = {"file": record.file, "line": unit.line}
-        return Finding(code="HS204", severity=Severity.HELD, message=message, next_step="restart", **where)
+        held = Finding(code="HS204", severity=Severity.HELD, message=message, file=record.file, line=unit.line)
+        return attrs.evolve(held, next_step="restart")
     unit.learn(new)
     return None
 
