@@ -12,7 +12,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.bindings import dotted
 from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units
-from hotswap.plan.graph import Graph, Symbol, is_output_only
+from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.moved import find_moved
@@ -400,7 +400,8 @@ class _Builder:
 
     def _judge_repeated(self, module: str, unit: Unit, cause: Symbol) -> None:
         """A statement that contributes to something that is made anew, and that does something elsewhere as well."""
-        effects = self.graph.foreign_effects(module, unit) if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else ()
+        effects = self.graph.foreign_effects(module, unit) if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else []
+        effects = [name for name in effects if not is_abstract_registration(name)]  # which the live class has already
         if effects and not is_output_only(effects):
             what = f"{module} line {unit.line} is to follow {_name(cause)}, which changed"
             self._refuse("HS204", module, unit, f"{what}; {', '.join(effects)} would be called again")

@@ -385,6 +385,11 @@ def _metaclass_names(unit: Unit) -> set[str]:
     return {unit.node.name} if isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node) else set()
 
 
+def is_abstract_registration(effect: str) -> bool:
+    """True for ``Mapping.register`` and the like: done again for the same class it changes nothing."""
+    return effect.endswith(".register") and effect.startswith(("collections.abc.", "numbers.", "os.PathLike.", "io."))
+
+
 def is_output_only(effects: Iterable[str]) -> bool:
     """True when all effects print or log."""
     return all(name.rpartition(".")[2] in OUTPUT_CALLS for name in effects)
