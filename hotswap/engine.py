@@ -507,6 +507,7 @@ class Engine:
             type_of=functools.cache(world.type_of),
             classes_in=functools.cache(world.classes_in),
             contributors=world.contributors,
+            is_loaded=sys.modules.__contains__,
             module_of=world.module_of,
             file_of=world.file_of,
             place_of=lambda name: places.get(name, len(places)),

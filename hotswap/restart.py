@@ -33,6 +33,8 @@ __all__ = ["Image", "Restarter"]
 
 #: Seconds that a program gets to leave by itself.
 GRACE = 5.0
+#: Tells a process that it was started by a restart, by its own id: children that inherit it were not.
+_AGAIN = "_HOTSWAP_RESTARTED"
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +47,7 @@ class Image:
         handles: open file descriptors; those that the program opens and lets children inherit must not leak.
         terminal: the settings of the terminal at stdin, None where there is none.
         blocking: of the three standard streams.
+        is_again: the program was started by a restart.
     """
 
     argv: tuple[str, ...]
@@ -56,10 +59,12 @@ class Image:
     handles: frozenset[int] = frozenset()
     terminal: Any = None
     blocking: tuple[bool, ...] = ()
+    is_again: bool = False
 
     @classmethod
     def take(cls) -> Image:
         """Remember this process as it is; called in the main thread before the program runs."""
+        is_again = os.environ.pop(_AGAIN, "") == str(os.getpid())
         umask = os.umask(0o077)
         os.umask(umask)
         posix = sys.platform != "win32"
@@ -68,6 +73,7 @@ class Image:
             mask=frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, ())) if posix else frozenset(),
             ignored=frozenset(_list_ignored()), handles=frozenset(_list_handles()), terminal=_read_terminal(),
             blocking=tuple(os.get_blocking(handle) for handle in (0, 1, 2) if _is_open(handle)) if posix else (),
+            is_again=is_again,
         )
 
     def restore(self) -> None:
@@ -103,7 +109,7 @@ class Image:
             # exec is another process there and the shell would not wait for it: the program becomes a child instead.
             os._exit(subprocess.call(self.argv, env=self.environ, cwd=self.folder))
         self.restore()
-        os.execve(self.argv[0], self.argv, self.environ)
+        os.execve(self.argv[0], self.argv, {**self.environ, _AGAIN: str(os.getpid())})
 
 
 class Restarter:
@@ -124,6 +130,11 @@ class Restarter:
         self._lock = threading.RLock()
         self._is_asked = False
         self._is_main_inside = True
+
+    @property
+    def is_again(self) -> bool:
+        """Whether this program was started by a restart."""
+        return self._image.is_again and os.getpid() == self._pid
 
     def request(self) -> None:
         """Restart, from any thread; returns at once. A forked child stays as it is."""

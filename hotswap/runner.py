@@ -82,16 +82,34 @@ def _run_until_left(request: RunRequest, runtime: Runtime, restarter: Restarter,
         _run_program(request, runtime)
     except BaseException as exc:
         must_restart = restarter.leave_main()
-        if not must_restart:
+        if not must_restart and restarter.is_again and _is_failure(exc):
+            # Somebody is editing: what a save has broken the next one mends, as it does where nothing is restarted.
+            _show(exc)
+            runtime.wait_for_save(exc)
+            must_restart = True
+        elif not must_restart:
             _hide_own_frames()
             ending.is_interrupted = isinstance(exc, KeyboardInterrupt)
             raise
-        if not isinstance(exc, (KeyboardInterrupt, SystemExit)):
-            sys.excepthook(type(exc), exc.with_traceback(_strip(exc.__traceback__)), exc.__traceback__)
+        elif not isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            _show(exc)
     else:
         must_restart = restarter.leave_main()
     if must_restart:
         restarter.finish()
+
+
+def _is_failure(exc: BaseException) -> bool:
+    """True for a program that could not go on, not for one that was ended or has done its work."""
+    return exc.code not in (None, 0) if isinstance(exc, SystemExit) else isinstance(exc, Exception)
+
+
+def _show(exc: BaseException) -> None:
+    if isinstance(exc, SystemExit):
+        if isinstance(exc.code, str):
+            sys.stderr.write(f"{exc.code}\n")  # as the interpreter does
+        return
+    sys.excepthook(type(exc), exc.with_traceback(_strip(exc.__traceback__)), exc.__traceback__)
 
 
 def _run_program(request: RunRequest, runtime: Runtime) -> None:

@@ -7,6 +7,9 @@ anything about a change.
 from __future__ import annotations
 
 import ast
+import functools
+import time
+import traceback
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,12 +18,13 @@ from hotswap.control.channel import ChannelError
 from hotswap.control.layout import Outlook
 from hotswap.control.server import ControlServer
 from hotswap.control.terminal import Reporter
+from hotswap.errors import CODES
 from hotswap.link.handles import instrument
 from hotswap.loader import LoadedModule, bind_calls, compile_source
 from hotswap.log import log_finding, log_report
-from hotswap.model import Finding, Report, Verdict
+from hotswap.model import Finding, Report, Severity, Verdict
 from hotswap.session import make_error, open_session, use
-from hotswap.watch import Watcher
+from hotswap.watch import Watcher, wait_for_save
 
 if TYPE_CHECKING:
     from hotswap.config import Settings
@@ -42,6 +46,7 @@ class Runtime:
         self.scope = scope
         self._settings = settings
         self._restart = restart
+        self._began = time.time()
         self._reporter = Reporter(as_json=settings.json, quiet=settings.quiet)
         self._session = open_session(scope, self._take_report, self._take_finding)
         self._server: ControlServer | None = None
@@ -95,6 +100,18 @@ class Runtime:
     def say_failure(self, message: str) -> None:
         """Tell the person and the log that hotswap itself failed at something; the program goes on."""
         self._take_finding(make_error(message))
+
+    def wait_for_save(self, why: BaseException) -> None:
+        """Wait, with no program running, until a file of it is written; the watcher's thread is ended for that."""
+        self._session.close()
+        message = f"the program was started again and ended with {type(why).__name__}"
+        told = Finding(code="HS508", severity=Severity.KEPT, message=message, next_step=CODES["HS508"].remedy)
+        files = [record.file for record in self.engine.world.records.values()]
+        files += [frame.filename for frame in traceback.extract_tb(why.__traceback__)]
+        files += [why.filename] if isinstance(why, SyntaxError) and why.filename else []
+        files, includes = [file for file in files if self.scope.includes(file)], self.scope.includes
+        ready = functools.partial(self._take_finding, told)
+        wait_for_save(files, includes, since=self._began, poll=self._settings.poll, on_ready=ready)
 
     # -- what the parts have to say; any thread ---------------------------------------------------------------------
 

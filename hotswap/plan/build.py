@@ -83,6 +83,7 @@ class Surroundings:
         summary: the summary of a managed module's loaded text.
         kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
+        is_loaded: whether a module of that name, managed or not, has been imported.
         contributors: the modules that have changed what a symbol is bound to while they were imported.
         executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
     """
@@ -98,6 +99,7 @@ class Surroundings:
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
+    is_loaded: Callable[[str], bool] = lambda name: True
     executing: Mapping[str, int] = MappingProxyType({})
 
 
@@ -215,7 +217,7 @@ class _Builder:
             *(around.kind_of, around.type_of, around.module_of),
             *(around.builder_of, around.builder_of_bases, around.classes_in),
         )
-        self.graph, self.before = Graph(summaries, *live), Graph(before, *live)
+        self.graph, self.before = Graph(summaries, *live), Graph(before, *live, self.around.is_loaded)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from hotswap.plan.bindings import ImportBinding
+from hotswap.plan.branches import take_executed
 from hotswap.plan.units import Summary, Unit, UnitKind
-from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses
+from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses, analyse
 
 Symbol = tuple[str, str]
 
@@ -58,6 +59,7 @@ class Graph:
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
+        is_loaded: for a text that has been executed, whether a module has been imported; a text that has not may yet import it.
     """
 
     summaries: Mapping[str, Summary]
@@ -67,6 +69,7 @@ class Graph:
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
+    is_loaded: Callable[[str], bool] = lambda name: True
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
     _stars: dict[str, list[str]] = attrs.field(factory=dict, init=False)
@@ -336,11 +339,14 @@ class Graph:
         """Effects of evaluating a statement that reach outside of managed data, as dotted names."""
         if unit.is_inert:
             return []
-        found = self._foreign(module, unit.analysis.now)
+        now = unit.analysis.now
+        if unit.kind is UnitKind.BLOCK and (executed := take_executed(unit.node, self.is_loaded)) is not unit.node:
+            now = analyse(executed).now
+        found = self._foreign(module, now)
         if unit.unseen is not None:
             found = [name for name in found if name != f"builtins.{BINDS_UNSEEN}"]  # what it binds is seen when it is evaluated
-        if unit.analysis.now.calls:
-            for symbol in self.reach(self.uses_symbols(module, unit.analysis.now, unit.analysis.now.calls)):
+        if now.calls:
+            for symbol in self.reach(self.uses_symbols(module, now, now.calls)):
                 for owner, uses in self.functions(symbol):
                     found += self._foreign(owner, uses)
         return sorted(set(found))

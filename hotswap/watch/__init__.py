@@ -10,6 +10,7 @@ anything in the system's callback but put the event into a queue.
 
 from __future__ import annotations
 
+from hotswap.watch.waiting import wait_for_save
 from hotswap.watch.watcher import Watcher
 
-__all__ = ["Watcher"]
+__all__ = ["Watcher", "wait_for_save"]

@@ -339,6 +339,36 @@ def test_a_change_that_needs_a_restart_restarts_in_place(folder: Path, runtime: 
         wait_word(running, "three")
 
 
+#: Another kind of lock needs a restart, whatever else is in the text.
+LOCKS = {kind: f"import threading\n\nLOCK = threading.{kind}()\n\n\n" for kind in ("Lock", "RLock")}
+
+
+@pytest.mark.parametrize("broken", ["UNKNOWN\n", "raise SystemExit('no')\n"])
+def test_a_restart_into_a_broken_text_waits_for_the_next_save(folder: Path, runtime: Path, broken: str) -> None:
+    """The error is shown, and the save that mends it starts the program, with the same pid."""
+    write_files(folder, {"lib.py": LOCKS["Lock"] + word("one")})
+    with Running(folder, runtime, "app.py") as running:
+        pid, _ = wait_word(running, "one")
+        (folder / "lib.py").write_text(LOCKS["RLock"] + word("two") + broken)
+        running.wait_err("hotswap  HS508")
+        (folder / "unrelated.txt").write_text("no source")
+        (folder / "lib.py").write_text(LOCKS["RLock"] + word("three"))
+        assert wait_word(running, "three")[0] == pid
+        (folder / "lib.py").write_text(LOCKS["RLock"] + word("four"))
+        assert wait_word(running, "four")[0] == pid
+
+
+def test_ctrl_c_ends_a_program_that_waits_for_a_save(folder: Path, runtime: Path) -> None:
+    """It was started again on a text that fails, and nobody mends it."""
+    write_files(folder, {"lib.py": LOCKS["Lock"] + word("one")})
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text(LOCKS["RLock"] + "UNKNOWN\n")
+        running.wait_err("hotswap  HS508")
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(PATIENCE) == -signal.SIGINT
+
+
 def test_without_restart_the_change_is_held(folder: Path, runtime: Path) -> None:
     """--no-restart: the old code serves on, and it says so."""
     write_files(folder, {"lib.py": PLAIN})
