@@ -219,6 +219,9 @@ def load_settings(given: Mapping[str, Any] | None = None, *, cwd: str | None = N
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    for option in OPTIONS:  # what the command line calls --no-restart is easily taken for the name here
+        if option.flag.startswith("--no-") and (wrong := f"HOTSWAP_NO_{option.name.upper()}") in environ:
+            raise ConfigError(f"{wrong} is not known: say {option.env}=0")
     for option in OPTIONS:
         text = environ.get(option.env)
         if text is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 import sys
 import threading
 import time
@@ -134,7 +135,7 @@ class Engine:
             report = self._attempt((*changes.files, *pending), start, changes.seen_at)
             if not report.applied and pending and not any(f.file in fresh for f in report.held):
                 report = self._attempt(changes.files, start, changes.seen_at)  # an older refusal must not hold this save
-            self._note_held(changes.files, pending, report)
+            report = self._note_held(changes.files, pending, report)
             if report.applied:
                 self.plugins.after_commit(report)
             report = self._with_broken_plugins(report)
@@ -743,18 +744,26 @@ class Engine:
                 classes=self.converter.status(),
             )
 
-    def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> None:
+    def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> Report:
         records_of = self.world.file_finder()
+        healed = []
         with self.world.lock:
             if report.applied or report.verdict is Verdict.NOTHING:
                 for item in (*files, *pending):
                     if any(record.data == item.data for record in records_of(item.path)):
                         self._pending.pop(item.path, None)
-                        self.world.held.pop(item.path, None)
+                        healed += [item.path] if self.world.held.pop(item.path, None) is not None else []
             else:
                 for item in files:
                     self._pending[item.path] = item
                     self.world.held[item.path] = report.held
+        if report.applied or not healed:
+            return report
+        told = [
+            Finding(code="HS105", severity=Severity.NOTE, message=f"{os.path.basename(path)} is what is live again", file=path)
+            for path in healed
+        ]
+        return attrs.evolve(report, findings=(*report.findings, *told))
 
     def _report(
         self,

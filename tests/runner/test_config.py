@@ -250,3 +250,9 @@ def test_settings_make_the_scope(tmp_path: Path) -> None:
     assert scope.includes(make(tmp_path / "a.py"))
     assert not scope.includes(make(tmp_path / "x.py"))
     assert not scope.includes(sys.executable)
+
+
+def test_a_name_that_looks_like_the_flag_is_refused() -> None:
+    """``HOTSWAP_NO_RESTART=1`` would be passed over; the name is HOTSWAP_RESTART."""
+    with pytest.raises(ConfigError, match="HOTSWAP_RESTART=0"):
+        load_settings(environ={"HOTSWAP_NO_RESTART": "1"})

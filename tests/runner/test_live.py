@@ -343,6 +343,18 @@ def test_a_change_that_needs_a_restart_restarts_in_place(folder: Path, runtime: 
 LOCKS = {kind: f"import threading\n\nLOCK = threading.{kind}()\n\n\n" for kind in ("Lock", "RLock")}
 
 
+def test_a_mended_text_is_told(folder: Path, runtime: Path) -> None:
+    """Who has seen that a save is held sees that it is held no longer, also where nothing has to be swapped."""
+    with Running(folder, runtime, "app.py") as running:
+        wait_word(running, "one")
+        (folder / "lib.py").write_text("def word(:\n")
+        running.wait_err("HS101")
+        (folder / "lib.py").write_text(word("one"))
+        running.wait_err(r"hotswap  nothing to swap: lib\.py")
+        running.wait_err(r"HS105 lib\.py is what is live again")
+        assert "held: 0" in running.ask("status").out
+
+
 @pytest.mark.parametrize("broken", ["UNKNOWN\n", "raise SystemExit('no')\n"])
 def test_a_restart_into_a_broken_text_waits_for_the_next_save(folder: Path, runtime: Path, broken: str) -> None:
     """The error is shown, and the save that mends it starts the program, with the same pid."""
