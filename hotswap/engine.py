@@ -8,7 +8,6 @@ leaves the program as it was, and the text is kept as pending: it is tried again
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import sys
@@ -17,26 +16,25 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
 from hotswap import commit
+from hotswap.applying import Applier
 from hotswap.collector import list_instances
 from hotswap.convert.converter import Converter, Request
-from hotswap.convert.owners import Holding, OwnerError
+from hotswap.convert.owners import OwnerError
 from hotswap.convert.preflight import try_out
-from hotswap.errors import CODES, MigrationError, RollbackError
+from hotswap.errors import CODES, RollbackError
 from hotswap.fingerprint import Print
 from hotswap.frames import Changes
-from hotswap.hooks import new_hook_modules
 from hotswap.link.bind import LinkRefused, link
-from hotswap.link.instances import NO_INSTANCES, Census, drop_fields
+from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
 from hotswap.link.redirect import settle_trampolines
 from hotswap.link.staging import forget_imported, run_statement
-from hotswap.link.unseen import find_unseen, keep_unseen
 from hotswap.model import (
     ChangeSet,
     ClassPreflight,
@@ -51,28 +49,19 @@ from hotswap.model import (
     Verdict,
 )
 from hotswap.peek import forget_readers
-from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
-from hotswap.plan.source import Source, SourceError, parse_source
-from hotswap.plan.units import Summary, find_again, hold_back, index_at, let_go, summarise
+from hotswap.plan.build import Draft
 from hotswap.plugin.manager import Plugins
+from hotswap.texts import Refused, Texts
 from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.children import find_children
 from hotswap.transition.ended import EndedFrames
-from hotswap.transition.stack import find_running, find_top_levels
+from hotswap.transition.stack import find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
 HISTORY = 20
 #: So often a swap is linked while the program makes objects meanwhile.
 TRIES = 3
-
-
-class _Refused(Exception):
-    """Ends a swap before the commit."""
-
-    def __init__(self, plan: Plan, verdict: Verdict, findings: Iterable[Finding]) -> None:
-        super().__init__(str(verdict))
-        self.plan, self.verdict, self.findings = plan, verdict, tuple(findings)
 
 
 @attrs.define(eq=False)
@@ -87,6 +76,8 @@ class Engine:
         list_forks: gives the pids that forks of this process have had.
         converter: converts the objects of classes that changed.
         ended: waits for frames from before a commit to end.
+        texts: of the managed modules.
+        applier: commits.
     """
 
     scope: object
@@ -99,6 +90,8 @@ class Engine:
     ended: EndedFrames = attrs.Factory(EndedFrames)
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+    texts: Texts = attrs.field(init=False)
+    applier: Applier = attrs.field(init=False)
     _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
     _number: int = attrs.field(default=0, init=False)
     # Statements that were run for their effect by a swap that was taken back afterwards, as (module, text).
@@ -108,6 +101,8 @@ class Engine:
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
+        self.texts = Texts(self.world, self.plugins)
+        self.applier = Applier(self.world, self.converter, self._follow_frames)
         self.world.outdated = self.ended.outdated
         self.ended.lock, self.ended.look = self.lock, self._lead_latecomers
         self.world.ask_kind = self.plugins.value_kind
@@ -187,14 +182,14 @@ class Engine:
 
     def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
         try:
-            draft = self._plan(*self._read(files))
+            draft = self.texts.plan(*self.texts.read(files))
             clock.mark("plan")
-            if draft.plan.verdict is Verdict.NOTHING and not draft.hooks and not self._texts_differ(draft):
+            if draft.plan.verdict is Verdict.NOTHING and not draft.hooks and not draft.changes_text:
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
-                raise _Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
+                raise Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
             return self._carry_out(draft, clock, seen_at)
-        except _Refused as refusal:
+        except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
         except Exception:  # noqa: BLE001 - border: a bug of ours must not end the program
             finding = Finding(
@@ -213,11 +208,11 @@ class Engine:
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
-            raise _Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
+            raise Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
 
     def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
         swap = self._commit(draft, clock)
-        before, gone = self._remember(draft)
+        before, gone = self.texts.remember(draft)
         try:
             findings = [*draft.plan.findings, *swap.findings, *self._look_around(draft, swap)]
             failure = self._follow_up(draft, swap.bases)
@@ -226,7 +221,7 @@ class Engine:
             raise
         if failure is not None:
             self._take_back(swap, before, gone)
-            raise _Refused(draft.plan, Verdict.ASK, (*findings, failure))
+            raise Refused(draft.plan, Verdict.ASK, (*findings, failure))
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         with self.world.lock:
@@ -291,14 +286,14 @@ class Engine:
             swap = self._link(draft)
             clock.mark("link")
             try:
-                clock.note("commit", self._apply(swap))
+                clock.note("commit", self.applier.apply(swap))
             except OwnerError as error:
                 forget_imported(swap.imported, self.world)
                 finding = Finding(
                     code="HS311", severity=Severity.HELD, message=str(error), file=error.owner.file, line=error.owner.line,
                     next_step="mend the migration, or give it more time, and save again",
                 )  # fmt: skip
-                raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
+                raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
             except commit.WriteError as error:
                 forget_imported(swap.imported, self.world)
                 if error.what != NO_INSTANCES:
@@ -308,233 +303,11 @@ class Engine:
                 return swap
         message = "objects of a class that needs new fields were made faster than the swap could look at them"
         finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
-        raise _Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
-
-    def _apply(self, swap: commit.Swap) -> float:
-        """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
-
-        Raises:
-            OwnerError: that is not possible; nothing was changed.
-        """
-        holding = Holding()
-        holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
-        try:
-            took = self._apply_now(swap)
-            try:
-                self._convert_held(holding)
-            except BaseException:  # whatever it was, what is live and what is noted must agree
-                self._revert_now(swap)
-                for item, state in holding.states_before():
-                    self.converter.conversions.give(item, state)
-                holding.fill_anew()  # it may have been by the new hashes
-                raise
-            return took
-        finally:
-            holding.release()
-
-    def _convert_held(self, holding: Holding) -> None:
-        """Convert what owners hold, while their locks are held.
-
-        Raises:
-            OwnerError: an object cannot be converted, or its containers cannot take it.
-        """
-        for owner, items, _ in holding.found:
-            for item in items:
-                try:
-                    self.converter.conversions.convert(item)
-                except MigrationError as error:
-                    raise OwnerError(owner, str(error)) from error
-        holding.fill_anew()
-
-    def _apply_now(self, swap: commit.Swap) -> float:
-        if swap.request is None:
-            return commit.apply(swap)
-        forget_readers()
-        self.converter.before_commit(swap.request)
-        try:
-            took = commit.apply(swap)
-        except BaseException:
-            self.converter.cancel(swap.request)
-            raise
-        self.converter.after_commit(swap.request, swap)
-        return took
-
-    def _revert(self, swap: commit.Swap) -> tuple[float, list[Finding]]:
-        """The same for the way back. What owners hold has been tried before; where it fails all the same the swap is taken
-        back, and that is named.
-
-        Raises:
-            OwnerError: nothing was changed.
-        """
-        holding = Holding()
-        leaps = {cls: leap.back() for cls, leap in swap.request.leaps.items()} if swap.request is not None else {}
-        holding.take(leaps, swap.rehashed)
-        try:
-            took = self._revert_now(swap)
-            try:
-                self._convert_held(holding)
-            except OwnerError as error:
-                message = f"the swap was taken back, but not all that an owner holds: {error}"
-                return took, [Finding(code="HS311", severity=Severity.KEPT, message=message, file=error.owner.file,
-                                      line=error.owner.line, next_step="look at what it holds, and fill it anew")]  # fmt: skip
-            return took, []
-        finally:
-            holding.release()
-
-    def _revert_now(self, swap: commit.Swap) -> float:
-        then = commit.Swap()
-        back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
-        done = {id(write.do[1]) for write in swap.writes if write.do[0] is setattr}
-        suspended = lead_latecomers(then, self.world, back, done)
-        took = self._revert_with(swap, then)
-        self._follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
-        return took
-
-    def _revert_with(self, swap: commit.Swap, then: commit.Swap) -> float:
-        if swap.request is None:
-            return commit.revert(swap, then)
-        forget_readers()  # what was learned is of the classes before the swap
-        request, census = self.converter.back(swap.request), Census()
-        self.converter.arm(request, then, census)
-        census.frame(then)
-        self.converter.before_commit(request)
-        try:
-            took = commit.revert(swap, then)
-        except BaseException:
-            self.converter.cancel(request)
-            raise
-        self.converter.after_commit(request, then, swap)
-        return took
+        raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
 
     def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
-        self._revert(swap)
-        self._restore_texts(before, gone)
-
-    # ---- reading ----
-
-    def _read(self, files: Iterable[SourceFile]) -> tuple[list[tuple[ModuleRecord, Source]], list[str]]:
-        found: list[tuple[ModuleRecord, Source]] = []
-        gone: list[str] = []
-        findings: list[Finding] = []
-        records_of = self.world.file_finder()
-        for item in files:
-            for record in records_of(item.path):
-                if item.data is None:
-                    gone.append(record.name)
-                    continue
-                if item.data == record.data:
-                    continue
-                known = self._source(record)
-                try:
-                    found.append((record, parse_source(record.file, item.data, known)))
-                except SourceError as error:
-                    findings.append(error.finding)
-        if findings:
-            raise _Refused(Plan(verdict=Verdict.ASK, findings=tuple(findings)), Verdict.ASK, findings)
-        return found, gone
-
-    # ---- planning ----
-
-    def _plan(self, texts: list[tuple[ModuleRecord, Source]], gone: list[str]) -> Draft:
-        edited, summaries = [], {}
-        executing = self._find_executing()
-        for record, source in texts:
-            old = self._summary(record)
-            summary = summarise(record.package_name, source.tree, source.utf8, record.is_package, old)
-            summary.module = record.name
-            keep_unseen(old, summary)
-            if (at := executing.get(record.name)) is not None:
-                bound = old.binders()
-                summary, old = hold_back(summary, find_again(old, at, summary), bound), hold_back(old, at, bound)
-            summaries[record.name] = summary
-            edited.append(
-                EditedModule(
-                    module=record.name,
-                    file=record.file,
-                    is_package=record.is_package,
-                    old=self._source(record),
-                    new=source,
-                    old_summary=old,
-                )
-            )
-        draft = build_plan(edited, self._surroundings(executing), summaries, gone, self._new_hooks())
-        return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
-
-    def _new_hooks(self) -> dict[str, Summary]:
-        """Modules with migrations that are found by name and not loaded yet."""
-        with self.world.lock:
-            packages = [(record.name, record.file) for record in self.world.records.values() if record.is_package]
-        found = {}
-        for name, file in new_hook_modules(packages).items():
-            try:
-                with open(file, "rb") as stream:
-                    source = parse_source(file, stream.read())
-            except SourceError as error:
-                raise _Refused(Plan(verdict=Verdict.ASK, findings=(error.finding,)), Verdict.ASK, [error.finding]) from error
-            except OSError:
-                continue  # gone meanwhile
-            found[name] = summarise(name, source.tree, source.utf8, False)
-        return found
-
-    def _find_executing(self) -> dict[str, int]:
-        """Modules whose top level has not ended, with the index of the unit in the live text that is executing."""
-        found = {}
-        frames = find_top_levels()
-        with self.world.lock:
-            records = [record for record in self.world.records.values() if id(record.module.__dict__) in frames]
-        for record in records:
-            file, line = frames[id(record.module.__dict__)]
-            live = self._summary(record)
-            loaded = live
-            if record.loaded != record.data:
-                source = parse_source(record.file, record.loaded)
-                loaded = summarise(record.package_name, source.tree, source.utf8, record.is_package)
-            if file == record.file and (at := index_at(loaded, line)) is not None:
-                found[record.name] = at if loaded is live else find_again(loaded, at, live)
-        return found
-
-    def _surroundings(self, executing: Mapping[str, int]) -> Surroundings:
-        world, places = self.world, self.world.places()
-
-        @functools.cache
-        def summarised(name: str) -> Summary:
-            summary = self._summary(world.records[name])
-            return hold_back(summary, executing[name], summary.binders()) if name in executing else summary
-
-        return Surroundings(
-            importers=world.importer_finder(),
-            summary=summarised,
-            kind_of=functools.cache(world.kind_of),  # which goes through all that a container holds
-            type_of=functools.cache(world.type_of),
-            classes_in=functools.cache(world.classes_in),
-            contributors=world.contributors,
-            is_loaded=sys.modules.__contains__,
-            module_of=world.module_of,
-            file_of=world.file_of,
-            place_of=lambda name: places.get(name, len(places)),
-            executing=executing,
-            builder_of=functools.cache(lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed)),
-            builder_of_bases=functools.cache(
-                lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed)
-            ),
-        )
-
-    def _source(self, record: ModuleRecord) -> Source:
-        if record.source is None:
-            record.source = parse_source(record.file, record.data)
-        return cast(Source, record.source)
-
-    def _summary(self, record: ModuleRecord) -> Summary:
-        if record.summary is None:
-            source = self._source(record)
-            record.summary = summarise(record.package_name, source.tree, source.utf8, record.is_package)
-            record.summary.module = record.name
-            find_unseen(record.summary, record)
-        return cast(Summary, record.summary)
-
-    @staticmethod
-    def _texts_differ(draft: Draft) -> bool:
-        return any(item.old.data != item.new.data for item in draft.edited.values())
+        self.applier.revert(swap)
+        self.texts.restore(before, gone)
 
     def preview(self, changes: ChangeSet) -> Plan:
         """The plan for some texts, by the same code as a swap, stopped before anything is executed.
@@ -545,8 +318,8 @@ class Engine:
         with self.lock:
             self.world.forget_lost()
             try:
-                return self._plan(*self._read(changes.files)).plan
-            except _Refused as refusal:
+                return self.texts.plan(*self.texts.read(changes.files)).plan
+            except Refused as refusal:
                 return refusal.plan
 
     def preflight(self, changes: ChangeSet, limit: int = 10_000) -> Preflight:
@@ -566,52 +339,20 @@ class Engine:
         with self.lock, self._mark_swapping():
             self.world.forget_lost()
             try:
-                draft = self._plan(*self._read(changes.files))
+                draft = self.texts.plan(*self.texts.read(changes.files))
                 if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                     return Preflight(plan=draft.plan, findings=draft.plan.findings)
                 findings = [*draft.plan.findings, *self._link(draft, look).findings]
-            except _Refused as refusal:
+            except Refused as refusal:
                 return Preflight(plan=refusal.plan, findings=refusal.findings, classes=tuple(found))
             return Preflight(plan=draft.plan, findings=tuple(findings), classes=tuple(found))
 
     # ---- after the commit ----
 
-    def _remember(self, draft: Draft) -> tuple[dict[str, Before], list[ModuleRecord]]:
-        """What the records are before their texts are set, and those that go."""
-        with self.world.lock:
-            touched = [self.world.records[name] for name in draft.order]
-            before = {r.name: Before(r.data, None if r.base is None else dict(r.base)) for r in touched}
-            return before, [self.world.records[name] for name in dict.fromkeys(draft.gone)]
-
     def _follow_up(self, draft: Draft, kept: Mapping[str, Print | None]) -> Finding | None:
         """Note what is live now, and run what was added for its effect; gives why that failed."""
-        with self.world.lock:
-            for name, item in draft.edited.items():
-                self.world.records[name].set_text(item.new.data, item.new, let_go(draft.summaries[name]))
-        self._renew_base(draft, kept)
-        refresh_lines(item.file for item in draft.edited.values())
-        with self.world.lock:
-            for name in draft.gone:
-                self.world.records.pop(name, None)
+        self.texts.note_live(draft, kept)
         return self._run_after(draft)
-
-    def _renew_base(self, draft: Draft, kept: Mapping[str, Print | None]) -> None:
-        """What was evaluated anew has a new base; what the program changed keeps its old one."""
-        names: dict[str, list[str]] = {}
-        for module, index in (*draft.dirt.changed, *draft.dirt.derived, *draft.after):
-            names.setdefault(module, []).extend(draft.summaries[module].units[index].names)
-        for module, bound in names.items():
-            if self.world.records[module].base is not None:
-                self.world.snapshot_names(self.world.records[module], bound, kept)
-
-    def _restore_texts(self, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
-        with self.world.lock:
-            self.world.records.update({record.name: record for record in gone})
-            for name, was in before.items():
-                if name in self.world.records:
-                    self.world.records[name].set_text(was.data, None, None)
-                    self.world.records[name].base = was.base
-        refresh_lines(self.world.file_of(name) for name in before)
 
     def _run_after(self, draft: Draft) -> Finding | None:
         """Run statements that were added for an effect outside of managed data; no lock of the world is held.
@@ -672,7 +413,7 @@ class Engine:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
             try:
-                took, unfinished = self._revert(applied.swap)
+                took, unfinished = self.applier.revert(applied.swap)
                 clock.note("commit", took)
             except OwnerError as error:
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
@@ -683,7 +424,7 @@ class Engine:
                 ) from error
             self.world.history.pop()
             self.world.forget_removed(applied.swap.removed)
-            self._restore_texts(applied.records, applied.gone)
+            self.texts.restore(applied.records, applied.gone)
             self.converter.retry(None)
             with self.world.lock:
                 self.world.mechanisms = applied.mechanisms
@@ -804,11 +545,3 @@ class _Clock:
     def timing(self, seen_at: float | None) -> Timing:
         live = None if seen_at is None else (time.monotonic() - seen_at) * 1e3
         return Timing(total=(time.perf_counter() - self.start) * 1e3, live=live, **self.stages)
-
-
-def refresh_lines(files: Iterable[str]) -> None:
-    """Tracebacks and ``inspect.getsource`` read through linecache: let it look at the files again."""
-    import linecache
-
-    for file in files:
-        linecache.checkcache(file)

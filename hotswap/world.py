@@ -120,6 +120,7 @@ class Before:
     # The bytes only: a syntax tree is tens of thousands of objects, which every pass over the heap would walk.
     data: bytes = attrs.field(repr=False)
     base: dict[str, Print] | None = attrs.field(repr=False)
+    bound: frozenset[str] | None = None
 
 
 @attrs.define(eq=False)

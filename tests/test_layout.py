@@ -29,7 +29,8 @@ VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector", "fra
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
-EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
+PARTS = {"texts", "applying"}
+EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
 #
@@ -40,6 +41,7 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | {"engine"} | WAYS_IN
 #               plan is pure and knows values only; link binds a plan to live objects and asks plugins; transition looks
 #               at what a plan changes; convert takes what link fills in, the leap that each class makes. link prepares the
 #               writes, and a plugin may add some, so these two know commit
+#   parts       texts (what is read and live), applying (a swap committed with its objects): what the engine consists of
 #   engine      the order of the stages
 #   ways in     everything
 MAY_IMPORT: dict[str, set[str]] = {
@@ -67,7 +69,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "link": VALUES | {"world", "commit", "plan", "plugin", "convert"},
     "transition": VALUES | {"world", "plan"},
     "plugin": VALUES | {"world", "commit"},
-    "engine": VALUES | STATE | STAGES,
+    **dict.fromkeys(PARTS, VALUES | STATE | STAGES),
+    "engine": VALUES | STATE | STAGES | PARTS,
     **dict.fromkeys(WAYS_IN, EVERYTHING),
 }
 

@@ -26,6 +26,11 @@ def find_unseen(summary: Summary, record: ModuleRecord) -> None:
     unit.learn(name for name in (record.bound or frozenset()) - own if not _is_made_by_import(record.name, name))
 
 
+def learned(summary: Summary) -> frozenset[str]:
+    """What is known by now to be bound by ``globals()``."""
+    return frozenset().union(*(unit.unseen or () for unit in summary.units))
+
+
 def keep_unseen(old: Summary, new: Summary) -> None:
     """Until it is evaluated, a changed statement counts as binding what the old one did."""
     before, after = old.binder_of_unseen(), new.binder_of_unseen()

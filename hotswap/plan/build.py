@@ -73,6 +73,11 @@ class Draft:
         """False where nothing but function bodies and lines changed."""
         return bool(self.hooks) or self.dirt.needs_staging()
 
+    @property
+    def changes_text(self) -> bool:
+        """False where no byte of a file differs."""
+        return any(item.old.data != item.new.data for item in self.edited.values())
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Surroundings:

@@ -1,0 +1,134 @@
+"""A prepared swap committed, and taken back, with all that it does to objects.
+
+Takes: swaps. Gives: how long the program stood still. May touch: the program, through ``commit``; the converter's tables.
+Must not: decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from hotswap import commit
+from hotswap.convert.converter import Converter
+from hotswap.convert.owners import Holding, OwnerError
+from hotswap.errors import MigrationError
+from hotswap.frames import Changes
+from hotswap.link.instances import Census
+from hotswap.link.latecomers import lead_latecomers
+from hotswap.model import Finding, Severity
+from hotswap.peek import forget_readers
+from hotswap.world import World
+
+
+@attrs.define(eq=False)
+class Applier:
+    """Commits swaps; used under ``Engine.lock``.
+
+    Attributes:
+        world: for functions that frames make later.
+        converter: takes in the objects that have to be converted.
+        follow_frames: told which code took which's place, with suspended frames.
+    """
+
+    world: World
+    converter: Converter
+    follow_frames: Callable[[Changes, list[Any]], None]
+
+    def apply(self, swap: commit.Swap) -> float:
+        """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
+
+        Raises:
+            OwnerError: that is not possible; nothing was changed.
+        """
+        holding = Holding()
+        holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
+        try:
+            took = self._apply_now(swap)
+            try:
+                self._convert_held(holding)
+            except BaseException:  # whatever it was, what is live and what is noted must agree
+                self._revert_now(swap)
+                for item, state in holding.states_before():
+                    self.converter.conversions.give(item, state)
+                holding.fill_anew()  # it may have been by the new hashes
+                raise
+            return took
+        finally:
+            holding.release()
+
+    def _convert_held(self, holding: Holding) -> None:
+        """Convert what owners hold, while their locks are held.
+
+        Raises:
+            OwnerError: an object cannot be converted, or its containers cannot take it.
+        """
+        for owner, items, _ in holding.found:
+            for item in items:
+                try:
+                    self.converter.conversions.convert(item)
+                except MigrationError as error:
+                    raise OwnerError(owner, str(error)) from error
+        holding.fill_anew()
+
+    def _apply_now(self, swap: commit.Swap) -> float:
+        if swap.request is None:
+            return commit.apply(swap)
+        forget_readers()
+        self.converter.before_commit(swap.request)
+        try:
+            took = commit.apply(swap)
+        except BaseException:
+            self.converter.cancel(swap.request)
+            raise
+        self.converter.after_commit(swap.request, swap)
+        return took
+
+    def revert(self, swap: commit.Swap) -> tuple[float, list[Finding]]:
+        """The same for the way back. What owners hold has been tried before; where it fails all the same the swap is taken
+        back, and that is named.
+
+        Raises:
+            OwnerError: nothing was changed.
+        """
+        holding = Holding()
+        leaps = {cls: leap.back() for cls, leap in swap.request.leaps.items()} if swap.request is not None else {}
+        holding.take(leaps, swap.rehashed)
+        try:
+            took = self._revert_now(swap)
+            try:
+                self._convert_held(holding)
+            except OwnerError as error:
+                message = f"the swap was taken back, but not all that an owner holds: {error}"
+                return took, [Finding(code="HS311", severity=Severity.KEPT, message=message, file=error.owner.file,
+                                      line=error.owner.line, next_step="look at what it holds, and fill it anew")]  # fmt: skip
+            return took, []
+        finally:
+            holding.release()
+
+    def _revert_now(self, swap: commit.Swap) -> float:
+        then = commit.Swap()
+        back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
+        done = {id(write.do[1]) for write in swap.writes if write.do[0] is setattr}
+        suspended = lead_latecomers(then, self.world, back, done)
+        took = self._revert_with(swap, then)
+        self.follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
+        return took
+
+    def _revert_with(self, swap: commit.Swap, then: commit.Swap) -> float:
+        if swap.request is None:
+            return commit.revert(swap, then)
+        forget_readers()  # what was learned is of the classes before the swap
+        request, census = self.converter.back(swap.request), Census()
+        self.converter.arm(request, then, census)
+        census.frame(then)
+        self.converter.before_commit(request)
+        try:
+            took = commit.revert(swap, then)
+        except BaseException:
+            self.converter.cancel(request)
+            raise
+        self.converter.after_commit(request, then, swap)
+        return took
