@@ -20,7 +20,6 @@ class Package:
         modules: top-level modules and packages that it consists of.
         tests: files and directories in the archive that pytest is given.
         args: further arguments for pytest.
-        needs: distributions that it or its tests import.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Package:
     modules: tuple[str, ...] = attrs.field(converter=lambda text: tuple(text.split()))
     tests: tuple[str, ...] = attrs.field(default="tests", converter=lambda text: tuple(text.split()))
     args: tuple[str, ...] = ()
-    needs: tuple[str, ...] = attrs.field(default="", converter=lambda text: tuple(text.split()))
 
     @property
     def steps(self) -> list[tuple[str, str]]:

@@ -24,6 +24,12 @@ class Step:
     """One release to the next, by one tool, in one way.
 
     Attributes:
+        tests: how many pass in the fresh process.
+        saves: into so many the release was cut.
+        refusals: so many of them were refused at first.
+        seconds: until the tool had answered, all saves together.
+        reasons: why it was refused.
+        told: what the tool has said besides.
         differing: tests that end otherwise than in a process freshly started on the later release: name, what they should, what
             they do.
         stale: functions and classes taken before that are not the program's any more.
