@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import random
 from collections.abc import Callable, Iterator
 
@@ -76,11 +77,9 @@ def _mix(place: str, old: Files, new: Files) -> list[tuple[str, str]]:
         return []
     befores, afters = _pieces(old[place].decode("latin-1")), _pieces(new[place].decode("latin-1"))
     pairs: list[tuple[str, str]] = []
-    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, befores, afters, autojunk=False).get_opcodes():
-        if kind == "replace" and i2 - i1 == j2 - j1:
-            pairs += zip(befores[i1:i2], afters[j1:j2], strict=True)
-        else:
-            pairs.append(("".join(befores[i1:i2]), "".join(afters[j1:j2])))
+    heads = [[_head(piece) for piece in pieces] for pieces in (befores, afters)]
+    for _, i1, i2, j1, j2 in difflib.SequenceMatcher(None, *heads, autojunk=False).get_opcodes():
+        pairs += itertools.zip_longest(befores[i1:i2], afters[j1:j2], fillvalue="")
     return pairs
 
 
@@ -89,6 +88,13 @@ def _pieces(text: str) -> list[str]:
     lines = text.splitlines(keepends=True)
     ends = sorted({statement.end_lineno or 0 for statement in _statements(ast.parse(text).body)} | {len(lines)})
     return ["".join(lines[start:end]) for start, end in zip([0, *ends], ends, strict=False) if lines[start:end]]
+
+
+def _head(piece: str) -> str:
+    """By what two versions of a statement are told to be the same one: its first line, without what may change in it."""
+    lines = [line.strip() for line in piece.splitlines()]
+    first = next((line for line in lines if line and not line.startswith(("#", "@"))), "")
+    return first.partition("(")[0].partition("=")[0]
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
