@@ -14,7 +14,7 @@ import gc
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from inspect import CO_OPTIMIZED
+from inspect import CO_ITERABLE_COROUTINE, CO_OPTIMIZED
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -75,7 +75,7 @@ from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.build import Draft, import_order
 from hotswap.plan.graph import Symbol
-from hotswap.plan.pairing import walk
+from hotswap.plan.pairing import awaitable, walk
 from hotswap.plan.trees import dump
 from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.plugin.manager import Plugins
@@ -351,8 +351,9 @@ class _Linker:
             changed = self._changed_names(name)
             for old, new in pairing.new_of.items():
                 functions = self.heap.of(old)
-                if not functions and old.co_qualname in self.draft.diffs[name].bodies:
-                    self._note_replaced(record, old.co_qualname, new.co_firstlineno)
+                is_marked = old.co_flags & CO_ITERABLE_COROUTINE  # the other one of a pair
+                if not functions and old.co_qualname in self.draft.diffs[name].bodies and not is_marked:
+                    self._note_replaced(record, old, new.co_firstlineno)
                 for function in functions:
                     if id(function) in rebound:
                         continue  # it is led to another object when its name is bound
@@ -360,14 +361,17 @@ class _Linker:
                         self._jump(record, function, new, paired.get(id(function)), changed)
         self._take_over_derived(paired)
 
-    def _note_replaced(self, record: ModuleRecord, qualname: str, line: int) -> None:
+    def _note_replaced(self, record: ModuleRecord, old: CodeType, line: int) -> None:
         """A function of the text is not alive any more, and its name stands for something else that goes on being it."""
+        qualname = old.co_qualname
         head = qualname.partition(".")[0]
         units = self.draft.summaries[record.name].units
         evaluated = self.draft.dirt.changed | set(self.draft.dirt.derived)
         made_again = any(head in units[index].names for owner, index in evaluated if owner == record.name)
         held = look_up_function(record.module.__dict__, qualname)
-        if "<" not in qualname and not made_again and type(held) is FunctionType and target_of(held) is None:
+        if type(held) is not FunctionType or awaitable(held.__code__) == awaitable(old):
+            return
+        if "<" not in qualname and not made_again and target_of(held) is None:
             why = "the function of its text is not alive, the program or a decorator has put another one in its place"
             self.merger.keep(f"{record.name}.{qualname}", (record.file, line), why)
 

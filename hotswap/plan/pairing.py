@@ -20,6 +20,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from inspect import CO_GENERATOR, CO_ITERABLE_COROUTINE
 from types import CodeType, MappingProxyType
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ class Pairing:
     """Old code objects and what becomes of them.
 
     Attributes:
-        new_of: old code -> new code.
+        new_of: old code -> new code; of generator functions also what ``types.coroutine`` has made of it.
         old_of: the inverse.
         removed: old code objects of functions without a successor.
         renamed: pairs whose names differ.
@@ -77,21 +78,32 @@ def pair_codes(
     pending = [(old, new)]
     while pending:
         left, right = pending.pop()
-        pairs, gone, unsure = _pair_children(left, right, role_of, renames if left is old else {})
+        pairs, lost, unsure = _pair_children(left, right, role_of, renames if left is old else {})
         for one, other in pairs:
             new_of[one] = other
             if one.co_name != other.co_name:
                 renamed.append((one, other))
         pending += [pair for pair in pairs if children(pair[0])]
-        removed += gone
+        removed += lost
         ambiguous += unsure
+    new_of |= {awaitable(one): awaitable(other) for one, other in new_of.items() if _may_be_awaitable(one)}
+    gone = [code for top in removed for code in (top, *walk(top))]
     return Pairing(
         new_of=new_of,
         old_of={value: key for key, value in new_of.items()},
-        removed=tuple(code for top in removed for code in (top, *walk(top))),
+        removed=(*gone, *(awaitable(code) for code in gone if _may_be_awaitable(code))),
         renamed=tuple(renamed),
         ambiguous=tuple(ambiguous),
     )
+
+
+def awaitable(code: CodeType) -> CodeType:
+    """What ``types.coroutine`` makes of the code of a generator function, in the function itself; other code is as it was."""
+    return code.replace(co_flags=code.co_flags | CO_ITERABLE_COROUTINE) if code.co_flags & CO_GENERATOR else code
+
+
+def _may_be_awaitable(code: CodeType) -> bool:
+    return bool(code.co_flags & CO_GENERATOR) and code.co_name != "<genexpr>"
 
 
 def children(code: CodeType) -> list[CodeType]:
