@@ -114,6 +114,16 @@ def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
 
 
 @attrs.frozen(eq=False)
+class _Replaced:
+    """What a record was whose name has gone to another module; the module itself is not kept alive."""
+
+    module: weakref.ref[ModuleType]
+    data: bytes = attrs.field(repr=False)
+    base: dict[str, Print] | None = attrs.field(repr=False)
+    contributors: dict[str, set[str]] = attrs.field(repr=False)
+
+
+@attrs.frozen(eq=False)
 class Before:
     """What a record was before a swap."""
 
@@ -164,6 +174,7 @@ class World:
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
     is_managed: Managed = attrs.field(init=False, repr=False)
+    _replaced: dict[str, list[_Replaced]] = attrs.Factory(dict)
 
     def __attrs_post_init__(self) -> None:
         self.is_managed = Managed(self.records)
@@ -193,6 +204,8 @@ class World:
 
     def _enter(self, record: ModuleRecord, *, fresh: bool) -> ModuleRecord:
         with self.lock:
+            if (before := self.records.get(record.name)) is not None and before.module is not record.module:
+                self._set_aside(before)
             self.records[record.name] = record
         if record.has_run:
             self.is_managed.note(record.name, record.module.__dict__)
@@ -268,11 +281,35 @@ class World:
         return find
 
     def forget_lost(self) -> None:
-        """Drop records whose module was removed from or replaced in ``sys.modules``."""
+        """Drop records whose module was removed from or replaced in ``sys.modules``; one that is back has its own again.
+
+        Tests of modules with accelerators import them once more and put the first one back.
+        """
         with self.lock:
-            for name, record in list(self.records.items()):
-                if sys.modules.get(name) is not record.module:
-                    del self.records[name]
+            lost = [record for name, record in self.records.items() if sys.modules.get(name) is not record.module]
+            for record in lost:
+                del self.records[record.name]
+                self._set_aside(record)
+        for record in lost:
+            self._find_again(record)
+
+    def _set_aside(self, record: ModuleRecord) -> None:
+        left = self._replaced.setdefault(record.name, [])
+        left[:] = [item for item in left if (module := item.module()) is not None and module is not record.module]
+        left.append(_Replaced(weakref.ref(record.module), record.data, record.base, record.contributors))
+
+    def _find_again(self, lost: ModuleRecord) -> None:
+        """Manage the module that now has the name of a lost one, if it is of the same file."""
+        module, name = sys.modules.get(lost.name), lost.name
+        if not is_a(module, ModuleType) or module.__dict__.get("__file__") != lost.file:
+            return
+        for left in self._replaced.get(name, ()):
+            # Of another text: it was swapped since. Its functions followed, its data did not.
+            if left.module() is module and left.data == lost.data:
+                record = ModuleRecord(name, lost.file, module, left.data, base=left.base, contributors=left.contributors)
+                self._enter(record, fresh=False)
+                return
+        self.adopt(module, lost.file, lost.data, name=name, fresh=False)
 
     def importer_finder(self) -> Callable[[str], list[str]]:
         """Finds, as things stand now, the managed modules whose text names a module in an import; a superset."""
