@@ -53,6 +53,8 @@ def compare(module: str, edit: str, attach: str, untouched: dict[str, Any], swap
     differences += [f"another class object: {name}" for name in swapped["exchanged"]]
     if swapped["left"]:
         differences.append(f"{len(swapped['left'])} functions do not have the code that they should")
+    if not swapped["applied"] and not swapped["held"]:
+        differences.append("the swap was not applied, and nothing says why")
     codes = Counter(finding[:5] for finding in swapped["findings"])
     return Row(
         module=module, edit=edit, attach=attach,
