@@ -309,14 +309,34 @@ class Staging:
         space[unit.node.name] = self.reduced[-1][1]
 
     def _execute(self, name: str, summary: Summary, node: ast.stmt, space: dict[str, Any] | None = None) -> None:
-        file = self.world.records[name].file
+        file, namespace = self.world.records[name].file, self.modules[name].__dict__ if space is None else space
+        if isinstance(node, ast.Delete):
+            targets = _without_gone(node.targets, summary, node.lineno, namespace)
+            if not targets:
+                return
+            node = ast.copy_location(ast.Delete(targets), node)
         code = compile_statement(summary, node, file)
         try:
-            exec(code, self.modules[name].__dict__ if space is None else space)
+            exec(code, namespace)
         except BaseException as error:  # border to program code
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
+
+
+def _without_gone(targets: list[ast.expr], summary: Summary, line: int, space: dict[str, Any]) -> list[ast.expr]:
+    """What a ``del`` statement has to delete: names that the text has bound before are gone from the live module already."""
+    found: list[ast.expr] = []
+    for target in targets:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            found += _without_gone(target.elts, summary, line, space)
+        elif not isinstance(target, ast.Name) or target.id in space or not _is_bound_before(target.id, summary, line):
+            found.append(target)
+    return found
+
+
+def _is_bound_before(name: str, summary: Summary, line: int) -> bool:
+    return any(name in unit.names and unit.line < line for unit in summary.units)
 
 
 def forget_imported(names: Iterable[str], world: World) -> None:
