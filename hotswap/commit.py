@@ -28,7 +28,7 @@ import attrs
 
 from hotswap.collector import consume
 from hotswap.fingerprint import Print
-from hotswap.kinds import deleter_of, setter_of
+from hotswap.kinds import deleter_of, setter_of, vars_of
 from hotswap.model import Finding, Redirect
 from hotswap.versions import renumber
 
@@ -255,7 +255,7 @@ def set_cell(cell: CellType, value: Any) -> Write:
 
 def set_class(cls: type, name: str, value: Any, what: str = "") -> Write:
     """Set an attribute of a class, past its metaclass's ``__setattr__``."""
-    old = cls.__dict__.get(name, MISSING)
+    old = vars_of(cls).get(name, MISSING)
     do = (setter_of(cls), cls, name, value)
     if old is MISSING:
         return Write(do, (deleter_of(cls), cls, name), what)
@@ -263,7 +263,7 @@ def set_class(cls: type, name: str, value: Any, what: str = "") -> Write:
 
 
 def del_class(cls: type, name: str, what: str = "") -> Write:
-    return Write((deleter_of(cls), cls, name), (setter_of(cls), cls, name, cls.__dict__[name]), what)
+    return Write((deleter_of(cls), cls, name), (setter_of(cls), cls, name, vars_of(cls)[name]), what)
 
 
 def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write:

@@ -30,7 +30,7 @@ from typing import Any, cast
 import attrs
 import wrapt
 
-from hotswap.kinds import PROXY, is_a
+from hotswap.kinds import PROXY, is_a, vars_of
 from hotswap.peek import peek
 from hotswap.shadow import coming_slots, hidden_slots, is_slot, value_in
 
@@ -284,8 +284,8 @@ def has_plain_state(kind: type) -> bool:
     """True for a class of which all instances are a dict and slots, with nothing else in them that C code knows."""
     size, word = object.__basicsize__, struct.calcsize("P")
     for cls in kind.__mro__[:-1]:
-        members = sum(type(item) is types.MemberDescriptorType for item in cls.__dict__.values())
-        if not cls.__flags__ & (1 << 9) or (members and "__slots__" not in cls.__dict__):  # made by C code, as partial is
+        members = sum(type(item) is types.MemberDescriptorType for item in vars_of(cls).values())
+        if not cls.__flags__ & (1 << 9) or (members and "__slots__" not in vars_of(cls)):  # made by C code, as partial is
             return False
         size += word * members
     size += word * sum(type(item) is types.MemberDescriptorType for item in hidden_slots(kind).values())
@@ -381,7 +381,7 @@ def slot_values(kind: type, value: Any) -> list[tuple[str, Any]]:
     """Filled slots of an instance, by name, read through the slot descriptors."""
     found = []
     for cls in kind.__mro__:
-        for name, item in cls.__dict__.items():
+        for name, item in vars_of(cls).items():
             if is_slot(item) and item.__objclass__ is cls and cls.__flags__ & (1 << 9):
                 try:
                     found.append((name, item.__get__(value, kind)))

@@ -38,6 +38,12 @@ def is_own(value: object) -> bool:
 vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 
 
+def namespace_of(value: Any) -> Mapping[str, Any]:
+    """What a value holds by name; nothing where it has no dict. A class is read as :data:`vars_of` does."""
+    found: Mapping[str, Any] = vars_of(value) if is_a(value, type) else getattr(value, "__dict__", {})
+    return found
+
+
 def setter_of(cls: type) -> Callable[[type, str, Any], None]:
     """``type.__setattr__``, which runs no code of a metaclass written in Python; a metaclass written in C lets only its
     own by, as that of ctypes structures does."""

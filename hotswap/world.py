@@ -22,7 +22,7 @@ import attrs
 from hotswap.commit import Swap
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.frames import Outdated
-from hotswap.kinds import is_a, is_own
+from hotswap.kinds import is_a, is_own, namespace_of, vars_of
 from hotswap.model import Finding, Mechanism, Report
 
 _IMPORT = re.compile(
@@ -336,7 +336,7 @@ class World:
         record = self.records.get(symbol[0])
         value: Any = record.module if record is not None else sys.modules.get(symbol[0])
         for part in symbol[1].split("."):
-            value = value.__dict__.get(part) if is_a(value, (ModuleType, type)) else None
+            value = namespace_of(value).get(part) if is_a(value, (ModuleType, type)) else None
         return value
 
     def type_of(self, symbol: Symbol) -> Symbol | None:
@@ -463,7 +463,7 @@ def _walk_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
 def _own_members(cls: type) -> list[tuple[str, Any]]:
     return [
         (name, value)
-        for name, value in list(cls.__dict__.items())
+        for name, value in list(vars_of(cls).items())
         if (type(value) is FunctionType and not is_own(value)) or not (name.startswith("__") and name.endswith("__"))
     ]
 

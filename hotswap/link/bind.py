@@ -36,7 +36,7 @@ from hotswap.fingerprint import (
     numbers_of_state,
     same_value,
 )  # fmt: skip
-from hotswap.kinds import is_a, vars_of
+from hotswap.kinds import is_a, namespace_of, vars_of
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import follow_abstract, move_members, transplant
 from hotswap.link.data import Merger
@@ -299,7 +299,7 @@ class _Linker:
         head, *rest = chain.split(".")
         value = space.get(head, vars(builtins).get(head, MISSING))
         for name in rest:
-            owner = value.__dict__ if is_a(value, (ModuleType, type)) else {}
+            owner = namespace_of(value) if is_a(value, (ModuleType, type)) else {}
             value = owner.get(name, MISSING)
         return self.twins.resolve(value)
 
@@ -493,7 +493,7 @@ class _Linker:
     def _replace_method(self, owner: type, name: str, function: FunctionType, direct: FunctionType) -> None:
         from hotswap.commit import set_class
 
-        held = owner.__dict__.get(name)
+        held = vars_of(owner).get(name)
         if held is function:
             self.swap.add(set_class(owner, name, direct))
         elif is_a(held, (staticmethod, classmethod)) and held.__func__ is function:

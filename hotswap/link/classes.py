@@ -99,12 +99,12 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
     live, staged = pair.live, pair.staged
-    done |= {name for name in BARRIER if is_own(live.__dict__.get(name))}  # see reroute()
-    for name, value in staged.__dict__.items():
+    done |= {name for name in BARRIER if is_own(vars_of(live).get(name))}  # see reroute()
+    for name, value in vars_of(staged).items():
         if name not in done and not is_a(value, types.GetSetDescriptorType) and not is_slot(value):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
-    for name, value in list(live.__dict__.items()):
-        if name in staged.__dict__ or name in done or is_own(value):
+    for name, value in list(vars_of(live).items()):
+        if name in vars_of(staged) or name in done or is_own(value):
             continue
         if is_a(value, types.GetSetDescriptorType) or is_slot(value):
             continue
@@ -113,7 +113,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(live))
         if name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
-    put_in_order(swap, live, list(staged.__dict__), start)
+    put_in_order(swap, live, list(vars_of(staged)), start)
     _set_abstract(swap, live, staged)
     if live.__module__ != staged.__module__:
         swap.add(set_class(live, "__module__", staged.__module__))
@@ -135,16 +135,16 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
     """
     live, staged = pair.live, pair.staged
     for name in sorted(edit.methods):
-        held = live.__dict__.get(name)
+        held = vars_of(live).get(name)
         if type(held) is not FunctionType or held.__globals__.get("__name__") != live.__module__:
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not the function of its text: the class's maker wraps methods")
-    for name in sorted(edit.names & staged.__dict__.keys()):
-        if name in pair.old_body and name not in live.__dict__:
+    for name in sorted(edit.names & vars_of(staged).keys()):
+        if name in pair.old_body and name not in vars_of(live):
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not in the class: what makes the class has taken it")
-        _move(swap, pair, twins, merger, name, twins.resolve(staged.__dict__[name]))
+        _move(swap, pair, twins, merger, name, twins.resolve(vars_of(staged)[name]))
         if name in edit.values:
             swap.findings.append(_maybe_read(pair, name))
-    for name in sorted(edit.removed & live.__dict__.keys()):
+    for name in sorted(edit.removed & vars_of(live).keys()):
         swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _move_hash(swap, pair, edit)
     if edit.docstring:
@@ -156,7 +156,7 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
 
 def _is_hash_of_eq(cls: type) -> bool:
     """True where the interpreter has written ``__hash__ = None``, because the body has an ``__eq__`` and no ``__hash__``."""
-    return "__eq__" in cls.__dict__ and cls.__dict__.get("__hash__", MISSING) is None
+    return "__eq__" in vars_of(cls) and vars_of(cls).get("__hash__", MISSING) is None
 
 
 def _move_hash(swap: Swap, pair: ClassPair, edit: MemberEdit) -> None:
@@ -164,7 +164,7 @@ def _move_hash(swap: Swap, pair: ClassPair, edit: MemberEdit) -> None:
     live = pair.live
     if "__hash__" in pair.new_body:
         return
-    if "__eq__" in edit.names and live.__dict__.get("__hash__", MISSING) is not None:
+    if "__eq__" in edit.names and vars_of(live).get("__hash__", MISSING) is not None:
         swap.add(set_class(live, "__hash__", None))
     elif "__eq__" in edit.removed and "__hash__" not in pair.old_body and _is_hash_of_eq(live):
         swap.add(del_class(live, "__hash__"))
@@ -183,14 +183,14 @@ def _maybe_read(pair: ClassPair, name: str) -> Finding:
 
 def _abstract_after(live: type, staged: type, edit: MemberEdit) -> frozenset[str]:
     """The names that are abstract once the members are moved."""
-    own = {**live.__dict__, **{name: staged.__dict__[name] for name in edit.names & staged.__dict__.keys()}}
+    own = {**vars_of(live), **{name: vars_of(staged)[name] for name in edit.names & vars_of(staged).keys()}}
     inherited = {name for base in live.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}
     found = set()
     for name in inherited | own.keys():
         if name in own and name not in edit.removed:
             value = own[name]
         else:
-            value = next((base.__dict__[name] for base in live.__mro__[1:] if name in base.__dict__), None)
+            value = next((vars_of(base)[name] for base in live.__mro__[1:] if name in vars_of(base)), None)
         if getattr(value, "__isabstractmethod__", False):
             found.add(name)
     return frozenset(found)
@@ -198,7 +198,7 @@ def _abstract_after(live: type, staged: type, edit: MemberEdit) -> frozenset[str
 
 def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, new: Any) -> None:
     live = pair.live
-    old = live.__dict__.get(name, MISSING)
+    old = vars_of(live).get(name, MISSING)
     if new is old or name == "__abstractmethods__":
         return
     if is_own(old):  # it stamps states; what the class says itself, or what is written for it, takes its place

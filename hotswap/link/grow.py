@@ -90,19 +90,19 @@ def change_slots(swap: Swap, pair: ClassPair, twins: Mapping[int, type]) -> None
         twins: staged classes by the id of the live one, all those of the swap.
     """
     live, mine, theirs = pair.live, _slots_of(pair.live), _slots_of(pair.staged)
-    if mine == theirs and live.__dict__.get("__slots__") == pair.staged.__dict__.get("__slots__"):
+    if mine == theirs and vars_of(live).get("__slots__") == vars_of(pair.staged).get("__slots__"):
         return
     spare, coming = spare_slots(live), coming_slots(live)
     for name in sorted(mine - theirs):
-        swap.add(del_class(live, name, f"{pair.path}.{name} removed"), _setting(spare, name, live.__dict__[name]))
+        swap.add(del_class(live, name, f"{pair.path}.{name} removed"), _setting(spare, name, vars_of(live)[name]))
     if not live.__weakrefoffset__ and any(type(slot) is Shadow for slot in coming.values()) and not can_forget(live):
         setter = setter_of(live)  # it stays after a rollback: there are values then
         swap.add(Write((setter, live, "__del__", FINALIZER), NOTHING, f"{pair.path}.__del__"))
     for name in sorted((theirs - mine) & coming.keys()):  # others are in the objects' dicts
         swap.add(set_class(live, name, coming[name], f"{pair.path}.{name} added"))
         swap.add(Write((dict.pop, spare, name, None), (dict.__setitem__, spare, name, coming[name])))
-    if "__slots__" in pair.staged.__dict__:
-        swap.add(set_class(live, "__slots__", pair.staged.__dict__["__slots__"]))
+    if "__slots__" in vars_of(pair.staged):
+        swap.add(set_class(live, "__slots__", vars_of(pair.staged)["__slots__"]))
     for cls in with_subclasses(live):
         _remember_slots(swap, cls, twins)
 

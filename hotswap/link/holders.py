@@ -9,14 +9,14 @@ from typing import Any
 
 from hotswap.collector import nothing_hidden, referrers_through_rows
 from hotswap.commit import MISSING
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.peek import peek
 from hotswap.shadow import coming_slots, is_slot
 
 
 def class_attribute(cls: type, name: str) -> Any:
     """An attribute along the row of classes, as it stands there; MISSING where there is none."""
-    return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), MISSING)
+    return next((vars_of(base)[name] for base in cls.__mro__ if name in vars_of(base)), MISSING)
 
 
 def own_attribute(item: Any, name: str) -> Any:

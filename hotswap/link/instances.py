@@ -79,7 +79,7 @@ class Census:
         """Remove an attribute from all instances of a class that have it; the way back removes it again."""
         exact = with_subclasses(cls)
         what = f"{cls.__qualname__}.{name} of all objects"
-        if type(slot := cls.__dict__.get(name)) is Shadow:
+        if type(slot := vars_of(cls).get(name)) is Shadow:
             return [Write(call, call, what) for call in slot.clearing()]
         if is_a(slot, MemberDescriptorType):
             return [Write(self._empty_slots(exact, name), self._empty_slots(exact, name), what)]

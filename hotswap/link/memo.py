@@ -25,7 +25,7 @@ import attrs
 
 from hotswap.collector import with_subclasses
 from hotswap.fingerprint import LRU
-from hotswap.kinds import PROXY, is_a
+from hotswap.kinds import PROXY, is_a, vars_of
 from hotswap.link.trampoline import target_of
 from hotswap.plan.depend import Dirt
 from hotswap.world import ModuleRecord, Symbol
@@ -74,7 +74,7 @@ class Memory:
         self._affected = {(module, name.partition("#")[0]) for module, name in dirt.affected} | dirt.values
         self._hot = {name.rpartition(".")[2] for _, name in self._affected | dirt.classes}
         for pair in classes:
-            self._hot |= {name for cls in pair for name in cls.__dict__ if not _is_special(name)}
+            self._hot |= {name for cls in pair for name in vars_of(cls) if not _is_special(name)}
         self._hot_special = any(_is_special(name) and name not in _BY_CALL for name in self._hot)
 
     def may_differ(self, item: Any) -> bool:
@@ -97,7 +97,7 @@ class Memory:
 
     def members(self, kind: type) -> list[tuple[type, str]]:
         """The attributes of a kind in the classes of the managed modules, local classes included."""
-        return [(cls, name) for cls in self._classes for name, value in cls.__dict__.items() if issubclass(type(value), kind)]
+        return [(cls, name) for cls in self._classes for name, value in vars_of(cls).items() if issubclass(type(value), kind)]
 
     # ---- one function ----
 
@@ -183,8 +183,8 @@ class Memory:
         found: set[str] = set()
         for cls in self._classes:
             # Not inspect.get_annotations: it may run code of the program.
-            found |= {name for name in cls.__dict__.get("__annotations__", ()) if isinstance(name, str)}  # noqa: RUF063
-            start = cls.__dict__.get("__init__")
+            found |= {name for name in vars_of(cls).get("__annotations__", ()) if isinstance(name, str)}
+            start = vars_of(cls).get("__init__")
             if type(start) is FunctionType:
                 found |= set(start.__code__.co_names)
         return found

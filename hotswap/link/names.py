@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, namespace_of
 
 
 def look_up(namespace: dict[str, Any], qualname: str) -> Any:
     """The object that stands under a dotted name; None where there is none."""
     value: Any = None
     for index, part in enumerate(qualname.split(".")):
-        value = namespace.get(part) if index == 0 else getattr(value, "__dict__", {}).get(part)
+        value = namespace.get(part) if index == 0 else namespace_of(value).get(part)
     return value
 
 

@@ -15,6 +15,7 @@ import attrs
 
 from hotswap.commit import Swap, Write, del_item, set_item
 from hotswap.fingerprint import is_made_of_state, number_of_parts, slot_values
+from hotswap.kinds import vars_of
 from hotswap.link.staging import Staging
 from hotswap.model import Mechanism, Redirect
 from hotswap.peek import own_dict
@@ -65,9 +66,9 @@ def _in_modules(staging: Staging) -> Iterator[Made]:
 
 def _in_classes(classes: list[tuple[type, type]]) -> Iterator[Made]:
     for staged, live in classes:
-        for name, value in staged.__dict__.items():
-            if name in live.__dict__:
-                yield Made(live.__module__, f"{live.__qualname__}.{name}", value, live.__dict__[name], True)
+        for name, value in vars_of(staged).items():
+            if name in vars_of(live):
+                yield Made(live.__module__, f"{live.__qualname__}.{name}", value, vars_of(live)[name], True)
 
 
 def take_state(swap: Swap, made: Made, is_managed: Callable[[type], bool]) -> None:
@@ -87,7 +88,7 @@ def take_state(swap: Swap, made: Made, is_managed: Callable[[type], bool]) -> No
 
 
 def _set_slot(live: Any, name: str, old: dict[str, Any], new: dict[str, Any]) -> Write:
-    slot = next(cls.__dict__[name] for cls in type(live).__mro__ if name in cls.__dict__)
+    slot = next(vars_of(cls)[name] for cls in type(live).__mro__ if name in vars_of(cls))
 
     def call(values: dict[str, Any]) -> tuple[Any, ...]:
         return (slot.__set__, live, values[name]) if name in values else (slot.__delete__, live)

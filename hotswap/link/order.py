@@ -13,7 +13,7 @@ from types import GetSetDescriptorType
 from typing import Any
 
 from hotswap.commit import NOTHING, Call, Swap, Write
-from hotswap.kinds import deleter_of, is_a, is_own, setter_of
+from hotswap.kinds import deleter_of, is_a, is_own, setter_of, vars_of
 from hotswap.link.instances import batch
 from hotswap.shadow import is_slot
 
@@ -49,7 +49,7 @@ def follow_text(swap: Swap, live: type, old: Sequence[str], new: Sequence[str], 
 
 def _names(swap: Swap, live: type, start: int) -> tuple[list[str], list[str]]:
     """The attributes of a live class that can be moved, before the writes from ``start`` on and after them."""
-    before = [name for name, value in live.__dict__.items() if _is_movable(live, name, value)]
+    before = [name for name, value in vars_of(live).items() if _is_movable(live, name, value)]
     after = dict.fromkeys(before)
     setter, deleter = setter_of(live), deleter_of(live)
     for write in swap.writes[start:]:
@@ -67,7 +67,7 @@ def _is_movable(cls: type, name: str, value: Any) -> bool:
     if is_own(value):
         return False
     metaclass: type = type(cls)
-    guard = next((base.__dict__[name] for base in metaclass.__mro__ if name in base.__dict__), None)
+    guard = next((vars_of(base)[name] for base in metaclass.__mro__ if name in vars_of(base)), None)
     return not hasattr(type(guard), "__set__") and not is_a(value, GetSetDescriptorType) and not is_slot(value)
 
 
@@ -80,7 +80,7 @@ def _to_the_end(cls: type, names: list[str]) -> list[Call]:
     """Calls in C that put some attributes behind all others, in this order, whatever they are by then."""
     values: list[Any] = []
     return [
-        (values.extend, map(operator.getitem, repeat(cls.__dict__), names)),
+        (values.extend, map(operator.getitem, repeat(vars_of(cls)), names)),
         batch(map(deleter_of(cls), repeat(cls), names)),
         batch(map(setter_of(cls), repeat(cls), names, values)),
         (values.clear,),

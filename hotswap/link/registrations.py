@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hotswap.commit import Swap, set_class
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 
 _get_dump: Callable[[type], Any] = vars(abc)["_get_dump"]
 
@@ -38,7 +38,7 @@ def move_registrations(
         other = abc.ABCMeta(live.__name__, (), {})
         for cls in new:
             other.register(cls)
-        swap.add(set_class(live, "_abc_impl", other.__dict__["_abc_impl"], f"classes registered with {live.__qualname__}"))
+        swap.add(set_class(live, "_abc_impl", vars_of(other)["_abc_impl"], f"classes registered with {live.__qualname__}"))
 
 
 def _registered(cls: type) -> list[type]:

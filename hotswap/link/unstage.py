@@ -188,8 +188,8 @@ def _pair_class(twins: Twins, staged: type, live: type) -> None:
     twins.put(staged, live)
     twins.places[id(live)] = len(twins.classes)
     twins.classes.append((staged, live))
-    for name, value in staged.__dict__.items():
-        old = live.__dict__.get(name)
+    for name, value in vars_of(staged).items():
+        old = vars_of(live).get(name)
         if is_a(value, type) and is_a(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
             _pair_class(twins, value, old)
 
@@ -414,8 +414,8 @@ def _gets_wrapped(staging: Staging, name: str, staged: FunctionType) -> bool:
 def _pair_methods(twins: Twins) -> None:
     """Caches around functions: the live cache stays, if it is made with the same arguments."""
     for staged, live in twins.classes:
-        for name, value in staged.__dict__.items():
-            old = live.__dict__.get(name)
+        for name, value in vars_of(staged).items():
+            old = vars_of(live).get(name)
             if type(value) is LRU and type(old) is LRU:
                 _pair_cache(twins, value, old)
 
@@ -575,8 +575,9 @@ def _exchange_class(item: type, twins: Twins) -> None:
     for name, value in list(vars_of(item).items()):
         if id(value) in twins.of:
             setter_of(item)(item, name, twins.resolve(value))
-    if id(item) in twins.of:
-        return  # its bases and its metaclass are led over with its contents, when they are moved into the live class
+    if id(item) in twins.of:  # its bases are led over with its contents, when they are moved into the live class
+        _lead_metaclass(item, twins)
+        return
     bases = tuple(twins.resolve(base) for base in item.__bases__)
     if bases != item.__bases__:
         try:
@@ -590,6 +591,15 @@ def _exchange_class(item: type, twins: Twins) -> None:
             ) from error
     if id(type(item)) in twins.of:
         item.__class__ = twins.resolve(type(item))
+
+
+def _lead_metaclass(item: type, twins: Twins) -> None:
+    """A method of the metaclass uses the live one by now (``super()``), so it cannot be called for a class of the other one."""
+    if id(type(item)) in twins.of:
+        try:
+            setter_of(item)(item, "__class__", twins.resolve(type(item)))
+        except TypeError:
+            pass  # of another layout: the metaclass itself cannot be exchanged, which is found when it is moved
 
 
 def _exchange_instance(item: Any, twins: Twins) -> None:
@@ -618,7 +628,7 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
 
 
 def _slot(cls: type, name: str) -> Any:
-    return next(c.__dict__[name] for c in cls.__mro__ if is_slot(c.__dict__.get(name)))
+    return next(vars_of(c)[name] for c in cls.__mro__ if is_slot(vars_of(c).get(name)))
 
 
 def finish_copies(twins: Twins) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.kinds import vars_of
 from hotswap.link.fields import Code, TextClass, TextField, class_nodes, own_methods, read_class
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
@@ -182,7 +183,7 @@ class Views:
 
     def _goes_on(self, view: View, twin: type, module: str | None, text: TextClass | None, shape: Shape | None) -> bool:
         """True where making an object also runs what the next class in the row says."""
-        init = twin.__dict__.get("__init__")
+        init = vars_of(twin).get("__init__")
         if text is not None:
             return text.goes_on if text.has_init or shape is None else False
         if type(init) is not FunctionType:
@@ -194,9 +195,9 @@ class Views:
 
 def _hashing(cls: type, text: TextClass | None, shape: Shape | None) -> str:
     """What a class contributes to the hash of its objects."""
-    if "__hash__" not in cls.__dict__:
+    if "__hash__" not in vars_of(cls):
         return ""
-    if cls.__dict__["__hash__"] is None:
+    if vars_of(cls)["__hash__"] is None:
         return f"{cls.__qualname__} has none;"
     written = text.hashing if text is not None else ""
     return f"{cls.__qualname__}:{written or (sorted(shape.fields) if shape is not None else '')};"

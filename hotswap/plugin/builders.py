@@ -17,6 +17,8 @@ import sys
 import typing
 from collections.abc import Callable
 
+from hotswap.kinds import vars_of
+
 #: Metaclasses without memory: a class made by them and dropped again leaves nothing behind.
 _HARMLESS_METACLASSES: frozenset[type] = frozenset(
     {type, object, abc.ABCMeta, enum.EnumType, type(typing.Protocol), type(typing.TypedDict("_Table", {}))}  # type: ignore[operator]
@@ -50,7 +52,7 @@ def _foreign_metaclass(maker: type, is_managed: Callable[[type], bool]) -> str:
 def _foreign_hook(row: tuple[type, ...], is_managed: Callable[[type], bool]) -> str:
     for base in row:
         harmless = base.__module__.partition(".")[0] in sys.stdlib_module_names or base.__module__ == "typing_extensions"
-        if "__init_subclass__" in base.__dict__ and not harmless and not is_managed(base):
+        if "__init_subclass__" in vars_of(base) and not harmless and not is_managed(base):
             return f"{_name(base)}.__init_subclass__"
     return ""
 

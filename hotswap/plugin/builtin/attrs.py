@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Write
+from hotswap.kinds import vars_of
 from hotswap.plugin.defaults import field_of_factory, field_of_value, is_immutable
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape, Stale
@@ -24,9 +25,9 @@ _PLAIN_CONVERTERS: tuple[Any, ...] = (bool, int, float, str, bytes, tuple, froze
 
 @hookimpl
 def hotswap_class_shape(cls: type) -> Shape | None:
-    if "__attrs_attrs__" not in cls.__dict__:
+    if "__attrs_attrs__" not in vars_of(cls):
         return None
-    return Shape(fields={field.name: _field(field) for field in cls.__dict__["__attrs_attrs__"]})
+    return Shape(fields={field.name: _field(field) for field in vars_of(cls)["__attrs_attrs__"]})
 
 
 def _field(field: Any) -> Field:
@@ -64,7 +65,7 @@ def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
 
 def _cached_properties(cls: type) -> dict[str, Any]:
     """The functions behind them; attrs leaves them nowhere but in a default of the ``__getattr__`` that it writes."""
-    if "__attrs_attrs__" not in cls.__dict__:
+    if "__attrs_attrs__" not in vars_of(cls):
         return {}
-    found = getattr(cls.__dict__.get("__getattr__"), "__defaults__", None) or ()
+    found = getattr(vars_of(cls).get("__getattr__"), "__defaults__", None) or ()
     return next((item for item in found if type(item) is dict), {})

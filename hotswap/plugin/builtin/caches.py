@@ -16,7 +16,7 @@ from types import FunctionType
 
 from hotswap.collector import objects_of, with_subclasses
 from hotswap.commit import Write
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Stale
 
@@ -41,12 +41,12 @@ def _drop_lru(stale: Stale) -> Iterator[Write]:
 
 def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
     for cls, name in stale.members(functools.cached_property):
-        if stale.may_differ(cls.__dict__[name]) or _is_exchanged(stale, cls, name):
+        if stale.may_differ(vars_of(cls)[name]) or _is_exchanged(stale, cls, name):
             yield from stale.drop_attribute(cls, name)
     for module, qualname in sorted(stale.functions):
         owner, _, name = qualname.rpartition(".")
         found = stale.find((module, owner)) if owner and "<locals>" not in owner else None
-        if not is_a(found, type) or is_a(found.__dict__.get(name), functools.cached_property):
+        if not is_a(found, type) or is_a(vars_of(found).get(name), functools.cached_property):
             continue
         if is_a(stale.becomes((module, qualname)), functools.cached_property):
             yield from stale.drop_attribute_on_rollback(found, name)  # what was there before would be hidden by the results
@@ -55,7 +55,7 @@ def _drop_cached_properties(stale: Stale) -> Iterator[Write]:
 def _is_exchanged(stale: Stale, cls: type, name: str) -> bool:
     """True for ``size = cached_property(one)`` that is made from another function, where no function is another one."""
     new = stale.becomes((cls.__module__, f"{cls.__qualname__}.{name}"))
-    return is_a(new, functools.cached_property) and new.func is not cls.__dict__[name].func
+    return is_a(new, functools.cached_property) and new.func is not vars_of(cls)[name].func
 
 
 # ---- what ABCs remember ----

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from hotswap.kinds import vars_of
 from hotswap.plugin.defaults import field_of_factory
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape
@@ -16,7 +17,7 @@ from hotswap.plugin.values import Field, Shape
 
 @hookimpl
 def hotswap_class_shape(cls: type) -> Shape | None:
-    if "__dataclass_fields__" not in cls.__dict__:
+    if "__dataclass_fields__" not in vars_of(cls):
         return None
     return Shape(fields={field.name: _field(field) for field in dataclasses.fields(cls)})
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Swap, Write, del_class, set_class, set_contents, set_item
 from hotswap.fingerprint import CONTAINERS, same_value
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.model import Finding, Severity
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import ClassPair, Refusal
@@ -67,12 +67,12 @@ def hotswap_rebuild_class(pair: ClassPair, swap: Swap, resolve: Callable[[Any], 
             forget = (dict.pop, member.__dict__, "_inverted_", None)
             swap.add(Write(forget, forget))
     for name in _members(staged):
-        if live.__dict__.get(name, MISSING) is not (new := resolve(staged.__dict__[name])):
+        if vars_of(live).get(name, MISSING) is not (new := resolve(vars_of(staged)[name])):
             swap.add(set_class(live, name, new))
-    for name in _members(live).keys() - staged.__dict__.keys():
+    for name in _members(live).keys() - vars_of(staged).keys():
         swap.add(del_class(live, name))
     _move_maps(pair, swap, resolve)
-    return {*_MAPS, *_FACTS, *_members(staged), *(_members(live).keys() - staged.__dict__.keys())}
+    return {*_MAPS, *_FACTS, *_members(staged), *(_members(live).keys() - vars_of(staged).keys())}
 
 
 # ---- members ----
@@ -135,12 +135,12 @@ def _note_removed(pair: ClassPair, swap: Swap) -> None:
 def _move_maps(pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> None:
     live, staged = pair.live, pair.staged
     for name in (*_MAPS, *_FACTS):
-        if name not in staged.__dict__:
+        if name not in vars_of(staged):
             continue
-        new = resolve(staged.__dict__[name])
+        new = resolve(vars_of(staged)[name])
         if name == "_value2member_map_":
             new = {**new, **dict(_kept_combinations(pair, swap))}
-        old = live.__dict__.get(name, MISSING)
+        old = vars_of(live).get(name, MISSING)
         if is_a(old, (dict, list)) and type(old) is type(new):
             swap.add(*set_contents(old, new))
         elif old is not new:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hotswap.kinds import vars_of
 from hotswap.plugin.specs import hookimpl
 from hotswap.plugin.values import Field, Shape
 
 
 @hookimpl
 def hotswap_class_shape(cls: type) -> Shape | None:
-    names = cls.__dict__.get("_fields")
+    names = vars_of(cls).get("_fields")
     if not issubclass(cls, tuple) or not isinstance(names, tuple):
         return None
     return Shape(fields={str(name): Field(why="a tuple cannot grow") for name in names}, is_fixed=True)
