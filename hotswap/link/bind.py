@@ -889,7 +889,7 @@ class _Linker:
 
     def _why_bare(self, module: str) -> str:
         late = self.world.records[module].base is None
-        return "before hotswap was attached" if late else "in a statement that makes no proxy around it"
+        return "before hotswap was attached" if late else "in a statement that makes no proxy around it, or as another name's"
 
     def _repoint(self, module: str, name: str, live: Any, new: Any, unit: Unit) -> Any:
         """Point the proxy of a name elsewhere; one that belongs to another name is left to that."""

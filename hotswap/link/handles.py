@@ -12,6 +12,7 @@ import itertools
 import operator
 import pkgutil
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -89,10 +90,18 @@ def needs_handle(value: Any) -> bool:
 
 
 def as_handle(module: str, name: str, value: Any) -> Any:
-    """The value, in a proxy where it needs one."""
-    if not needs_handle(value):
+    """The value, in a proxy where it needs one.
+
+    What the module has under another name already, as in ``scan = c_scan or py_scan``, stays bare: the two names would not be
+    one object any more, and ``is`` would say so. A change of such a name is refused.
+    """
+    if not needs_handle(value) or _is_bound(value, name, getattr(sys.modules.get(module), "__dict__", {})):
         return value
     return (BindingHandle if type(value) in _BINDING else Handle)(value, module, name)
+
+
+def _is_bound(value: Any, name: str, space: dict[str, Any]) -> bool:
+    return any(item is value and key != name for key, item in list(space.items()))
 
 
 def is_handle(value: Any) -> bool:
