@@ -30,6 +30,7 @@ from hotswap.fingerprint import (
     fields_of,
     fingerprint,
     gives_the_same,
+    has_contents,
     home_of,
     is_untouched,
     kind_of_value,
@@ -533,9 +534,25 @@ class _Linker:
                         self._pair_closure(module, name, self.twins.resolve(new), unit, (module, unit.index) in kept)
                     elif id(new) not in self.twins.of and self._is_made_anew(new, young):
                         self._pair_value(module, name, new, (module, unit.index) in kept)
+        self._pair_own_objects(young)
         if len(self.twins.of) > known:
             exchange(self.staging, self.twins)
             finish_copies(self.twins)
+
+    def _pair_own_objects(self, young: set[int]) -> None:
+        """Objects of a class that stand in the class itself, as its metaclass has made them: equal ones are the live ones.
+
+        Those that can be filled are, by their name; the others are what a builtin contains, which does not change.
+        """
+        is_managed = self.world.is_managed
+        for staged, live in self.twins.classes:
+            for name, new in vars_of(staged).items():
+                old = vars_of(live).get(name)
+                if type(new) is not live or type(old) is not live or id(new) not in young or id(new) in self.twins.of:
+                    continue
+                own = home_of(old, is_managed)
+                if has_contents(old) and fingerprint(old, is_managed, own).same(fingerprint(new, is_managed, own)):
+                    self.twins.put(new, old)
 
     def _pair_closure(self, module: str, name: str, new: FunctionType, unit: Unit, counts: bool) -> None:
         """Let a live function that a call has made, ``handler = make_handler(1)``, stand for the one made aside."""
