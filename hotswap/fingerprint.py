@@ -23,7 +23,8 @@ import uuid
 import weakref
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, cast
 
@@ -64,6 +65,8 @@ _CALLABLES: tuple[type, ...] = (
 )  # fmt: skip
 
 
+#: Functions of modules and bound methods; a builtin method that knows its class has a type of its own.
+BOUND_BY_C = frozenset({types.BuiltinFunctionType, type(re.compile("").sub), types.MethodWrapperType})
 #: Callables that are nothing but what they were made with.
 _OPERATORS = frozenset({operator.itemgetter, operator.attrgetter, operator.methodcaller})
 
@@ -106,6 +109,7 @@ class Managed:
 
     modules: Mapping[str, Any]
     _homes: dict[int, tuple[str, str]] = attrs.Factory(dict)
+    _aside: dict[int, str] = attrs.Factory(dict)
 
     def __call__(self, cls: type) -> bool:
         return cls.__module__ in self.modules
@@ -124,8 +128,25 @@ class Managed:
         """The name that an object belongs to, with its module; empty for none."""
         module, name = self._homes.get(id(value), ("", ""))
         if module not in self.modules or self.modules[module].module.__dict__.get(name) is not value:
-            return ""  # the id may be another object's by now
+            return self._aside.get(id(value), "")  # the id may be another object's by now
         return f"{module}.{name}"
+
+    @contextmanager
+    def standing_in(self, spaces: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+        """Let what stands under a name in a copy of a module belong to that name, where the live object does.
+
+        Args:
+            spaces: the copies, which stay as they are meanwhile, by the names of the modules.
+        """
+        for module, space in spaces.items():
+            live = self.modules[module].module.__dict__
+            for key, value in space.items():
+                if self.is_object(value) and (home := f"{module}.{key}") == self.home_of(live.get(key)):
+                    self._aside.setdefault(id(value), home)
+        try:
+            yield
+        finally:
+            self._aside.clear()
 
 
 def home_of(value: Any, is_managed: Callable[[type], bool]) -> str:
@@ -201,6 +222,8 @@ class _Printer:
             return hash(("closure", value.__code__.co_filename, value.__qualname__, tuple(map(self._cell, value.__closure__))))
         if is_a(value, types.MethodType):
             return hash(("method", id(value.__func__), id(value.__self__)))
+        if kind in BOUND_BY_C:
+            return hash(("method of C", value.__name__, id(value.__self__)))
         if kind in _OPERATORS:
             return hash((kind.__name__, self.number(value.__reduce__())))
         if is_a(value, (type, types.ModuleType, *_CALLABLES, *_REBINDABLE)):

@@ -46,7 +46,8 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> 
     except (StagingError, EscapeError):
         return {name: {} for name in late}
     staged = [name for name in late if name in staging.modules]
-    found = {name: _print_names(staging, twins, world, name, _names(old, name), alive) for name in staged}
+    with world.is_managed.standing_in({name: module.__dict__ for name, module in staging.modules.items()}):
+        found = {name: _print_names(staging, twins, world, name, _names(old, name), alive) for name in staged}
     staging.dispose()
     twins.dispose()
     return found

@@ -81,6 +81,13 @@ class Dirt:
         return bool(self.evaluated()) or any(name == STAR for _, name in self.values)
 
 
+def _takes_apart(node: ast.stmt) -> bool:
+    """True for ``LEFT, RIGHT = Side``, which binds names to what the class contains."""
+    if not isinstance(node, ast.Assign) or isinstance(node.value, (ast.Tuple, ast.List)):
+        return False
+    return any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
+
+
 def by_module(keys: Iterable[Key]) -> dict[str, list[int]]:
     """The indexes of some units, sorted, by module."""
     found: dict[str, list[int]] = {}
@@ -388,6 +395,8 @@ class Follower:
                 for owner, name in ancestors
                 for binder in self.graph.binders(owner).get(name, ())
             )
+        if _takes_apart(unit.node):
+            return True
         return unit.kind is UnitKind.ASSIGN and bool(unit.analysis.now.calls) and self._keeps_data(module, unit)
 
     def _decide(self, module: str, unit: Unit, cause: Symbol) -> None:
