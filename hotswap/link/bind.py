@@ -720,7 +720,9 @@ class _Linker:
             return live
         if is_handle(live):
             return self._repoint(module, name, live, new, unit)
-        if needs_handle(live) and new is not live and new != live:
+        if needs_handle(live) and new == live:  # bound once more to the same object
+            return live
+        if needs_handle(live):
             if unit.kind is UnitKind.IMPORT:
                 return new
             raise LinkRefused(

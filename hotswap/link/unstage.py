@@ -28,7 +28,7 @@ import attrs
 import wrapt
 
 from hotswap.collector import referrers
-from hotswap.fingerprint import LRU, same_value
+from hotswap.fingerprint import BOUND_BY_C, LRU, same_value
 from hotswap.kinds import PROXY, is_a, setter_of, vars_of
 from hotswap.link.grow import announce_slots, make_again
 from hotswap.link.heap import Heap
@@ -465,7 +465,19 @@ _WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple
 
 def _is_remade(item: Any) -> bool:
     """True for what is not changed but made again, and then stands for itself."""
-    return type(item) in (tuple, frozenset, MethodType, LRU, types.GenericAlias, types.UnionType)
+    return type(item) in (tuple, frozenset, MethodType, LRU, types.GenericAlias, types.UnionType, *BOUND_BY_C)
+
+
+_UNBOUND = (types.MethodDescriptorType, types.WrapperDescriptorType)
+
+
+def _bind_again(method: Any, target: Any) -> Any:
+    """A method of C bound to another object; None where it is no such method of its class."""
+    for cls in type(target).__mro__:
+        descriptor: Any = vars_of(cls).get(method.__name__)
+        if type(descriptor) in _UNBOUND and descriptor.__get__(method.__self__) == method:
+            return descriptor.__get__(target)
+    return None
 
 
 def _refers(item: Any, twins: Twins) -> bool:
@@ -505,6 +517,9 @@ def _exchange_in(item: Any, twins: Twins) -> None:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
         twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
+    elif kind in BOUND_BY_C:
+        if (bound := _bind_again(item, resolve(item.__self__))) is not None:
+            twins.put_made(item, bound)
     elif kind is types.GenericAlias:  # list[K]
         made = types.GenericAlias(resolve(item.__origin__), tuple(map(resolve, item.__args__)))
         twins.put_made(item, next(iter(made)) if item.__unpacked__ else made)
