@@ -494,6 +494,7 @@ class Follower:
         before = -1
         while before != (before := len(d.support) + len(d.aside)):
             made = self._made_aside()
+            classes = self._classes_aside()
             self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
@@ -501,10 +502,12 @@ class Follower:
                 for symbol in (*self.graph.reach(self.graph.calls_of(module, unit)), *met):
                     self._note_aside(symbol, made)
                     self._support(symbol)
+                    self._support_table(symbol, classes)
                     self._support_instance(symbol, met)
                     self._support_row(symbol, (module, index))
                 for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                     self._support_missing(symbol)
+                    self._support_table(symbol, classes)
                     self._support_instance(symbol, met)
                     self._support_read(symbol)
                     self._support_row(symbol, (module, index))
@@ -518,6 +521,11 @@ class Follower:
         units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
         kinds = (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.CLASS)
         return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
+
+    def _classes_aside(self) -> set[Symbol]:
+        """The classes that are other objects aside than in the program."""
+        units = ((module, self.graph.summaries[module].units[index]) for module, index in self.dirt.evaluated())
+        return {(module, name) for module, unit in units if unit.kind is UnitKind.CLASS for name in unit.names}
 
     def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
         for module, uses in self.graph.functions(symbol) if made and symbol not in self.dirt.aside else ():
@@ -535,6 +543,17 @@ class Follower:
             return
         row = self.recipe(top)
         if len(row) > 1 and any(self._place(key) > self._place(reader) for key in row):
+            d.support |= {key for key in row if key not in d.changed and key not in d.derived}
+
+    def _support_table(self, symbol: Symbol, classes: set[Symbol]) -> None:
+        """``SIGNALS = [Low, High]`` is read with the classes that are there aside, which are not those of the program."""
+        d = self.dirt
+        top = (symbol[0], symbol[1].partition(".")[0])
+        if not classes or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
+            return
+        row = self.recipe(top)
+        units = [(module, self.graph.summaries[module].units[index]) for module, index in row]
+        if any(not classes.isdisjoint(self.graph.uses_symbols(module, unit.analysis.now)) for module, unit in units):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
     def _support_earlier(self, module: str, unit: Unit) -> None:
