@@ -163,7 +163,8 @@ class Staging:
     def _import(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """``__import__`` of staging code: as usual, but staged modules come first."""
         found = builtins.__import__(name, *args, **kwargs)
-        return self.modules.get(getattr(found, "__name__", ""), found)
+        # Not by what it says its name is: that may be another module's.
+        return next((module for key, module in self.modules.items() if self.world.records[key].module is found), found)
 
     # ---- evaluating ----
 
@@ -184,7 +185,8 @@ class Staging:
                 for target in (binding.module, f"{binding.module}.{binding.attr}"):
                     self._evaluate(target)
             self._bind_imports(name, unit)
-            is_star = unit.kind is UnitKind.IMPORT and any(binding.local == "*" for binding in unit.imports)
+            has_star = any(binding.local == "*" for binding in unit.imports)
+            is_star = has_star and unit.kind is UnitKind.IMPORT
             if unit.index in wanted and not is_star:
                 for target in self._late_imports(name, unit):
                     self._evaluate(target)
@@ -195,9 +197,10 @@ class Staging:
                     self._execute_unit(name, summary, unit)
                 for key, value in later.items():
                     module.__dict__.setdefault(key, value)
-            if is_star:
-                self._execute(name, summary, unit.node, dict(module.__dict__)) if unit.index in wanted else None
-                self._bind_stars(name, summary, unit)
+            if is_star and unit.index in wanted:
+                self._execute(name, summary, unit.node, dict(module.__dict__))
+            if has_star:
+                self._bind_stars(name, summary, unit, unit.index in wanted)
 
     def _hide_later(self, name: str, summary: Summary, unit: Unit) -> dict[str, Any]:
         """``globals()`` and ``dir()`` see only what is bound so far."""
@@ -237,18 +240,24 @@ class Staging:
             ):
                 namespace[binding.local] = source.__dict__[binding.attr]
 
-    def _bind_stars(self, name: str, summary: Summary, unit: Unit) -> None:
-        """What a star import brings is read from the texts anew: a name may come from another module than before."""
+    def _bind_stars(self, name: str, summary: Summary, unit: Unit, has_run: bool) -> None:
+        """What a star import brings is read from the texts anew: a name may come from another module than before.
+
+        One in a compound statement need not have run: what it did bring is seen by what the names are bound to.
+        """
         later = {n for u in summary.units if u.index > unit.index for n in u.names}
-        live = self.world.records[name].module.__dict__
-        for binding in unit.imports:
+        live, made = self.world.records[name].module.__dict__, self.modules[name].__dict__
+        for binding in (binding for binding in unit.imports if binding.local == "*"):
             space = self._space(binding.module)
             text = self._bound_in(binding.module)
             origin = getattr(sys.modules.get(binding.module), "__dict__", {})
             for key in exported(space):
-                known = text is None or key in text or (key in live and live[key] is origin.get(key))
+                was = key in live and live[key] is origin.get(key)
+                known = text is None or key in text or was
+                if unit.kind is not UnitKind.IMPORT:
+                    known = key in space and made.get(key) is space[key] if has_run else was
                 if key in space and key not in later and known:  # what the program has put there is in no text
-                    self.modules[name].__dict__[key] = space[key]
+                    made[key] = space[key]
                     self.starred[name][1].add(key)
 
     def _space(self, module: str) -> dict[str, Any]:
