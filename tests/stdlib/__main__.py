@@ -112,8 +112,22 @@ def main(arguments: list[str] | None = None) -> int:
                 for row in play(module, options.edit or [*EDITS], attach, folder, options.limit):
                     rows.append(row)
                     print(row, flush=True)
+    if options.markdown:
+        print_markdown(rows)
     print(f"\nCPython {platform.python_version()}: {summarise(rows)}")
     return int(any(row.verdict in ("DIFFERENT", "ERROR") for row in rows))
+
+
+def print_markdown(rows: list[Row]) -> None:
+    """A line for each module."""
+    ways = sorted({(row.edit, row.attach) for row in rows}, key=lambda way: (way[1] != "import", way[0] != "comments"))
+    print("", "| module | tests | functions | classes |", *(f"{edit}, {attach} |" for edit, attach in ways), sep=" ")
+    print("|" + " --- |" * (4 + len(ways)))
+    for module in dict.fromkeys(row.module for row in rows):
+        own = {(row.edit, row.attach): row for row in rows if row.module == module}
+        most = max(own.values(), key=lambda row: row.functions)
+        cells = [f"{own[way].verdict} {own[way].refusals}".strip() if way in own else "" for way in ways]
+        print("|", " | ".join([module, str(most.tests), str(most.functions), str(most.classes), *cells]), "|")
 
 
 def summarise(rows: list[Row]) -> str:

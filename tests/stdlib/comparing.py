@@ -36,6 +36,11 @@ class Row:
     seconds: float = 0.0
     milliseconds: float = 0.0
 
+    @property
+    def refusals(self) -> str:
+        """The codes of the reasons why the swap was refused."""
+        return ", ".join(sorted({reason[:5] for reason in self.reasons}))
+
     def __str__(self) -> str:
         head = (
             f"{self.verdict:9} {self.module:18} {self.edit:8} {self.attach:6} {self.tests:5} tests {self.functions:4} functions"
