@@ -28,7 +28,7 @@ from hotswap.convert.owners import OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, RollbackError
 from hotswap.fingerprint import Print
-from hotswap.frames import Changes
+from hotswap.frames import Changes, has_other_interpreters
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
@@ -182,6 +182,7 @@ class Engine:
 
     def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
         try:
+            self._ask_for_frames()
             draft = self.texts.plan(*self.texts.read(files))
             clock.mark("plan")
             if draft.plan.verdict is Verdict.NOTHING and not draft.hooks and not draft.changes_text:
@@ -200,6 +201,13 @@ class Engine:
                 excerpt=traceback.format_exc(),
             )
             return self._report(Plan(verdict=Verdict.RESTART), Verdict.RESTART, [finding], clock, seen_at)
+
+    @staticmethod
+    def _ask_for_frames() -> None:
+        if has_other_interpreters():
+            message = "there are other interpreters in this process, so the frames of its threads cannot be asked for"
+            finding = Finding(code="HS506", severity=Severity.HELD, message=message, next_step=CODES["HS506"].remedy)
+            raise Refused(Plan(verdict=Verdict.ASK, findings=(finding,)), Verdict.ASK, [finding])
 
     def _link(self, draft: Draft, look: Callable[[Request], None] | None = None) -> commit.Swap:
         forget_readers()
@@ -408,6 +416,8 @@ class Engine:
         with self.lock, self._mark_swapping():
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
+            if has_other_interpreters():
+                raise RollbackError("there are other interpreters in this process; ask for the rollback when they have ended")
             applied = self.world.history[-1]
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")

@@ -165,6 +165,8 @@ CODES: dict[str, Code] = _codes(
      "again.", "Nothing; objects made between the two calls of gc.freeze() are frozen too."),
     ("HS505", "swap inside of a swap", "Code that a swap evaluates, or a plugin's hook, asked for a swap itself; it was not "
      "carried out.", "Ask for it when the swap is over, from another place."),
+    ("HS506", "other interpreters", "There are other interpreters in this process, and CPython crashes when frames of threads "
+     "are asked for; so nobody can tell which code still runs.", "Save again when they have ended, or restart."),
     ("HS508", "the program could not start again", "A restart has started the program on the new text, and it ended "
      "with an error.", "Mend it and save: the program is started again. Ctrl-C ends it."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),

@@ -11,6 +11,7 @@ So it is noted what such code is now, through any number of swaps and rollbacks:
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 import weakref
@@ -20,6 +21,13 @@ from types import CodeType, FrameType
 from typing import Any
 
 import attrs
+
+_interpreters: Any = None  # since 3.12 an interpreter can have an allocator of its own
+if sys.version_info >= (3, 12):
+    try:
+        _interpreters = importlib.import_module("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
+    except ImportError:
+        pass  # built without them
 
 #: The file that a code object carries, and the code object: equal functions of different files have equal code.
 Place = tuple[str, CodeType]
@@ -91,7 +99,9 @@ class Outdated:
         self._suspended = list(map(weakref.ref, known.values()))
 
     def ended(self) -> dict[Place, CodeType]:
-        """The code that no frame runs or makes any more, with what it is now."""
+        """The code that no frame runs or makes any more, with what it is now; nothing while that cannot be told."""
+        if has_other_interpreters():
+            return {}
         running = {place_of(frame) for _, frame in thread_frames()}
         running.update(place_of(frame) for ref in self._suspended if (frame := frame_of(ref())) is not None)
         return {place: entry.now for place, entry in self._entries.items() if running.isdisjoint(entry.makers)}
@@ -118,10 +128,27 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
             yield from _nested(const)
 
 
+def has_other_interpreters() -> bool:
+    """True while there is another interpreter in this process, whose frames must not be asked for."""
+    return _interpreters is not None and len(_interpreters.list_all()) > 1
+
+
+def current_frames() -> dict[int, FrameType]:
+    """The innermost frames by thread; of the calling thread alone while there are other interpreters.
+
+    ``sys._current_frames()`` makes frame objects for the threads of all interpreters, with the memory of the one that calls:
+    an interpreter with an allocator of its own crashes when its frame ends. Accepted race: one that another thread makes
+    between the question and the call has hardly begun to run.
+    """
+    if has_other_interpreters():
+        return {threading.get_ident(): sys._getframe(1)}
+    return sys._current_frames()
+
+
 def thread_frames() -> Iterator[tuple[str, FrameType]]:
     """The frames on the stacks of all threads, with the name of the thread."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
+    frames = current_frames()
     # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
     # would keep the whole plan for the collector. At the end of the loop it refers to none.
     frame: FrameType | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
+from hotswap.frames import current_frames
 from hotswap.model import ClassPreflight
 from hotswap.peek import reader_of
 
@@ -91,7 +91,7 @@ def _frames_that_name(fields: Iterable[str]) -> set[str]:
     found: set[str] = set()
     if not wanted:
         return found
-    frames: list[FrameType | None] = list(sys._current_frames().values())
+    frames: list[FrameType | None] = list(current_frames().values())
     for item in objects_of((GeneratorType, CoroutineType)):
         if type(item) is GeneratorType:
             frames.append(item.gi_frame)

@@ -20,6 +20,7 @@ import attrs
 
 from hotswap.collector import nothing_hidden, referred_by_tuples, referrers, young_ids
 from hotswap.commit import COPIES, Swap, Write
+from hotswap.frames import current_frames
 from hotswap.kinds import is_a
 from hotswap.link.handles import is_handle, needs_handle
 from hotswap.link.names import look_up
@@ -131,7 +132,7 @@ def _homes(value: Any) -> Iterator[Any]:
 
 
 def _running_frames() -> Iterator[FrameType]:
-    for top in list(sys._current_frames().values()):
+    for top in list(current_frames().values()):
         frame: FrameType | None = top
         while frame is not None:
             if not frame.f_code.co_filename.startswith(_OWN):
