@@ -219,7 +219,8 @@ def change_values(write: Write, ids: Collection[int], become: Callable[[Any], An
         return items if any(map(operator.is_not, items, value)) else value
 
     do = changed(write.do)
-    if write.do[0] in COPIES and type(do[-1]) is dict:
+    of_function = len(do) == 4 and do[0] is setattr and do[2] in ("__kwdefaults__", "__annotations__")
+    if (write.do[0] in COPIES or of_function) and type(do[-1]) is dict:
         do = (*do[:-1], {key: changed(value) for key, value in do[-1].items()})
     elif write.do[0] in COPIES and type(do[-1]) is list:
         do = (*do[:-1], [changed(value) for value in do[-1]])
