@@ -366,8 +366,7 @@ class _Builder:
             self._find("HS405", Severity.KEPT, module, unit.line, message)
         for (module, index), why in dirt.refused.items():
             self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
-        for (module, index), cause in dirt.derived.items():
-            self._judge_repeated(module, self.graph.summaries[module].units[index], cause)
+        self._judge_repeated(dirt)
         for (module, index), cause in dirt.kept.items():
             self._stale(module, index, cause)
         for (module, index), cause in dirt.skipped.items():
@@ -405,13 +404,18 @@ class _Builder:
                     f"several definitions of {name}.{code.co_qualname} changed at once",
                 )
 
-    def _judge_repeated(self, module: str, unit: Unit, cause: Symbol) -> None:
-        """A statement that contributes to something that is made anew, and that does something elsewhere as well."""
-        effects = self.graph.foreign_effects(module, unit) if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else []
-        effects = [name for name in effects if not is_abstract_registration(name)]  # which the live class has already
-        if effects and not is_output_only(effects):
-            what = f"{module} line {unit.line} is to follow {_name(cause)}, which changed"
-            self._refuse("HS204", module, unit, f"{what}; {', '.join(effects)} would be called again")
+    def _judge_repeated(self, dirt: Dirt) -> None:
+        """An unchanged statement that fills something made anew, and also has an effect elsewhere, cannot run once more."""
+        for module, index in sorted(dirt.support | set(dirt.derived)):
+            unit = self.graph.summaries[module].units[index]
+            if unit.kind not in (UnitKind.EFFECT, UnitKind.BLOCK):
+                continue
+            effects = [name for name in self.graph.foreign_effects(module, unit) if not is_abstract_registration(name)]
+            if effects and not is_output_only(effects):  # a registration with an abstract class changes nothing when it is repeated
+                cause = dirt.derived.get((module, index))
+                what = f"for {_name(cause)}" if cause is not None else "for what others need of it"
+                message = f"{module} line {unit.line} would be evaluated again {what}, and {effects[0]} would be called twice"
+                self._refuse("HS204", module, unit, message)
 
     def _judge_executing(self, dirt: Dirt) -> None:
         """A loop that goes through something goes on through the old one; functions it calls anew by itself."""
