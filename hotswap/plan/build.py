@@ -410,8 +410,9 @@ class _Builder:
             unit = self.graph.summaries[module].units[index]
             if unit.kind not in (UnitKind.EFFECT, UnitKind.BLOCK):
                 continue
+            # A registration with an abstract class changes nothing when it is repeated.
             effects = [name for name in self.graph.foreign_effects(module, unit) if not is_abstract_registration(name)]
-            if effects and not is_output_only(effects):  # a registration with an abstract class changes nothing when it is repeated
+            if effects and not is_output_only(effects):
                 cause = dirt.derived.get((module, index))
                 what = f"for {_name(cause)}" if cause is not None else "for what others need of it"
                 message = f"{module} line {unit.line} would be evaluated again {what}, and {effects[0]} would be called twice"
