@@ -2,7 +2,8 @@
 
 ``@route("/a")`` in one module fills a table in another. Such a contribution belongs to the base of the three-way
 merge, while what the program puts there later does not. So the containers of the modules that a module imports are
-looked at before and after it executes: by the identities of their elements, which costs next to nothing.
+looked at before and after it executes: by the identities of their elements, which costs next to nothing. So are the names
+that its text assigns there (``lib.HOOK = f``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import attrs
@@ -25,6 +26,18 @@ _CONTAINERS = (dict, list, set, deque)
 _LARGE = 1000
 
 
+@attrs.frozen
+class _Import:
+    """A module that is executing: the modules that it imports, the names that it assigns there, and how all was before."""
+
+    targets: frozenset[str] = frozenset()
+    before: dict[tuple[str, str], int] = attrs.Factory(dict)
+    stored: frozenset[str] = frozenset()
+    bound: dict[tuple[str, str], int] = attrs.Factory(dict)
+    loaded: frozenset[str] = frozenset()
+    passed_on: frozenset[str] = frozenset()
+
+
 @attrs.define(eq=False)
 class Contributions:
     """Keeps the bases of modules up to date while other modules are imported.
@@ -34,29 +47,43 @@ class Contributions:
     """
 
     world: World
-    _open: dict[str, tuple[frozenset[str], dict[tuple[str, str], int], frozenset[str], frozenset[str]]] = attrs.Factory(dict)
+    _open: dict[str, _Import] = attrs.Factory(dict)
     _known: dict[tuple[str, str], int] = attrs.Factory(dict)
 
     def begin(self, name: str, tree: ast.Module, package: str) -> None:
         """A module is about to execute."""
-        targets, passed_on = frozenset(_targets(tree.body, package)), frozenset(_imported(tree.body))
-        self._open[name] = (targets, self._look(self._closure(targets)), frozenset(self.world.records), passed_on)
+        targets, stored = frozenset(_targets(tree.body, package)), frozenset(_stored(tree.body))
+        closure = self._closure(targets)
+        self._open[name] = _Import(
+            targets, self._look(closure), stored, self._bound(closure, stored), frozenset(self.world.records),
+            frozenset(_imported(tree.body)),
+        )  # fmt: skip
 
     def end(self, name: str) -> None:
         """A module has executed and was adopted."""
-        nothing: frozenset[str] = frozenset()
-        targets, before, loaded, passed_on = self._open.pop(name, (nothing, {}, frozenset(self.world.records), nothing))
-        self._look_again(name, loaded, passed_on)
-        for key, now in self._look(self._closure(targets) - {name}).items():
+        begun = self._open.pop(name, _Import(loaded=frozenset(self.world.records)))
+        before = begun.before
+        self._look_again(name, begun.loaded, begun.passed_on)
+        closure = self._closure(begun.targets) - {name}
+        for key, now in self._look(closure).items():
             known = self._known.get(key)
             if now == known:
                 continue
-            record = self.world.records[key[0]]
-            record.contributors.setdefault(key[1], set()).add(name)
-            if before.get(key, known) == known and record.base is not None:
-                self.world.snapshot_names(record, [key[1]])
+            is_new = before.get(key, known) == known
+            self._note(name, key, anew=is_new)
+            if is_new and self.world.records[key[0]].base is not None:
                 self._known[key] = now
+        for key, held in self._bound(closure, begun.stored).items():
+            if begun.bound.get(key) != held:
+                self._note(name, key, anew=True)
         self._known.update(self._look({name}))
+
+    def _note(self, name: str, key: tuple[str, str], *, anew: bool) -> None:
+        """A module has changed what a name of another one stands for; ``anew`` where nobody had done so before it."""
+        record = self.world.records[key[0]]
+        record.contributors.setdefault(key[1], set()).add(name)
+        if anew and record.base is not None:
+            self.world.snapshot_names(record, [key[1]])
 
     def _look_again(self, name: str, loaded: frozenset[str], passed_on: frozenset[str]) -> None:
         """In a circle of imports, a module was finished before the one whose objects it refers to."""
@@ -83,6 +110,13 @@ class Contributions:
                 if not name.startswith("__") and (sign := self._sign(record, value)) is not None:
                     found[module, name] = sign
         return found
+
+    def _bound(self, modules: Iterable[str], names: frozenset[str]) -> dict[tuple[str, str], int]:
+        """Which objects some names stand for in some modules, by their ids."""
+        records = self.world.records
+        spaces = {module: records[module].module.__dict__ for module in modules if names and module in records}
+        found = {(module, name): space[name] for module, space in spaces.items() for name in names if name in space}
+        return {key: id(value) for key, value in found.items() if not is_a(value, ModuleType)}
 
     def _sign(self, record: ModuleRecord | None, value: Any) -> int | None:
         if is_a(value, _CONTAINERS):
@@ -123,6 +157,18 @@ def _imported(body: Iterable[ast.stmt]) -> Iterable[str]:
             yield from (alias.asname or alias.name for alias in node.names)
         elif isinstance(node, (ast.If, ast.Try, ast.With)):
             yield from _imported([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)])
+
+
+def _stored(body: Iterable[ast.stmt]) -> Iterable[str]:
+    """The attributes that statements assign."""
+    for node in body:
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
+            targets = [node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else node.targets
+            yield from (target.attr for target in targets if isinstance(target, ast.Attribute))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
+            yield from (arg.value for arg in node.value.args[1:2] if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from _stored([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)])
 
 
 def _targets(body: Iterable[ast.stmt], package: str) -> Iterable[str]:

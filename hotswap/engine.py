@@ -64,6 +64,11 @@ HISTORY = 20
 TRIES = 3
 
 
+def _before_running(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of a plan that is not carried out: nothing was run."""
+    return [finding for finding in findings if finding.code != "HS407"]
+
+
 @attrs.define(eq=False)
 class Engine:
     """Applies changes of source files to the running program.
@@ -188,7 +193,7 @@ class Engine:
             if draft.plan.verdict is Verdict.NOTHING and not draft.hooks and not draft.changes_text:
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
-                raise Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
+                raise Refused(draft.plan, draft.plan.verdict, _before_running(draft.plan.findings))
             return self._carry_out(draft, clock, seen_at)
         except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
@@ -216,7 +221,7 @@ class Engine:
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
-            raise Refused(draft.plan, verdict, (*draft.plan.findings, *refusal.findings)) from refusal
+            raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
 
     def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
         swap = self._commit(draft, clock)

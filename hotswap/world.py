@@ -29,6 +29,11 @@ _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
 )
 
+_BY_NAME = re.compile(rb"import_module|__import__|sys\.modules\b")
+_BY_COMPUTED_NAME = re.compile(rb"(?:import_module|__import__|sys\.modules\.get)\(\s*(?![\s\"'])|sys\.modules\[\s*(?![\s\"'])")
+_NAME_IN_STRING = re.compile(rb"[\"']([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[\"']")
+#: Stands for all modules, among those that a text may import.
+ANY_MODULE = "*"
 
 #: ``(module, dotted name)``.
 Symbol = tuple[str, str]
@@ -90,11 +95,21 @@ class ModuleRecord:
     def imports(self) -> frozenset[str]:
         """Names of modules that the text may import; a superset, found without parsing."""
         if self._imports is None:
-            self._imports = frozenset(_scan_imports(self.data, self.package_name, self.is_package))
+            named = _scan_names(self.data)
+            self._imports = frozenset({*_scan_imports(self.data, self.package_name, self.is_package), *named})
         return self._imports
 
     def set_text(self, data: bytes, source: Any, summary: Any) -> None:
         self.data, self.source, self.summary, self._imports = data, source, summary, None
+
+
+def _scan_names(data: bytes) -> Iterable[str]:
+    """Strings that may be a module's name, in a text that gets modules by their names."""
+    if _BY_NAME.search(data):
+        if _BY_COMPUTED_NAME.search(data):
+            yield ANY_MODULE
+        for match in _NAME_IN_STRING.finditer(data):
+            yield match[1].decode("ascii")
 
 
 def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
@@ -319,7 +334,8 @@ class World:
         for record in records:
             for target in record.imports:
                 users.setdefault(target, []).append(record.name)
-        return lambda name: users.get(name, [])
+        anything = users.get(ANY_MODULE, [])
+        return lambda name: users.get(name, []) + anything
 
     # ---- facts for the plan stage, in plain words ----
 

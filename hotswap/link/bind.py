@@ -825,7 +825,11 @@ class _Linker:
     def _base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""
         record = self.world.records.get(module)
-        return record.base if record is not None and record.base is not None else self.bases.get(module, {})
+        base, told = record.base if record is not None else None, self.bases.get(module, {})
+        unsure = {name for owner, name in self.draft.filled_later if owner == module}
+        if base is None or not unsure:
+            return told if base is None else base
+        return {key: item for key, item in base.items() if key.partition(".")[0].partition("(")[0] not in unsure} | told
 
     def _was_replaced(self, module: str, name: str, live: Any) -> bool:
         """True for a function that the program put in the place of the one that the text defines."""

@@ -20,6 +20,7 @@ from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over, pair_m
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Dirt, Follower
 from hotswap.plan.graph import Graph
+from hotswap.plan.outside import effects_of
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import UnitKind
 from hotswap.world import World, print_value
@@ -31,10 +32,11 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> 
     Args:
         alive: gets what is opaque. It counts by its id, which nothing else may get until the swap is prepared.
 
-    Only modules without a base of their own are in the result; where the old text cannot be evaluated any more, a
-    name is left out and its live value will be kept.
+    Only modules without a base of their own are in the result, and names that others fill; where the old text cannot be
+    evaluated any more, a name is left out and its live value will be kept.
     """
     late = [name for name in draft.order if world.records[name].base is None]
+    late += [name for name in draft.order if name not in late and any(module == name for module, _ in draft.filled_later)]
     if not late or not draft.dirt.needs_staging():
         return {}
     old = _old_draft(draft, world)
@@ -48,6 +50,10 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> 
     staged = [name for name in late if name in staging.modules]
     with world.is_managed.standing_in({name: module.__dict__ for name, module in staging.modules.items()}):
         found = {name: _print_names(staging, twins, world, name, _names(old, name), alive) for name in staged}
+    for name in staged:
+        if world.records[name].base is not None:  # all else is known better
+            wanted = {own for module, own in draft.filled_later if module == name}
+            found[name] = {key: item for key, item in found[name].items() if key.partition(".")[0].partition("(")[0] in wanted}
     staging.dispose()
     twins.dispose()
     return found
@@ -83,18 +89,20 @@ def _old_draft(draft: Draft, world: World) -> Draft:
     graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
     modules = list(draft.order)
     recipe = Recipes(graph, modules)
-    dirt = Dirt(changed=set(_old_units(draft, recipe)))
+    dirt = Dirt(changed=set(_old_units(draft, recipe, world)))
     dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
     Follower(recipe, dirt, modules).follow()
     return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=(), hooks=())
 
 
-def _old_units(draft: Draft, recipe: Recipes) -> Iterable[Key]:
+def _old_units(draft: Draft, recipe: Recipes, world: World) -> Iterable[Key]:
     for module, index in draft.dirt.evaluated():
         unit = draft.summaries[module].units[index]
-        for symbol in {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit)):
+        symbols = {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit))
+        for symbol in symbols if world.records[module].base is None else symbols & draft.filled_later:
             for key in recipe(symbol):
-                if recipe.graph.summaries[key[0]].units[key[1]].kind is not UnitKind.IMPORT:
+                told = recipe.graph.summaries[key[0]].units[key[1]]
+                if told.kind is not UnitKind.IMPORT and not effects_of(recipe.graph, key[0], told):
                     yield key
 
 

@@ -11,17 +11,19 @@ import attrs
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
 from hotswap.plan.bindings import dotted
 from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
-from hotswap.plan.diff import UnitDiff, diff_units
-from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
+from hotswap.plan.diff import UnitDiff, diff_units, find_successor
+from hotswap.plan.graph import Graph, Symbol, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.moved import find_moved
+from hotswap.plan.outside import effects_of, filled_later, running, sets_only
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
 from hotswap.plan.rebound import find_rebound
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.renames import declared_renames, renames_in
 from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind, is_held_back
+from hotswap.plan.users import find_users
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -53,6 +55,8 @@ class Draft:
         gone: modules whose file was deleted and that nobody imports any more.
         renames: classes that are said to be the same under another name or in another module.
         hooks: new modules with migrations, to be imported aside.
+        filled_later: evaluated names that threads and the like fill, so that what they were when their module had been loaded
+            may be more than their statements made.
     """
 
     plan: Plan
@@ -67,6 +71,7 @@ class Draft:
     gone: tuple[str, ...] = ()
     renames: Mapping[Symbol, Symbol] = MappingProxyType({})
     hooks: tuple[str, ...] = ()
+    filled_later: frozenset[Symbol] = frozenset()
 
     @property
     def needs_staging(self) -> bool:
@@ -303,10 +308,10 @@ class _Builder:
         if unit.kind in (UnitKind.GUARD, UnitKind.DOCSTRING):
             return False
         effects = self.graph.foreign_effects(module, unit)
-        opaque = self._opaque_registries(module, unit)
-        if not effects and not opaque:
+        lasts = bool(self._opaque_registries(module, unit) or effects_of(self.graph, module, unit))
+        if not effects and not lasts:
             return True
-        if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) or opaque:
+        if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) or lasts:
             if added:
                 self.after.append((module, unit.index))
             return False
@@ -366,9 +371,10 @@ class _Builder:
             self._find("HS405", Severity.KEPT, module, unit.line, message)
         for (module, index), why in dirt.refused.items():
             self._refuse("HS206", module, self.graph.summaries[module].units[index], why)
-        self._judge_repeated(dirt)
+        for module, index in sorted(dirt.derived.keys() | dirt.support):
+            self._judge_repeated(module, self.graph.summaries[module].units[index], dirt.derived.get((module, index)))
         for (module, index), cause in dirt.kept.items():
-            self._stale(module, index, cause)
+            self._stale(module, index, self._changed(dirt, cause))
         for (module, index), cause in dirt.skipped.items():
             unit = self.graph.summaries[module].units[index]
             self._find(
@@ -376,8 +382,14 @@ class _Builder:
                 Severity.KEPT,
                 module,
                 unit.line,
-                f"{module} line {unit.line} is run for its effect and uses {_name(cause)}, which changed; it was not run again",
+                f"{module} line {unit.line} is run for its effect and uses {self._changed(dirt, cause)}; it was not run again",
+                "run it again in the program, or restart, if its effect is wanted again",
             )
+        for name, diff in self.diffs.items():
+            for used, module, unit in find_users(self.graph, diff, _removed_names(diff, self.new[name])):
+                what = f"was renamed to {diff.renamed[used]}" if used in diff.renamed else "was removed"
+                message = f"{name}.{used} {what}, but {module} line {unit.line} still uses it, and fails when it runs"
+                self._find("HS410", Severity.NOTE, module, unit.line, message, "change it there as well")
         for name, diff in self.diffs.items():
             for unit in diff.added:
                 if unit.kind is UnitKind.GUARD:
@@ -391,9 +403,9 @@ class _Builder:
                     self._find("HS407", Severity.NOTE, name, unit.line, f"{name}.{unit.label} is new and was run once")
         for module, index in self.after:
             unit = self.graph.summaries[module].units[index]
-            self._find(
-                "HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} is new and was run once, after the commit"
-            )
+            is_new = not any(find_successor(self.diffs[module], gone) is unit for gone in self.diffs[module].removed)
+            how = "is new and was run once" if is_new else "changed and was run again"
+            self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} {how}, after the commit")
         for name, pairing in self.pairings.items():
             for code in pairing.ambiguous:
                 self._find(
@@ -404,19 +416,12 @@ class _Builder:
                     f"several definitions of {name}.{code.co_qualname} changed at once",
                 )
 
-    def _judge_repeated(self, dirt: Dirt) -> None:
-        """An unchanged statement that fills something made anew, and also has an effect elsewhere, cannot run once more."""
-        for module, index in sorted(dirt.support | set(dirt.derived)):
-            unit = self.graph.summaries[module].units[index]
-            if unit.kind not in (UnitKind.EFFECT, UnitKind.BLOCK):
-                continue
-            # A registration with an abstract class changes nothing when it is repeated.
-            effects = [name for name in self.graph.foreign_effects(module, unit) if not is_abstract_registration(name)]
-            if effects and not is_output_only(effects):
-                cause = dirt.derived.get((module, index))
-                what = f"for {_name(cause)}" if cause is not None else "for what others need of it"
-                message = f"{module} line {unit.line} would be evaluated again {what}, and {effects[0]} would be called twice"
-                self._refuse("HS204", module, unit, message)
+    def _judge_repeated(self, module: str, unit: Unit, cause: Symbol | None) -> None:
+        """A statement that has to follow what is made anew, or makes it, and that does something elsewhere as well."""
+        if effects := effects_of(self.graph, module, unit):
+            why = f"is to follow {_name(cause)}, which is made anew" if cause else "makes what others are computed from anew"
+            code = "HS204" if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else "HS206"
+            self._refuse(code, module, unit, f"{module} line {unit.line} {why}; {', '.join(effects)} would be called again")
 
     def _judge_executing(self, dirt: Dirt) -> None:
         """A loop that goes through something goes on through the old one; functions it calls anew by itself."""
@@ -428,14 +433,21 @@ class _Builder:
                     message = f"{module} is executing a statement that took {_name(symbol)} before it changed"
                     self._find("HS403", Severity.NOTE, module, units[index].line, message)
 
-    def _stale(self, module: str, index: int, cause: Symbol) -> None:
+    def _stale(self, module: str, index: int, cause: str) -> None:
         unit = self.graph.summaries[module].units[index]
-        registries = self._opaque_registries(module, unit)
-        why = "it is an opaque object and was kept"
-        if registries:
-            why = f"it was kept, as making it again would also change {_name(registries[0])}"
-        message = f"{module}.{unit.label} was made from {_name(cause)}, which changed; {why}"
+        message = f"{module}.{unit.label} was made from {cause}; {self._why_kept(module, unit)}"
         self._find("HS402", Severity.KEPT, module, unit.line, message, "make it again in the program, or restart")
+
+    def _why_kept(self, module: str, unit: Unit) -> str:
+        if registries := self._opaque_registries(module, unit):
+            return f"it was kept, as making it again would also change {_name(registries[0])}"
+        if effects := effects_of(self.graph, module, unit):
+            return f"it was kept, as making it again would also call {effects[0]}"
+        if any(uses.by_name for _, uses in running(self.graph, module, unit)):
+            return "it was kept, as it comes of a module that is got by its name"
+        if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
+            return "it was kept, as it asks for the subclasses of a class"
+        return "it is an opaque object and was kept"
 
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)
@@ -448,14 +460,11 @@ class _Builder:
         elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and effects and is_output_only(effects):
             self._find("HS406", Severity.NOTE, module, unit.line, f"{module} line {unit.line} printed when the module was loaded")
         elif unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and (effects or opaque):
-            self._refuse(
-                "HS204",
-                module,
-                unit,
-                f"{module} line {unit.line} ({', '.join(effects) or _name(opaque[0])}) was removed, but has run",
-            )
+            self._judge_undone(module, unit, ", ".join(effects) or _name(opaque[0]))
         elif opaque:
             self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but is registered with {_name(opaque[0])}")
+        elif outside := effects_of(self.before, module, unit):
+            self._refuse("HS206", module, unit, f"{module}.{unit.label} was removed, but {outside[0]} was called with it")
         elif maker := maker_of(self.before, module, unit):
             self._refuse(
                 "HS206",
@@ -463,6 +472,14 @@ class _Builder:
                 unit,
                 f"{module}.{unit.label} was removed, but {maker} took part in making it and may still know it",
             )
+
+    def _judge_undone(self, module: str, unit: Unit, what: str) -> None:
+        """A statement that has had its effect is gone, or has another text."""
+        new = find_successor(self.diffs[module], unit)
+        if new is None:
+            self._refuse("HS204", module, unit, f"{module} line {unit.line} ({what}) was removed, but has run")
+        elif not (sets_only(self.before, module, unit) and sets_only(self.graph, module, new)):
+            self._refuse("HS204", module, new, f"{module} line {new.line} ({what}) changed, but its old text has run")
 
     def _judge_changed(self, module: str, old: Unit, new: Unit) -> None:
         effects = sorted({*self.before.foreign_effects(module, old), *self.graph.foreign_effects(module, new)})
@@ -488,6 +505,8 @@ class _Builder:
                 new,
                 f"{module}.{new.label} is registered with {_name(opaque[0])}; doing it again would register twice",
             )
+        elif outside := [*effects_of(self.before, module, old), *effects_of(self.graph, module, new)]:
+            self._refuse("HS206", module, new, f"{module}.{new.label} changed; {outside[0]} would be called a second time")
         elif new.kind is UnitKind.ASSIGN and any(self.graph.kind_of((module, name)) == "opaque" for name in new.names):
             self._refuse("HS205", module, new, f"{module}.{new.label} is an opaque object and its initialiser changed")
 
@@ -531,6 +550,7 @@ class _Builder:
             gone=self.gone,
             renames=self.renames,
             hooks=self.hooks,
+            filled_later=frozenset(dirt.values & filled_later(self.before, order)) if dirt.values else frozenset(),
         )
 
     def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:
@@ -546,7 +566,7 @@ class _Builder:
                         qualname=units[index].label,
                         kind=EditKind.DERIVED,
                         line=units[index].line,
-                        detail=f"computed from {_name(dirt.derived[module, index])}",
+                        detail=self._why_derived(module, units[index], dirt.derived[module, index]),
                     )
                 )
         if module in self.edited and not edits and self.edited[module].old.data != self.edited[module].new.data:
@@ -559,6 +579,22 @@ class _Builder:
             execute=tuple((index, units[index].line) for index in execute),
             removed=removed,
         )
+
+    def _why_derived(self, module: str, unit: Unit, cause: Symbol) -> str:
+        if not unit.names:
+            return f"evaluated again, for {_name(cause)}"
+        if cause in {(module, name) for name in unit.names}:
+            return "made anew, as what is added to it changed"
+        return f"computed from {_name(cause)}"
+
+    def _changed(self, dirt: Dirt, symbol: Symbol) -> str:
+        """A name with what has become of it: its own text may be as it was."""
+        diff = self.diffs.get(symbol[0])
+        head = symbol[1].partition(".")[0]
+        units = (*diff.added, *diff.removed, *(new for _, new in diff.changed)) if diff is not None else ()
+        names = {name for unit in units for name in unit.names}
+        own = diff is not None and (symbol[1] in diff.bodies or head in names or symbol[1] == "<lambda>")
+        return f"{_name(symbol)}, which changed" if own else f"{_name(symbol)}, which depends on what changed"
 
 
 def import_order(
@@ -607,6 +643,7 @@ def _names_in_imports(module: str) -> set[str]:
 def imports(summary: Summary, name: str) -> bool:
     """True when a text imports a module, at its top level or in a function."""
     late = {target for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports}
+    late |= {target for unit in summary.units for uses in unit.analysis.functions.values() for target in uses.by_name}
     late |= {
         f"{target}.{attr}" for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports
     }

@@ -112,6 +112,23 @@ def _pair_by(olds: list[Unit], news: list[Unit], key: Callable[[Unit], object], 
     return [unit for unit in olds if id(unit) not in taken], rest
 
 
+def find_successor(diff: UnitDiff, gone: Unit) -> Unit | None:
+    """The new statement that calls what a removed one called, or assigns what it assigned: it is that one, changed."""
+    target = _target(gone.node)
+    return next((unit for unit in diff.added if target and _target(unit.node) == target), None)
+
+
+def _target(node: ast.stmt) -> str:
+    match node:
+        case ast.Expr(value=ast.Call(func=function)):
+            return dump(function)
+        case ast.Assign(targets=targets):
+            return " ".join(map(dump, targets))
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            return dump(target)
+    return ""
+
+
 _NAMED = (UnitKind.FUNCTION, UnitKind.CLASS)
 
 

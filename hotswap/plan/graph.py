@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
+from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS
 from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.branches import take_executed
-from hotswap.plan.units import Summary, Unit, UnitKind
-from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses, analyse
+from hotswap.plan.outside import CONSTRUCTORS, find_acts_outside, find_registrations
+from hotswap.plan.units import Facts, Summary, Unit, UnitKind
+from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses
 
 Symbol = tuple[str, str]
 
@@ -78,6 +80,7 @@ class Graph:
     _mutated: dict[tuple[str, int], frozenset[Symbol]] = attrs.field(factory=dict, init=False)
     _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
     _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
+    _methods: frozenset[str] | None = attrs.field(default=None, init=False)
 
     def binders(self, module: str) -> dict[str, list[Unit]]:
         if module not in self._binders:
@@ -223,14 +226,22 @@ class Graph:
 
     def whole_modules(self, module: str, unit: Unit) -> set[str]:
         """Managed modules that a statement reads as objects, so that it may read anything of them."""
-        found = set()
-        now = unit.analysis.now
-        for chain in now.reads:
-            symbol = self.resolve(module, chain)
-            if symbol is not None and not symbol[1] and (now.calls or now.calls_unknown):
-                found.add(symbol[0])
-        found |= {target for target, attr in now.imports if not attr and target in self.summaries}
-        return found
+        return self.modules_of(module, unit.analysis.now)
+
+    def modules_of(self, module: str, uses: Uses) -> set[str]:
+        """Managed modules that a piece of code has as objects, and may look into by what it calls."""
+        chains = uses.reads if uses.calls or uses.calls_unknown else ()
+        return {symbol[0] for chain in chains if (symbol := self.resolve(module, chain)) is not None and not symbol[1]}
+
+    def got_by_name(self, module: str, uses: Uses) -> set[str]:
+        """Managed modules that a piece of code may get by a string: ``import_module("a")``, ``sys.modules[name]``."""
+        found: set[str] = set()
+        for name in uses.by_name:
+            if name.endswith("*"):
+                found |= {other for other in self.summaries if other.startswith(name[:-1])}
+            elif name in self.summaries:
+                found.add(name)
+        return found - {module}
 
     def reach(self, starts: Iterable[Symbol]) -> set[Symbol]:
         """Symbols that may be used when these are called, through any number of calls."""
@@ -244,6 +255,52 @@ class Graph:
             for module, uses in self.functions(symbol):
                 pending += self.uses_symbols(module, uses) - seen
         return seen
+
+    def _reach_at_once(self, module: str, unit: Unit) -> set[Symbol]:
+        """As :meth:`reach` for what a statement calls, without what is only given to somebody who calls it later."""
+        seen: set[Symbol] = set()
+        pending = list(self._at_once(module, unit.analysis.now, self.calls_of(module, unit)))
+        while pending:
+            symbol = pending.pop()
+            if symbol in seen:
+                continue
+            seen.add(symbol)
+            for owner, uses in self.functions(symbol):
+                pending += self._at_once(owner, uses, self.uses_symbols(owner, uses)) - seen
+        return seen
+
+    def _at_once(self, module: str, uses: Uses, symbols: set[Symbol]) -> set[Symbol]:
+        later = self._given_later(module, uses)
+        if not later:
+            return symbols
+        found = symbols - self.called_later(module, uses)
+        for symbol in self.uses_symbols(module, uses, uses.calls & later):  # ``addHandler(Handler())`` makes one now
+            is_class = any(unit.kind is UnitKind.CLASS for unit in self.binders(symbol[0]).get(symbol[1], ()))
+            found |= {(symbol[0], f"{symbol[1]}.{name}") for name in CONSTRUCTORS} if is_class else {symbol}
+        return found
+
+    def called_later(self, module: str, uses: Uses) -> set[Symbol]:
+        """What a piece of code only gives to somebody outside, who calls it later."""
+        if not (later := self._given_later(module, uses)):
+            return set()
+        return self.uses_symbols(module, uses, later) - self.uses_symbols(module, uses, (uses.reads | uses.calls) - later)
+
+    def _given_later(self, module: str, uses: Uses) -> set[str]:
+        return {chain for chain, takers in uses.later.items() if all(self._is_taken(module, taker) for taker in takers)}
+
+    def _is_taken(self, module: str, taker: str) -> bool:
+        """True where nobody of the program takes what is given: see :func:`hotswap.plan.acts.keeps_for_later`."""
+        if taker.startswith("."):
+            return taker[1:] not in self.methods()
+        symbol = self.resolve(module, taker)
+        return symbol is None or not self.functions(symbol) or self.is_lasting((symbol[0], symbol[1].partition(".")[0]))
+
+    def methods(self) -> frozenset[str]:
+        """The names of all methods that managed classes define."""
+        if self._methods is None:
+            names = (name for summary in self.summaries.values() for unit in summary.units for name in unit.function_names)
+            self._methods = frozenset(name.rpartition(".")[2] for name in names if "." in name)
+        return self._methods
 
     def calls_of(self, module: str, unit: Unit) -> set[Symbol]:
         """Symbols that are called while a statement is evaluated."""
@@ -264,41 +321,60 @@ class Graph:
         now = unit.analysis.now
         chains = set(now.mutates)
         if unit.kind is UnitKind.EFFECT:
-            chains |= {chain.rpartition(".")[0] for chain in now.effects if "." in chain}
+            called = ((chain, self.resolve(module, chain)) for chain in now.effects if "." in chain)
+            chains |= {chain.rpartition(".")[0] for chain, at in called if at is None or not self._starts(at)}
             chains |= {name for name in now.writes if name not in unit.names}
-        self._note_mutations(module, chains, found)
+        self.note_mutations(module, chains, found)
+        self._note_stores(module, now.stores, found)
         for owner, name in [kind for symbol in found if (kind := self.type_of(symbol)) is not None]:
             for store in _STORES:
                 for place, uses in self.functions((owner, f"{name}.{store}")):
-                    self._note_mutations(place, uses.mutates | uses.writes, found)
+                    self.note_mutations(place, uses.mutates | uses.writes, found)
         if now.calls:
-            for symbol in self.reach(self.calls_of(module, unit)):
+            for symbol in self._reach_at_once(module, unit):
                 for owner, uses in self.functions(symbol):
-                    self._note_mutations(owner, uses.mutates | uses.writes, found)
-        self._note_mutations(module, self._filled_arguments(module, now), found)
+                    self.note_mutations(owner, uses.mutates | uses.writes, found)
+                    self._note_stores(owner, uses.stores, found)
+        self.note_mutations(module, self._filled_arguments(module, now, unit.kind), found)
         found |= self._class_registries(module, unit)
         found -= {(module, name) for name in unit.names}
         self._mutated[key] = frozenset(found)
         return self._mutated[key]
 
-    def _filled_arguments(self, module: str, now: Uses) -> Iterator[str]:
-        """What is given to a function that mutates it, itself or in a function that it makes: ``@register(TABLE)``."""
+    def _filled_arguments(self, module: str, now: Uses, kind: UnitKind) -> Iterator[str]:
+        """What is given to a function that mutates it, itself or in a function that it makes: ``@register(TABLE)``; and a
+        lasting object of which the function calls methods for their effect: ``set_up(APP)``."""
+        is_effect = kind in (UnitKind.EFFECT, UnitKind.BLOCK)
         for chain, place, argument in now.gives:
             symbol = self.resolve(module, chain)
             if symbol is None or not any(u.kind is UnitKind.FUNCTION for u in self.binders(symbol[0]).get(symbol[1], ())):
                 continue
             for _, uses in self.functions(symbol):
                 name = place if isinstance(place, str) else "".join(uses.parameters[place : place + 1])
-                if name in uses.fills:
+                given = self.resolve(module, argument) if is_effect and name in uses.touches else None
+                if name in uses.fills or (given is not None and self.is_lasting((given[0], given[1].partition(".")[0]))):
                     yield argument
 
-    def _note_mutations(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
+    def note_mutations(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
         for chain in chains:
             symbol = self.resolve(module, chain)
             if symbol is not None and symbol[1]:
                 top = (symbol[0], symbol[1].partition(".")[0])
                 if self.kind_of(top) != "module":
                     found.add(top)
+
+    def _note_stores(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
+        """``lib.HOOK = f`` contributes to a name of another module, if that one's text binds it."""
+        for chain in chains:
+            symbol = self._stored(module, chain)
+            if symbol is not None and symbol[1] in self.binders(symbol[0]):
+                found.add(symbol)
+
+    def _stored(self, module: str, chain: str) -> Symbol | None:
+        """The name of another module that is assigned by ``lib.HOOK = f``."""
+        owner, _, name = chain.rpartition(".")
+        symbol = self.resolve(module, owner)
+        return (symbol[0], name) if symbol is not None and not symbol[1] else None
 
     def _class_registries(self, module: str, unit: Unit) -> set[Symbol]:
         """Base classes and metaclasses whose class-level hooks note the classes made from them."""
@@ -315,7 +391,7 @@ class Graph:
                         if hook == "__init_subclass__" or owner[1] in _metaclass_names(binder):
                             uses = binder.analysis.functions.get(f"{owner[1]}.{hook}")
                             if uses is not None:
-                                self._note_mutations(owner[0], uses.mutates | uses.writes, found)
+                                self.note_mutations(owner[0], uses.mutates | uses.writes, found)
         return found
 
     def ancestors(self, symbol: Symbol) -> list[Symbol]:
@@ -339,9 +415,9 @@ class Graph:
         """Effects of evaluating a statement that reach outside of managed data, as dotted names."""
         if unit.is_inert:
             return []
-        now = unit.analysis.now
         if unit.kind is UnitKind.BLOCK and (executed := take_executed(unit.node, self.is_loaded)) is not unit.node:
-            now = analyse(executed).now
+            unit = attrs.evolve(unit, node=executed, facts=Facts())
+        now = unit.analysis.now
         found = self._foreign(module, now)
         if unit.unseen is not None:
             found = [name for name in found if name != f"builtins.{BINDS_UNSEEN}"]  # what it binds is seen when it is evaluated
@@ -349,7 +425,25 @@ class Graph:
             for symbol in self.reach(self.uses_symbols(module, now, now.calls)):
                 for owner, uses in self.functions(symbol):
                     found += self._foreign(owner, uses)
+        found += [name for name in find_acts_outside(self, module, unit) if not self.is_output(name)]
         return sorted(set(found))
+
+    def _starts(self, symbol: Symbol) -> bool:
+        """True for ``THREAD.start`` of a thread that a new statement makes: it would run aside."""
+        head, _, last = symbol[1].partition(".")
+        return last in STARTING_METHODS and last not in self.methods() and self.kind_of((symbol[0], head)) == "missing"
+
+    def registrations(self, module: str, unit: Unit) -> list[str]:
+        """What something outside of the program gets to know when a statement is evaluated, whatever its kind."""
+        return find_registrations(self, module, unit)
+
+    @staticmethod
+    def is_harmless(module: str) -> bool:
+        return module in HARMLESS_MODULES
+
+    @staticmethod
+    def is_output(name: str) -> bool:
+        return is_output_only([name])
 
     def _foreign(self, module: str, uses: Uses) -> list[str]:
         found = []
@@ -357,7 +451,7 @@ class Graph:
             symbol = self.resolve(module, chain) if chain else None
             if symbol is not None:
                 top = (symbol[0], symbol[1].partition(".")[0])
-                if self.is_lasting(top) and "." in symbol[1]:
+                if (self.is_lasting(top) or self._starts(symbol)) and "." in symbol[1]:
                     found.append(f"{top[0]}.{symbol[1]}")
                 continue
             if not chain:
@@ -367,8 +461,15 @@ class Graph:
             if owner == "builtins" and last not in EFFECTFUL_BUILTINS:
                 if last in OUTPUT_CALLS:
                     found.append(name)
-            elif owner not in HARMLESS_MODULES or owner == "builtins":
+            elif owner not in HARMLESS_MODULES or owner == "builtins" or name in REGISTERING_CALLS:
                 found.append(name)
+        for chain in uses.stores:
+            owner, _, name = chain.rpartition(".")
+            if (stored := self._stored(module, chain)) is not None:
+                if name not in self.binders(stored[0]):
+                    found.append(f"{stored[0]}.{name}")  # no statement of its module gives it another value
+            elif self.resolve(module, owner) is None and self.kind_of((module, owner)) == "module":
+                found.append(self.foreign(module, chain))
         for chain in uses.mutates:
             if self.resolve(module, chain) is None:
                 name = self.foreign(module, chain)

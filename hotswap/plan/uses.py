@@ -15,6 +15,7 @@ from typing import cast
 
 import attrs
 
+from hotswap.plan.acts import REGISTERING_METHODS, Act, Makers, find_acts, keeps_for_later
 from hotswap.plan.bindings import COMPREHENSIONS, bound_names, dotted, import_bindings
 from hotswap.plan.nested import find_running, first_node
 from hotswap.plan.trees import children, walk
@@ -49,8 +50,12 @@ class Uses:
     calls: set[str] = attrs.Factory(set)
     computes: set[str] = attrs.Factory(set)  # those of the calls whose result may stay somewhere as it is, where nothing jumps
     mutates: set[str] = attrs.Factory(set)
+    stores: set[str] = attrs.Factory(set)  # attributes that are assigned or deleted, which may be names of another module
+    acts: set[Act] = attrs.Factory(set)  # methods called on what has no name
+    later: dict[str, set[str]] = attrs.Factory(dict)  # those of the reads that are only given to what calls them later
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
+    by_name: set[str] = attrs.Factory(set)  # modules that are got by a string; one that is computed is ``beginning*``
     effects: set[str] = attrs.Factory(set)  # called as a statement of its own: nobody takes the result
     names: set[str] = attrs.Factory(set)  # attributes of anything but globals, also those read by strings, see BY_STRING
     strings: set[str] = attrs.Factory(set)  # constants that may be such a string
@@ -58,6 +63,7 @@ class Uses:
     subscripts: set[str] = attrs.Factory(set)  # those of the reads that are subscripted, which may make a class
     gives: set[tuple[str, int | str, str]] = attrs.Factory(set)  # (call, place or keyword, global that is given there)
     fills: set[str] = attrs.Factory(set)  # local names whose values are mutated
+    touches: set[str] = attrs.Factory(set)  # local names of which a method is called whose result nobody takes
     parameters: tuple[str, ...] = ()  # of a function: the names of its parameters
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
@@ -65,12 +71,17 @@ class Uses:
     inspects_parameter: bool = False  # calls what it is given, or reads its docstring and the like
 
     def merge(self, other: Uses) -> None:
+        if self.later or other.later:
+            self._merge_later(other)
         self.reads |= other.reads
         self.calls |= other.calls
         self.computes |= other.computes
         self.mutates |= other.mutates
+        self.stores |= other.stores
+        self.acts |= other.acts
         self.writes |= other.writes
         self.imports |= other.imports
+        self.by_name |= other.by_name
         self.effects |= other.effects
         self.names |= other.names
         self.strings |= other.strings
@@ -78,9 +89,23 @@ class Uses:
         self.subscripts |= other.subscripts
         self.gives |= other.gives
         self.fills |= other.fills
+        self.touches |= other.touches
         self.calls_unknown |= other.calls_unknown
         self.operates |= other.operates
         self.inspects_parameter |= other.inspects_parameter
+
+    def read(self, chain: str, later: str) -> None:
+        """Note that something is read; ``later`` says to whom it is only given, to be called later."""
+        if not later:
+            self.later.pop(chain, None)
+        elif chain in self.later or chain not in self.reads:
+            self.later.setdefault(chain, set()).add(later)
+        self.reads.add(chain)
+
+    def _merge_later(self, other: Uses) -> None:
+        at_once = (self.reads - self.later.keys()) | (other.reads - other.later.keys())
+        names = (self.later.keys() | other.later.keys()) - at_once
+        self.later = {name: self.later.get(name, set()) | other.later.get(name, set()) for name in names}
 
 
 @attrs.define(slots=True, eq=False)
@@ -204,6 +229,8 @@ class _Walker:
         self.found = found
         self.me = ("", "")  # the first parameter of the method that is walked, and its class
         self.of_class: frozenset[str] = frozenset()  # those of the local names that only the class body itself sees
+        self.later = ""  # in the arguments of a call that keeps them for later: which call
+        self.makers = Makers()  # what has made what local names are bound to
         self.running: set[int] = set()  # ids of the first nodes of nested functions that run with the one around them
 
     def visit(self, node: ast.AST, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
@@ -260,6 +287,8 @@ class _Walker:
             uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
             if isinstance(node, ast.Subscript) and (chain := dotted(node.value)) is not None:
                 uses.subscripts |= {chain} if chain.partition(".")[0] not in local else set()
+            if isinstance(node, ast.Subscript) and dotted(node.value) == "sys.modules":
+                uses.by_name.add(_beginning(node.slice))
             if isinstance(node, ast.Subscript) and _is_namespace(node.value):
                 uses.names |= _names_in_key(node.slice)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
@@ -315,7 +344,7 @@ class _Walker:
         if node.id in local:
             return
         if type(node.ctx) is ast.Load:
-            uses.reads.add(node.id)
+            uses.read(node.id, self.later)
         else:
             uses.writes.add(node.id)
 
@@ -330,23 +359,26 @@ class _Walker:
             uses.names.update(rest.split("."))
         if head == self.me[0]:
             if type(node.ctx) is ast.Load:
-                uses.reads.add(f"{self.me[1]}.{rest.partition('.')[0]}")  # another method of its own class
+                uses.read(f"{self.me[1]}.{rest.partition('.')[0]}", self.later)  # another method of its own class
         elif head not in local:
             if type(node.ctx) is ast.Load:
-                uses.reads.add(chain)
+                uses.read(chain, self.later)
             else:
                 self._mutation(node.value, uses, local)
-                uses.reads.add(chain.rpartition(".")[0])
+                uses.stores.add(chain)
+                uses.read(chain.rpartition(".")[0], self.later)
 
     def _call(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         self._called(node, uses, local)
         if isinstance(node.func, ast.Call):  # what is made by a call and called at once
             with computed(uses) as made:
                 self._call(node.func, made, local, path, deferred)
-            for child in (*node.args, *node.keywords):
-                self.visit(child, uses, local, path, deferred)
         else:
-            self._children(node, uses, local, path, deferred)
+            self.visit(node.func, uses, local, path, deferred)
+        before, self.later = self.later, self.later or keeps_for_later(node)
+        for child in (*node.args, *node.keywords):
+            self.visit(child, uses, local, path, deferred)
+        self.later = before
 
     def _called(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
         chain = dotted(node.func)
@@ -363,23 +395,43 @@ class _Walker:
             for place, value in given:
                 if (argument := dotted(value)) is not None and argument.partition(".")[0] not in local:
                     uses.gives.add((chain, place, argument))
-            match node.args:
-                case [ast.Constant(value=str(target)), *_] if chain.endswith("import_module"):
-                    uses.imports.add((target, ""))
+            if chain.endswith(("import_module", "__import__")) or chain in ("sys.modules.get", "sys.modules.__getitem__"):
+                names = {_beginning(argument) for argument in node.args[:1]}
+                uses.by_name |= names
+                uses.imports |= {(name, "") for name in names if chain.endswith("import_module") and not name.endswith("*")}
         if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self._mutation(node.func.value, uses, local)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in REGISTERING_METHODS:
+            uses.acts |= set(find_acts(node, local, self.makers, is_statement=False))
         if isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr", "next") and node.args:
             self._mutation(node.args[0], uses, local)
+            self._store_by_name(node, uses, local)
 
     def _iteration(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
         """Going through something asks it for its elements: an enum class gives its members."""
         if (chain := dotted(node)) is not None and chain.partition(".")[0] not in local:
             uses.calls.add(f"{chain}.__iter__")
 
+    def _store_by_name(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
+        """``setattr(lib, "HOOK", f)`` is ``lib.HOOK = f``; where the name is computed, it is any."""
+        if dotted(node.func) == "next" or len(node.args) < 2:
+            return
+        chain, name = dotted(node.args[0]), node.args[1]
+        if chain is not None and chain.partition(".")[0] not in local:
+            uses.stores.add(f"{chain}.{name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else '*'}")
+
     def _effect(self, node: ast.Expr, uses: Uses, local: frozenset[str]) -> None:
         value = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(value, COMPREHENSIONS) and not isinstance(value, ast.DictComp):  # a loop written in one line
+            local |= {name for generator in value.generators for name in bound_names([generator.target])}
+            value = value.elt
         if isinstance(value, ast.Call):
-            if (chain := dotted(value.func)) is None:
+            chain = dotted(value.func)
+            if chain is None or chain.partition(".")[0] in local:
+                uses.acts |= set(find_acts(value, local, self.makers, is_statement=True))
+            if chain is not None and "." in chain and chain.partition(".")[0] in local:
+                uses.touches.add(chain.partition(".")[0])
+            if chain is None:
                 uses.effects.add("")
             elif chain.partition(".")[0] not in local:
                 uses.effects.add(chain)
@@ -466,8 +518,10 @@ class _Walker:
                 declared.update(child.names)
         own -= declared
         inner = local | own
+        before, self.makers = self.makers, Makers(body, inner, self.makers)
         for node in body:
             self.visit(node, uses, inner, "", deferred)
+        self.makers = before
         uses.inspects_parameter |= inspects_parameter(body, args)
 
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
@@ -479,9 +533,11 @@ class _Walker:
                 if (chain := dotted(base)) is not None and chain.partition(".")[0] not in local:
                     uses.calls.add(f"{chain}.__init_subclass__")
         outer = local - self.of_class  # a class does not see the names of the one around it
+        before, self.makers = self.makers, Makers(node.body, outer, self.makers)
         with computed(uses, is_kept=True) as made, self._out_of_class():
             self._class_body(node, uses, made, outer, path, deferred)
             made.writes -= set(bound_names(node.body)) - _declared(node.body, ast.Global)
+        self.makers = before
 
     def _class_body(
         self, node: ast.ClassDef, uses: Uses, made: Uses, outer: frozenset[str], path: str, deferred: Uses | None
@@ -517,10 +573,12 @@ class _Walker:
             self._body(node.body, node.args, uses, local, f"{path}.{node.name}", deferred)
             return
         first = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)][:1]
+        makers = self.makers  # what another method has made
         me = (first[0], path) if first and not any(dotted(d) == "staticmethod" for d in node.decorator_list) else ("", "")
 
         def walk_method(walker: _Walker) -> None:
             walker.me = me
+            walker.makers = makers
             walker._walk_outermost(node.body, node.args, local, f"{path}.{node.name}")
             walker._class_method(owner, node, path)
 
@@ -557,6 +615,16 @@ def _names_in_key(node: ast.expr) -> set[str]:
         case ast.JoinedStr() | ast.BinOp():
             return {"*"}
     return {BY_STRING}
+
+
+def _beginning(node: ast.expr) -> str:
+    """What is known of a string: all of it, or how it begins, with a star."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]) | ast.BinOp(left=ast.Constant(value=str() as text)):
+            return text.partition("%")[0].lstrip(".") + "*"
+    return "*"
 
 
 _FACTS = frozenset({"__doc__", "__code__", "__annotations__", "__defaults__", "__kwdefaults__", "__dict__"})
