@@ -281,7 +281,9 @@ class _Linker:
             self.look(request)
         migrated = request.aside if request is not None else {}
         lives = [live for _, live in classes]
-        found += prepare_shapes(self.draft, self.world, self.census, views, lives, migrated, self.swap.lost, self.swap.rehashed)
+        found += prepare_shapes(
+            self.draft, self.world, self.census, views, lives, migrated, self.swap.lost, self.swap.rehashed, self._made_anew()
+        )  # fmt: skip
         held = [finding for finding in found if finding.severity is Severity.HELD]
         if held:
             raise LinkRefused(*held)
@@ -293,6 +295,11 @@ class _Linker:
             made = [self.twins.resolve(item) for item in self.made_aside]
             request.fresh += [item for item in made if type(item) in request.leaps]
             self.converter.arm(request, self.swap, self.census)
+
+    def _made_anew(self) -> set[int]:
+        """Ids of the objects that new code has made, and of the live ones that take the contents of such."""
+        live = [self.world.records[module].module.__dict__.get(name) for module, name in self.fresh]
+        return {id(item) for item in (*self.made_aside, *live, *(kept for _, kept in self.merger.inner.values()))}
 
     def _look_up(self, module: str, chain: str) -> Any:
         """What a dotted name means in a module after the swap, running no code; MISSING for nothing that is known."""

@@ -12,6 +12,7 @@ Only what is set without a condition, once, to a value that needs nothing from t
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
@@ -53,6 +54,7 @@ class TextField:
         annotation: of the parameter that is assigned.
         is_used: read again while the object is made, so a container may not stay as it begins.
         is_shared: assigned together with another name, so a container may be filled through that.
+        sources: gives the text of all by which an object gets its value.
     """
 
     module: str
@@ -62,6 +64,7 @@ class TextField:
     annotation: str = ""
     is_used: bool = False
     is_shared: bool = False
+    sources: Callable[[], str] = str
 
     def evaluate(self, lookup: Lookup) -> Field:
         """The field with its default, where that can be known from the text."""
@@ -316,7 +319,10 @@ class _Reader:
             return
         kind = scope.annotations.get(value.id, "") if isinstance(value, ast.Name) else ""
         expression = value if scope.certain else None
-        self.fields[name] = TextField(scope.code.module, line, expression, scope.local, kind, is_shared=shared)
+        sources = functools.partial(_with_defaults, expression, scope) if expression is not None else str
+        self.fields[name] = TextField(
+            scope.code.module, line, expression, scope.local, kind, is_shared=shared, sources=sources
+        )  # fmt: skip
 
     def _item(self, key: ast.expr, value: ast.expr | None, whole: ast.expr, scope: _Scope) -> None:
         """A field whose name is an expression: a constant, or what a loop goes through."""
@@ -414,6 +420,16 @@ def _with_sources(whole: ast.expr, scope: _Scope) -> str:
                 wanted |= _names_in(part) & scope.local
         wanted -= scope.me
     return " ".join(sorted(found))
+
+
+def _with_defaults(whole: ast.expr, scope: _Scope) -> str:
+    """The same with the defaults of the parameters that stand in it."""
+    found = _with_sources(whole, scope)
+    args = scope.code.node.args
+    positional = [*args.posonlyargs, *args.args]
+    pairs = [*zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True)]
+    pairs += [(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is not None]
+    return " ".join([found, *(ast.dump(default) for arg, default in pairs if f"Name(id='{arg.arg}'" in found)])
 
 
 def _fillings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:

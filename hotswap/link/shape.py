@@ -9,7 +9,7 @@
     one whose name cannot be known                 HS301, where what sets it has another text
     one from a function that makes objects         named (HS301): it is not known which of them that function made
     a container of another kind than before        HS301: the new methods cannot work on what they hold
-    a literal other than before                    keep theirs, which is named (HS401)
+    a new object begins with another value         keep theirs, which is named (HS401)
     another hash, objects are in a dict or set     HS302: they would not be found again
 
 Fields that a class loses stay on its objects until the change is confirmed. Without live objects nothing is asked; the
@@ -82,7 +82,7 @@ def make_views(
 
 def prepare_shapes(
     draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Mapping[type, Leap],
-    lost: list[tuple[type, tuple[str, ...]]], rehashed: list[type],
+    lost: list[tuple[type, tuple[str, ...]]], rehashed: list[type], anew: set[int],
 ) -> list[Finding]:  # fmt: skip
     """Compare the views of live objects, and prepare the writes that they need.
 
@@ -92,12 +92,13 @@ def prepare_shapes(
         migrated: classes whose objects are converted by migrations, with what is done to them, as it can be tried aside.
         lost: takes the fields that objects lose by themselves.
         rehashed: takes the classes whose objects get another hash where owners hold them.
+        anew: ids of objects that were made by the new code, or take the state of such.
 
     Returns:
         Findings; held ones stop the swap.
     """
     by_id = {id(cls): (cls, leap) for cls, leap in migrated.items()}  # a metaclass may have an __eq__ of its own
-    return _Shapes(draft, world, census, views, rebuilt, by_id, lost, rehashed).prepare()
+    return _Shapes(draft, world, census, views, rebuilt, by_id, lost, rehashed, anew).prepare()
 
 
 def _old_summary(draft: Draft, module: str) -> Summary | None:
@@ -142,6 +143,7 @@ class _Shapes:
     migrated: Mapping[int, tuple[type, Leap]]
     lost: list[tuple[type, tuple[str, ...]]]
     rehashed: list[type]
+    anew: set[int]
     findings: list[Finding] = attrs.Factory(list)
 
     def prepare(self) -> list[Finding]:
@@ -199,7 +201,7 @@ class _Shapes:
             if lacking and class_attribute(cls, name) is MISSING:
                 self.findings.append(Finding(
                     code="HS301", severity=Severity.KEPT, file=self.world.file_of(module), line=line,
-                    message=f"{_count(lacking)} of {cls.__module__}.{cls.__qualname__} exist without {name}, which {qualname} "
+                    message=f"{_who(lacking, cls)} {_verb(lacking, 'exist')} without {name}, which {qualname} "
                     "sets on those that it makes from now on", next_step="make them again, or set it by hand",
                 ))  # fmt: skip
 
@@ -230,10 +232,11 @@ class _Shapes:
     # ---- one class ----
 
     def _judge(self, change: _Change) -> None:
-        objects, count = change.objects, _count(change.objects)
+        objects = change.objects
+        exist = f"{_who(objects, change.cls)} {_verb(objects, 'exist')}"
         if change.old.fixed != change.new.fixed:
             if objects:
-                self._hold("HS302", change, "", f"{count} of {change.name} exist, which cannot get other fields")
+                self._hold("HS302", change, "", self._fixed_message(change))
             return
         if change.new.fixed is not None:
             return
@@ -242,14 +245,15 @@ class _Shapes:
         if owned:
             self.rehashed.append(change.cls)
         if is_rehashed and (held := in_hash_containers(objects, owned)):
-            self._hold("HS302", change, "", f"{_count(held)} of {change.name} are in a dict or a set, and would get another hash")
+            are = f"{_who(held, change.cls)} {'is' if len(held) == 1 else 'are'}"
+            self._hold("HS302", change, "", f"{are} in a dict or a set, and would get another hash")
         if id(change.cls) in self.migrated:
             return
         for base in change.new.foreign.keys() - change.old.foreign.keys() if objects else ():
-            self._hold("HS301", change, "", f"{count} of {change.name} exist that have not run {base}.__init__")
+            self._hold("HS301", change, "", f"{exist} without having run {base}.__init__")
         for text in change.new.unknown.keys() - change.old.unknown.keys() if objects else ():
             change.new.origin[""] = change.new.unknown[text]
-            self._hold("HS301", change, "", f"{count} of {change.name} exist, and it cannot be known which fields new ones get")
+            self._hold("HS301", change, "", f"{exist}, and it cannot be known which fields new ones get")
         if issubclass(change.cls, threading.local) and change.new.added(change.old):  # which are not found on the heap
             self._hold("HS302", change, "", f"objects of {change.name} may exist, and have other fields in each thread")
             return
@@ -260,8 +264,12 @@ class _Shapes:
                 self.census.fill_on_rollback(change.cls, name, field)
         for name in change.new.added(change.old):
             self._add_field(change, name)
-        for name in change.new.texts.keys() & change.old.texts.keys():
+        for name in change.new.fields.keys() & change.old.fields.keys():
             self._keep_field(change, name)
+
+    def _fixed_message(self, change: _Change) -> str:
+        known = [item for item in change.objects if id(item) not in self.anew] or change.objects
+        return f"{_who(known, change.cls)} {_verb(known, 'exist')}, which cannot get other fields"
 
     def _changes_hash(self, change: _Change) -> bool:
         """True where migrations change fields by which objects are hashed; tried on copies of those that are keys."""
@@ -300,10 +308,13 @@ class _Shapes:
             lacking = without(change.objects, owners)
         why = self._why_not(cls, name, field)
         if lacking and why:
-            self._hold("HS301", change, name, f"{_count(lacking)} of {change.name} exist without {name}: {why}",
+            self._hold("HS301", change, name, f"{_who(lacking, cls)} {_verb(lacking, 'exist')} without {name}: {why}",
                        f"save a migration for it, give {name} a literal default, or restart")  # fmt: skip
         elif lacking and (twin := _renamed(field, change.gone, lacking)):
-            message = f"{_count(lacking)} of {change.name} have {twin}, which goes, and lack {name}, which comes; is it the same?"
+            message = (
+                f"{_who(lacking, cls)} {'has' if len(lacking) == 1 else 'have'} {twin}, which goes, and "
+                f"{_verb(lacking, 'lack')} {name}, which comes; is it the same?"
+            )
             step = "say so with a migration; if it is not, save the removal first and the addition after; or restart"
             self._hold("HS303", change, name, message, step)
         elif not why:
@@ -326,17 +337,22 @@ class _Shapes:
 
     def _keep_field(self, change: _Change, name: str) -> None:
         """A field that stays: what objects hold is theirs, but it has to be of a kind that the new code can use."""
-        was, will = change.old.texts[name].container(), change.new.texts[name].container()
+        was, will = (view.texts[name].container() if name in view.texts else "" for view in (change.old, change.new))
         if was != will and was and will and will != "NoneType":
             stuck = [item for item in change.objects if type(own_attribute(item, name)).__name__ == was]
             if stuck:
-                message = f"{_count(stuck)} of {change.name} hold a {was} as {name}, and a new one begins with a {will}"
+                hold = f"{_who(stuck, change.cls)} {_verb(stuck, 'hold')}"
+                message = f"{hold} a {was} as {name}, and a new one begins with a {will}"
                 self._hold("HS301", change, name, message, "restart, or give it another name")
             return
-        before, after = change.old.fields[name].default, change.new.fields[name].default
-        if change.objects and is_immutable(before) and is_immutable(after) and repr(before) != repr(after):
-            message = f"{_count(change.objects)} of {change.name} keep their {name}; a new one begins with {after!r}"
-            self._find("HS401", Severity.KEPT, change, name, message, "assign it by hand if it is wanted there too")
+        objects = [item for item in change.objects if id(item) not in self.anew]
+        if not objects or not change.new.makes_otherwise(change.old, name):
+            return
+        after = change.new.fields[name].default
+        begins = f"begins with {after!r}" if is_immutable(after) else "gets it otherwise"
+        keep = f"{_who(objects, change.cls)} {_verb(objects, 'keep')} {'its' if len(objects) == 1 else 'their'}"
+        message = f"{keep} {name}; a new one {begins}"
+        self._find("HS401", Severity.KEPT, change, name, message, "assign it by hand if it is wanted there too")
 
     # ---- words ----
 
@@ -368,5 +384,9 @@ def _renamed(field: Field, gone: Mapping[str, Field], lacking: list[Any]) -> str
     return ""
 
 
-def _count(items: list[Any]) -> str:
-    return f"{len(items):,} object{'s' if len(items) != 1 else ''}"
+def _who(items: list[Any], cls: type) -> str:
+    return f"{len(items):,} object{'s' if len(items) != 1 else ''} of {cls.__module__}.{cls.__qualname__}"
+
+
+def _verb(items: list[Any], word: str) -> str:
+    return f"{word}s" if len(items) == 1 else word

@@ -20,6 +20,7 @@ from hotswap.kinds import vars_of
 from hotswap.link.fields import Code, TextClass, TextField, class_nodes, own_methods, read_class
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
+from hotswap.plugin.defaults import is_immutable
 from hotswap.plugin.values import Field, Shape
 
 
@@ -33,6 +34,7 @@ class View:
         foreign: classes outside of the managed modules whose ``__init__`` takes part.
         fixed: the fields in order, for objects that cannot change; None for others.
         texts: fields that come from the text alone.
+        sources: the text of all by which these get their values; another one where something in it has another value.
         hashing: what ``__hash__`` does, as text.
         unknown: see :class:`hotswap.link.fields.TextClass`.
     """
@@ -42,6 +44,7 @@ class View:
     foreign: dict[str, type] = attrs.Factory(dict)
     fixed: tuple[str, ...] | None = None
     texts: dict[str, TextField] = attrs.Factory(dict)
+    sources: dict[str, str] = attrs.Factory(dict)
     hashing: str = ""
     unknown: dict[str, tuple[str, int]] = attrs.Factory(dict)
 
@@ -57,10 +60,16 @@ class View:
             and self.hashing == old.hashing
             and self.unknown.keys() == old.unknown.keys()
         )
-        return not same or any(ast.dump(self.begin(n)) != ast.dump(old.begin(n)) for n in self.texts.keys() & old.texts.keys())
+        return not same or any(self.makes_otherwise(old, name) for name in self.fields)
 
-    def begin(self, name: str) -> ast.expr:
-        return self.texts[name].expression or ast.Constant(...)
+    def makes_otherwise(self, old: View, name: str) -> bool:
+        """True for a field of both texts that a new object begins with another value of."""
+        if name in self.texts and name in old.texts:
+            return self.sources[name] != old.sources[name]
+        if name not in old.fields or name in self.texts or name in old.texts:
+            return False
+        before, after = old.fields[name].default, self.fields[name].default
+        return is_immutable(before) and is_immutable(after) and repr(before) != repr(after)
 
 
 class Texts:
@@ -172,14 +181,19 @@ class Views:
         if text is None or module is None:
             return
         for whole, place in text.unknown.items():
-            names = re.findall(r"Name\(id='(\w+)'", whole) if texts is self.new else []
-            differs = any((place[0], name) in self.changed for name in names)
-            view.unknown[f"{whole} otherwise" if differs else whole] = place
+            view.unknown[self._marked(whole, place[0], texts)] = place
         for name, written in text.fields.items():
             if name not in view.fields or (name not in view.texts and not view.fields[name].is_safe):
                 view.fields[name] = written.evaluate(functools.partial(self.lookup, written.module))
                 view.origin[name] = (written.module, written.line)
                 view.texts[name] = written
+                view.sources[name] = self._marked(written.sources(), written.module, texts, written.arguments)
+
+    def _marked(self, whole: str, module: str, texts: Texts, local: Collection[str] = ()) -> str:
+        """A text, and that something which it names has another value in the new one."""
+        names = re.findall(r"Name\(id='(\w+)'", whole) if texts is self.new else []
+        differs = any((module, name) in self.changed for name in names if name not in local)
+        return f"{whole} otherwise" if differs else whole
 
     def _goes_on(self, view: View, twin: type, module: str | None, text: TextClass | None, shape: Shape | None) -> bool:
         """True where making an object also runs what the next class in the row says."""
