@@ -148,12 +148,14 @@ CODES: dict[str, Code] = _codes(
      "did. It was not run again.", "Run it by hand or restart if its effect is wanted again."),
     ("HS406", "takes effect at the next start", "Code that runs only once at the start of the program was changed.",
      "Restart when it is wanted now."),
-    ("HS407", "new statement was run", "A statement that was added for its effect was run once, after the commit.", ""),
+    ("HS407", "new statement was run", "A statement that was added for its effect was run once, after the commit; or one that "
+     "sets something outside of managed data, which has other arguments now.", ""),
     ("HS408", "child processes", "Child processes started before this swap still run the old code.",
      "Start them again."),
     ("HS409", "old reference cannot follow", "A reference from before cannot be led to the new object for every use.",
      "Use the name in its module instead of the held object."),
-    ("HS410", "removed definition", "A definition was removed; a held reference raises when it is called.", ""),
+    ("HS410", "removed definition", "A definition was removed; a held reference raises when it is called, and so does what "
+     "still uses its name.", "Change what uses it as well."),
     ("HS411", "effect left by a rollback", "A swap was taken back that had run a statement for an effect outside of "
      "managed data (HS407); that is not undone.", "Undo the effect by hand, or restart."),
     ("HS501", "polling", "The system's limit of file watches is reached, or the file system sends no events; polling instead.",

@@ -104,9 +104,15 @@ class Edit:
     line: int
     detail: str = ""
 
+    @property
+    def name(self) -> str:
+        """What is edited, by its full name: that of the module where all of it is meant."""
+        return f"{self.module}.{self.qualname}" if self.qualname else self.module
+
     def __str__(self) -> str:
+        where = f" (line {self.line})" if self.line else ""
         tail = f"  {self.detail}" if self.detail else ""
-        return f"{self.kind:<10} {self.module}.{self.qualname} (line {self.line}){tail}"
+        return f"{self.kind:<10} {self.name}{where}{tail}"
 
 
 @attrs.frozen(kw_only=True)

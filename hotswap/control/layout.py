@@ -102,8 +102,8 @@ class Layout:
 
     def _edits(self, edits: tuple[Edit, ...]) -> Iterator[Line]:
         for edit in edits[:MAX_EDITS]:
-            detail = f", {edit.detail}" if edit.detail else ""
-            yield _row(str(edit.kind), (f"{edit.module}.{edit.qualname}", "plain"), (f" (line {edit.line}{detail})", "dim"))
+            where = ", ".join(filter(None, (f"line {edit.line}" if edit.line and edit.qualname else "", edit.detail)))
+            yield _row(str(edit.kind), (edit.name, "plain"), (f" ({where})" if where else "", "dim"))
         if len(edits) > MAX_EDITS:
             counts = Counter(str(edit.kind) for edit in edits[MAX_EDITS:])
             yield _row("...", ("and " + ", ".join(f"{count} {kind}" for kind, count in counts.most_common()), "dim"))

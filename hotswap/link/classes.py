@@ -16,6 +16,7 @@ isinstance, except clauses, registries and pickles depend on the identity of the
 from __future__ import annotations
 
 import abc
+import collections
 import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,8 @@ _GENERATED = frozenset(
 
 #: Nobody takes a function from the first two; what is in a cache is led on by its own name.
 _FOLLOWED = (property, functools.cached_property, LRU)
+#: What nobody takes from a class: an empty ``__hash__``, and the getters of named tuples.
+_NOT_TAKEN = (type(None), type(vars(collections.namedtuple("_One", "one"))["one"]))
 
 
 #: Asks plugins to take part; gives the names that they have taken care of.
@@ -301,7 +304,7 @@ def _belongs_elsewhere(pair: ClassPair, twins: Twins, name: str, old: Any, new: 
 def _let_go(swap: Swap, pair: ClassPair, name: str, old: Any) -> None:
     """Name what references that were taken from the class keep."""
     held = old.__func__ if is_a(old, (staticmethod, classmethod)) else old
-    if not is_a(held, _FOLLOWED):
+    if not is_a(held, (*_FOLLOWED, *_NOT_TAKEN)):
         swap.findings.append(left_finding(held, f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line)))
 
 
