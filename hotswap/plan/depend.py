@@ -14,29 +14,23 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterable
 
 import attrs
 
 from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.lookers import Lookers
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
 from hotswap.plan.objects import Objects
-from hotswap.plan.outside import running
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import Unit, UnitKind
-from hotswap.plan.uses import BY_STRING, Uses, decorated_functions
+from hotswap.plan.uses import Uses, decorated_functions
 
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"
-
-#: A text that no code can be without which looks into a module as an object.
-_LOOKS = re.compile(rb"\b(?:vars|getattr|getmembers|dir|import_module|__import__|modules|__dict__)\b")
-_LOOK_INTO_ALL = frozenset({"vars", "dir", "inspect.getmembers", "getmembers"})
-
 
 @attrs.define(eq=False)
 class Dirt:
@@ -115,8 +109,7 @@ class Follower:
         self.recipe = recipe
         self.objects = Objects(graph, modules, self.recipe)
         self._order = {module: place for place, module in enumerate(modules)}
-        self._lookers: list[tuple[str, Unit]] | None = None
-        self._getters: set[Symbol] | None = None  # functions that get modules by their names
+        self.lookers = Lookers(graph, dirt, modules)
         self._renamed: dict[str, set[str]] | None = None
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         # Classes of which some method behaves differently, with the methods.
@@ -141,42 +134,9 @@ class Follower:
                     if unit.kind is not UnitKind.GUARD:
                         self._follow_unit(module, unit)
             self._follow_recipes()
-        self._refuse_got()
+        self.lookers.refuse()
         self._find_support()
         shield(self.graph, self.dirt)
-
-    def _refuse_got(self) -> None:
-        """Statements that have to be evaluated, and get the live module by its name where it will be another one."""
-        for key in self.dirt.derived.keys() | self.dirt.changed:
-            unit = self.graph.summaries[key[0]].units[key[1]]
-            if (got := self._got_by_running(key[0], unit)) is not None:
-                what = f"{got[0]}.{got[1]}, which changes"
-                self.dirt.refused[key] = f"{key[0]}.{unit.label} gets {what}, from a module that it gets by its name"
-
-    def _got_by_running(self, module: str, unit: Unit) -> Symbol | None:
-        """What changes of a module that a statement gets by its name, itself or in a function that it calls."""
-        if not self._may_get(module, unit):
-            return None
-        row = list(running(self.graph, module, unit))
-        names = {name for _, uses in row for name in uses.names | uses.called}
-        for owner, uses in row:
-            if uses.by_name and (found := self._got(owner, uses, unit.names, names)) is not None:
-                return found
-        return None
-
-    def _may_get(self, module: str, unit: Unit) -> bool:
-        """False for all statements but those that get modules by their names, or call a function that does."""
-        if unit.is_inert or unit.kind is UnitKind.IMPORT:
-            return False
-        if self._getters is None:
-            self._getters = {
-                (place, name) for place, other in self._find_lookers() for name, uses in other.analysis.functions.items()
-                if uses.by_name
-            }
-        now = unit.analysis.now
-        if now.by_name or not self._getters:
-            return bool(now.by_name)
-        return not self._getters.isdisjoint(self.graph.reach(self.graph.uses_symbols(module, now, now.calls)))
 
     def _members_of_classes(self) -> set[Symbol]:
         """What the statements of changed classes bind in them."""
@@ -214,18 +174,12 @@ class Follower:
         """Functions that look into modules as a whole, or get them by name, do not say what they use of them."""
         d = self.dirt
         found: set[str] = set()
-        for module, unit in self._find_lookers():
+        for module, unit in self.lookers.functions:
             before = len(d.affected) + len(d.shallow)
             self._follow_functions(module, unit)
             if len(d.affected) + len(d.shallow) > before:
                 found |= {part for qualname in unit.function_names for part in qualname.split(".")}
         return found
-
-    def _find_lookers(self) -> list[tuple[str, Unit]]:
-        if self._lookers is None:
-            units = [(module, unit) for module in self.modules for unit in self.graph.summaries[module].units]
-            self._lookers = [(module, unit) for module, unit in units if unit.function_names and _LOOKS.search(unit.text)]
-        return self._lookers
 
     def _words_for(self, name: str) -> set[str]:
         """By which a text can name something: its own name, or one that an import gives it."""
@@ -286,16 +240,7 @@ class Follower:
             or (symbol in marked and symbol not in later)
             or (symbol[0], symbol[1].partition(".")[0]) in self.dirt.classes
             for symbol in self.graph.uses_symbols(module, uses)
-        ) or self._looks_into(module, uses)
-
-    def _looks_into(self, module: str, uses: Uses) -> bool:
-        """True for code that has a module as an object, or gets it by its name, and may look at what changed of it."""
-        if (uses.by_name or uses.imports) and self._got(module, uses) is not None:
-            return True
-        if not (targets := self.graph.modules_of(module, uses)):
-            return False
-        changed = (*self.dirt.values, *self.dirt.added, *(self.dirt.affected if uses.calls_unknown else ()))
-        return any(symbol[0] in targets for symbol in changed)
+        ) or self.lookers.look_into(module, uses)
 
     def _reads_rebound(self, module: str, uses: Uses) -> Symbol | None:
         """A name on the way to something that is read which means another object now."""
@@ -415,7 +360,7 @@ class Follower:
                 if symbol[0] == target:
                     return symbol
         is_kept = unit.kind is UnitKind.EFFECT or self._keeps_data(module, unit)
-        if is_kept and (found := self._got_by_running(module, unit)) is not None:
+        if is_kept and (found := self.lookers.got_by_running(module, unit)) is not None:
             return found
         for chain in unit.analysis.now.calls:
             if chain.endswith(".__subclasses__") and d.classes:
@@ -430,27 +375,6 @@ class Follower:
         now = unit.analysis.now
         called = self.graph.uses_symbols(module, now, now.calls)
         return now.calls_unknown or any(uses.calls_unknown for symbol in called for _, uses in self.graph.functions(symbol))
-
-    def _got(
-        self, module: str, uses: Uses, own: Collection[str] = (), further: Collection[str] = ()
-    ) -> Symbol | None:  # fmt: skip
-        """What changed of the modules that are got by their names, or imported in a function.
-
-        Args:
-            own: names that the statement binds, which may stand for such a module.
-            further: attributes that are read elsewhere, maybe of such a module.
-        """
-        d = self.dirt
-        targets = self.graph.got_by_name(module, uses) | {target for target, attr in uses.imports if not attr}
-        chains = [chain.split(".") for chain in uses.reads | uses.calls]
-        names = uses.names | set(further) | {part for head, *rest in chains if head in own for part in rest}
-        called: set[Symbol] = d.affected if uses.calls or uses.calls_unknown else set()
-        is_any = any(name.endswith(("*", BY_STRING)) for name in names) or not uses.calls.isdisjoint(_LOOK_INTO_ALL)
-        for target in targets:
-            for symbol in (*d.values, *d.added, *d.classes, *called):
-                if symbol[0] == target and (is_any or symbol[1].partition(".")[0] in names):
-                    return symbol
-        return None
 
     def _reads_of(self, module: str, unit: Unit) -> set[Symbol]:
         now = unit.analysis.now
@@ -512,7 +436,7 @@ class Follower:
         kinds = {self.graph.kind_of((module, name)) for name in unit.names}
         if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
             self.dirt.kept[key] = cause  # staged classes would be among the subclasses
-        elif self._got_by_running(module, unit) is not None:  # it would get the live module, which is not as it will be
+        elif self.lookers.got_by_running(module, unit) is not None:  # it would get the live module, which is not as it will be
             (self.dirt.skipped if unit.kind is UnitKind.EFFECT else self.dirt.kept)[key] = cause
         elif unit.kind is UnitKind.EFFECT or (unit.kind is UnitKind.BLOCK and self.graph.foreign_effects(module, unit)):
             if self._is_contribution(module, unit):

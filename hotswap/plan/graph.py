@@ -80,6 +80,7 @@ class Graph:
     _mutated: dict[tuple[str, int], frozenset[Symbol]] = attrs.field(factory=dict, init=False)
     _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
     _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
+    _wholes: dict[tuple[str, int], set[str]] = attrs.field(factory=dict, init=False)  # likewise
     _methods: frozenset[str] | None = attrs.field(default=None, init=False)
 
     def binders(self, module: str) -> dict[str, list[Unit]]:
@@ -230,8 +231,11 @@ class Graph:
 
     def modules_of(self, module: str, uses: Uses) -> set[str]:
         """Managed modules that a piece of code has as objects, and may look into by what it calls."""
-        chains = uses.reads if uses.calls or uses.calls_unknown else ()
-        return {symbol[0] for chain in chains if (symbol := self.resolve(module, chain)) is not None and not symbol[1]}
+        key = (module, id(uses))
+        if key not in self._wholes:
+            symbols = [self.resolve(module, chain) for chain in uses.reads] if uses.calls or uses.calls_unknown else []
+            self._wholes[key] = {symbol[0] for symbol in symbols if symbol is not None and not symbol[1]}
+        return set(self._wholes[key])
 
     def got_by_name(self, module: str, uses: Uses) -> set[str]:
         """Managed modules that a piece of code may get by a string: ``import_module("a")``, ``sys.modules[name]``."""
