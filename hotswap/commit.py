@@ -26,11 +26,11 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import consume
+from hotswap.collector import consume, with_subclasses
 from hotswap.fingerprint import Print
-from hotswap.kinds import deleter_of, setter_of, vars_of
+from hotswap.kinds import deleter_of, is_a, setter_of, vars_of
 from hotswap.model import Finding, Redirect
-from hotswap.versions import renumber
+from hotswap.versions import count_anew, renumber
 
 #: A call to be made: a function implemented in C and its arguments.
 Call = tuple[Any, ...]
@@ -168,7 +168,13 @@ def _run(writes: list[Write]) -> float:
         took = time.perf_counter() - start
         if enabled:
             gc.enable()
+        count_anew(chain.from_iterable(map(with_subclasses, _written_classes(calls))))
     return took
+
+
+def _written_classes(calls: Sequence[Call]) -> list[type]:
+    found = {id(call[1]): call[1] for call in calls if len(call) > 1 and is_a(call[1], type)}
+    return list(found.values())
 
 
 _KIND = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR

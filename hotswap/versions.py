@@ -1,13 +1,18 @@
-"""Numbers of their own for functions that were written to, on the interpreter where the numbers given by itself collide.
+"""The numbers by which CPython remembers functions and classes that are written to.
 
-A call site of CPython remembers a function by its number and then calls it unchecked. CPython 3.12 counts numbers in two
-places: a code object's from one counter, taken over by each function that is made from it, and from another
-counter, which begins at 1 as well, those of functions whose code or defaults were assigned. Two functions of one
-number and of different signatures end in a segmentation fault (python/cpython gh-116916; 3.11 and 3.13 have one counter).
+Functions: numbers of their own, on the interpreter where those given by itself collide. A call site of CPython remembers a
+function by its number and then calls it unchecked. CPython 3.12 counts numbers in two places: a code object's from one counter,
+taken over by each function that is made from it, and from another counter, which begins at 1 as well, those of functions
+whose code or defaults were assigned. Two functions of one number and of different signatures end in a segmentation fault
+(python/cpython gh-116916; 3.11 and 3.13 have one counter).
 So the commit gives each function that it wrote a number from the first counter: that of a fresh copy of a code object.
 
 The places of the numbers in memory are found by looking and not taken from a header file: the word of a function
 that becomes 0 when its code is assigned, and the word of a code object that equals it and counts up with each copy.
+
+Classes: a lookup in a class that was written to gives it a new number. From 3.13 on a class gets 1,000 of them, and after that
+each read through it is three times slower for ever. So the commit lets the classes that it wrote to, and those below them,
+count from 0 again; the numbers themselves are of a counter of the whole process, which has four billion.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any
 
-_WORD = 4
+_WORD, _HALF = 4, 2
 
 
 def renumber(functions: Iterable[FunctionType]) -> list[tuple[Any, ...]]:
@@ -62,4 +67,30 @@ def find_places() -> tuple[int, int] | None:
     return (numbers[0] * _WORD, counted[0] * _WORD) if len(counted) == 1 else None
 
 
+def count_anew(classes: Iterable[type]) -> None:
+    """Let classes have as many numbers as new ones."""
+    if _COUNT is not None:
+        for cls in classes:
+            ctypes.c_uint16.from_address(id(cls) + _COUNT).value = 0
+
+
+def find_count() -> int | None:
+    """Where in a class it is counted how many numbers it has had, in bytes; None where this is not certain, or not counted."""
+    probe = type("probe", (), {})
+    seen = [_after_write(probe, turn) for turn in range(4)]
+    counting = [i for i, values in enumerate(zip(*seen, strict=True)) if values == (1, 2, 3, 4)]
+    if len(counting) != 1:
+        return None
+    place = counting[0] * _HALF
+    ctypes.c_uint16.from_address(id(probe) + place).value = 0
+    return place if _after_write(probe, 4)[counting[0]] == 1 else None
+
+
+def _after_write(cls: Any, value: int) -> list[int]:
+    cls.value = value
+    getattr(cls, "value")  # noqa: B009 - the lookup gives the number
+    return list((ctypes.c_uint16 * (type(cls).__basicsize__ // _HALF)).from_address(id(cls)))
+
+
+_COUNT = find_count() if sys.version_info >= (3, 13) else None
 _PLACES = find_places() if sys.version_info[:2] == (3, 12) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import itertools
 import warnings
 from types import CodeType, FunctionType
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hotswap.commit import Swap, Write, WriteError, apply, revert, set_function, set_item
+from hotswap.commit import Swap, Write, WriteError, apply, revert, set_class, set_function, set_item
 
 
 def _functions(count: int, value: int) -> list[FunctionType]:
@@ -78,3 +79,32 @@ def test_functions_of_another_kind_give_no_warning(fails: bool) -> None:
             revert(swap)
         assert [f.__code__ for f in functions] == codes
         assert warnings.filters == before
+
+
+class Written:
+    number = -1
+
+    def read(self) -> int:
+        return self.number
+
+
+class Below(Written):
+    pass
+
+
+def test_a_class_that_was_written_to_ten_thousand_times_is_read_as_fast_as_before() -> None:
+    """CPython 3.13 gives up its caches of a class after a thousand writes, for good, and of what is below it."""
+    item = Below()
+    for number in range(10_000):
+        swap = Swap()
+        swap.add(set_class(Written, "number", number))
+        apply(swap)
+        assert item.read() == number
+
+    def read(it: Any) -> Any:
+        return it.read()
+
+    for _ in range(100):
+        read(item)
+    used = {each.opname for each in dis.get_instructions(read, adaptive=True)}
+    assert used & {"LOAD_ATTR_METHOD_WITH_VALUES", "LOAD_METHOD_WITH_VALUES", "LOAD_ATTR_METHOD_NO_DICT"}, used
