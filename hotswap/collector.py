@@ -54,10 +54,15 @@ def nothing_hidden() -> Iterator[None]:
             gc.freeze()
 
 
-def objects_of(kinds: Collection[type]) -> list[Any]:
-    """The objects of exactly some types."""
+def objects_of(kinds: Collection[type], *then: Call, found: list[Any] | None = None) -> list[Any]:
+    """The objects of exactly some types.
+
+    Args:
+        then: calls of C functions that are made in the same instant.
+        found: an empty list that takes the objects, where those calls refer to it.
+    """
     wanted = [kind for kind in kinds if kind is not tuple]
-    found: list[Any] = []
+    found = [] if found is None else found
     lists: list[list[Any]] = []  # the one list that the collector gives: to copy all of it takes as long as to filter it
     types = map(type, chain.from_iterable(lists))
     if _hash_by_identity():
@@ -66,7 +71,7 @@ def objects_of(kinds: Collection[type]) -> list[Any]:
         are_wanted = map(set(map(id, wanted)).__contains__, map(id, types))
     filtered = compress(chain.from_iterable(lists), are_wanted)
     # The list itself is cleared: these iterators are in it, and the one of the types still refers to it.
-    _in_one_call((lists.extend, starmap(gc.get_objects, [()])), (found.extend, filtered), (any, map(list.clear, lists)))
+    _in_one_call((lists.extend, starmap(gc.get_objects, [()])), (found.extend, filtered), (any, map(list.clear, lists)), *then)
     return found
 
 

@@ -17,10 +17,13 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import CO_NESTED
+from itertools import starmap
 from types import CodeType, FrameType
 from typing import Any
 
 import attrs
+
+from hotswap.collector import nothing_hidden, objects_of, with_subclasses
 
 _interpreters: Any = None  # since 3.12 an interpreter can have an allocator of its own
 if sys.version_info >= (3, 12):
@@ -146,17 +149,45 @@ def current_frames() -> dict[int, FrameType]:
 
 
 def thread_frames() -> Iterator[tuple[str, FrameType]]:
-    """The frames on the stacks of all threads, with the name of the thread."""
+    """The frames on the stacks of all threads, with the name of the thread, and those on the stacks of suspended greenlets."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = current_frames()
+    stacks = [("a suspended greenlet" if i is None else f"thread {names.get(i, i)}", top) for i, top in _stacks()]
     # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
     # would keep the whole plan for the collector. At the end of the loop it refers to none.
     frame: FrameType | None
-    while frames:
-        ident, frame = frames.popitem()
+    while stacks:
+        who, frame = stacks.pop()
         while frame is not None:
-            yield f"thread {names.get(ident, ident)}", frame
+            yield who, frame
             frame = frame.f_back
+
+
+def stack_tops() -> list[FrameType | None]:
+    """The innermost frame of each thread and of each suspended greenlet; the caller empties the list, see above."""
+    return [top for _, top in _stacks()]
+
+
+def _stacks() -> list[tuple[int | None, FrameType]]:
+    """The innermost frame of each thread, with its number, and of each suspended greenlet.
+
+    What gevent and eventlet run are greenlets, and so is what SQLAlchemy runs under asyncio. Each has a stack of its own, and
+    the thread has that of the one that runs. All are asked in one instant: one that another thread switches to in between would
+    be neither suspended nor running.
+    """
+    kind = getattr(sys.modules.get("greenlet"), "greenlet", None)
+    if not isinstance(kind, type):
+        return list(current_frames().items())
+    found: list[Any] = []
+    tops: list[FrameType | None] = []
+    threads: list[dict[int, FrameType]] = []
+    of_threads = current_frames if has_other_interpreters() else sys._current_frames
+    asking = map(vars(kind)["gr_frame"].__get__, found)  # past what a subclass says
+    with nothing_hidden():
+        objects_of(
+            with_subclasses(kind), (tops.extend, asking), (threads.extend, starmap(of_threads, [()])), found=found
+        )
+    # Taken out of the list: this frame is in it.
+    return [*threads.pop().items(), *((None, top) for top in tops if top is not None)]
 
 
 def frame_of(item: Any) -> FrameType | None:

@@ -34,7 +34,7 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
 #
-#   values      model; errors <- scope <- config, log; collector; frames; kinds <- peek, shadow <- fingerprint
+#   values      model; errors <- scope <- config, log; collector <- frames; kinds <- peek, shadow <- fingerprint
 #   state       commit (writes and their inverses) <- world (what is loaded) <- contributions
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
 #   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fingerprint": {"kinds", "peek", "shadow"},
     "versions": set(),
     "collector": set(),
-    "frames": set(),
+    "frames": {"collector"},
     "errors": set(),
     "scope": {"model", "errors"},
     "config": {"model", "errors", "scope"},

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import starmap
 from threading import get_ident
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 import attrs
@@ -41,7 +41,7 @@ from hotswap.convert.quick import Quick, compile_quick, is_simple
 from hotswap.convert.route import Progress, Route
 from hotswap.convert.state import Layout, PlaceError, State
 from hotswap.errors import MigrationError
-from hotswap.frames import current_frames
+from hotswap.frames import stack_tops
 from hotswap.peek import reader_of
 
 #: So long an access waits for a hook that may run only once and runs in another thread.
@@ -642,7 +642,7 @@ def _place(file: str, line: int, cause: BaseException | None) -> str:
 def _find_makers(classes: set[type]) -> list[tuple[CodeType, Any]]:
     """The frames that make objects of some classes, with the object; innermost first."""
     found = []
-    frames: list[FrameType | None] = list(current_frames().values())
+    frames = stack_tops()
     while frames:  # emptied, and no name left on a frame: one that leads to its own frame would be left to the collector
         if (frame := frames.pop()) is not None:
             code = frame.f_code

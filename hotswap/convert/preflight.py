@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from types import CoroutineType, FrameType, GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import Any
 
 from hotswap.collector import objects_of
@@ -13,7 +13,7 @@ from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap
 from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
-from hotswap.frames import current_frames
+from hotswap.frames import stack_tops
 from hotswap.model import ClassPreflight
 from hotswap.peek import reader_of
 
@@ -91,7 +91,7 @@ def _frames_that_name(fields: Iterable[str]) -> set[str]:
     found: set[str] = set()
     if not wanted:
         return found
-    frames: list[FrameType | None] = list(current_frames().values())
+    frames = stack_tops()
     for item in objects_of((GeneratorType, CoroutineType)):
         if type(item) is GeneratorType:
             frames.append(item.gi_frame)

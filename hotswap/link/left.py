@@ -20,7 +20,7 @@ import attrs
 
 from hotswap.collector import nothing_hidden, referred_by_tuples, referrers, young_ids
 from hotswap.commit import COPIES, Swap, Write
-from hotswap.frames import current_frames
+from hotswap.frames import stack_tops
 from hotswap.kinds import is_a
 from hotswap.link.handles import is_handle, needs_handle
 from hotswap.link.names import look_up
@@ -132,8 +132,7 @@ def _homes(value: Any) -> Iterator[Any]:
 
 
 def _running_frames() -> Iterator[FrameType]:
-    for top in list(current_frames().values()):
-        frame: FrameType | None = top
+    for frame in stack_tops():
         while frame is not None:
             if not frame.f_code.co_filename.startswith(_OWN):
                 yield frame
