@@ -29,6 +29,7 @@ from hotswap.convert.preflight import try_out
 from hotswap.errors import CODES, RollbackError
 from hotswap.fingerprint import Print
 from hotswap.frames import Changes, has_other_interpreters
+from hotswap.green import patched_by
 from hotswap.link.bind import LinkRefused, link
 from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
@@ -103,6 +104,8 @@ class Engine:
     _ran: set[tuple[str, bytes]] = attrs.field(factory=set, init=False)
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
+    # Whose threads the locks are made for: see :func:`hotswap.green.patched_by`.
+    _made_under: str = attrs.field(factory=patched_by, init=False)
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
@@ -187,6 +190,7 @@ class Engine:
 
     def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
         try:
+            self._check_threads()
             self._ask_for_frames()
             draft = self.texts.plan(*self.texts.read(files))
             clock.mark("plan")
@@ -211,8 +215,16 @@ class Engine:
     def _ask_for_frames() -> None:
         if has_other_interpreters():
             message = "there are other interpreters in this process, so the frames of its threads cannot be asked for"
-            finding = Finding(code="HS506", severity=Severity.HELD, message=message, next_step=CODES["HS506"].remedy)
+            finding = Finding(code="HS509", severity=Severity.HELD, message=message, next_step=CODES["HS509"].remedy)
             raise Refused(Plan(verdict=Verdict.ASK, findings=(finding,)), Verdict.ASK, [finding])
+
+    def _check_threads(self) -> None:
+        library = patched_by()
+        if library == self._made_under:
+            return
+        message = f"{library or self._made_under} has replaced threads by greenlets since hotswap was started"
+        finding = Finding(code="HS506", severity=Severity.HELD, message=message, next_step=CODES["HS506"].remedy)
+        raise Refused(Plan(verdict=Verdict.RESTART, findings=(finding,)), Verdict.RESTART, [finding])
 
     def _link(self, draft: Draft, look: Callable[[Request], None] | None = None) -> commit.Swap:
         forget_readers()

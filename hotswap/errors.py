@@ -158,8 +158,8 @@ CODES: dict[str, Code] = _codes(
      "still uses its name.", "Change what uses it as well."),
     ("HS411", "effect left by a rollback", "A swap was taken back that had run a statement for an effect outside of "
      "managed data (HS407); that is not undone.", "Undo the effect by hand, or restart."),
-    ("HS501", "polling", "The system's limit of file watches is reached, or the file system sends no events; polling instead.",
-     "Raise fs.inotify.max_user_watches, or run with --poll."),
+    ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
+     "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "
      "commit in parts. Said once, since a hook cannot be removed.", "Start without the hook while developing, or accept it."),
     ("HS503", "broken plugin", "A plugin raised; it was left out of this step.", "Mend or uninstall the plugin."),
@@ -167,9 +167,15 @@ CODES: dict[str, Code] = _codes(
      "again.", "Nothing; objects made between the two calls of gc.freeze() are frozen too."),
     ("HS505", "swap inside of a swap", "Code that a swap evaluates, or a plugin's hook, asked for a swap itself; it was not "
      "carried out.", "Ask for it when the swap is over, from another place."),
-    ("HS506", "other interpreters", "There are other interpreters in this process, and CPython crashes when frames of threads "
-     "are asked for; so nobody can tell which code still runs.", "Save again when they have ended, or restart."),
+    ("HS506", "threads replaced too late", "gevent or eventlet has replaced threads by greenlets after hotswap had been "
+     "started, whose threads and locks are real ones: they would wait for each other for ever.",
+     "Patch first: monkey.patch_all() before hotswap.start(), or python -m gevent.monkey --module hotswap run ..."),
+    ("HS507", "interpreter cannot be served", "Another interpreter than CPython, or a free-threaded build of it, also with "
+     "PYTHON_GIL=1: what a swap relies on is not so there. Nothing was started.", "Run the program with the usual build of "
+     "CPython 3.11 or newer, or without hotswap."),
     ("HS508", "the program could not start again", "A restart has started the program on the new text, and it ended "
      "with an error.", "Mend it and save: the program is started again. Ctrl-C ends it."),
+    ("HS509", "other interpreters", "There are other interpreters in this process, and CPython crashes when frames of threads "
+     "are asked for; so nobody can tell which code still runs.", "Save again when they have ended, or restart."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),
 )

@@ -10,6 +10,7 @@ import ast
 import importlib
 import os
 import sys
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -62,15 +63,19 @@ class Session:
 
 
 def check_interpreter() -> None:
-    """Refuse interpreters on which the mechanisms do not hold.
+    """Refuse interpreters on which the mechanisms do not hold (HS507).
+
+    A free-threaded build is one also where its GIL is on: it collects and counts references in other ways, and objects that
+    need a new field were missed in tests.
 
     Raises:
         UnsupportedError: not CPython 3.11 or newer with the GIL.
     """
+    needs = "HS507: hotswap needs CPython with the GIL, this is"
     if sys.implementation.name != "cpython":
-        raise UnsupportedError(f"hotswap needs CPython, this is {sys.implementation.name}; run the program without hotswap")
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        raise UnsupportedError("hotswap needs the GIL for its atomic commit; start Python with PYTHON_GIL=1")
+        raise UnsupportedError(f"{needs} {sys.implementation.name}; run the program without hotswap")
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise UnsupportedError(f"{needs} a free-threaded build (whatever PYTHON_GIL says); run the program with the usual one")
 
 
 def open_session(

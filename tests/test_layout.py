@@ -25,7 +25,7 @@ BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
 VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions"}
-VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector", "frames"}
+VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector", "frames", "green"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "versions": set(),
     "collector": set(),
     "frames": {"collector"},
+    "green": set(),
     "errors": set(),
     "scope": {"model", "errors"},
     "config": {"model", "errors", "scope"},

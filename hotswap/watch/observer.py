@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from hotswap.green import patched_by
 from hotswap.watch.paths import find_watch_root
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class DirectoryWatch:
         return any(emitter.watch == root.handle and emitter.is_alive() for emitter in self._observer.emitters)
 
     def _schedule(self, folder: str, root: _Root) -> None:
+        if self._is_green(root, folder):
+            return
         try:
             if self._observer is None:
                 observer = _make_observer(self.polling)
@@ -164,6 +167,18 @@ class DirectoryWatch:
         except RuntimeError:
             # The main thread has ended and other threads go on: no new thread can be started from then on (3.12).
             root.handle = None
+
+    def _is_green(self, root: _Root, folder: str) -> bool:
+        """True where the threads of watchdog would be greenlets: it waits in C code, which would stop all of them, and its
+        queue is none of theirs. The watcher then compares the files by itself."""
+        library = patched_by()
+        if not library or self._observer is not None:
+            return False
+        root.handle, root.identity = None, _identify(folder)
+        if not self.polling:
+            self.polling = True
+            self._on_limit(f"{library} has replaced threads by greenlets, which cannot wait for events of the system")
+        return True
 
     def _unschedule(self, root: _Root) -> None:
         handle, root.handle, root.identity = root.handle, None, None

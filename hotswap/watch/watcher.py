@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import attrs
 
 from hotswap.errors import CODES
+from hotswap.green import patched_by
 from hotswap.hooks import NAME as HOOKS
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
 from hotswap.watch.batch import Batch, FileState, find_git_lock
@@ -42,6 +43,12 @@ class SwapEngine(Protocol):
     @property
     def world(self) -> _World: ...
     def swap(self, changes: ChangeSet) -> Report: ...
+
+
+class _Events(Protocol):
+    def put(self, event: RawEvent) -> None: ...
+    def get(self, block: bool = True, timeout: float | None = None) -> RawEvent: ...
+    def get_nowait(self) -> RawEvent: ...
 
 
 class _Scope(Protocol):
@@ -83,7 +90,8 @@ class Watcher:
         self._on_finding = on_finding
         self._clock = clock
         # SimpleQueue, not Queue: put() takes no Python lock, so the import hook and watchdog's thread never wait here.
-        self._events: queue.SimpleQueue[RawEvent] = queue.SimpleQueue()
+        # But eventlet leaves SimpleQueue as it is: waiting for it, this greenlet would stop all others for ever.
+        self._events: _Events = queue.Queue() if patched_by() == "eventlet" else queue.SimpleQueue()
         self._interest = Interest()
         self._watch = DirectoryWatch(self._events.put, poll=poll, on_limit=self._say_polling)
         self._signatures: dict[str, Signature | None] = {}

@@ -55,4 +55,4 @@ def test_save_waits_for_other_interpreters(tmp_path: Path) -> None:
     """While there is another interpreter a save is held with the reason, and a rollback too; afterwards both are carried out."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["['HS506'] 0", "True 1", "not now 1", "0"], (done.returncode, done.stderr)
+    assert done.stdout.splitlines() == ["['HS509'] 0", "True 1", "not now 1", "0"], (done.returncode, done.stderr)
