@@ -8,13 +8,14 @@ leaves the program as it was, and the text is kept as pending: it is tried again
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,6 +52,7 @@ from hotswap.model import (
 )
 from hotswap.peek import forget_readers
 from hotswap.plan.build import Draft
+from hotswap.plan.pairing import walk
 from hotswap.plugin.manager import Plugins
 from hotswap.texts import Refused, Texts
 from hotswap.transition.audit import find_audit_hook
@@ -61,6 +63,9 @@ from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
 HISTORY = 20
+#: So many bytes of text have their trees kept between swaps. A tree takes two hundred times the memory of its text, and each
+#: pass over the heap walks it; to parse a text again takes about as long as three such passes.
+TREES = 500_000
 #: So often a swap is linked while the program makes objects meanwhile.
 TRIES = 3
 
@@ -142,10 +147,22 @@ class Engine:
             if report.applied:
                 self.plugins.after_commit(report)
             report = self._with_broken_plugins(report)
+            self._fell_trees(fresh)
             eager = self.converter.take_eager()
         report = self._with_eager(report, eager)
         self._tell(report)
         return report
+
+    def _fell_trees(self, fresh: Collection[str] = ()) -> None:
+        """Let go of the trees of most texts, those of files that were just saved last: who is edited is edited again."""
+        with self.world.lock:
+            records = [record for record in self.world.records.values() if record.source is not None]
+        records.sort(key=lambda record: record.file not in fresh)
+        total = 0
+        for record in records:
+            total += len(record.data)
+            if total > TREES and record.file not in fresh:
+                record.source = record.summary = None
 
     def _with_eager(self, report: Report, items: list[Any]) -> Report:
         """Convert what wants to be converted before the swap returns; no lock is held, since program code runs."""
@@ -249,15 +266,15 @@ class Engine:
             raise Refused(draft.plan, Verdict.ASK, (*findings, failure))
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
+        self.world.note_removed(swap.removed)
         with self.world.lock:
             ran = self._left_by_rollback(draft)
-            self.world.history.append(AppliedSwap(report, swap, before, gone, dict(self.world.mechanisms), ran))
+            known = self.world.note_mechanisms(swap.redirects, functools.partial(_names_of, draft), draft.edited)
+            self.world.history.append(AppliedSwap(report, swap, before, gone, known, ran))
             for ended in self.world.history[:-HISTORY]:
                 if ended.swap.request is not None:
                     self.converter.let_go(ended.swap.request)
             del self.world.history[:-HISTORY]
-            self.world.mechanisms.update({(r.module, r.qualname): r.mechanism for r in swap.redirects})
-        self.world.note_removed(swap.removed)
         self.converter.watch(swap.request)
         self.converter.retry(None)  # what failed may be mended
         self._follow_frames(swap.codes, swap.suspended)
@@ -346,6 +363,8 @@ class Engine:
                 return self.texts.plan(*self.texts.read(changes.files)).plan
             except Refused as refusal:
                 return refusal.plan
+            finally:
+                self._fell_trees({file.path for file in changes.files})
 
     def preflight(self, changes: ChangeSet, limit: int = 10_000) -> Preflight:
         """Try what a swap would do to live objects, on copies of their states; nothing is changed.
@@ -370,6 +389,8 @@ class Engine:
                 findings = [*draft.plan.findings, *self._link(draft, look).findings]
             except Refused as refusal:
                 return Preflight(plan=refusal.plan, findings=refusal.findings, classes=tuple(found))
+            finally:
+                self._fell_trees({file.path for file in changes.files})
             return Preflight(plan=draft.plan, findings=tuple(findings), classes=tuple(found))
 
     # ---- after the commit ----
@@ -453,8 +474,7 @@ class Engine:
             self.world.forget_removed(applied.swap.removed)
             self.texts.restore(applied.records, applied.gone)
             self.converter.retry(None)
-            with self.world.lock:
-                self.world.mechanisms = applied.mechanisms
+            self.world.restore_mechanisms(applied.mechanisms)
             self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice
             plan, left = applied.report.plan, [*unfinished, *(finding for finding, _ in applied.ran)]
             if because:
@@ -507,7 +527,11 @@ class Engine:
             return Status(
                 modules=tuple(sorted((r.name, r.file) for r in world.records.values())),
                 swaps=tuple(applied.report for applied in world.history),
-                mechanisms=tuple((module, name, mechanism) for (module, name), mechanism in sorted(world.mechanisms.items())),
+                mechanisms=tuple(
+                    (module, name, mechanism)
+                    for module, known in sorted(world.mechanisms.items())
+                    for name, mechanism in sorted(known.items())
+                ),
                 held=tuple(finding for findings in world.held.values() for finding in findings),
                 classes=self.converter.status(),
             )
@@ -552,6 +576,11 @@ class Engine:
             writes=len(swap.writes) if swap is not None else 0,
             timing=clock.timing(seen_at),
         )
+
+
+def _names_of(draft: Draft, module: str) -> set[str]:
+    """The qualified names of all code in the new text of a module."""
+    return {code.co_qualname for code in walk(draft.edited[module].new.code)}
 
 
 class _Clock:

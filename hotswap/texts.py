@@ -187,9 +187,10 @@ class Texts:
         """
         with self.world.lock:
             for name, item in draft.edited.items():
-                record, summary = self.world.records[name], let_go(draft.summaries[name])
-                record.set_text(item.new.data, item.new, summary)
-                record.bound = learned(summary) if record.bound is not None else None
+                self.world.records[name].set_text(item.new.data, item.new, let_go(draft.summaries[name]))
+            for name in draft.order:
+                if (record := self.world.records[name]).bound is not None:
+                    record.bound = learned(draft.summaries[name])
         self._renew_base(draft, kept)
         refresh_lines(item.file for item in draft.edited.values())
         with self.world.lock:

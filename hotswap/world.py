@@ -23,7 +23,7 @@ from hotswap.commit import Swap
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.frames import Outdated
 from hotswap.kinds import is_a, is_own, namespace_of, vars_of
-from hotswap.model import Finding, Mechanism, Report
+from hotswap.model import Finding, Mechanism, Redirect, Report
 
 _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
@@ -161,7 +161,8 @@ class AppliedSwap:
     swap: Swap
     records: dict[str, Before]
     gone: list[ModuleRecord] = attrs.Factory(list)
-    mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)  # of the world, before the swap
+    # Of the callables that it redirected or that went: what the world had of them before.
+    mechanisms: dict[tuple[str, str], Mechanism | None] = attrs.Factory(dict)
     ran: list[tuple[Finding, tuple[str, bytes] | None]] = attrs.Factory(list)
 
 
@@ -173,7 +174,8 @@ class World:
         records: managed modules by name. Invariant: each one's ``data`` is the text that is live in it.
         history: applied swaps, oldest first.
         held: findings of files whose newest text was not applied, by path.
-        mechanisms: how each redirected callable is redirected.
+        mechanisms: how each redirected callable is redirected, by module and qualified name; of those that the text has, and
+            of those without a definition that are alive.
         outdated: code of earlier texts that frames still run.
     """
 
@@ -182,7 +184,7 @@ class World:
     records: dict[str, ModuleRecord] = attrs.Factory(dict)
     history: list[AppliedSwap] = attrs.Factory(list)
     held: dict[str, tuple[Finding, ...]] = attrs.Factory(dict)
-    mechanisms: dict[tuple[str, str], Mechanism] = attrs.Factory(dict)
+    mechanisms: dict[str, dict[str, Mechanism]] = attrs.Factory(dict)
     outdated: Outdated = attrs.Factory(Outdated)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
     # What plugins say about a value of a module: "data", "opaque", or None.
@@ -264,6 +266,12 @@ class World:
                 refs = self.removed.setdefault((module, function.__qualname__), [])
                 refs[:] = [ref for ref in refs if ref() is not None and ref() is not function]
                 refs.append(weakref.ref(function))
+            self._forget_dead()
+
+    def _forget_dead(self) -> None:
+        # Caller holds World.lock. Each name that ever went would stay otherwise.
+        for key in [key for key, refs in self.removed.items() if all(ref() is None for ref in refs)]:
+            del self.removed[key]
 
     def forget_removed(self, removed: Iterable[tuple[str, FunctionType]]) -> None:
         """The inverse of :meth:`note_removed`."""
@@ -276,6 +284,41 @@ class World:
         """The one live function that had this definition before it was removed."""
         found = [f for ref in self.removed.get((module, qualname), ()) if (f := ref()) is not None]
         return found[0] if len(found) == 1 else None
+
+    def note_mechanisms(
+        self, redirects: Iterable[Redirect], names: Callable[[str], Collection[str]], edited: Iterable[str]
+    ) -> dict[tuple[str, str], Mechanism | None]:
+        """Note how a swap redirects, and forget what is gone; gives what was noted before of all that changes.
+
+        Args:
+            names: the qualified names of the code of a module.
+            edited: the modules with a new text.
+        """
+        before: dict[tuple[str, str], Mechanism | None] = {}
+        with self.lock:
+            for module in edited:
+                before |= {(module, name): self.mechanisms[module].pop(name) for name in self._without_callable(module, names)}
+            for each in redirects:
+                known = self.mechanisms.setdefault(each.module, {})
+                before.setdefault((each.module, each.qualname), known.get(each.qualname))
+                known[each.qualname] = each.mechanism
+        return before
+
+    def _without_callable(self, module: str, names: Callable[[str], Collection[str]]) -> list[str]:
+        held = {name for name in self.mechanisms.get(module, ()) if self.look_up((module, name)) is None}
+        if held:
+            held.difference_update(names(module))
+        return [name for name in held if not any(ref() is not None for ref in self.removed.get((module, name), ()))]
+
+    def restore_mechanisms(self, before: Mapping[tuple[str, str], Mechanism | None]) -> None:
+        """The inverse of :meth:`note_mechanisms`."""
+        with self.lock:
+            for (module, name), mechanism in before.items():
+                known = self.mechanisms.setdefault(module, {})
+                if mechanism is None:
+                    known.pop(name, None)
+                else:
+                    known[name] = mechanism
 
     def records_of(self, path: str) -> list[ModuleRecord]:
         """The records of a file; a file run as main and imported by name has two."""
@@ -304,6 +347,7 @@ class World:
             lost = [record for name, record in self.records.items() if sys.modules.get(name) is not record.module]
             for record in lost:
                 del self.records[record.name]
+                self.mechanisms.pop(record.name, None)
                 self._set_aside(record)
         for record in lost:
             self._find_again(record)
