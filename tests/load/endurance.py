@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,6 +33,8 @@ OBJECTS, MEMORY = 16, 8_192
 NOISE = 1_000
 #: So much slower may swaps be in the end, on a machine that others use.
 SLOWER = 1.1
+#: A text that is parsed and compiled beside each swap.
+YARDSTICK = "".join(f"def f{i}(x, y={i}):\n    return [x + y for y in range({i})]\n" for i in range(50))
 
 
 @attrs.define
@@ -40,11 +44,14 @@ class Result:
     Attributes:
         samples: in their order; the first is taken after the warm-up.
         times: milliseconds of CPU of each swap, by the kind of its edit.
+        ratios: the same against a piece of work that is always the same, and is done beside it: CPU time depends on what
+            others do to the caches.
     """
 
     count: int
     samples: list[Sample] = attrs.Factory(list)
     times: dict[str, list[float]] = attrs.Factory(dict)
+    ratios: dict[str, list[float]] = attrs.Factory(dict)
 
     def per_swap(self, name: str) -> float:
         """By how much a gauge has grown for each swap between the first sample and the last."""
@@ -67,9 +74,9 @@ class Result:
 
     def slowdowns(self) -> dict[str, float]:
         found = {}
-        for kind, times in self.times.items():
-            part = max(1, len(times) // 10)
-            found[kind] = statistics.median(times[-part:]) / statistics.median(times[part : 2 * part] or times)
+        for kind, ratios in self.ratios.items():
+            part = max(1, len(ratios) // 10)
+            found[kind] = statistics.median(ratios[-part:]) / statistics.median(ratios[part : 2 * part] or ratios)
         return found
 
 
@@ -88,6 +95,7 @@ def run(count: int, samples: int = 10) -> Result:
             _swap_once(soak, number, result, codes)
             if number > WARM_UP and (number - WARM_UP) % step == 0:
                 result.samples.append(take_sample(number - WARM_UP, codes))
+                print(result.samples[-1], file=sys.stderr, flush=True)
     return result
 
 
@@ -97,6 +105,10 @@ def _swap_once(soak: Soak, number: int, result: Result, codes: Codes) -> None:
     start = time.thread_time()
     report = act()
     took = (time.thread_time() - start) * 1e3
+    start = time.thread_time()
+    ast.parse(YARDSTICK)
+    compile(YARDSTICK, "yardstick", "exec")
+    yard = (time.thread_time() - start) * 1e3
     assert report.applied, f"swap {number}, {kind}: {report}"
     soak.settle()
     found, expected = soak.probe(), soak.expect()
@@ -104,6 +116,7 @@ def _swap_once(soak: Soak, number: int, result: Result, codes: Codes) -> None:
     codes.note(soak.modules)
     if number > WARM_UP:
         result.times.setdefault(kind, []).append(took)
+        result.ratios.setdefault(kind, []).append(took / yard)
 
 
 def judge(result: Result) -> list[str]:
