@@ -1134,6 +1134,9 @@ class _Linker:
             package = sys.modules.get(parent) if parent else None
             if module is None or name not in self.world.records:
                 continue
+            record = self.world.records[name]
+            record.base = None  # that of when its text had executed is of objects made aside
+            self.world.snapshot(record)
             self.swap.add(
                 Write((dict.__setitem__, sys.modules, name, module), (dict.pop, sys.modules, name, None), f"module {name}")
             )

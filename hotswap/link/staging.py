@@ -13,6 +13,7 @@ import gc
 import importlib
 import importlib.util
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class Staging:
     reduced: list[tuple[type, type, MemberEdit]] = attrs.Factory(list)
     declared: list[Migration] = attrs.Factory(list)
     _begun: set[str] = attrs.Factory(set)
+    _loaded: frozenset[str] = frozenset()  # the modules that were there when it began
+    _nested_import: Any = None
     clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
     _runs_nothing: bool = False  # plain functions are made, so nobody can notice which code the others have
     _order: frozenset[str] = frozenset()
@@ -77,7 +80,7 @@ class Staging:
         """
         if not self.draft.needs_staging:
             return
-        before = set(sys.modules)
+        before = self._loaded = frozenset(sys.modules)
         self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
         evaluated = [self.draft.summaries[name].units[index] for name, indexes in self._wanted.items() for index in indexes]
         self._runs_nothing = not self.draft.hooks and all(unit.is_inert for unit in evaluated)
@@ -162,9 +165,37 @@ class Staging:
 
     def _import(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """``__import__`` of staging code: as usual, but staged modules come first."""
-        found = builtins.__import__(name, *args, **kwargs)
+        with self._new_modules_see_staged():
+            return self._staged(builtins.__import__(name, *args, **kwargs))
+
+    def _staged(self, found: Any) -> Any:
         # Not by what it says its name is: that may be another module's.
         return next((module for key, module in self.modules.items() if self.world.records[key].module is found), found)
+
+    @contextmanager
+    def _new_modules_see_staged(self) -> Iterator[None]:
+        """Modules that are loaded now import what is about to be live, as at a fresh start; what they get is led over.
+
+        Their text is executed by importlib with the builtins of everybody, so nothing but ``builtins.__import__`` can tell
+        them. Other threads, and modules that were loaded before, get from it what they get without it.
+        """
+        if (outer := builtins.__import__) is self._nested_import:
+            yield
+            return
+        thread = threading.get_ident()
+
+        def nested(name: str, globals: Any = None, *args: Any, **kwargs: Any) -> Any:
+            found = outer(name, globals, *args, **kwargs)
+            is_new = globals is not None and globals.get("__name__") not in self._loaded and threading.get_ident() == thread
+            return self._staged(found) if is_new else found
+
+        builtins.__import__ = self._nested_import = nested
+        try:
+            yield
+        finally:
+            if builtins.__import__ is nested:  # else the program has replaced it meanwhile
+                builtins.__import__ = outer
+            self._nested_import = None
 
     # ---- evaluating ----
 
