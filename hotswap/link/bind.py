@@ -23,6 +23,7 @@ import attrs
 from hotswap.commit import MISSING, Swap, Write, change_values, del_item, set_function, set_item, take_new
 from hotswap.convert.barrier import reroute
 from hotswap.convert.converter import Converter, Request
+from hotswap.errors import CODES
 from hotswap.fingerprint import (
     CONTAINERS,
     LRU,
@@ -173,6 +174,7 @@ class _Linker:
         if self.heap.frozen:
             self._note("HS504", f"gc.freeze() hides {self.heap.frozen} objects; they were listed and frozen again")
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
+        self._check_ambiguous()
         self._check_attached_late()
         self.bases = evaluate_bases(self.draft, self.world, self.heap, self.alive)
         if self.bases:
@@ -347,6 +349,15 @@ class _Linker:
                         next_step="restart",
                     )
                 )
+
+    def _check_ambiguous(self) -> None:
+        """Definitions that cannot be paired matter where functions of them are alive: of inner ones mostly none is."""
+        for name, pairing in self.draft.pairings.items():
+            for code in pairing.ambiguous:
+                if self.heap.of(code):
+                    message = f"several definitions of {name}.{code.co_qualname} changed at once"
+                    found = Finding(code="HS209", severity=Severity.HELD, message=message, file=self.world.records[name].file)
+                    raise LinkRefused(attrs.evolve(found, line=code.co_firstlineno, next_step=CODES["HS209"].remedy))
 
     # ---- functions ----
 

@@ -184,9 +184,10 @@ class Staging:
             return
         thread = threading.get_ident()
 
-        def nested(name: str, globals: Any = None, *args: Any, **kwargs: Any) -> Any:
-            found = outer(name, globals, *args, **kwargs)
-            is_new = globals is not None and globals.get("__name__") not in self._loaded and threading.get_ident() == thread
+        def nested(*args: Any, **kwargs: Any) -> Any:
+            found = outer(*args, **kwargs)
+            space = kwargs.get("globals", args[1] if len(args) > 1 else None)
+            is_new = space is not None and space.get("__name__") not in self._loaded and threading.get_ident() == thread
             return self._staged(found) if is_new else found
 
         builtins.__import__ = self._nested_import = nested

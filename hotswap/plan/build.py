@@ -406,15 +406,6 @@ class _Builder:
             is_new = not any(find_successor(self.diffs[module], gone) is unit for gone in self.diffs[module].removed)
             how = "is new and was run once" if is_new else "changed and was run again"
             self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} {how}, after the commit")
-        for name, pairing in self.pairings.items():
-            for code in pairing.ambiguous:
-                self._find(
-                    "HS209",
-                    Severity.HELD,
-                    name,
-                    code.co_firstlineno,
-                    f"several definitions of {name}.{code.co_qualname} changed at once",
-                )
 
     def _judge_repeated(self, module: str, unit: Unit, cause: Symbol | None) -> None:
         """A statement that has to follow what is made anew, or makes it, and that does something elsewhere as well."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from hotswap.plan.bindings import dotted
 from hotswap.plan.diff import UnitDiff
-from hotswap.plan.graph import Graph, Symbol
+from hotswap.plan.graph import Graph, Symbol, is_abstract_registration
 from hotswap.plan.members import MemberEdit, compare_members, take_members
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import PURE_DECORATORS
@@ -67,10 +67,19 @@ def _foreign_decorator(graph: Graph, module: str, unit: Unit) -> str:
             continue
         name = graph.foreign(module, chain)
         harmless = name.partition(".")[0] in _PURE_MODULES and not name.endswith(".register")
+        harmless = harmless or is_abstract_registration(name)  # done again for the same class it changes nothing
         if chain not in PURE_DECORATORS and name not in PURE_DECORATORS and not harmless:
             return f"@{name}"
     opaque = sorted(s for s in graph.mutated(module, unit) if graph.is_lasting(s))
     return f"{opaque[0][0]}.{opaque[0][1]}" if opaque else ""
+
+
+def _registrations(graph: Graph, module: str, unit: Unit) -> set[str]:
+    """The abstract classes of libraries with which a class is registered by its decorators."""
+    if not isinstance(unit.node, ast.ClassDef):
+        return set()
+    names = {graph.foreign(module, chain) for chain in map(dotted, unit.node.decorator_list) if chain is not None}
+    return set(filter(is_abstract_registration, names))
 
 
 def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> None:
@@ -78,6 +87,8 @@ def reduce_changed(graph: Graph, before: Graph, dirt: Dirt, diff: UnitDiff) -> N
     for old, new in diff.changed:
         key = (diff.module, new.index)
         maker = maker_of(before, diff.module, old) or maker_of(graph, diff.module, new)
+        if not maker and (others := _registrations(before, diff.module, old) ^ _registrations(graph, diff.module, new)):
+            maker = f"@{min(others)}"  # the live class has to be registered, or to be taken away
         if not maker or not any(graph.kind_of((diff.module, name)) == "class" for name in old.names):
             continue
         edit: MemberEdit | str = f"its statement (line {new.line})"

@@ -49,7 +49,7 @@ class Hotswap:
         seconds = time.perf_counter() - start
         told = [_line(finding) for finding in report.findings]
         # What an earlier save could not do yet is tried again with each later one, and stays held until it is done.
-        held = [_line(finding) for finding in self.hotswap.status().held]
+        held = list(dict.fromkeys(_line(finding) for finding in self.hotswap.status().held))
         if not report.applied and not held and report.verdict != "nothing":
             held = [str(report)]
         return Answer(refused=held, told=told, seconds=seconds)
