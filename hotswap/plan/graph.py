@@ -378,7 +378,10 @@ class Graph:
         """The name of another module that is assigned by ``lib.HOOK = f``."""
         owner, _, name = chain.rpartition(".")
         symbol = self.resolve(module, owner)
-        return (symbol[0], name) if symbol is not None and not symbol[1] else None
+        if symbol is None or not symbol[1]:
+            return (symbol[0], name) if symbol is not None else None
+        target = self.module_of(symbol)  # ``me = sys.modules[__name__]``
+        return (target, name) if target is not None and target in self.summaries else None
 
     def _class_registries(self, module: str, unit: Unit) -> set[Symbol]:
         """Base classes and metaclasses whose class-level hooks note the classes made from them."""

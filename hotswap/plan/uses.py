@@ -431,6 +431,9 @@ class _Walker:
                 uses.acts |= set(find_acts(value, local, self.makers, is_statement=True))
             if chain is not None and "." in chain and chain.partition(".")[0] in local:
                 uses.touches.add(chain.partition(".")[0])
+            match value.func:
+                case ast.Call(func=ast.Attribute(value=owner) as maker) if dotted(maker) not in PURE_DECORATORS:
+                    self._mutation(owner, uses, local)  # ``app.route("/")(f)`` is a decorator, written out
             if chain is None:
                 uses.effects.add("")
             elif chain.partition(".")[0] not in local:
