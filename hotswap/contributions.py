@@ -159,7 +159,7 @@ def _imported(body: Iterable[ast.stmt]) -> Iterable[str]:
             yield from _imported([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)])
 
 
-def _stored(body: Iterable[ast.stmt]) -> Iterable[str]:
+def _stored(body: list[ast.stmt]) -> Iterable[str]:
     """The attributes that statements assign."""
     for node in body:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
@@ -167,6 +167,10 @@ def _stored(body: Iterable[ast.stmt]) -> Iterable[str]:
             yield from (target.attr for target in targets if isinstance(target, ast.Attribute))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
             yield from (arg.value for arg in node.value.args[1:2] if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+            called = node.value.func.id
+            for other in body:  # ``enable()``, and what that function assigns
+                if isinstance(other, ast.FunctionDef) and other.name == called:
+                    yield from _stored(other.body)
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield from _stored([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)])
 

@@ -400,12 +400,16 @@ class _Builder:
                     and (name, unit.index) in dirt.changed
                     and unit.analysis.now.effects | unit.analysis.now.mutates
                 ):
-                    self._find("HS407", Severity.NOTE, name, unit.line, f"{name}.{unit.label} is new and was run once")
+                    self._find("HS407", Severity.NOTE, name, unit.line, f"{name}.{unit.label} {self._how_run(name, unit)}")
         for module, index in self.after:
             unit = self.graph.summaries[module].units[index]
-            is_new = not any(find_successor(self.diffs[module], gone) is unit for gone in self.diffs[module].removed)
-            how = "is new and was run once" if is_new else "changed and was run again"
-            self._find("HS407", Severity.NOTE, module, unit.line, f"{module}.{unit.label} {how}, after the commit")
+            what = f"{module}.{unit.label} {self._how_run(module, unit)}, after the commit"
+            self._find("HS407", Severity.NOTE, module, unit.line, what)
+
+    def _how_run(self, module: str, unit: Unit) -> str:
+        diff = self.diffs[module]
+        is_changed = any(find_successor(diff, gone) is unit for gone in diff.removed)
+        return "changed and was run again" if is_changed else "is new and was run once"
 
     def _judge_repeated(self, module: str, unit: Unit, cause: Symbol | None) -> None:
         """A statement that has to follow what is made anew, or makes it, and that does something elsewhere as well."""

@@ -218,7 +218,8 @@ class Graph:
         if key not in self._used:
             found = self.uses_symbols(module, uses, uses.reads | uses.calls)
             imported = {self.resolve(target, attr) for target, attr in uses.imports if attr}
-            self._used[key] = found | {symbol for symbol in imported if symbol is not None}
+            stored = {self._stored(module, chain) for chain in uses.stores}  # who assigns a name has to mean the right module
+            self._used[key] = found | {symbol for symbol in imported | stored if symbol is not None}
         return set(self._used[key])
 
     def looks_around(self, module: str, unit: Unit) -> bool:
@@ -458,7 +459,8 @@ class Graph:
             symbol = self.resolve(module, chain) if chain else None
             if symbol is not None:
                 top = (symbol[0], symbol[1].partition(".")[0])
-                if (self.is_lasting(top) or self._starts(symbol)) and "." in symbol[1]:
+                is_balanced = symbol[1].endswith((".acquire", ".release"))  # as with the lock in a with statement
+                if (self.is_lasting(top) or self._starts(symbol)) and "." in symbol[1] and not is_balanced:
                     found.append(f"{top[0]}.{symbol[1]}")
                 continue
             if not chain:
