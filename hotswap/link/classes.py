@@ -127,6 +127,10 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
 
 
+#: Methods that CPython wraps by itself where a class body has a plain function.
+_KINDS_BY_NAME = {"__new__": staticmethod, "__init_subclass__": classmethod, "__class_getitem__": classmethod}
+
+
 def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit: MemberEdit) -> None:
     """Add the writes that exchange some members of a class that a library takes part in making.
 
@@ -139,6 +143,8 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
     live, staged = pair.live, pair.staged
     for name in sorted(edit.methods):
         held = vars_of(live).get(name)
+        if isinstance(held, (staticmethod, classmethod)) and type(held) is _KINDS_BY_NAME.get(name):
+            held = held.__func__
         if type(held) is not FunctionType or held.__globals__.get("__name__") != live.__module__:
             raise _refused(pair, "HS206", f"{pair.path}.{name} is not the function of its text: the class's maker wraps methods")
     for name in sorted(edit.names & vars_of(staged).keys()):

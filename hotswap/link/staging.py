@@ -168,9 +168,12 @@ class Staging:
         with self._new_modules_see_staged():
             return self._staged(builtins.__import__(name, *args, **kwargs))
 
-    def _staged(self, found: Any) -> Any:
+    def _staged(self, found: Any, *, evaluate: bool = False) -> Any:
         # Not by what it says its name is: that may be another module's.
-        return next((module for key, module in self.modules.items() if self.world.records[key].module is found), found)
+        name = next((key for key in self.modules if self.world.records[key].module is found), None)
+        if name is not None and evaluate:
+            self._evaluate(name)
+        return found if name is None else self.modules[name]
 
     @contextmanager
     def _new_modules_see_staged(self) -> Iterator[None]:
@@ -188,7 +191,7 @@ class Staging:
             found = outer(*args, **kwargs)
             space = kwargs.get("globals", args[1] if len(args) > 1 else None)
             is_new = space is not None and space.get("__name__") not in self._loaded and threading.get_ident() == thread
-            return self._staged(found) if is_new else found
+            return self._staged(found, evaluate=True) if is_new else found
 
         builtins.__import__ = self._nested_import = nested
         try:
@@ -360,7 +363,7 @@ class Staging:
         try:
             exec(code, namespace)
         except BaseException as error:  # border to program code
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, (KeyboardInterrupt, StagingError)):  # the latter of what a new module has imported
                 raise
             raise StagingError(describe_failure(name, file, node.lineno, error)) from error
 
