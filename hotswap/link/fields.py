@@ -55,6 +55,7 @@ class TextField:
         is_used: read again while the object is made, so a container may not stay as it begins.
         is_shared: assigned together with another name, so a container may be filled through that.
         sources: gives the text of all by which an object gets its value.
+        default: of the parameter of the class's ``__init__`` that is assigned as it comes; None where it is anything else.
     """
 
     module: str
@@ -65,6 +66,7 @@ class TextField:
     is_used: bool = False
     is_shared: bool = False
     sources: Callable[[], str] = str
+    default: ast.expr | None = None
 
     def evaluate(self, lookup: Lookup) -> Field:
         """The field with its default, where that can be known from the text."""
@@ -320,8 +322,9 @@ class _Reader:
         kind = scope.annotations.get(value.id, "") if isinstance(value, ast.Name) else ""
         expression = value if scope.certain else None
         sources = functools.partial(_with_defaults, expression, scope) if expression is not None else str
+        default = _default_of(expression, scope) if isinstance(expression, ast.Name) else None
         self.fields[name] = TextField(
-            scope.code.module, line, expression, scope.local, kind, is_shared=shared, sources=sources
+            scope.code.module, line, expression, scope.local, kind, is_shared=shared, sources=sources, default=default
         )  # fmt: skip
 
     def _item(self, key: ast.expr, value: ast.expr | None, whole: ast.expr, scope: _Scope) -> None:
@@ -425,11 +428,30 @@ def _with_sources(whole: ast.expr, scope: _Scope) -> str:
 def _with_defaults(whole: ast.expr, scope: _Scope) -> str:
     """The same with the defaults of the parameters that stand in it."""
     found = _with_sources(whole, scope)
-    args = scope.code.node.args
+    pairs = _defaults(scope.code.node.args).items()
+    return " ".join([found, *(ast.dump(default) for name, default in pairs if f"Name(id='{name}'" in found)])
+
+
+def _defaults(args: ast.arguments) -> dict[str, ast.expr]:
+    """The parameters that have a default."""
     positional = [*args.posonlyargs, *args.args]
     pairs = [*zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True)]
     pairs += [(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is not None]
-    return " ".join([found, *(ast.dump(default) for arg, default in pairs if f"Name(id='{arg.arg}'" in found)])
+    return {arg.arg: default for arg, default in pairs}
+
+
+def _default_of(name: ast.Name, scope: _Scope) -> ast.expr | None:
+    """The default of a parameter of ``__init__`` that nothing in the function gives another value."""
+    function = scope.code.node
+    is_parameter = function.name == "__init__" and name.id not in bound_names(function.body)
+    return _defaults(function.args).get(name.id) if is_parameter else None
+
+
+def cannot_be_given(init: Code | None, parameter: str) -> bool:
+    """True where nobody can have given an ``__init__`` this parameter."""
+    if init is None or init.node.args.vararg is not None or init.node.args.kwarg is not None:
+        return False
+    return parameter not in {arg.arg for arg in _all_args(init.node.args)}
 
 
 def _fillings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:

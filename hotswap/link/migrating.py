@@ -346,6 +346,7 @@ class _Planner:
 
     def _leap(self, cls: type, steps: dict[type, list[Step]]) -> Leap:
         old, new = self.views.before(cls), self.views.after(cls)
+        self.views.settle(cls, old, new)
         added = new.added(old)
         safe = {name: field for name in added if (field := new.fields[name]).is_safe}
         gone = [name for name in old.fields if name not in new.fields]

@@ -152,6 +152,8 @@ class _Shapes:
         # Members of an enum are made by its class statement, which is executed whenever what makes them changes.
         concerned = {number: cls for number, cls in concerned.items() if not is_a(cls, enum.EnumType)}
         changes = [_Change(cls, self.views.before(cls), self.views.after(cls), []) for cls in concerned.values()]
+        for change in changes:
+            self.views.settle(change.cls, change.old, change.new)
         changes = [change for change in changes if change.new.differs(change.old) or self._hash_names(change.cls)]
         if changes:
             found = list_instances([change.cls for change in changes if not self._is_left_to_migrations(change)])

@@ -17,7 +17,8 @@ from typing import Any
 import attrs
 
 from hotswap.kinds import vars_of
-from hotswap.link.fields import Code, TextClass, TextField, class_nodes, own_methods, read_class
+from hotswap.link.fields import Code, TextClass, TextField, cannot_be_given, class_nodes, own_methods, read_class
+from hotswap.link.literals import evaluate
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
 from hotswap.plugin.defaults import is_immutable
@@ -140,6 +141,32 @@ class Views:
 
     def after(self, cls: type) -> View:
         return self._view(class_row(cls, self.new_bases), lambda each: self.staged.get(id(each), each), self.new)
+
+    def settle(self, cls: type, before: View, after: View) -> None:
+        """Give a field of the second view the default of the parameter that it comes from, where that is as new as the field.
+
+        Whoever has made an object of before cannot have given it. A class between may give it from now on, so none of these
+        may have changed its ``__init__``.
+        """
+        for name in after.added(before):
+            written = after.texts.get(name)
+            if after.fields[name].is_safe or written is None or written.default is None:
+                continue
+            parameter = written.expression.id if isinstance(written.expression, ast.Name) else ""
+            if self._is_new_parameter(cls, parameter):
+                field = evaluate(written.default, frozenset(), functools.partial(self.lookup, written.module))
+                if field.is_safe and field.factory is None:  # another default is one object for all
+                    after.fields[name] = field if field.kind else attrs.evolve(field, kind=written.annotation)
+
+    def _is_new_parameter(self, cls: type, parameter: str) -> bool:
+        for each in cls.__mro__:
+            place = (self.names.get(each.__module__, ""), each.__qualname__)
+            old, new = ((texts.methods(*place) or {}).get("__init__") for texts in (self.old, self.new))
+            if new is not None and not cannot_be_given(new, parameter):
+                return cannot_be_given(old, parameter)
+            if (old is None) != (new is None) or (old and new and ast.dump(old.node) != ast.dump(new.node)):
+                return False
+        return False
 
     def new_bases(self, cls: type) -> tuple[type, ...]:
         staged = self.staged.get(id(cls))

@@ -26,7 +26,7 @@ class Thing:
 """
 ASKS = """
 class Thing:
-    def __init__(self, name, port=1):
+    def __init__(self, name, port):
         self.name = name
         self.port = port
 """

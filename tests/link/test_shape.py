@@ -387,7 +387,7 @@ def asks(name: str, code: str, v2: str, v1: str = THING, *, take: str = TAKE) ->
 HELD = [
     asks("from_an_argument", "HS301", """
 class Thing:
-    def __init__(self, name, port=1):
+    def __init__(self, name, port):
         self.name, self.port = name, port
 """),
     asks("from_a_call", "HS301", """
@@ -462,7 +462,7 @@ class Thing:
 """),
     asks("object_of_a_subclass", "HS301", """
 class Thing:
-    def __init__(self, name, port=1):
+    def __init__(self, name, port):
         self.name, self.port = name, port
 class Sub(Thing):
     pass
