@@ -29,8 +29,8 @@ def read_changes(engine: _Engine, files: Iterable[str | os.PathLike[str]] | None
     Raises:
         FileError: a named file is not managed, or a file cannot be read.
     """
+    live = engine.world.live_texts()
     with engine.world.lock:
-        live = {record.file: record.data for record in engine.world.records.values()}
         held = set(engine.world.held)
     if files is None:
         found = {file: _read(file) for file in live}

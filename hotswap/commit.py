@@ -16,6 +16,7 @@ import operator
 import sys
 import time
 import warnings
+import weakref
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -93,6 +94,7 @@ class Swap:
         rehashed: classes whose objects get another hash, and are in no dict or set but those of owners.
         bases: what the text gives now for names whose live value the program has changed, ``module.NAME`` or
             ``module.Class.attr``; None where the base of before goes on.
+        doubles: what is alive of other copies of the edited modules, see ``link/doubles.py``.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -110,6 +112,7 @@ class Swap:
     imported: list[str] = attrs.Factory(list)
     lost: list[tuple[type, tuple[str, ...]]] = attrs.Factory(list)
     rehashed: list[type] = attrs.Factory(list)
+    doubles: list[tuple[weakref.ref[Any], Finding]] = attrs.Factory(list)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:

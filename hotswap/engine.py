@@ -32,6 +32,7 @@ from hotswap.fingerprint import Print
 from hotswap.frames import Changes, has_other_interpreters
 from hotswap.green import patched_by
 from hotswap.link.bind import LinkRefused, link
+from hotswap.link.doubles import find_alive
 from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
@@ -317,6 +318,8 @@ class Engine:
     def _look_around(self, draft: Draft, swap: commit.Swap) -> list[Finding]:
         """Who runs old code still, in this process and in its children, and who listens to the commit."""
         findings = [*find_running(draft, swap.suspended, self.world.outdated), *find_children(self.list_forks())]
+        findings += find_alive(swap, self.world)
+        swap.doubles.clear()
         if not self._is_audit_named:
             findings += (audited := find_audit_hook())
             self._is_audit_named = bool(audited)
@@ -537,12 +540,13 @@ class Engine:
             )
 
     def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> Report:
-        records_of = self.world.file_finder()
+        live, records_of = self.world.live_texts(), self.world.file_finder()
         healed = []
         with self.world.lock:
             if report.applied or report.verdict is Verdict.NOTHING:
                 for item in (*files, *pending):
-                    if any(record.data == item.data for record in records_of(item.path)):
+                    texts = {record.data for record in records_of(item.path)} or {live.get(item.path, b"")}
+                    if item.data is not None and item.data in texts:
                         self._pending.pop(item.path, None)
                         healed += [item.path] if self.world.held.pop(item.path, None) is not None else []
             else:

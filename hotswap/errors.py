@@ -111,6 +111,8 @@ CODES: dict[str, Code] = _codes(
      "the base; the file changed before hotswap was attached, or something patched them.", "Restart."),
     ("HS212", "a plugin refused", "A plugin vetoed the change; its reason is in the message.", "Do what it says, or restart."),
     ("HS213", "settings only read at start", "The changed file or setting is read when the program starts.", "Restart."),
+    ("HS214", "module is not managed any more", "The module of the saved file was taken out of sys.modules, or another "
+     "module has its name, and the program still uses it.", "Put it back in sys.modules and save again, or restart."),
     ("HS301", "live objects need new fields", "Objects of a class exist which lack a field that the new code has, and no "
      "automatic default is safe.", "Save a migration (the stub is shown), give the field a literal default, or restart."),
     ("HS302", "live objects of an immutable class", "Objects of a tuple or enum like class exist whose fields changed.",
@@ -158,6 +160,9 @@ CODES: dict[str, Code] = _codes(
      "still uses its name.", "Change what uses it as well."),
     ("HS411", "effect left by a rollback", "A swap was taken back that had run a statement for an effect outside of "
      "managed data (HS407); that is not undone.", "Undo the effect by hand, or restart."),
+    ("HS412", "another copy of a module", "The module of the saved file was imported or reloaded more than once. What is managed "
+     "has followed. Functions of another copy have their new code, but use data and classes that did not change; functions from "
+     "before a reload keep their code.", "Take it anew from the module where it is used, or restart."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

@@ -16,6 +16,7 @@ import attrs
 
 from hotswap.fingerprint import Print
 from hotswap.hooks import new_hook_modules
+from hotswap.link.doubles import find_unmanaged
 from hotswap.link.unseen import find_unseen, keep_unseen, learned
 from hotswap.model import Finding, Plan, SourceFile, Verdict
 from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
@@ -50,14 +51,17 @@ class Texts:
         """The loaded modules with a new text, and the names of those whose file is gone.
 
         Raises:
-            Refused: a text is none.
+            Refused: a text is none, or nothing that it could be applied to is managed any more.
         """
         found: list[tuple[ModuleRecord, Source]] = []
         gone: list[str] = []
         findings: list[Finding] = []
         records_of = self.world.file_finder()
         for item in files:
-            for record in records_of(item.path):
+            records = records_of(item.path)
+            if not records and (lost := find_unmanaged(self.world, item.path, item.data)) is not None:
+                findings.append(lost)
+            for record in records:
                 if item.data is None:
                     gone.append(record.name)
                     continue
@@ -69,7 +73,8 @@ class Texts:
                 except SourceError as error:
                     findings.append(error.finding)
         if findings:
-            raise Refused(Plan(verdict=Verdict.ASK, findings=tuple(findings)), Verdict.ASK, findings)
+            verdict = Verdict.RESTART if any(finding.code.startswith("HS2") for finding in findings) else Verdict.ASK
+            raise Refused(Plan(verdict=verdict, findings=tuple(findings)), verdict, findings)
         return found, gone
 
     def plan(self, texts: list[tuple[ModuleRecord, Source]], gone: list[str]) -> Draft:

@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from hotswap.commit import Swap
+from hotswap.detached import DetachedModules
 from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.frames import Outdated
 from hotswap.kinds import is_a, is_own, namespace_of, vars_of
@@ -129,16 +130,6 @@ def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:
 
 
 @attrs.frozen(eq=False)
-class _Replaced:
-    """What a record was whose name has gone to another module; the module itself is not kept alive."""
-
-    module: weakref.ref[ModuleType]
-    data: bytes = attrs.field(repr=False)
-    base: dict[str, Print] | None = attrs.field(repr=False)
-    contributors: dict[str, set[str]] = attrs.field(repr=False)
-
-
-@attrs.frozen(eq=False)
 class Before:
     """What a record was before a swap."""
 
@@ -177,6 +168,7 @@ class World:
         mechanisms: how each redirected callable is redirected, by module and qualified name; of those that the text has, and
             of those without a definition that are alive.
         outdated: code of earlier texts that frames still run.
+        detached: what modules were that are not managed any more.
     """
 
     # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
@@ -191,7 +183,7 @@ class World:
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
     is_managed: Managed = attrs.field(init=False, repr=False)
-    _replaced: dict[str, list[_Replaced]] = attrs.Factory(dict)
+    detached: DetachedModules = attrs.Factory(DetachedModules)
 
     def __attrs_post_init__(self) -> None:
         self.is_managed = Managed(self.records)
@@ -222,7 +214,8 @@ class World:
     def _enter(self, record: ModuleRecord, *, fresh: bool) -> ModuleRecord:
         with self.lock:
             if (before := self.records.get(record.name)) is not None and before.module is not record.module:
-                self._set_aside(before)
+                self.detached.add(before)
+                self.mechanisms.pop(record.name, None)
             self.records[record.name] = record
         if record.has_run:
             self.is_managed.note(record.name, record.module.__dict__)
@@ -339,36 +332,47 @@ class World:
         return find
 
     def forget_lost(self) -> None:
-        """Drop records whose module was removed from or replaced in ``sys.modules``; one that is back has its own again.
+        """Let go of records whose module is gone, or whose name another managed module has; one that is back has its own again.
 
-        Tests of modules with accelerators import them once more and put the first one back.
+        Tests of modules with accelerators import them once more and put the first one back. A module that was only taken out
+        of ``sys.modules`` is still what the program uses: it goes on being managed.
         """
         with self.lock:
-            lost = [record for name, record in self.records.items() if sys.modules.get(name) is not record.module]
-            for record in lost:
-                del self.records[record.name]
-                self.mechanisms.pop(record.name, None)
-                self._set_aside(record)
-        for record in lost:
-            self._find_again(record)
+            moved = [record for name, record in self.records.items() if sys.modules.get(name) is not record.module]
+        for record in moved:
+            # Two references to the module are its record's and this call's. One in a circle counts as alive.
+            if not self._take_up(record) and sys.getrefcount(record.module) <= 2:
+                with self.lock:
+                    del self.records[record.name]
+                    self.mechanisms.pop(record.name, None)
+                    self.detached.add(record)
 
-    def _set_aside(self, record: ModuleRecord) -> None:
-        left = self._replaced.setdefault(record.name, [])
-        left[:] = [item for item in left if (module := item.module()) is not None and module is not record.module]
-        left.append(_Replaced(weakref.ref(record.module), record.data, record.base, record.contributors))
+    def _take_up(self, before: ModuleRecord) -> bool:
+        """Manage the module that now has the name of a record, if it was managed before or is of the same file."""
+        module = sys.modules.get(before.name)
+        if not is_a(module, ModuleType):
+            return False
+        known = self.detached.of_module(module)
+        file = known.record.file if known is not None else module.__dict__.get("__file__")
+        same = [record.data for record in self.records_of(file)] if isinstance(file, str) else []
+        # Of another text: it was swapped since. Its functions followed, its data did not.
+        if known is not None and known.record.name == before.name and known.record.data in (same or [known.record.data]):
+            self._enter(attrs.evolve(known.record, module=module, source=None, summary=None), fresh=False)
+        elif file == before.file:
+            self.adopt(module, before.file, before.data, name=before.name, fresh=False)
+        else:
+            return False
+        return True
 
-    def _find_again(self, lost: ModuleRecord) -> None:
-        """Manage the module that now has the name of a lost one, if it is of the same file."""
-        module, name = sys.modules.get(lost.name), lost.name
-        if not is_a(module, ModuleType) or module.__dict__.get("__file__") != lost.file:
-            return
-        for left in self._replaced.get(name, ()):
-            # Of another text: it was swapped since. Its functions followed, its data did not.
-            if left.module() is module and left.data == lost.data:
-                record = ModuleRecord(name, lost.file, module, left.data, base=left.base, contributors=left.contributors)
-                self._enter(record, fresh=False)
-                return
-        self.adopt(module, lost.file, lost.data, name=name, fresh=False)
+    def discard(self, name: str) -> bool:
+        """Forget a module that the program has never had; gives whether there was one."""
+        with self.lock:
+            return self.records.pop(name, None) is not None
+
+    def live_texts(self) -> dict[str, bytes]:
+        """What is live, by file: of all that is managed, and of what is not any more but may be in use."""
+        with self.lock:
+            return {**self.detached.texts(), **{record.file: record.data for record in self.records.values()}}
 
     def importer_finder(self) -> Callable[[str], list[str]]:
         """Finds, as things stand now, the managed modules whose text names a module in an import; a superset."""

@@ -25,7 +25,7 @@ BUILT = {"build", "dist"}  # what packaging leaves behind; ignored by git
 
 STAGES = {"watch", "plan", "link", "transition", "convert", "journal", "patch", "plugin"}
 VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "versions"}
-VALUES |= {"migrations", "peek", "shadow", "hooks", "history", "collector", "frames", "green"}
+VALUES |= {"detached", "migrations", "peek", "shadow", "hooks", "history", "collector", "frames", "green"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fingerprint": {"kinds", "peek", "shadow"},
     "versions": set(),
     "collector": set(),
+    "detached": set(),
     "frames": {"collector"},
     "green": set(),
     "errors": set(),

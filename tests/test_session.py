@@ -309,3 +309,24 @@ print(lib.RATE, lib.f())
         lib="RATE = 1\n\ndef f():\n    return RATE, 'a'\n",
     )
     assert lines == ["nothing 7 (7, 'b')", "True swap []", "7 (7, 'c')"]
+
+
+def test_a_swap_of_all_that_differs_sees_a_module_that_has_died(play) -> None:
+    """A function of it is in use, so its file is not the same as one that was never loaded; nor is it when it is named."""
+    lines = play(
+        """
+hotswap.start(["."], watch=False)
+import lib
+f = lib.f
+del lib, sys.modules["lib"]
+write("lib.py", "RATE = 20\\n\\ndef f():\\n    return RATE\\n")
+show(hotswap.swap())
+show(hotswap.swap())
+show(hotswap.swap(["lib.py"]))
+print(f())
+import lib
+print(hotswap.swap().verdict, lib.f(), f())
+""",
+        lib="RATE = 1\n\ndef f():\n    return RATE\n",
+    )
+    assert lines == ["False restart ['HS214']"] * 3 + ["1", "nothing 20 1"]

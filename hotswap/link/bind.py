@@ -42,6 +42,7 @@ from hotswap.kinds import is_a, namespace_of, vars_of
 from hotswap.link.attributes import FunctionData
 from hotswap.link.classes import follow_abstract, move_members, transplant
 from hotswap.link.data import Merger
+from hotswap.link.doubles import find_doubles
 from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.heap import scan_heap
 from hotswap.link.instances import Census
@@ -176,6 +177,7 @@ class _Linker:
         self.live_functions = {id(f) for functions in self.heap.functions.values() for f in functions}
         self._check_ambiguous()
         self._check_attached_late()
+        self.swap.doubles = find_doubles(self.draft, self.world, self.heap)
         self.bases = evaluate_bases(self.draft, self.world, self.heap, self.alive)
         if self.bases:
             collect_staged()  # before the next staging makes all that is there old

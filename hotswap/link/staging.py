@@ -387,7 +387,7 @@ def forget_imported(names: Iterable[str], world: World) -> None:
     """A swap that was given up has imported modules: the next one imports those of the program anew, with all that they
     declare. Others stay, as after an import that failed."""
     for name in names:
-        module = sys.modules.pop(name, None) if name in world.records else None
+        module = sys.modules.pop(name, None) if world.discard(name) else None
         parent, _, child = name.rpartition(".")
         space = getattr(sys.modules.get(parent), "__dict__", {})
         if module is not None and space.get(child) is module:

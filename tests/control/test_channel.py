@@ -30,7 +30,9 @@ class FakeEngine:
 
     def __init__(self, file: Path) -> None:
         record = SimpleNamespace(name="m", file=str(file), data=file.read_bytes())
-        self.world = SimpleNamespace(lock=threading.Lock(), records={"m": record}, held={})
+        self.world = SimpleNamespace(
+            lock=threading.Lock(), records={"m": record}, held={}, live_texts=lambda: {record.file: record.data}
+        )
         self.scope = SimpleNamespace(exclusion=lambda path: "an installed package" if "site-packages" in path else "")
         self.asked: list[Any] = []
         edit = Edit(module="m", qualname="f", kind=EditKind.BODY, line=3)
