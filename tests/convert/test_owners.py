@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from hotswap.applying import Applier
 from hotswap.convert.owners import Holding
-from hotswap.engine import Engine
 from hotswap.errors import DeclarationError, RollbackError
 from hotswap.migrations import OWNERS, owner
 from tests.link.program import Program
@@ -221,14 +221,14 @@ def test_whatever_is_raised_takes_the_swap_back(program: Program, monkeypatch: p
     """What is reported and what is live agree, also for what is no error of a hook."""
     lib = program.load("lib", OLD)
     fill(lib)
-    before = Engine._convert_held
+    before = Applier._convert_held
 
-    def interrupt(engine: Engine, holding: Holding) -> None:
-        before(engine, holding)
+    def interrupt(applier: Applier, holding: Holding) -> None:
+        before(applier, holding)
         raise KeyboardInterrupt  # as a signal would
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Engine, "_convert_held", interrupt)
+        patched.setattr(Applier, "_convert_held", interrupt)
         program.edit("lib", NEW)
     assert not program.engine.status().swaps and lib.Key("k1").shown == "k1"
     check(lib, "k{}")
