@@ -354,7 +354,9 @@ class _Shapes:
         begins = f"begins with {after!r}" if is_immutable(after) else "gets it otherwise"
         keep = f"{_who(objects, change.cls)} {_verb(objects, 'keep')} {'its' if len(objects) == 1 else 'their'}"
         message = f"{keep} {name}; a new one {begins}"
-        self._find("HS401", Severity.KEPT, change, name, message, "assign it by hand if it is wanted there too")
+        # The default of a generated constructor is for who leaves the argument out: that objects keep theirs is but a note.
+        severity = Severity.KEPT if name in change.new.texts else Severity.NOTE
+        self._find("HS401", severity, change, name, message, "assign it by hand if it is wanted there too")
 
     # ---- words ----
 
