@@ -14,6 +14,16 @@ from tests.generated.summary import pytest_terminal_summary as pytest_terminal_s
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked slow or once, unless ``-m`` says which tests are wanted."""
+    if config.option.markexpr:
+        return
+    out = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("once")]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let every process started by a test import this checkout, whether or not it is installed."""
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]

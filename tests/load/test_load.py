@@ -14,6 +14,8 @@ import hotswap.engine
 from tests.link.program import Program
 from tests.load import growth
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import json

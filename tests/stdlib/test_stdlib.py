@@ -23,6 +23,7 @@ SAMPLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.skipif(find_spec("test.test_textwrap") is None, reason="this interpreter comes without CPython's tests")
 @pytest.mark.parametrize(("name", "attach", "edits"), SAMPLE)
 def test_swapped_module_passes_its_tests(name: str, attach: str, edits: list[str], tmp_path: Path) -> None:

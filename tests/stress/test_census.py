@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.stress.process import run_program
+
+pytestmark = pytest.mark.once
 
 
 def test_counts_are_flat_after_two_hundred_swaps(tmp_path: Path) -> None:
