@@ -27,8 +27,8 @@ from tests.replay.verdicts import Step, Verdict
 SAMPLE = (
     ("semver", "3.1.0", "3.1.1", "whole"),
     ("boltons", "26.1.0", "26.2.0", "whole"),
-    ("cachetools", "7.3.3", "8.0.0", "definitions"),
-    ("hpack", "4.0.0", "4.1.0", "files"),
+    ("simpleeval", "1.0.6", "1.0.7", "definitions"),
+    ("xmltodict", "1.0.1", "1.0.2", "files"),
 )
 
 

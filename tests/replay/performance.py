@@ -179,6 +179,7 @@ def play(request: dict[str, Any]) -> dict[str, Any]:
         last = answers[-1] if answers else Answer()
         found["refused"] = last.refused
         found["told"] = sorted({line for answer in answers for line in answer.told})
+        found["is_before"] = all(answer.refused for answer in answers)
         found["refusals"] = sum(bool(answer.refused) for answer in answers)
         found["seconds"] = sum(answer.seconds for answer in answers)
         found["stale"] = [] if last.refused else held.list_stale(changed)

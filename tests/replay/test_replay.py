@@ -71,7 +71,7 @@ def test_a_refusal_counts_only_where_everything_is_as_before(
     refused: list[str], after: str, stale: list[str], verdict: Verdict
 ) -> None:
     """Refused and changed all the same is as bad as changed wrongly."""
-    answer = {"refused": refused, "stale": stale, "again" if refused else "after": {"test": after}}
+    answer = {"refused": refused, "is_before": True, "stale": stale, "again" if refused else "after": {"test": after}}
     assert judge(answer, [{"test": "passed"}])[0] is verdict
 
 

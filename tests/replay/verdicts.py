@@ -72,6 +72,8 @@ def judge(answer: dict[str, Any], fresh: list[Outcomes]) -> tuple[Verdict, list[
         fresh: how the same tests end in processes that are on the same release from their start: the later one, or where the
             change was refused, the earlier one.
     """
+    if answer["refused"] and not answer["is_before"]:
+        return Verdict.REFUSED, []  # it stands between the releases, where nothing was released to compare it with
     differing = compare(answer["again" if answer["refused"] else "after"], *fresh)
     if differing or answer["stale"]:
         return Verdict.DIFFERENT, differing
