@@ -210,8 +210,8 @@ TestVersions.settings = settings(
 )
 
 
-@pytest.mark.once
+@pytest.mark.slow
 class TestMoreVersions(Versions.TestCase):  # type: ignore[name-defined, misc]  # made by Hypothesis
     """The same with more examples."""
 
-    settings = settings(TestVersions.settings, max_examples=25)
+    settings = settings(TestVersions.settings, max_examples=60)

@@ -14,8 +14,6 @@ import hotswap.engine
 from tests.link.program import Program
 from tests.load import growth
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import json
@@ -25,6 +23,7 @@ print(json.dumps([judge(result), {kind: len(times) for kind, times in result.tim
 """
 
 
+@pytest.mark.once
 def test_hundreds_of_swaps_leave_nothing() -> None:
     """No code, table, proxy, trampoline, barrier, thread or file more than before them; objects for each migration only."""
     done = subprocess.run([sys.executable, "-c", RUN], cwd=ROOT, text=True, capture_output=True, timeout=150)
@@ -35,6 +34,7 @@ def test_hundreds_of_swaps_leave_nothing() -> None:
     assert last == 120
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_not_in_the_status(tmp_path: Path) -> None:
     """A function with another name in each save is known as long as it lives, or can come back by a rollback."""
     with Program(tmp_path) as program:
@@ -58,6 +58,7 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [f"user{number}" for number in range(20)]
 
 
+@pytest.mark.once
 def test_trees_of_modules_that_were_looked_at_once_are_let_go(tmp_path: Path, users: list[str]) -> None:
     """An edit of what all import reads all texts; each later swap would walk their trees."""
     with Program(tmp_path) as program:
@@ -74,6 +75,7 @@ def test_trees_of_modules_that_were_looked_at_once_are_let_go(tmp_path: Path, us
             assert [record for record in kept if record.summary is None] == []
 
 
+@pytest.mark.once
 def test_the_exponent_of_what_grows() -> None:
     """Linear is 1, for a whole and for a part of it; what grows with the square is named."""
     rows = [

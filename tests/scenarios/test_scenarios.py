@@ -32,6 +32,7 @@ def test_swapped_process_answers_as_fresh_one(scenario: Scenario, judge: Judge) 
     assert verdict.ok, str(verdict)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scenario", LATE, ids=name_of)
 def test_attached_late(scenario: Scenario, judge: Judge) -> None:
     """The same holds where hotswap was started after the program had been imported."""
@@ -39,6 +40,7 @@ def test_attached_late(scenario: Scenario, judge: Judge) -> None:
     assert verdict.ok, str(verdict)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scenario", REVERSED, ids=name_of)
 def test_the_other_way_round(scenario: Scenario, judge: Judge) -> None:
     """A process started on v2 and swapped to v1 prints what a process started on v1 prints."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stress.process import run_program
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.slow
 
 
 def test_counts_are_flat_after_two_hundred_swaps(tmp_path: Path) -> None:

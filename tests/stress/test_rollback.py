@@ -64,7 +64,7 @@ def plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plot]:
             sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.once) for seed in range(2, 8))])
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
 def test_series_is_taken_back_step_by_step(plot: Plot, seed: int) -> None:
     """Rollbacks of a series of edits pass the states between them backwards, to the very beginning."""
     chance = random.Random(seed)
@@ -80,7 +80,7 @@ def test_series_is_taken_back_step_by_step(plot: Plot, seed: int) -> None:
         _take_back(before, plot)
 
 
-@pytest.mark.parametrize("seed", [100, 101, *(pytest.param(seed, marks=pytest.mark.once) for seed in range(102, 108))])
+@pytest.mark.parametrize("seed", [100, 101, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(102, 108))])
 def test_each_swap_is_taken_back_and_made_again(plot: Plot, seed: int) -> None:
     """Whatever the program did to its data before a swap is there again after its rollback, and the swap can be repeated."""
     chance = random.Random(seed)
