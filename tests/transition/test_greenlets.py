@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,15 @@ from gevent.event import Event
 
 from hotswap.model import Report, Severity, Verdict
 from tests.link.program import Program
+
+# Every look at frames passes over the heap where it is loaded: the other tests of this process are to be without it.
+del sys.modules["greenlet"]
+
+
+@pytest.fixture(autouse=True)
+def _has_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "greenlet", greenlet)
+
 
 V1 = """
 def work(wait):
