@@ -69,6 +69,7 @@ def main() -> int:
     add("--show", action="store_true", help="only write the table and the plot")
     add("--sample", action="store_true", help="the fixed part; nothing is recorded")
     options = parser.parse_args()
+    options.folder = options.folder.resolve()  # its processes run elsewhere
     options.folder.mkdir(parents=True, exist_ok=True)
     bad = 0
     if options.sample:
