@@ -32,11 +32,14 @@ class Changer(Protocol):
     def start(self, folder: Path) -> None:
         """Begin; called before the program is imported."""
 
+    def look(self) -> None:
+        """Called when the program is imported."""
+
     def change(self, paths: list[Path]) -> Answer:
         """Take over what was written to these files; returns when it is done."""
 
 
-class Hotswap:
+class Hotswap(Changer):
     """This project."""
 
     def start(self, folder: Path) -> None:
@@ -55,7 +58,7 @@ class Hotswap:
         return Answer(refused=held, told=told, seconds=seconds)
 
 
-class Jurigged:
+class Jurigged(Changer):
     """Patches definitions; it is asked for each file, as its watcher would."""
 
     def start(self, folder: Path) -> None:
@@ -76,12 +79,15 @@ class Jurigged:
         return Answer(refused=list(self.failed), seconds=time.perf_counter() - start)
 
 
-class Autoreload:
+class Autoreload(Changer):
     """Runs modules anew and patches what they had; ``%autoreload 2`` looks at all of them."""
 
     def start(self, folder: Path) -> None:
         self.reloader: Any = importlib.import_module("IPython.extensions.autoreload").ModuleReloader()
         self.reloader.enabled = True
+
+    def look(self) -> None:
+        self.reloader.check(check_all=True)  # a file that it sees for the first time is only noted
 
     def change(self, paths: list[Path]) -> Answer:
         start = time.perf_counter()

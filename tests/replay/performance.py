@@ -164,6 +164,8 @@ def play(request: dict[str, Any]) -> dict[str, Any]:
         tool.start(folder)
     os.chdir((request["before"] or request["after"])["root"])
     import_all(request["modules"])
+    if tool is not None:
+        tool.look()
     kept: list[Any] = []
     found: dict[str, Any] = {}
     if request["before"]:
