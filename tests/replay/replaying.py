@@ -64,11 +64,15 @@ class Replay:
             tests=passed,
             refusals=answer["refusals"],
             seconds=answer["seconds"],
-            reasons=tuple(answer["refused"]),
-            told=tuple(answer["told"]),
+            reasons=self._without_folder(answer["refused"]),
+            told=self._without_folder(answer["told"]),
             differing=tuple(differing),
             stale=tuple(answer["stale"]),
         )
+
+    def _without_folder(self, lines: list[str]) -> tuple[str, ...]:
+        """What is recorded names no place of the machine that it was played on."""
+        return tuple(line.replace(f"{self.folder}/live/", "") for line in lines)
 
     def _start_fresh(self, package: Package, start: Release, before: Release, after: Release) -> list[Outcomes]:
         key = (package.name, start.version, before.version)
