@@ -80,7 +80,7 @@ class Applier:
         self.converter.before_commit(swap.request)
         try:
             took = commit.apply(swap)
-        except BaseException:
+        except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(swap.request)
             raise
         self.converter.after_commit(swap.request, swap)
@@ -127,7 +127,7 @@ class Applier:
         self.converter.before_commit(request)
         try:
             took = commit.revert(swap, then)
-        except BaseException:
+        except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(request)
             raise
         self.converter.after_commit(request, then, swap)

@@ -211,7 +211,7 @@ TestVersions.settings = settings(
 
 
 @pytest.mark.slow
-class TestMoreVersions(Versions.TestCase):  # type: ignore[name-defined, misc]  # made by Hypothesis
+class TestMoreVersions(Versions.TestCase):
     """The same with more examples."""
 
     settings = settings(TestVersions.settings, max_examples=60)

@@ -205,7 +205,7 @@ class Soak:
         self.write(self.state.texts())
         sys.path.insert(0, str(folder))
         hotswap.start([folder], watch=False)
-        from soak import data, rates, shop  # type: ignore[import-not-found]
+        from soak import data, rates, shop
 
         self.modules = (rates, shop, data)
         self.carts = [data.Cart() for _ in range(20)]

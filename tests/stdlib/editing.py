@@ -71,7 +71,7 @@ def _begin(node: ast.stmt) -> tuple[int, int]:
 
 def _insert(lines: list[str], insertions: object) -> str:
     lines = list(lines)
-    for each in sorted(insertions, key=lambda item: (item.line, item.column), reverse=True):  # type: ignore[call-overload]
+    for each in sorted(insertions, key=lambda item: (item.line, item.column), reverse=True):
         line = lines[each.line - 1].encode()
         lines[each.line - 1] = (line[: each.column] + each.text.encode() + line[each.column :]).decode()
     return "".join(lines)

@@ -45,7 +45,7 @@ class _Recorder(unittest.TestResult):
 
 
 def _describe(result: unittest.TestResult, err: Any, test: Any) -> str:
-    text: str = result._exc_info_to_string(err, test)  # type: ignore[attr-defined]
+    text: str = result._exc_info_to_string(err, test)
     sys.stderr.write(f"{test.id()}\n{text}\n")
     return text.strip().rpartition("\n")[2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import greenlet
 import pytest
 from gevent.event import Event
 
-from hotswap.model import Report, Severity, Verdict
+from hotswap.model import Verdict
 from tests.link.program import Program
+from tests.transition import reports
 
 # Every look at frames passes over the heap where it is loaded: the other tests of this process are to be without it.
 del sys.modules["greenlet"]
@@ -60,20 +62,16 @@ def program(tmp_path: Path) -> Iterator[Program]:
         yield one
 
 
+said = functools.partial(reports.said, file="green.py")
+
+
 @pytest.fixture
 def lib(program: Program) -> ModuleType:
     return program.load("green", V1)
 
 
-def said(report: Report) -> list[tuple[str, int]]:
-    assert report.applied, str(report)
-    found = [finding for finding in report.findings if finding.code == "HS403"]
-    assert all(f.severity is Severity.NOTE and Path(f.file).name == "green.py" for f in found)
-    return [(f.message, f.line) for f in found]
-
-
 def give_way() -> Any:
-    return greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
+    return greenlet.getcurrent().parent.switch()
 
 
 def message(name: str) -> str:
@@ -137,7 +135,7 @@ def test_a_module_that_executes_in_a_suspended_greenlet_is_executing(program: Pr
     text = "import sys\nRAN = []\nsys.hook()\nRAN.append({version})\n"
     import sys
 
-    sys.hook = give_way  # type: ignore[attr-defined]
+    sys.hook = give_way
     try:
         executing = greenlet.greenlet(lambda: program.load("slow", text.format(version=1)))
         executing.switch()
@@ -150,4 +148,4 @@ def test_a_module_that_executes_in_a_suspended_greenlet_is_executing(program: Pr
         executing.switch()
         assert module.RAN == [1]
     finally:
-        del sys.hook  # type: ignore[attr-defined]
+        del sys.hook

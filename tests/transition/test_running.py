@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from hotswap.model import Report, Severity
+from hotswap.model import Report
 from tests.link.program import Program
+from tests.transition import reports
 
 V1 = """
 import threading
@@ -50,16 +52,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
         yield one
 
 
+said = functools.partial(reports.said, file="running.py")
+
+
 @pytest.fixture
 def lib(program: Program) -> ModuleType:
     return program.load("running", V1)
-
-
-def said(report: Report) -> list[tuple[str, int]]:
-    assert report.applied, str(report)
-    found = [finding for finding in report.findings if finding.code == "HS403"]
-    assert all(f.severity is Severity.NOTE and Path(f.file).name == "running.py" for f in found)
-    return [(f.message, f.line) for f in found]
 
 
 def line_of(text: str) -> int:
