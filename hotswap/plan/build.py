@@ -12,7 +12,7 @@ from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, V
 from hotswap.plan.bindings import dotted
 from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units, find_successor
-from hotswap.plan.graph import Graph, Symbol, is_output_only
+from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.moved import find_moved
@@ -413,7 +413,8 @@ class _Builder:
 
     def _judge_repeated(self, module: str, unit: Unit, cause: Symbol | None) -> None:
         """A statement that has to follow what is made anew, or makes it, and that does something elsewhere as well."""
-        if effects := effects_of(self.graph, module, unit):
+        # A registration with an abstract class changes nothing when it is repeated: the live class has it.
+        if effects := [name for name in effects_of(self.graph, module, unit) if not is_abstract_registration(name)]:
             why = f"is to follow {_name(cause)}, which is made anew" if cause else "makes what others are computed from anew"
             code = "HS204" if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) else "HS206"
             self._refuse(code, module, unit, f"{module} line {unit.line} {why}; {', '.join(effects)} would be called again")
