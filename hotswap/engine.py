@@ -31,11 +31,12 @@ from hotswap.errors import CODES, RollbackError
 from hotswap.fingerprint import Print
 from hotswap.frames import Changes, has_other_interpreters
 from hotswap.green import patched_by
-from hotswap.link.bind import LinkRefused, link
+from hotswap.link.bind import link
 from hotswap.link.doubles import find_alive
 from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
+from hotswap.link.linking import LinkRefused
 from hotswap.link.redirect import settle_trampolines
 from hotswap.link.staging import forget_imported, run_statement
 from hotswap.model import (
