@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import functools
 import gc
-import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,12 +22,13 @@ import attrs
 
 from hotswap import commit
 from hotswap.applying import Applier
+from hotswap.clock import Clock
 from hotswap.collector import list_instances
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.owners import OwnerError
 from hotswap.convert.preflight import try_out
+from hotswap.effects import Effects
 from hotswap.errors import CODES, RollbackError
-from hotswap.fingerprint import Print
 from hotswap.frames import Changes, has_other_interpreters
 from hotswap.green import patched_by
 from hotswap.link.bind import link
@@ -38,7 +38,7 @@ from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
 from hotswap.link.linking import LinkRefused
 from hotswap.link.redirect import settle_trampolines
-from hotswap.link.staging import forget_imported, run_statement
+from hotswap.link.staging import forget_imported
 from hotswap.model import (
     ChangeSet,
     ClassPreflight,
@@ -49,10 +49,10 @@ from hotswap.model import (
     Severity,
     SourceFile,
     Status,
-    Timing,
     Verdict,
 )
 from hotswap.peek import forget_readers
+from hotswap.pending import Pending, concerns
 from hotswap.plan.build import Draft
 from hotswap.plan.pairing import walk
 from hotswap.plugin.manager import Plugins
@@ -91,6 +91,8 @@ class Engine:
         ended: waits for frames from before a commit to end.
         texts: of the managed modules.
         applier: commits.
+        pending: texts that were refused.
+        effects: runs what was added for its effect.
     """
 
     scope: object
@@ -105,10 +107,9 @@ class Engine:
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     texts: Texts = attrs.field(init=False)
     applier: Applier = attrs.field(init=False)
-    _pending: dict[str, SourceFile] = attrs.field(factory=dict, init=False)
+    pending: Pending = attrs.field(init=False)
+    effects: Effects = attrs.field(init=False)
     _number: int = attrs.field(default=0, init=False)
-    # Statements that were run for their effect by a swap that was taken back afterwards, as (module, text).
-    _ran: set[tuple[str, bytes]] = attrs.field(factory=set, init=False)
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
     # Whose threads the locks are made for: see :func:`hotswap.green.patched_by`.
@@ -117,9 +118,10 @@ class Engine:
 
     def __attrs_post_init__(self) -> None:
         self.texts = Texts(self.world, self.plugins)
+        self.pending, self.effects = Pending(self.world), Effects(self.world)
         self.applier = Applier(self.world, self.converter, self._follow_frames)
         self.world.outdated = self.ended.outdated
-        self.ended.lock, self.ended.look = self.lock, self._lead_latecomers
+        self.ended.lock, self.ended.look = self.lock, self._look_at_ended
         self.world.ask_kind = self.plugins.value_kind
         self.converter.lock = self.lock
         self.converter.on_exhausted = self._give_up
@@ -141,11 +143,11 @@ class Engine:
         with self.lock, self._mark_swapping():
             self.world.forget_lost()
             fresh = {f.path for f in changes.files}
-            pending = [f for path, f in self._pending.items() if path not in fresh]
+            pending = self.pending.beside(fresh)
             report = self._attempt((*changes.files, *pending), start, changes.seen_at)
-            if not report.applied and pending and not any(f.file in fresh for f in report.held):
+            if not report.applied and pending and not concerns(report.held, fresh):
                 report = self._attempt(changes.files, start, changes.seen_at)  # an older refusal must not hold this save
-            report = self._note_held(changes.files, pending, report)
+            report = self.pending.note(changes.files, pending, report)
             if report.applied:
                 self.plugins.after_commit(report)
             report = self._with_broken_plugins(report)
@@ -182,7 +184,7 @@ class Engine:
     def _refuse_nested(self, start: float) -> Report:
         message = "a swap was asked for by code that a swap is running"
         finding = Finding(code="HS505", severity=Severity.HELD, message=message, next_step=CODES["HS505"].remedy)
-        return self._report(Plan(verdict=Verdict.ASK), Verdict.ASK, [finding], _Clock(start), None)
+        return self._report(Plan(verdict=Verdict.ASK), Verdict.ASK, [finding], Clock(start), None)
 
     def _tell(self, report: Report) -> None:
         """Hand a report on; no lock is held. What the receiver raises is shown as an uncaught exception is."""
@@ -201,13 +203,13 @@ class Engine:
         enabled = gc.isenabled()
         gc.disable()
         try:
-            return self._try_swap(files, _Clock(start), seen_at)
+            return self._try_swap(files, Clock(start), seen_at)
         finally:
             if enabled:
                 make_all_old()  # or the collector would walk them at once, while the program waits
                 gc.enable()
 
-    def _try_swap(self, files: Iterable[SourceFile], clock: _Clock, seen_at: float | None) -> Report:
+    def _try_swap(self, files: Iterable[SourceFile], clock: Clock, seen_at: float | None) -> Report:
         try:
             self._check_threads()
             self._ask_for_frames()
@@ -220,11 +222,11 @@ class Engine:
             return self._carry_out(draft, clock, seen_at)
         except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
-        except Exception:  # noqa: BLE001 - border: a bug of ours must not end the program
+        except Exception as error:  # noqa: BLE001 - border: a bug of ours must not end the program
             finding = Finding(
                 code="HS599",
                 severity=Severity.HELD,
-                message="hotswap failed in itself; nothing was applied",
+                message=f"hotswap failed in itself; {error if isinstance(error, RollbackError) else 'nothing was applied'}",
                 next_step="please report this",
                 excerpt=traceback.format_exc(),
             )
@@ -254,25 +256,28 @@ class Engine:
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
 
-    def _carry_out(self, draft: Draft, clock: _Clock, seen_at: float | None) -> Report:
+    def _carry_out(self, draft: Draft, clock: Clock, seen_at: float | None) -> Report:
         swap = self._commit(draft, clock)
         before, gone = self.texts.remember(draft)
         try:
             findings = [*draft.plan.findings, *swap.findings, *self._look_around(draft, swap)]
-            failure = self._follow_up(draft, swap.bases)
+            self.texts.note_live(draft, swap.bases)
+            failure, ran = self.effects.run(draft)
         except BaseException:  # whatever it was, what is live and what is noted must agree
             self._take_back(swap, before, gone)
             raise
         if failure is not None:
-            self._take_back(swap, before, gone)
-            raise Refused(draft.plan, Verdict.ASK, (*findings, failure))
+            findings += self._after_failure(failure, swap, before, gone)
+            if findings[-1].severity is Severity.HELD:
+                self.effects.note_taken_back(ran.done)
+                raise Refused(draft.plan, Verdict.ASK, findings)
+        findings = self.effects.note_live(ran, findings)
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         self.world.note_removed(swap.removed)
         with self.world.lock:
-            ran = self._left_by_rollback(draft)
             known = self.world.note_mechanisms(swap.redirects, functools.partial(_names_of, draft), draft.edited)
-            self.world.history.append(AppliedSwap(report, swap, before, gone, known, ran))
+            self.world.history.append(AppliedSwap(report, swap, before, gone, known, self.effects.left_by_rollback(draft)))
             for ended in self.world.history[:-HISTORY]:
                 if ended.swap.request is not None:
                     self.converter.let_go(ended.swap.request)
@@ -287,6 +292,18 @@ class Engine:
         self.world.outdated.follow(codes, suspended)
         suspended.clear()
         self.ended.start()
+
+    def _look_at_ended(self) -> None:
+        """What the thread that waits for frames does; an error of ours must not end it."""
+        try:
+            self._lead_latecomers()
+        except Exception:  # noqa: BLE001 - border: what is live stays live
+            self.world.outdated.clear()  # or it would fail again at each look
+            message = "hotswap failed in itself; functions that were made by code from before a swap may keep that code"
+            self._tell_finding(Finding(
+                code="HS599", severity=Severity.KEPT, message=message, excerpt=traceback.format_exc(),
+                next_step="please report this, and restart to be sure",
+            ))  # fmt: skip
 
     def _lead_latecomers(self) -> None:
         """Functions that frames from before a commit have made, and that have ended since."""
@@ -326,7 +343,7 @@ class Engine:
             self._is_audit_named = bool(audited)
         return findings
 
-    def _commit(self, draft: Draft, clock: _Clock) -> commit.Swap:
+    def _commit(self, draft: Draft, clock: Clock) -> commit.Swap:
         """Link and commit; again where the program has made an object meanwhile that linking has not seen."""
         for _ in range(TRIES):
             swap = self._link(draft)
@@ -351,9 +368,49 @@ class Engine:
         finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
         raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
 
-    def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> None:
-        self.applier.revert(swap)
+    def _after_failure(
+        self, failure: Finding, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]
+    ) -> list[Finding]:
+        """Take a swap back of which a statement has failed; where the program has changed what it wrote, it stands."""
+        try:
+            return [*self._take_back(swap, before, gone), failure]
+        except RollbackError as error:
+            message, step = f"{failure.message}. {error}, so it stands", "mend the statement, or restart"
+            return [attrs.evolve(failure, severity=Severity.KEPT, message=message, next_step=step)]
+
+    def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> list[Finding]:
+        """Undo a commit before it is told.
+
+        Raises:
+            RollbackError: the program has changed meanwhile what was written; all is as it was.
+        """
+        try:
+            _, unfinished = self.applier.revert(swap)
+        except (commit.WriteError, OwnerError) as error:
+            what = f"{error.what}: {error.__cause__!r}" if isinstance(error, commit.WriteError) else str(error)
+            raise RollbackError(f"what was applied cannot be taken back, the program has changed it ({what})") from error
         self.texts.restore(before, gone)
+        return unfinished
+
+    def _look_ahead(self, changes: ChangeSet) -> Draft:
+        """What a swap would begin with: these files with those that are held, or alone where that is refused for the others.
+
+        Raises:
+            Refused: before there is a plan.
+        """
+        self.world.forget_lost()
+        self._check_threads()
+        self._ask_for_frames()
+        fresh = {file.path for file in changes.files}
+        if pending := self.pending.beside(fresh):
+            try:
+                draft = self.texts.plan(*self.texts.read((*changes.files, *pending)))
+                if draft.plan.verdict in (Verdict.SWAP, Verdict.NOTHING) or concerns(draft.plan.findings, fresh):
+                    return draft
+            except Refused as refusal:
+                if concerns(refusal.findings, fresh):
+                    raise
+        return self.texts.plan(*self.texts.read(changes.files))
 
     def preview(self, changes: ChangeSet) -> Plan:
         """The plan for some texts, by the same code as a swap, stopped before anything is executed.
@@ -362,9 +419,8 @@ class Engine:
             changes: the files with their bytes.
         """
         with self.lock:
-            self.world.forget_lost()
             try:
-                return self.texts.plan(*self.texts.read(changes.files)).plan
+                return self._look_ahead(changes).plan
             except Refused as refusal:
                 return refusal.plan
             finally:
@@ -385,9 +441,8 @@ class Engine:
             found.extend(try_out(request.aside, list_instances(list(request.aside)), limit))
 
         with self.lock, self._mark_swapping():
-            self.world.forget_lost()
             try:
-                draft = self.texts.plan(*self.texts.read(changes.files))
+                draft = self._look_ahead(changes)
                 if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                     return Preflight(plan=draft.plan, findings=draft.plan.findings)
                 findings = [*draft.plan.findings, *self._link(draft, look).findings]
@@ -396,47 +451,6 @@ class Engine:
             finally:
                 self._fell_trees({file.path for file in changes.files})
             return Preflight(plan=draft.plan, findings=tuple(findings), classes=tuple(found))
-
-    # ---- after the commit ----
-
-    def _follow_up(self, draft: Draft, kept: Mapping[str, Print | None]) -> Finding | None:
-        """Note what is live now, and run what was added for its effect; gives why that failed."""
-        self.texts.note_live(draft, kept)
-        return self._run_after(draft)
-
-    def _run_after(self, draft: Draft) -> Finding | None:
-        """Run statements that were added for an effect outside of managed data; no lock of the world is held.
-
-        Where one fails the swap is taken back, but what has run has run: it is named, and not run again by the next save.
-        """
-        ran: list[str] = []
-        for module, index in draft.after:
-            record, unit = self.world.records[module], draft.summaries[module].units[index]
-            key = (module, unit.text)
-            if key in self._ran:
-                continue
-            failure = run_statement(record, draft.summaries[module], index)
-            if failure is not None:
-                done = f"; {', '.join(ran)} had run before and is not taken back" if ran else ""
-                return attrs.evolve(failure, message=f"{failure.message}{done}")
-            if not unit.names:
-                self._ran.add(key)
-            ran.append(f"{module} line {unit.line}")
-        self._ran -= {(module, draft.summaries[module].units[index].text) for module, index in draft.after}
-        return None
-
-    def _left_by_rollback(self, draft: Draft) -> list[tuple[Finding, tuple[str, bytes] | None]]:
-        """The effects of a swap that its rollback will not take back, see :class:`hotswap.world.AppliedSwap`."""
-        found: list[tuple[Finding, tuple[str, bytes] | None]] = []
-        for module, index in draft.after:
-            unit = draft.summaries[module].units[index]
-            message = f"{module}.{unit.label} has run for its effect, which is not taken back"
-            finding = Finding(
-                code="HS411", severity=Severity.KEPT, message=message, file=self.world.file_of(module), line=unit.line,
-                next_step="undo it by hand, or restart",
-            )  # fmt: skip
-            found.append((finding, None if unit.names else (module, unit.text)))
-        return found
 
     # ---- the way back and the state ----
 
@@ -450,7 +464,7 @@ class Engine:
         Raises:
             RollbackError: there is nothing to take back.
         """
-        clock = _Clock(time.perf_counter())
+        clock = Clock(time.perf_counter())
         if self._swapping == threading.get_ident():
             raise RollbackError("a swap is running this code; ask for the rollback when it is over")
         if self.converter.conversions.is_running():
@@ -479,7 +493,7 @@ class Engine:
             self.texts.restore(applied.records, applied.gone)
             self.converter.retry(None)
             self.world.restore_mechanisms(applied.mechanisms)
-            self._ran |= {key for _, key in applied.ran if key is not None}  # done again it would be done twice
+            self.effects.note_taken_back(key for _, key in applied.ran if key is not None)
             plan, left = applied.report.plan, [*unfinished, *(finding for finding, _ in applied.ran)]
             if because:
                 step = CODES["HS310"].remedy
@@ -540,34 +554,12 @@ class Engine:
                 classes=self.converter.status(),
             )
 
-    def _note_held(self, files: Iterable[SourceFile], pending: Iterable[SourceFile], report: Report) -> Report:
-        live, records_of = self.world.live_texts(), self.world.file_finder()
-        healed = []
-        with self.world.lock:
-            if report.applied or report.verdict is Verdict.NOTHING:
-                for item in (*files, *pending):
-                    texts = {record.data for record in records_of(item.path)} or {live.get(item.path, b"")}
-                    if item.data is not None and item.data in texts:
-                        self._pending.pop(item.path, None)
-                        healed += [item.path] if self.world.held.pop(item.path, None) is not None else []
-            else:
-                for item in files:
-                    self._pending[item.path] = item
-                    self.world.held[item.path] = report.held
-        if report.applied or not healed:
-            return report
-        told = [
-            Finding(code="HS105", severity=Severity.NOTE, message=f"{os.path.basename(path)} is what is live again", file=path)
-            for path in healed
-        ]
-        return attrs.evolve(report, findings=(*report.findings, *told))
-
     def _report(
         self,
         plan: Plan,
         verdict: Verdict,
         findings: Iterable[Finding],
-        clock: _Clock,
+        clock: Clock,
         seen_at: float | None,
         swap: commit.Swap | None = None,
     ) -> Report:
@@ -586,23 +578,3 @@ class Engine:
 def _names_of(draft: Draft, module: str) -> set[str]:
     """The qualified names of all code in the new text of a module."""
     return {code.co_qualname for code in walk(draft.edited[module].new.code)}
-
-
-class _Clock:
-    """Milliseconds per stage."""
-
-    def __init__(self, start: float) -> None:
-        self.start = self.last = start
-        self.stages: dict[str, float] = {}
-
-    def mark(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.stages[stage] = (now - self.last) * 1e3
-        self.last = now
-
-    def note(self, stage: str, seconds: float) -> None:
-        self.stages[stage] = seconds * 1e3
-
-    def timing(self, seen_at: float | None) -> Timing:
-        live = None if seen_at is None else (time.monotonic() - seen_at) * 1e3
-        return Timing(total=(time.perf_counter() - self.start) * 1e3, live=live, **self.stages)

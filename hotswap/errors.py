@@ -143,7 +143,7 @@ CODES: dict[str, Code] = _codes(
     ("HS402", "possibly stale", "A value was computed from something that changed, but it is an opaque object or its "
      "evaluation has effects, so it was kept.", "Make it again in the program, or restart."),
     ("HS403", "old code still running", "A function that changed is still on a stack; it is live at its next call.",
-     "Nothing, or add hotswap.safe_point() in endless loops."),
+     "Nothing; or restart, where it is a loop that never returns: with its body in a function of its own it would follow."),
     ("HS404", "closure kept its old code", "A live closure does not hold a variable that its new code needs.",
      "Make the closure again."),
     ("HS405", "effect not repeated", "A statement that is run for its effect did not change, but something that it uses "

@@ -135,7 +135,7 @@ def _load_hooks(package: str, file: str, on_finding: Callable[[Finding], None]) 
     for name in new_hook_modules([(package, file)]):
         try:
             importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001 - border to program code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - border to program code
             excerpt = "".join(traceback.format_exception(error))
             message = f"{name} could not be imported, so its migrations do not count: {type(error).__name__}: {error}"
             on_finding(Finding(

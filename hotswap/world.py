@@ -343,15 +343,16 @@ class World:
             # Two references to the module are its record's and this call's. One in a circle counts as alive.
             if not self._take_up(record) and sys.getrefcount(record.module) <= 2:
                 with self.lock:
-                    del self.records[record.name]
-                    self.mechanisms.pop(record.name, None)
+                    if self.records.get(record.name) is record:  # else a new one was loaded meanwhile
+                        del self.records[record.name]
+                        self.mechanisms.pop(record.name, None)
                     self.detached.add(record)
 
     def _take_up(self, before: ModuleRecord) -> bool:
         """Manage the module that now has the name of a record, if it was managed before or is of the same file."""
         module = sys.modules.get(before.name)
-        if not is_a(module, ModuleType):
-            return False
+        if not is_a(module, ModuleType) or getattr(module.__dict__.get("__spec__"), "_initializing", False):
+            return False  # it is executing in another thread, and is taken up when it has
         known = self.detached.of_module(module)
         file = known.record.file if known is not None else module.__dict__.get("__file__")
         same = [record.data for record in self.records_of(file)] if isinstance(file, str) else []

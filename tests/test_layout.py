@@ -29,7 +29,7 @@ VALUES |= {"detached", "migrations", "peek", "shadow", "hooks", "history", "coll
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
-PARTS = {"texts", "applying"}
+PARTS = {"texts", "applying", "pending", "effects", "clock"}
 EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
@@ -41,7 +41,8 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | {"engine"} | WAYS_IN
 #               plan is pure and knows values only; link binds a plan to live objects and asks plugins; transition looks
 #               at what a plan changes; convert takes what link fills in, the leap that each class makes. link prepares the
 #               writes, and a plugin may add some, so these two know commit
-#   parts       texts (what is read and live), applying (a swap committed with its objects): what the engine consists of
+#   parts       texts (what is read and live), applying (a swap committed with its objects), pending (what is held), effects:
+#               what the engine consists of
 #   engine      the order of the stages
 #   ways in     everything
 MAY_IMPORT: dict[str, set[str]] = {

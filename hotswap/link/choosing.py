@@ -9,7 +9,7 @@ from typing import Any
 
 from hotswap.commit import MISSING, Write
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, kind_of_value
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.linking import Linking, LinkRefused
 from hotswap.link.redirect import lead, redirect, repoint_partial
@@ -266,11 +266,18 @@ def _class_to_callable(linking: Linking, module: str, name: str, live: type, new
     def led(cls: type, *args: Any, **kwargs: Any) -> Any:
         return new(*args, **kwargs)
 
-    def plain(cls: type, *args: Any, **kwargs: Any) -> Any:
-        return object.__new__(cls)
+    def plain(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        row = cls.__mro__
+        inherited = next(vars_of(base)["__new__"] for base in row[row.index(live) + 1 :] if "__new__" in vars_of(base))
+        inherited = getattr(inherited, "__func__", inherited)
+        if inherited is not object.__new__:
+            return inherited(cls, *args, **kwargs)
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__}() takes no arguments")
+        return inherited(cls)
 
     # A deleted __new__ leaves a trace in CPython's slots: object.__new__ then rejects arguments. So the way back is
-    # one that does what object.__new__ did before.
+    # one that does what the inherited one did before.
     before = live.__dict__.get("__new__") or staticmethod(plain)
     linking.swap.add(Write((type.__setattr__, live, "__new__", staticmethod(led)), (type.__setattr__, live, "__new__", before)))
     linking.swap.redirects.append(Redirect(module=module, qualname=name, mechanism=Mechanism.TRAMPOLINE))

@@ -27,7 +27,7 @@ from hotswap.link.names import look_up
 from hotswap.model import Finding, Severity
 from hotswap.world import AppliedSwap
 
-_OWN = os.path.dirname(os.path.dirname(__file__))
+_OWN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 @attrs.define(eq=False)

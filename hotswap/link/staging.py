@@ -91,7 +91,7 @@ class Staging:
                     self._evaluate(name)
                 for name in self.draft.hooks:
                     self._import_hooks(name)
-            except StagingError:
+            except BaseException:  # raised again: also where somebody has pressed Ctrl-C meanwhile
                 forget_imported(set(sys.modules) - before, self.world)
                 raise
             finally:
@@ -100,7 +100,7 @@ class Staging:
     def _import_hooks(self, name: str) -> None:
         try:
             importlib.import_module(name)
-        except Exception as error:  # border to program code
+        except (Exception, SystemExit) as error:  # border to program code
             file = getattr(importlib.util.find_spec(name), "origin", None) or ""
             raise StagingError(describe_failure(name, file, 0, error)) from error
 

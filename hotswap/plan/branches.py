@@ -1,16 +1,18 @@
 """Branches of a statement that have not been executed, as far as that can be told without executing anything.
 
 ``if sys.version_info < (3, 11):`` is decided by this interpreter, and the ``else`` of a ``try`` that imports something by
-whether that is loaded.
+whether that is loaded, or could be.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import operator
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from hotswap.plan.bindings import is_for_checkers
@@ -26,31 +28,32 @@ _TESTS = (
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
-def take_executed(node: ast.stmt, is_loaded: Callable[[str], bool]) -> ast.stmt:
-    """A copy of a statement without the branches that were certainly not executed; the statement itself where it has none.
+#: Says whether a module has been imported.
+IsLoaded = Callable[[str], bool]
+#: Gives the full dotted name of something that a module has by this one.
+Means = Callable[[str], str]
 
-    Args:
-        is_loaded: says whether a module has been imported.
-    """
+
+def take_executed(node: ast.stmt, is_loaded: IsLoaded, means: Means) -> ast.stmt:
+    """A copy of a statement without the branches that were certainly not executed; the statement itself where it has none."""
     if not isinstance(node, (ast.If, ast.Try)):
         return node
     taken = copy.copy(node)
-    if isinstance(taken, ast.If):
-        is_true = _decide(taken.test)
-        taken.body = [ast.copy_location(ast.Pass(), node)] if is_true is False else taken.body
+    if isinstance(taken, ast.If) and (is_true := _decide(taken.test, means)) is not None:
+        taken.body = taken.body if is_true else [ast.copy_location(ast.Pass(), node)]
         taken.orelse = [] if is_true else taken.orelse
-    elif (has_failed := _has_failed(taken, is_loaded)) is not None:
-        taken.orelse = [] if has_failed else taken.orelse
-        taken.handlers = taken.handlers if has_failed else []
-        if not taken.handlers and not taken.finalbody:
-            taken.finalbody = [ast.copy_location(ast.Pass(), node)]
+    elif isinstance(taken, ast.Try) and _has_failed(taken, is_loaded):
+        taken.orelse = []
     for name in ("body", "orelse", "finalbody"):
-        if hasattr(taken, name):
-            setattr(taken, name, [take_executed(child, is_loaded) for child in getattr(taken, name)])
-    return taken
+        before = getattr(taken, name, [])
+        after = [take_executed(child, is_loaded, means) for child in before]
+        if any(map(operator.is_not, before, after)):
+            setattr(taken, name, after)
+    is_same = all(getattr(taken, name, None) is getattr(node, name, None) for name in ("body", "orelse", "finalbody"))
+    return node if is_same else taken
 
 
-def _decide(test: ast.expr) -> bool | None:
+def _decide(test: ast.expr, means: Means) -> bool | None:
     """What a test gives that asks for nothing but the interpreter and the system; None for any other."""
     if is_for_checkers(test):
         return False
@@ -58,7 +61,7 @@ def _decide(test: ast.expr) -> bool | None:
         return None
     names = [node for node in ast.walk(test) if isinstance(node, (ast.Name, ast.Attribute))]
     chains = {ast.unparse(node) for node in names}
-    if not chains <= {*_READABLE, "sys", "os", "sys.implementation"}:
+    if not chains <= {*_READABLE, "sys", "os", "sys.implementation"} or any(means(chain) != chain for chain in chains):
         return None
     try:
         return bool(eval(compile(ast.Expression(test), "<test>", "eval"), {"__builtins__": {}, "sys": sys, "os": os}))
@@ -66,8 +69,8 @@ def _decide(test: ast.expr) -> bool | None:
         return None
 
 
-def _has_failed(node: ast.Try, is_loaded: Callable[[str], bool]) -> bool | None:
-    """Whether the imports in a ``try`` have raised; None where it does anything else, or where it cannot be told."""
+def _has_failed(node: ast.Try, is_loaded: IsLoaded) -> bool:
+    """True where the imports in a ``try`` have certainly raised; it does nothing else."""
     wanted: list[str] = []
     for child in node.body:
         if isinstance(child, ast.Import):
@@ -75,10 +78,21 @@ def _has_failed(node: ast.Try, is_loaded: Callable[[str], bool]) -> bool | None:
         elif isinstance(child, ast.ImportFrom) and not child.level and child.module:
             wanted.append(child.module)
         else:
-            return None
+            return False
     if not any(_catches_import(handler) for handler in node.handlers):
-        return None
-    return True if not all(map(is_loaded, wanted)) else None  # a name may be missing in a module that is loaded
+        return False
+    return not all(is_loaded(name) or _can_be_found(name, is_loaded) for name in wanted)
+
+
+def _can_be_found(name: str, is_loaded: IsLoaded) -> bool:
+    """True for a module that may have been loaded and taken out again; nothing is imported to know."""
+    parent = name.rpartition(".")[0]
+    if parent and not is_loaded(parent):
+        return _can_be_found(parent, is_loaded)
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):  # the parent is no package, or what stands for it has no spec
+        return False
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:

@@ -7,7 +7,10 @@ or of something that the recipe reads, is a change of the value: that is all of 
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import attrs
 
@@ -16,7 +19,7 @@ from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.branches import take_executed
 from hotswap.plan.outside import CONSTRUCTORS, find_acts_outside, find_registrations
 from hotswap.plan.units import Facts, Summary, Unit, UnitKind
-from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses
+from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses, is_metaclass
 
 Symbol = tuple[str, str]
 
@@ -81,6 +84,7 @@ class Graph:
     _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
     _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
     _wholes: dict[tuple[str, int], set[str]] = attrs.field(factory=dict, init=False)  # likewise
+    _executed: dict[tuple[str, int], Unit] = attrs.field(factory=dict, init=False)
     _methods: frozenset[str] | None = attrs.field(default=None, init=False)
 
     def binders(self, module: str) -> dict[str, list[Unit]]:
@@ -168,7 +172,8 @@ class Graph:
         head, _, rest = chain.partition(".")
         binding = self._imports[module].get(head)
         if binding is None:
-            return f"builtins.{chain}"
+            starred = (star for star in reversed(self._stars[module]) if head in getattr(sys.modules.get(star), "__dict__", ()))
+            return f"{next(starred, 'builtins')}.{chain}"
         base = binding.module if binding.attr is None else f"{binding.module}.{binding.attr}"
         return f"{base}.{rest}" if rest else base
 
@@ -423,8 +428,7 @@ class Graph:
         """Effects of evaluating a statement that reach outside of managed data, as dotted names."""
         if unit.is_inert:
             return []
-        if unit.kind is UnitKind.BLOCK and (executed := take_executed(unit.node, self.is_loaded)) is not unit.node:
-            unit = attrs.evolve(unit, node=executed, facts=Facts())
+        unit = self._as_executed(module, unit)
         now = unit.analysis.now
         found = self._foreign(module, now)
         if unit.unseen is not None:
@@ -435,6 +439,14 @@ class Graph:
                     found += self._foreign(owner, uses)
         found += [name for name in find_acts_outside(self, module, unit) if not self.is_output(name)]
         return sorted(set(found))
+
+    def _as_executed(self, module: str, unit: Unit) -> Unit:
+        """A block without the branches that were certainly not executed."""
+        key = (module, unit.index)
+        if unit.kind is UnitKind.BLOCK and key not in self._executed:
+            node = take_executed(unit.node, self.is_loaded, partial(self.foreign, module))
+            self._executed[key] = unit if node is unit.node else attrs.evolve(unit, node=node, facts=Facts())
+        return self._executed.get(key, unit)
 
     def _starts(self, symbol: Symbol) -> bool:
         """True for ``THREAD.start`` of a thread that a new statement makes: it would run aside."""
@@ -494,10 +506,6 @@ class Graph:
 
 
 def _metaclass_names(unit: Unit) -> set[str]:
-    import ast
-
-    from hotswap.plan.uses import is_metaclass
-
     return {unit.node.name} if isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node) else set()
 
 

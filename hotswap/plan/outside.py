@@ -6,6 +6,7 @@ followed through what runs for sure: a call of a class runs its constructor, not
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _ACTIVE = frozenset(
 _GIVES = re.compile(
     "|".join(sorted({*STARTED_LATER, *REGISTERING_METHODS, *(name.rpartition(".")[2] for name in REGISTERING_CALLS)})).encode()
 )
+#: ``setup_route`` adds something.
+_SETTER = re.compile(r"set(_(?!up)|(?!Up)[A-Z])")
 
 
 def find_acts_outside(graph: Graph, module: str, unit: Unit) -> list[str]:
@@ -64,9 +67,12 @@ def effects_of(graph: Graph, module: str, unit: Unit) -> list[str]:
 
 
 def sets_only(graph: Graph, module: str, unit: Unit) -> bool:
-    """True for ``get(x).set_level(3)``: done again with other arguments, it leaves nothing of what was set before."""
+    """True for ``get(x).set_level(3)``: done again with another argument, it leaves nothing of what was set before."""
     acts = [act for act in unit.analysis.now.acts if act.is_statement] if unit.kind is UnitKind.EFFECT else []
-    return len(acts) == 1 and acts[0].method.startswith("set") and effects_of(graph, module, unit) == [acts[0].name]
+    call = unit.node.value if isinstance(unit.node, ast.Expr) else None
+    has_one = isinstance(call, ast.Call) and len(call.args) + len(call.keywords) == 1  # of two, one may be a key
+    is_setter = has_one and len(acts) == 1 and _SETTER.match(acts[0].method) is not None
+    return is_setter and effects_of(graph, module, unit) == [acts[0].name]
 
 
 def filled_later(graph: Graph, modules: Iterable[str]) -> set[Symbol]:

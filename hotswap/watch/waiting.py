@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Sequence
 
 from hotswap.watch.observer import DirectoryWatch, RawEvent
@@ -38,14 +39,17 @@ def wait_for_save(
                 watch.cover(hop)
         on_ready()
         found = next((file for file in files if _written(file) > since), "")
+        quiet_from = time.monotonic()
         while True:
             try:
-                event = events.get(timeout=_QUIET if found else None)
+                event = events.get(timeout=max(0.0, quiet_from + _QUIET - time.monotonic()) if found else None)
             except queue.Empty:
                 return found
             path = event.dest or event.path
             if not event.is_folder and path.endswith(".py") and os.path.exists(path) and includes(path):
-                found = found or path
+                found, quiet_from = found or path, time.monotonic()
+            elif found and time.monotonic() > quiet_from + _QUIET:  # what else is written there, a log, need not end
+                return found
     finally:
         watch.stop()
 

@@ -106,6 +106,22 @@ def test_file_that_fails_is_named_and_tried_again(shop: Shop) -> None:
     assert hotswap.swap().applied and vars(item) == {"count": 3}
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_file_that_exits_ends_neither_the_program_nor_the_swap(shop: Shop, is_there: bool) -> None:
+    shop.write("cart", CART.format("n"))
+    shop.write("extra", "X = 1\n")
+    leaving = f"from {shop.name} import extra\nimport sys\nsys.exit(3)\n"
+    if is_there:
+        shop.write("hotswap_migrations", leaving)
+    shop.start()
+    assert [f.code for f in shop.findings] == ["HS110"] * is_there
+    shop.write("hotswap_migrations", leaving)
+    shop.write("cart", CART.format("count"))
+    report = hotswap.swap()
+    assert [f.code for f in report.held] == ["HS110"] and "SystemExit" in str(report)
+    assert is_there or f"{shop.name}.extra" not in sys.modules
+
+
 def test_module_with_migrations_that_a_save_imports(shop: Shop) -> None:
     shop.write("cart", CART.format("n"))
     cart = shop.start()
