@@ -317,7 +317,7 @@ class Graph:
         now = unit.analysis.now
         chains = set(now.calls)
         if now.calls:  # what is passed to a call may be called by it
-            chains |= now.reads
+            chains |= now.reads - now.plain
         return self.uses_symbols(module, now, chains)
 
     def mutated(self, module: str, unit: Unit) -> frozenset[Symbol]:

@@ -201,10 +201,18 @@ def _shield_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, maker: str)
     dirt.support.discard(key)
     cause = dirt.derived.pop(key, None)
     registries = [s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("data", "instance") and s in dirt.values]
-    if registries:
+    if registries := [*registries, *_made_anew(graph, dirt, module, unit)]:
         dirt.refused[key] = f"{maker} takes part in making {module}.{unit.label}, which is in {registries[0][1]}"
     elif cause is not None:
         follow_into_class(graph, dirt, module, unit, cause)
+
+
+def _made_anew(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> list[Symbol]:
+    """The classes and functions to which a statement contributes, and that are made anew as a whole."""
+    found = sorted(s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("class", "function"))
+    evaluated = dirt.evaluated() - dirt.reduced.keys() - dirt.support if found else set()
+    made = {(owner, name) for owner, index in evaluated for name in graph.summaries[owner].units[index].names}
+    return [symbol for symbol in found if symbol in made]
 
 
 def _shield_readers(graph: Graph, dirt: Dirt) -> None:
@@ -212,13 +220,19 @@ def _shield_readers(graph: Graph, dirt: Dirt) -> None:
     heads = {(module, graph.summaries[module].units[index].names[0]) for module, index in dirt.reduced}
     for key in sorted(dirt.evaluated() - dirt.reduced.keys()) if heads else ():
         unit = graph.summaries[key[0]].units[key[1]]
-        used = graph.uses_symbols(key[0], unit.analysis.now)
+        now = unit.analysis.now
+        runs_nothing = not (now.calls or now.calls_unknown or now.operates)
+        used = graph.uses_symbols(key[0], now) - (heads if runs_nothing else set())  # ``Env.kind = Template``
         stale = next((s for s in sorted(used) if _is_stale_member(dirt, heads, s)), None)
         if stale is None:
             continue
         dirt.support.discard(key)
         if key in dirt.changed:
             dirt.refused[key] = f"{key[0]}.{unit.label} uses {stale[1]}, which changes with it; save one after the other"
+        elif key in dirt.derived and (made := _made_anew(graph, dirt, key[0], unit)):
+            what = f"{made[0][1]}, which is made anew, and uses {stale[1]}, which changes with it"
+            dirt.refused[key] = f"{key[0]}.{unit.label} adds to {what}; save one after the other"
+            del dirt.derived[key]
         elif key in dirt.derived:
             del dirt.derived[key]
             dirt.kept[key] = stale

@@ -53,6 +53,7 @@ class Uses:
     stores: set[str] = attrs.Factory(set)  # attributes that are assigned or deleted, which may be names of another module
     acts: set[Act] = attrs.Factory(set)  # methods called on what has no name
     later: dict[str, set[str]] = attrs.Factory(dict)  # those of the reads that are only given to what calls them later
+    plain: set[str] = attrs.Factory(set)  # those of the reads that only get another name, which nothing reads meanwhile
     writes: set[str] = attrs.Factory(set)  # assigned through ``global``
     imports: set[tuple[str, str]] = attrs.Factory(set)  # (module, attribute) imported inside a function
     by_name: set[str] = attrs.Factory(set)  # modules that are got by a string; one that is computed is ``beginning*``
@@ -73,6 +74,9 @@ class Uses:
     def merge(self, other: Uses) -> None:
         if self.later or other.later:
             self._merge_later(other)
+        if self.plain or other.plain:
+            used = (self.reads - self.plain) | (other.reads - other.plain)
+            self.plain = (self.plain | other.plain) - used
         self.reads |= other.reads
         self.calls |= other.calls
         self.computes |= other.computes
@@ -100,6 +104,14 @@ class Uses:
             self.later.pop(chain, None)
         elif chain in self.later or chain not in self.reads:
             self.later.setdefault(chain, set()).add(later)
+        self.plain.discard(chain)
+        self.reads.add(chain)
+
+    def read_plainly(self, chain: str) -> None:
+        """Note that something gets another name."""
+        if chain not in self.reads:
+            self.plain.add(chain)
+        self.later.pop(chain, None)
         self.reads.add(chain)
 
     def _merge_later(self, other: Uses) -> None:
@@ -280,7 +292,7 @@ class _Walker:
             self._children(node, uses, local, path, deferred)
         elif isinstance(node, ast.AugAssign):
             if isinstance(node.target, ast.Name) and node.target.id not in local:
-                uses.reads.add(node.target.id)
+                uses.read(node.target.id, "")
             uses.operates = True
             self._children(node, uses, local, path, deferred)
         else:
@@ -476,7 +488,15 @@ class _Walker:
                     self.visit(default, made, local, path, deferred)
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None and arg.annotation is not None:
-                self.visit(arg.annotation, uses, local, path, deferred)
+                self._annotation(arg.annotation, uses, local, path, deferred)
+
+    def _annotation(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
+        """What a parameter is said to be is evaluated with the definition, and called by nobody."""
+        made = Uses()
+        self.visit(node, made, local, path, deferred)
+        if not made.calls and not made.calls_unknown:
+            made.plain = set(made.reads)
+        uses.merge(made)
 
     def _function(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None
@@ -491,7 +511,7 @@ class _Walker:
             self._decorator(decorator, uses, local, path, deferred)
         self._arguments(node.args, uses, local, path, deferred)
         if node.returns is not None:
-            self.visit(node.returns, uses, local, path, deferred)
+            self._annotation(node.returns, uses, local, path, deferred)
 
     def _body(
         self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], name: str, deferred: Uses | None
@@ -547,6 +567,8 @@ class _Walker:
     ) -> None:
         """A name that the body has not bound for sure yet is that of the scope around it, in ``timeout = timeout`` too."""
         bound: set[str] = set()
+        is_bare = not (node.bases or node.keywords or node.decorator_list)  # nobody looks into the body but the interpreter
+        renamed = _renamed(node) if is_bare else {}
         elsewhere = _declared(node.body, ast.Global, ast.Nonlocal)
         inner = f"{path}{node.name}."
         for child in node.body:
@@ -556,6 +578,14 @@ class _Walker:
                 self._head(child, uses, own, inner, deferred)
                 # Functions in a class body do not see the names of the class.
                 self._method(node, child, uses, outer, path + node.name, deferred)
+            elif is_bare and isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name):
+                self._annotation(child.annotation, made, own, inner, deferred)
+                if (chain := renamed.get(id(child))) is not None and chain.partition(".")[0] not in own:
+                    made.read_plainly(chain)
+                elif child.value is not None:
+                    self.visit(child.value, made, own, inner, deferred)
+            elif (chain := renamed.get(id(child))) is not None and chain.partition(".")[0] not in own:
+                made.read_plainly(chain)
             else:
                 self.visit(child, made, own, inner, deferred)
             if not isinstance(child, _MAY_NOT_BIND):
@@ -592,6 +622,22 @@ class _Walker:
         of_class = node.name == "__init_subclass__" or "classmethod" in decorators
         if (of_class or is_metaclass(owner)) and mutates_parameter(node):
             self.found.note_class_hook(name)
+
+
+def _renamed(node: ast.ClassDef) -> dict[int, str]:
+    """What only gets a name in a class body, ``environment_class = Environment``, that nothing in the body reads: by the id of
+    the statement."""
+    found: dict[int, tuple[str, str]] = {}
+    for child in node.body:
+        target = child.target if isinstance(child, ast.AnnAssign) else child.targets[0] if isinstance(child, ast.Assign) else None
+        is_single = not isinstance(child, ast.Assign) or len(child.targets) == 1
+        if isinstance(target, ast.Name) and is_single and isinstance(child, (ast.Assign, ast.AnnAssign)) and child.value:
+            chain = dotted(child.value)
+            found |= {id(child): (target.id, chain)} if chain is not None else {}
+    if not found:
+        return {}
+    read = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    return {place: chain for place, (name, chain) in found.items() if name not in read}
 
 
 def _declared(body: list[ast.stmt], *kinds: type[ast.Global | ast.Nonlocal]) -> set[str]:
