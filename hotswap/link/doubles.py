@@ -52,7 +52,22 @@ def find_doubles(draft: Draft, world: World, heap: Heap) -> Doubles:
                 "and imports are as they were"
             )
             found += _name_each(copies, message, file)
+    for symbol in sorted(draft.dirt.classes):
+        found += _other_classes(world, *symbol)
     return found
+
+
+def _other_classes(world: World, module: str, name: str) -> Doubles:
+    """Classes that a module has made before it was reloaded."""
+    record = world.records.get(module)
+    live = record.module.__dict__.get(name) if record is not None else None
+    if record is None or not is_a(live, type):
+        return []
+    place = (live.__module__, live.__qualname__)
+    near = {id(cls): cls for base in live.__bases__ for cls in type.__subclasses__(base) if cls is not live}
+    others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place]
+    message = f"another {module}.{name}, from before a reload, is in use; its methods have their new code, all else is as it was"
+    return _name_each(others, message, record.file)
 
 
 def _functions_of(heap: Heap, file: str) -> Iterator[tuple[CodeType, FunctionType]]:
@@ -80,7 +95,7 @@ def find_alive(swap: Swap, world: World) -> list[Finding]:
     gc.collect()  # what has died in a circle of references does not count
     functions = [function for function in [ref() for ref, _ in doubles] if type(function) is FunctionType]
     used = _find_used(functions, [*(applied.swap for applied in world.history), swap])
-    return list(dict.fromkeys(found for ref, found in doubles if type(ref()) is ModuleType or id(ref()) in used))
+    return list(dict.fromkeys(found for ref, found in doubles if is_a(ref(), (ModuleType, type)) or id(ref()) in used))
 
 
 def _find_used(functions: list[FunctionType], swaps: Iterable[Swap]) -> set[int]:

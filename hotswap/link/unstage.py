@@ -142,26 +142,28 @@ def lead_over(
 
 def _pair_classes(staging: Staging, twins: Twins) -> None:
     young = {id(o) for o in staging.young if is_a(o, type)}
-    for name, module in staging.modules.items():
+    found = [
+        (name, key, value)
+        for name, module in staging.modules.items()
+        for key, value in list(module.__dict__.items())
+        if is_a(value, type) and id(value) in young
+    ]
+    # By the name that it has at home first: after a reload, who imported it before has the one of before.
+    for name, key, value in sorted(found, key=lambda each: each[2].__module__ != each[0]):
         record = staging.world.records[name]
         diff = staging.draft.diffs.get(name)
-        for key, value in list(module.__dict__.items()):
-            if not is_a(value, type) or id(value) not in young:
-                continue
-            live = record.module.__dict__.get(key)
-            if live is None and diff is not None:
-                old = next((o for o, n in diff.renamed.items() if n == key), None)
-                live = record.module.__dict__.get(old) if old else None
-            said = _renamed_from(staging, name, key)
-            live = live if live is not None else said
-            same_place = is_a(live, type) and live.__module__ == value.__module__
-            file_gone = (
-                is_a(live, type) and live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
-            )
-            if not is_a(live, type) or live is value:
-                continue
-            if same_place or file_gone or live is said or _has_moved(staging, live, value):
-                _pair_class(twins, value, live)
+        live = record.module.__dict__.get(key)
+        if live is None and diff is not None:
+            old = next((o for o, n in diff.renamed.items() if n == key), None)
+            live = record.module.__dict__.get(old) if old else None
+        said = _renamed_from(staging, name, key)
+        live = live if live is not None else said
+        if not is_a(live, type) or live is value:
+            continue
+        same_place = live.__module__ == value.__module__
+        file_gone = live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
+        if same_place or file_gone or live is said or _has_moved(staging, live, value):
+            _pair_class(twins, value, live)
 
 
 def _renamed_from(staging: Staging, module: str, name: str) -> Any:
