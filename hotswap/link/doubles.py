@@ -10,7 +10,7 @@ import gc
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import CO_OPTIMIZED
 from types import CodeType, FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any
@@ -64,7 +64,8 @@ def _other_classes(world: World, module: str, name: str) -> Doubles:
     if record is None or not is_a(live, type):
         return []
     place = (live.__module__, live.__qualname__)
-    near = {id(cls): cls for base in live.__bases__ for cls in type.__subclasses__(base) if cls is not live}
+    subclasses: Callable[[type], list[type]] = type.__subclasses__
+    near = {id(cls): cls for base in live.__bases__ for cls in subclasses(base) if cls is not live}
     others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place]
     message = f"another {module}.{name}, from before a reload, is in use; its methods have their new code, all else is as it was"
     return _name_each(others, message, record.file)

@@ -15,7 +15,7 @@ import importlib.util
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
@@ -117,7 +117,7 @@ class Staging:
     def _make_modules(self) -> None:
         dirt = self.draft.dirt
         names = set(self.draft.order) | {s[0] for s in dirt.affected | dirt.values | dirt.classes | dirt.aside}
-        for name in names:
+        for name in names | self._on_the_way(names):
             if (record := self.world.records.get(name)) is not None:
                 self.modules[name] = self._make_module(name, record)
         for name, module in self.modules.items():
@@ -129,6 +129,29 @@ class Staging:
             for key, value in list(module.__dict__.items()):
                 if id(value) in staged:
                     module.__dict__[key] = staged[id(value)]
+
+    def _on_the_way(self, names: Collection[str]) -> set[str]:
+        """Modules through which staged code comes to staged modules, ``package.module.f()``: in the live ones it would find the
+        live module."""
+        managed = {id(record.module): name for name, record in list(self.world.records.items())}
+        holders: dict[str, set[str]] = {}  # who has a module as an attribute
+        seen, pending = set(names), list(names)
+        while pending:
+            name = pending.pop()
+            record = self.world.records.get(name)
+            for value in list(record.module.__dict__.values()) if record is not None else ():
+                if (inner := managed.get(id(value))) is not None:
+                    holders.setdefault(inner, set()).add(name)
+                    if inner not in seen:
+                        seen.add(inner)
+                        pending.append(inner)
+        found: set[str] = set()
+        pending = list(names)
+        while pending:
+            new = holders.get(pending.pop(), set()) - found - set(names)
+            found |= new
+            pending += new
+        return found
 
     def _make_module(self, name: str, record: ModuleRecord) -> ModuleType:
         module = ModuleType(name)

@@ -105,3 +105,16 @@ def dotted(node: ast.AST) -> str | None:
         return None
     parts.append(node.id)
     return ".".join(reversed(parts))
+
+
+def names_in_globals(node: ast.stmt) -> list[str]:
+    """The names that ``globals()["RATE"] = 1`` spells out; empty where a statement binds others by it, too."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    found: list[str] = []
+    for target in targets:
+        match target:
+            case ast.Subscript(value=ast.Call(func=ast.Name(id="globals")), slice=ast.Constant(value=str() as name)):
+                found.append(name)
+            case _:
+                return []
+    return found

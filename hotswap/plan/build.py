@@ -333,6 +333,11 @@ class _Builder:
             for name in unit.names:
                 if name not in bound and name not in diff.renamed:
                     dirt.values.add((diff.module, name))
+        gone = [(unit, name) for unit in diff.removed for name in unit.names]
+        gone += [(old, name) for old, new in diff.changed for name in old.names if name not in new.names]
+        for unit, name in gone:  # what an earlier statement has given the name is what it means now
+            for binder in self.graph.binders(diff.module).get(name, ()):
+                dirt.derived.setdefault((diff.module, binder.index), (diff.module, name))
         for old, new in diff.changed:
             dirt.values |= {(diff.module, name) for name in old.names if name not in bound}
             if old.kind is not new.kind and {old.kind, new.kind} & {UnitKind.ASSIGN, UnitKind.IMPORT}:

@@ -147,12 +147,21 @@ class Graph:
         if binding.attr is None:
             return self._in_module(binding.module, rest)
         sub = f"{binding.module}.{binding.attr}"
-        if sub in self.summaries and (binding.module not in self.summaries or binding.attr not in self.binders(binding.module)):
+        if sub in self.summaries and self._is_submodule(binding.module, binding.attr):
             return self._in_module(sub, rest)
         if binding.module not in self.summaries:
             return None
         chain = f"{binding.attr}.{rest}" if rest else binding.attr
         return self.resolve(binding.module, chain) or (binding.module, chain)
+
+    def _is_submodule(self, package: str, name: str) -> bool:
+        """True where a name of a package means its module of that name: it is bound by nothing but an import of that."""
+        if package not in self.summaries or name not in self.binders(package):
+            return True
+        binding = self._imports[package].get(name)
+        if binding is None or not self._is_import(self.binders(package)[name]):
+            return False
+        return (binding.module, binding.attr) in ((package, name), (f"{package}.{name}", None))
 
     def _in_module(self, module: str, rest: str) -> Symbol | None:
         while rest:
@@ -346,10 +355,22 @@ class Graph:
                     self.note_mutations(owner, uses.mutates | uses.writes, found)
                     self._note_stores(owner, uses.stores, found)
         self.note_mutations(module, self._filled_arguments(module, now, unit.kind), found)
+        found |= self._added_to_import(module, unit)
         found |= self._class_registries(module, unit)
         found -= {(module, name) for name in unit.names}
         self._mutated[key] = frozenset(found)
         return self._mutated[key]
+
+    def _added_to_import(self, module: str, unit: Unit) -> set[Symbol]:
+        """``APPS += [...]`` fills the list in place that was imported under that name."""
+        target = unit.node.target if isinstance(unit.node, ast.AugAssign) else None
+        binders = self.binders(module).get(target.id, ()) if isinstance(target, ast.Name) else ()
+        before = [binder for binder in binders if binder.index < unit.index and not isinstance(binder.node, ast.AugAssign)]
+        binding = self._imports[module].get(target.id) if isinstance(target, ast.Name) else None
+        if binding is None or not before or not before[-1].imports or binding.attr is None:
+            return set()
+        source = self._resolve_import(binding, "")
+        return {(source[0], source[1].partition(".")[0])} if source is not None and source[1] else set()
 
     def _filled_arguments(self, module: str, now: Uses, kind: UnitKind) -> Iterator[str]:
         """What is given to a function that mutates it, itself or in a function that it makes: ``@register(TABLE)``; and a

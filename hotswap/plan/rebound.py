@@ -34,7 +34,7 @@ def find_rebound(before: Graph, after: Graph, diffs: Mapping[str, UnitDiff]) -> 
     """The names of edited modules, as (module, name), that mean another object now."""
     found: set[Symbol] = set()
     for module, diff in diffs.items():
-        for name in _imported_anew(diff):
+        for name in {*_imported_anew(diff), *_bound_in_turn(before, module), *_bound_in_turn(after, module)}:
             old, new = _target(before, module, name), _target(after, module, name)
             if name in before.binders(module) and old != new and not _has_moved(before, after, diffs, old, new):
                 found.add((module, name))
@@ -53,6 +53,13 @@ def _imported_anew(diff: UnitDiff) -> Iterator[str]:
         for binding in unit.imports:
             if binding.local and binding.local != "*":
                 yield binding.local
+
+
+def _bound_in_turn(graph: Graph, module: str) -> Iterator[str]:
+    """Names that several statements bind, one of them by an import: the last one counts, and may be another than before."""
+    for name, units in graph.binders(module).items():
+        if len(units) > 1 and any(unit.imports for unit in units):
+            yield name
 
 
 def _starred(graph: Graph, module: str) -> set[str]:

@@ -11,7 +11,7 @@ from copy import copy
 
 import attrs
 
-from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings
+from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings, names_in_globals
 from hotswap.plan.source import first_line
 from hotswap.plan.trees import dump, dump_shape
 from hotswap.plan.uses import BINDS_UNSEEN, Analysis, analyse, is_inert
@@ -255,6 +255,8 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
         if (same := earlier.get(text)) is None:
             names, imports = tuple(dict.fromkeys(bound_names([node]))), tuple(import_bindings(node, module, is_package))
             units.append(Unit(index, kind_of(node, index), node, text, first_line(node), names, imports))
+            if b"globals" in text and (spelled := names_in_globals(node)):
+                units[-1].learn(spelled)
             continue
         if (node.lineno, node.col_offset) == (same.node.lineno, same.node.col_offset):
             node = tree.body[index] = same.node
