@@ -150,6 +150,7 @@ class Texts:
             kind_of=functools.cache(world.kind_of),  # which goes through all that a container holds
             type_of=functools.cache(world.type_of),
             classes_in=functools.cache(world.classes_in),
+            callables_in=functools.cache(world.callables_in),
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
             module_of=world.module_of,

@@ -429,6 +429,38 @@ class World:
                 return None
         return frozenset((cls.__module__, cls.__qualname__) for cls in classes if self.is_managed(cls))
 
+    def callables_in(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        """The managed functions and classes that can be reached from what a symbol is bound to, to be called by whoever has it;
+        None for too many objects."""
+        record = self.records.get(symbol[0])
+        value = record.module.__dict__.get(symbol[1]) if record is not None else None
+        spaces = {id(each.module.__dict__): name for name, each in list(self.records.items())}
+        seen, pending = {id(value)}, [value]
+        found: set[Symbol] = set()
+        while pending:
+            value = pending.pop()
+            if type(value) is FunctionType:
+                if (home := spaces.get(id(value.__globals__))) is not None:
+                    found.add((home, value.__qualname__))
+                inside = [*(value.__closure__ or ()), *value.__dict__.values()]  # what a decorator has put something around
+            elif is_a(value, type):
+                if not self.is_managed(value):
+                    continue
+                found.add((value.__module__, value.__qualname__))
+                inside = [part for part in vars_of(value).values() if is_a(part, (staticmethod, classmethod))]
+            elif is_a(value, (ModuleType, CodeType, FrameType)):
+                continue
+            else:
+                inside = gc.get_referents(value)
+                inside = [part for part in inside if part is not type(value)]
+            for part in inside:
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    pending.append(part)
+            if len(seen) > _MOST_OBJECTS:
+                return None
+        return frozenset(found)
+
     def contributors(self, symbol: Symbol) -> Collection[str]:
         record = self.records.get(symbol[0])
         return record.contributors.get(symbol[1], ()) if record is not None else ()

@@ -111,6 +111,7 @@ class Follower:
         self._order = {module: place for place, module in enumerate(modules)}
         self.lookers = Lookers(graph, dirt, modules)
         self._renamed: dict[str, set[str]] | None = None
+        self._variables: dict[Key, set[Symbol]] = {}
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
@@ -136,6 +137,7 @@ class Follower:
             self._follow_recipes()
         self.lookers.refuse()
         self._find_support()
+        self._refuse_support()
         shield(self.graph, self.dirt)
 
     def _members_of_classes(self) -> set[Symbol]:
@@ -534,7 +536,7 @@ class Follower:
             self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
-                met = self.objects.met.get((module, index), ())
+                met = self._met(module, unit)
                 for symbol in (*self.graph.reach(self.graph.calls_of(module, unit)), *met):
                     self._note_aside(symbol, made)
                     self._support(symbol)
@@ -551,6 +553,24 @@ class Follower:
                 for symbol in self.graph.mutated(module, unit):
                     if not self.graph.is_lasting(symbol):
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _refuse_support(self) -> None:
+        """What others are computed from may find the classes and modules of the program aside, in place of the new ones."""
+        d = self.dirt
+        for module, index in d.support:
+            unit = self.graph.summaries[module].units[index]
+            what = f"{module}.{unit.label}, from which others are computed,"
+            if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls) and d.classes | d.affected:
+                d.refused[module, index] = f"{what} asks for the subclasses of a class"
+            elif (got := self.lookers.got_by_running(module, unit)) is not None:
+                d.refused[module, index] = f"{what} gets {got[0]}.{got[1]}, which changes, from a module that it gets by its name"
+
+    def _met(self, module: str, unit: Unit) -> set[Symbol]:
+        """The variables that an evaluated statement comes across, and in which something changed may be."""
+        key = (module, unit.index)
+        if key not in self._variables:
+            self._variables[key] = self.objects.variables(module, unit) | self.objects.met.get(key, set())
+        return self._variables[key]
 
     def _made_aside(self) -> set[Symbol]:
         """The data and classes that supporting statements make, in copies that the program never sees."""
@@ -610,11 +630,21 @@ class Follower:
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
         if top[0] not in self.graph.summaries or (kind := self.graph.kind_of(top)) not in ("data", "instance"):
+            if top in met:
+                self._support_holder(top)
             return
         cls = self.graph.type_of(top) if kind == "instance" else None
         if (cls is not None and cls in self._heads) or top in met:
             rows = (top, cls) if cls is not None else (top,)
             d.support |= {key for row in rows for key in self.recipe(row) if key not in d.changed and key not in d.derived}
+
+    def _support_holder(self, top: Symbol) -> None:
+        """``g = traced(f)``, or a class with ``f = staticmethod(other)``: what is called is held in it."""
+        d = self.dirt
+        units = [(top[0], unit) for unit in self.graph.binders(top[0]).get(top[1], ())]
+        if all(unit.kind is UnitKind.FUNCTION for _, unit in units) or any(self._registers_opaquely(*each) for each in units):
+            return
+        d.support |= {key for key in self.recipe(top) if key not in d.changed and key not in d.derived}
 
     def _support_read(self, symbol: Symbol) -> None:
         """``K[int]``, ``len(K)`` and ``K.x`` run code of a class, or of its metaclass, and call nothing."""

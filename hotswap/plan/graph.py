@@ -64,6 +64,7 @@ class Graph:
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
+        callables_in: the managed functions and classes themselves that are reached in that way.
         is_loaded: for a text that has been executed, whether a module has been imported; a text that has not may yet import it.
     """
 
@@ -74,6 +75,7 @@ class Graph:
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
+    callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     is_loaded: Callable[[str], bool] = lambda name: True
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)

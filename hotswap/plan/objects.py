@@ -5,7 +5,8 @@ all that it may run:
 
     a function that it reads              its body
     a class that is read on the way       its constructors, and from now on its members by their names
-    a variable                            the classes of all that it holds
+    a variable                            the classes of all that it holds; the functions and classes in it, where anything
+                                          is called that has no name
     an attribute of anything, ``x.val``   every member of that name, of the classes met so far
     an operation, a call of a builtin     all special methods of the classes met so far
 
@@ -75,7 +76,7 @@ class Objects:
         """Take more into account that behaves differently."""
         new = set(affected) - self.affected
         self.affected |= new
-        owners = {(module, name.partition(".")[0]) for module, name in new if "." in name and "<" not in name}
+        owners = {(module, name.partition(".")[0]) for module, name in new if not name.startswith("<")}
         if owners:
             self._spread_carriers(owners)
 
@@ -99,6 +100,17 @@ class Objects:
         if found is not None:
             self.met[module, unit.index] = walk.variables & self.carriers
         return found
+
+    def variables(self, module: str, unit: Unit) -> set[Symbol]:
+        """The variables that a statement may come across while it is evaluated, and in which something changed may be."""
+        now = unit.analysis.now
+        reads = self.graph.uses_symbols(module, now)
+        if not (now.calls or now.calls_unknown) or self.carriers.isdisjoint(map(_top, reads)):
+            return set()
+        walk = _Walk(self, is_plain=True, is_whole=True)
+        walk.start(module, [now, *unit.analysis.functions.values()] if unit.kind is not UnitKind.FUNCTION else [now])
+        walk.run()
+        return walk.variables & self.carriers
 
     def _is_plain(self, module: str, unit: Unit) -> bool:
         """False for an object that is made, or an effect: that depends on what makes it, not on what can be done with it."""
@@ -137,8 +149,9 @@ class Objects:
             words = {symbol[1] for symbol in pending}
             pending = set()
             for module, unit in self.mentioning(words):
-                if self._uses_carrier(module, unit):
-                    pending |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
+                names = {(module, name) for name in unit.names}
+                if not names.isdisjoint(self.carriers) or self._uses_carrier(module, unit):
+                    pending |= names | self.graph.mutated(module, unit)
             pending -= self.carriers
 
     def _uses_carrier(self, module: str, unit: Unit) -> bool:
@@ -168,11 +181,15 @@ class _Walk:
         metaclasses: those that run where the class of the statement is made.
         called, read: names of attributes; those that were only read run a member where it is a property or the like.
         strings, beginnings: of names that are computed.
+        values: functions and classes that were met in variables.
+        calls_values: something is called that has no name, so it may be one of these.
+        is_whole: go on behind what behaves differently.
         operates: special methods may run; where it only looks up attributes, those that do that.
     """
 
     objects: Objects
     is_plain: bool
+    is_whole: bool = False
     variables: set[Symbol] = attrs.Factory(set)
     classes: dict[Symbol, bool] = attrs.Factory(dict)
     metaclasses: set[Symbol] = attrs.Factory(set)
@@ -180,8 +197,10 @@ class _Walk:
     read: set[str] = attrs.Factory(set)
     strings: set[str] = attrs.Factory(set)
     beginnings: set[str] = attrs.Factory(set)
+    values: set[Symbol] = attrs.Factory(set)
     operates: bool = False
     looks_up: bool = False
+    calls_values: bool = False
     _seen: set[Symbol] = attrs.Factory(set)
     _units: set[Key] = attrs.Factory(set)
     _pending: list[tuple[str, Uses]] = attrs.Factory(list)
@@ -214,20 +233,34 @@ class _Walk:
             for owner in list(self.classes):
                 if (found := self._enter(owner)) is not None:
                     return found
+            if (found := self._call_values()) is not None:
+                return found
             if not self._pending and len(self._seen) == before:
                 return None
+
+    def _call_values(self) -> Symbol | None:
+        """Follow what is held somewhere and may be called from there, ``[handler() for handler in HANDLERS]``."""
+        graph = self.objects.graph
+        for symbol in self.values - self._seen if self.is_plain and self.calls_values else ():
+            if symbol in self.objects.affected and not self.is_whole:
+                return symbol
+            self._seen.add(symbol)
+            if graph.kind_of(symbol) == "class":
+                self._meet_class(symbol)
+            self._pending += graph.functions(symbol)
+        return None
 
     def _enter(self, owner: Symbol) -> Symbol | None:
         """Follow the members of a class that may run by now."""
         affected = self.objects.affected
         functions = {member.symbol for member in self.objects.members(owner)}
         for name in self.called | self.read if owner in self.objects.carriers else ():
-            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in functions:
+            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in functions and not self.is_whole:
                 return symbol
         for member in self.objects.members(owner):
             has_objects = self.classes[owner] or member.is_of_class or owner in self.metaclasses
             if has_objects and member.symbol not in self._seen and self._may_run(member):
-                if member.symbol in affected:
+                if member.symbol in affected and not self.is_whole:
                     return member.symbol
                 self._seen.add(member.symbol)
                 self._pending.append((owner[0], member.uses))
@@ -257,6 +290,7 @@ class _Walk:
         self.strings |= uses.strings
         self.beginnings |= {name[:-1] for name in uses.names if name.endswith("*")}
         self.operates |= uses.operates or bool(uses.calls) or uses.calls_unknown or bool(uses.names)
+        self.calls_values |= uses.calls_unknown
         # What calls nothing, or only what keeps its arguments, makes no object of a class that it reads.
         makes = uses.calls_unknown or any(graph.may_call_arguments(module, chain) for chain in uses.calls)
         for chain in uses.reads | uses.calls:
@@ -269,6 +303,7 @@ class _Walk:
             (self.read if is_start and chain not in uses.calls else self.called).update(names)
             self.looks_up |= bool(names)
             self._meet(_top(symbol), symbol, makes or bool(names))  # ``Color.RED.label``: a class may hold objects, too
+            self.calls_values |= chain in uses.calls and not graph.functions(symbol)  # ``P()`` of a partial, ``NS.f()``
         for target, attr in uses.imports:
             if attr and (symbol := graph.resolve(target, attr)) is not None and symbol[1]:
                 self._meet(_top(symbol), symbol, makes)
@@ -281,7 +316,10 @@ class _Walk:
         elif kind == "function":
             if symbol not in self._seen:
                 self._seen.add(symbol)
-                self._pending += graph.functions(symbol)
+                self._pending += (found := graph.functions(symbol))
+                if not found:  # ``g = traced(f)``
+                    self.variables.add(top)
+                    self._meet_variable(top)
         elif kind != "module" and top not in self.variables:
             self.variables.add(top)
             self._meet_variable(top)
@@ -289,10 +327,11 @@ class _Walk:
     def _meet_variable(self, top: Symbol) -> None:
         """Of what a variable holds the live program knows more than the texts; where it is too much, they have to do."""
         graph = self.objects.graph
-        classes = graph.classes_in(top)
+        classes, callables = graph.classes_in(top), graph.callables_in(top)
         for cls in classes or ():
             self._meet_class(_top(cls))
-        for module, index in self.objects.recipe(top) if classes is None else ():
+        self.values |= callables or set()
+        for module, index in self.objects.recipe(top) if classes is None or callables is None else ():
             self._meet_unit(module, graph.summaries[module].units[index])
 
     def _meet_unit(self, module: str, unit: Unit) -> None:
@@ -301,7 +340,11 @@ class _Walk:
             self._pending.append((module, unit.analysis.now))
 
     def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
-        for each in self.objects.graph.ancestors(owner):
+        graph, carriers = self.objects.graph, self.objects.carriers
+        for each in graph.ancestors(owner):
+            if each not in self.classes and each in carriers and (held := (graph.callables_in(each) or set()) - {each}):
+                self.variables.add(each)  # ``f = staticmethod(other)`` in its body
+                self.values |= held
             self.classes[each] = makes or self.classes.get(each, False)
 
 
