@@ -562,7 +562,7 @@ class Follower:
             what = f"{module}.{unit.label}, from which others are computed,"
             if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls) and d.classes | d.affected:
                 d.refused[module, index] = f"{what} asks for the subclasses of a class"
-            elif (got := self.lookers.got_by_running(module, unit)) is not None:
+            elif (got := self.lookers.got_by_running(module, unit, of_itself=True)) is not None:
                 d.refused[module, index] = f"{what} gets {got[0]}.{got[1]}, which changes, from a module that it gets by its name"
 
     def _met(self, module: str, unit: Unit) -> set[Symbol]:

@@ -56,14 +56,18 @@ class Lookers:
                 what = f"{got[0]}.{got[1]}, which changes"
                 self.dirt.refused[key] = f"{key[0]}.{unit.label} gets {what}, from a module that it gets by its name"
 
-    def got_by_running(self, module: str, unit: Unit) -> Symbol | None:
-        """What changes of a module that a statement gets by its name, itself or in a function that it calls."""
+    def got_by_running(self, module: str, unit: Unit, *, of_itself: bool = False) -> Symbol | None:
+        """What changes of a module that a statement gets by its name, itself or in a function that it calls.
+
+        Args:
+            of_itself: also of the module in which the code stands, ``sys.modules[__name__]``.
+        """
         if not self._may_get(module, unit):
             return None
         row = list(running(self.graph, module, unit))
         names = {name for _, uses in row for name in uses.names | uses.called}
         for owner, uses in row:
-            if uses.by_name and (found := self._got(owner, uses, unit.names, names)) is not None:
+            if uses.by_name and (found := self._got(owner, uses, unit.names, names, of_itself)) is not None:
                 return found
         return None
 
@@ -86,8 +90,8 @@ class Lookers:
         return any(symbol[0] in targets for symbol in changed)
 
     def _got(
-        self, module: str, uses: Uses, own: Collection[str] = (), further: Collection[str] = ()
-    ) -> Symbol | None:  # fmt: skip
+        self, module: str, uses: Uses, own: Collection[str] = (), further: Collection[str] = (), of_itself: bool = False
+    ) -> Symbol | None:
         """What changed of the modules that are got by their names, or imported in a function.
 
         Args:
@@ -96,6 +100,7 @@ class Lookers:
         """
         d = self.dirt
         targets = self.graph.got_by_name(module, uses) | {target for target, attr in uses.imports if not attr}
+        targets |= {module} if of_itself and not uses.by_name.isdisjoint(("*", module)) else set()
         chains = [chain.split(".") for chain in uses.reads | uses.calls]
         names = uses.names | set(further) | {part for head, *rest in chains if head in own for part in rest}
         called: set[Symbol] = d.affected if uses.calls or uses.calls_unknown else set()

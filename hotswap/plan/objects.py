@@ -143,8 +143,11 @@ class Objects:
                 kind = self.graph.type_of((module, name))
                 if kind is not None and _top(kind) in found:
                     found.add((module, name))
+        asks_for_subclasses = any(self.mentioning(["__subclasses__"]))
         pending = found - self.carriers
         while pending:
+            if asks_for_subclasses:
+                pending |= {base for symbol in pending for base in self.graph.ancestors(symbol)}
             self.carriers |= pending
             words = {symbol[1] for symbol in pending}
             pending = set()
