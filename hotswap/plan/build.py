@@ -91,7 +91,8 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in: see :class:`hotswap.plan.graph.Graph`.
+        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in: see
+            :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
         contributors: the modules that have changed what a symbol is bound to while they were imported.
@@ -334,9 +335,9 @@ class _Builder:
             for name in unit.names:
                 if name not in bound and name not in diff.renamed:
                     dirt.values.add((diff.module, name))
-        gone = [(unit, name) for unit in diff.removed for name in unit.names]
-        gone += [(old, name) for old, new in diff.changed for name in old.names if name not in new.names]
-        for unit, name in gone:  # what an earlier statement has given the name is what it means now
+        gone = [name for unit in diff.removed for name in unit.names]
+        gone += [name for old, new in diff.changed for name in old.names if name not in new.names]
+        for name in gone:  # what an earlier statement has given the name is what it means now
             for binder in self.graph.binders(diff.module).get(name, ()):
                 dirt.derived.setdefault((diff.module, binder.index), (diff.module, name))
         for old, new in diff.changed:

@@ -121,7 +121,9 @@ class Follower:
         """Run to the fixed point; each round is linear in the units of the modules concerned."""
         before = -1
         while before != (before := self._size()):
-            self._spread_functions()
+            for _ in range(2):  # decorators are followed by the members of their classes, which are found by following functions
+                self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
+                self._spread_functions()
             self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
             self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes()})
             for module in self.modules:
@@ -216,7 +218,8 @@ class Follower:
         for qualname, node in decorated_functions(unit.node):
             chains = {dotted(item.func if isinstance(item, ast.Call) else item) for item in node.decorator_list} - {None}
             symbols = self.graph.uses_symbols(module, unit.analysis.now, filter(None, chains))
-            if not symbols.isdisjoint(self.dirt.affected):
+            # A class as a decorator makes an object, whose methods are what is called.
+            if not symbols.isdisjoint(self.dirt.affected) or not symbols.isdisjoint(self._affected_of):
                 self.dirt.affected.add((module, qualname))
                 self.dirt.shallow.add((module, qualname))
 
@@ -353,11 +356,13 @@ class Follower:
         """For statements that read a namespace as a whole, or the subclasses of a class."""
         d = self.dirt
         if self.graph.looks_around(module, unit):
-            for symbol in (*d.values, *d.added):
+            runs_text = self._keeps_data(module, unit) and not unit.analysis.now.calls.isdisjoint(("eval", "exec"))
+            called: set[Symbol] = d.affected if runs_text else set()
+            for symbol in (*d.values, *d.added, *called):
                 if symbol[0] == module and symbol[1] not in unit.names:
                     return symbol
         for target in self.graph.whole_modules(module, unit):
-            called: set[Symbol] = d.affected if self._keeps_data(module, unit) and self._calls_unknown(module, unit) else set()
+            called = d.affected if self._keeps_data(module, unit) and self._calls_unknown(module, unit) else set()
             for symbol in (*d.values, *d.added, *called):
                 if symbol[0] == target:
                     return symbol
@@ -602,14 +607,15 @@ class Follower:
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
     def _support_table(self, symbol: Symbol, classes: set[Symbol]) -> None:
-        """``SIGNALS = [Low, High]`` is read with the classes that are there aside, which are not those of the program."""
+        """``SIGNALS = [Low, High]`` is read with the classes and functions that are there aside, not those of the program."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
-        if not classes or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
+        others = classes | self.dirt.affected if top in self.objects.carriers else classes
+        if not others or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
             return
         row = self.recipe(top)
         units = [(module, self.graph.summaries[module].units[index]) for module, index in row]
-        if any(not classes.isdisjoint(self.graph.uses_symbols(module, unit.analysis.now)) for module, unit in units):
+        if any(not others.isdisjoint(self.graph.uses_symbols(module, unit.analysis.now)) for module, unit in units):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
     def _support_earlier(self, module: str, unit: Unit) -> None:

@@ -43,11 +43,16 @@ PASSIVE_CALLS = frozenset(
     }
     | {f"collections.{n}" for n in "deque defaultdict OrderedDict ChainMap Counter".split()}
 )
+#: Builtins and the like that call nothing which they find in their arguments, but for special methods and what they are told to.
+_NEVER_CALLING = PASSIVE_CALLS | {
+    *(f"builtins.{n}" for n in "sorted min max sum any all str repr print format abs round iter next reversed bytes".split()),
+    *("json.dumps", "copy.copy", "copy.deepcopy", "pprint.pformat"),
+}
 #: Special methods that storing in an object runs.
 _STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
 _NOTHING: frozenset[Symbol] = frozenset()
 _HELD_BY_MODULE = ("module", "function", "class", "data", "shared")
-_NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
+_NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir", "eval", "exec"})
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
 
 
@@ -225,6 +230,12 @@ class Graph:
         if chain.rpartition(".")[2] in MUTATORS or chain.endswith((".__init_subclass__", ".__iter__")):
             return False
         return self.foreign(module, chain) not in PASSIVE_CALLS
+
+    def may_call_contents(self, module: str, chain: str) -> bool:
+        """True for a call of somebody else's function that may call what it finds in an argument: ``map(operator.call, L)``."""
+        return self.resolve(module, chain) is None and self.may_call_arguments(module, chain) and (
+            self.foreign(module, chain) not in _NEVER_CALLING
+        )
 
     def uses_symbols(self, module: str, uses: Uses, chains: Iterable[str] | None = None) -> set[Symbol]:
         """Symbols that a piece of code reads or calls."""

@@ -155,7 +155,18 @@ class Objects:
                 names = {(module, name) for name in unit.names}
                 if not names.isdisjoint(self.carriers) or self._uses_carrier(module, unit):
                     pending |= names | self.graph.mutated(module, unit)
+            pending |= self._found_by_namespace()
             pending -= self.carriers
+
+    def _found_by_namespace(self) -> set[Symbol]:
+        """Names bound by statements that look into a namespace in which there is a carrier: ``handler = globals()["work"]``."""
+        homes = {module for module, _ in self.carriers}
+        return {
+            (module, name)
+            for module, unit in self.mentioning(["globals", "vars", "eval", "exec"])
+            if module in homes and self.graph.looks_around(module, unit)
+            for name in unit.names
+        }
 
     def _uses_carrier(self, module: str, unit: Unit) -> bool:
         parts = (unit.analysis.now, *unit.analysis.functions.values())
@@ -293,7 +304,7 @@ class _Walk:
         self.strings |= uses.strings
         self.beginnings |= {name[:-1] for name in uses.names if name.endswith("*")}
         self.operates |= uses.operates or bool(uses.calls) or uses.calls_unknown or bool(uses.names)
-        self.calls_values |= uses.calls_unknown
+        self.calls_values |= uses.calls_unknown or any(graph.may_call_contents(module, chain) for chain in uses.calls)
         # What calls nothing, or only what keeps its arguments, makes no object of a class that it reads.
         makes = uses.calls_unknown or any(graph.may_call_arguments(module, chain) for chain in uses.calls)
         for chain in uses.reads | uses.calls:
@@ -334,8 +345,17 @@ class _Walk:
         for cls in classes or ():
             self._meet_class(_top(cls))
         self.values |= callables or set()
+        for module, index in self.objects.recipe(top):  # what was taken out of it since, or cannot be seen in it
+            self._meet_values(module, graph.summaries[module].units[index])
         for module, index in self.objects.recipe(top) if classes is None or callables is None else ():
             self._meet_unit(module, graph.summaries[module].units[index])
+
+    def _meet_values(self, module: str, unit: Unit) -> None:
+        """Functions and classes that a statement puts somewhere."""
+        graph, now = self.objects.graph, unit.analysis.now
+        held = graph.uses_symbols(module, now, now.reads - now.calls)
+        self.values |= {symbol for symbol in held if graph.kind_of(_top(symbol)) in ("function", "class")}
+        self.calls_values |= any(graph.foreign(module, chain) == "collections.defaultdict" for chain in now.calls)
 
     def _meet_unit(self, module: str, unit: Unit) -> None:
         if (module, unit.index) not in self._units:
@@ -345,7 +365,8 @@ class _Walk:
     def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
         graph, carriers = self.objects.graph, self.objects.carriers
         for each in graph.ancestors(owner):
-            if each not in self.classes and each in carriers and (held := (graph.callables_in(each) or set()) - {each}):
+            held: Collection[Symbol] = graph.callables_in(each) or () if each not in self.classes and each in carriers else ()
+            if held := frozenset(held) - {each}:
                 self.variables.add(each)  # ``f = staticmethod(other)`` in its body
                 self.values |= held
             self.classes[each] = makes or self.classes.get(each, False)

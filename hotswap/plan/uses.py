@@ -381,7 +381,7 @@ class _Walker:
                 uses.read(chain.rpartition(".")[0], self.later)
 
     def _call(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
-        self._called(node, uses, local)
+        self._called(node, uses, local, path)
         if isinstance(node.func, ast.Call):  # what is made by a call and called at once
             with computed(uses) as made:
                 self._call(node.func, made, local, path, deferred)
@@ -392,8 +392,14 @@ class _Walker:
             self.visit(child, uses, local, path, deferred)
         self.later = before
 
-    def _called(self, node: ast.Call, uses: Uses, local: frozenset[str]) -> None:
+    def _called_of_class(self, chain: str | None, uses: Uses, path: str) -> None:
+        """``LIMIT = _scale(1)`` in a class body: a function of the class, which is none of its objects' methods yet."""
+        if chain is not None and chain.partition(".")[0] in self.of_class:
+            uses.calls.add(f"{path}{chain}")
+
+    def _called(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str) -> None:
         chain = dotted(node.func)
+        self._called_of_class(chain, uses, path)
         if isinstance(node.func, ast.Attribute) and (chain is None or chain.partition(".")[0] in local):
             uses.called.add(node.func.attr)
         if (node.func.attr if isinstance(node.func, ast.Attribute) else chain) in READ_BY_STRING - {"__dict__", "vars"}:
@@ -467,7 +473,7 @@ class _Walker:
     def _decorator(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         """A decorator is called; one that is a method (``@app.route("/")``) may note the function in its object."""
         if isinstance(node, ast.Call):
-            self._called(node, uses, local)
+            self._called(node, uses, local, path)
             self.visit(node.func, uses, local, path, deferred)
             with computed(uses, is_kept=True) as made:
                 for child in (*node.args, *node.keywords):
@@ -475,6 +481,7 @@ class _Walker:
         else:
             self.visit(node, uses, local, path, deferred)
         chain = dotted(node.func if isinstance(node, ast.Call) else node)
+        self._called_of_class(chain, uses, path)
         if chain is None or chain.partition(".")[0] in local:
             return
         uses.calls.add(chain)
