@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import functools
 import linecache
+import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import cast
 
 import attrs
@@ -42,10 +45,12 @@ class Texts:
     Attributes:
         world: where the records are.
         plugins: asked about plans, and for what builds classes.
+        began: ``time.time()``; what was not there by then may be imported by now.
     """
 
     world: World
     plugins: Plugins
+    began: float = attrs.Factory(time.time)
 
     def read(self, files: Iterable[SourceFile]) -> tuple[list[tuple[ModuleRecord, Source]], list[str]]:
         """The loaded modules with a new text, and the names of those whose file is gone.
@@ -119,6 +124,16 @@ class Texts:
             found[name] = summarise(name, source.tree, source.utf8, False)
         return found
 
+    def _has_arrived(self, name: str) -> bool:
+        parent = name.rpartition(".")[0]
+        if parent and parent not in sys.modules:
+            return False
+        try:
+            spec = find_spec(name)
+            return spec is not None and spec.origin is not None and os.stat(spec.origin).st_ctime > self.began
+        except (ImportError, ValueError, OSError):  # a parent that is no package, a file that has just gone
+            return False
+
     def _find_executing(self) -> dict[str, int]:
         """Modules whose top level has not ended, with the index of the unit in the live text that is executing."""
         found = {}
@@ -153,6 +168,8 @@ class Texts:
             callables_in=functools.cache(world.callables_in),
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
+            has_arrived=functools.cache(self._has_arrived),
+            is_package=lambda name: world.records[name].is_package if name in world.records else False,
             module_of=world.module_of,
             file_of=world.file_of,
             place_of=lambda name: places.get(name, len(places)),

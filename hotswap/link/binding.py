@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, del_item, set_item
-from hotswap.fingerprint import CONTAINERS, LRU, same_value
+from hotswap.fingerprint import CONTAINERS, LRU, fingerprint, same_value
 from hotswap.kinds import is_a
 from hotswap.link.choosing import choose
 from hotswap.link.handles import is_handle
@@ -48,7 +48,8 @@ def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
     record = linking.world.records[module]
     live_space = record.module.__dict__
     if name not in space:
-        if name in live_space and (unit.kind is not UnitKind.BLOCK or name in (unit.unseen or ())):
+        may_go = unit.kind is not UnitKind.BLOCK or name in (unit.unseen or ())
+        if name in live_space and (may_go or _is_as_loaded(linking, module, name)):
             drop_name(linking, record, name, unit.line)
         return
     staged = space[name]
@@ -67,6 +68,14 @@ def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
         elif live is not MISSING and callable(live) and not _is_led(linking, module, name, live, bound):
             severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
             linking.left.add(live, f"{module}.{name}", where, severity)
+
+
+def _is_as_loaded(linking: Linking, module: str, name: str) -> bool:
+    """True for what a branch has bound that is not taken any more; False for what the program has bound since."""
+    base, live = linking.base(module).get(name), linking.world.records[module].module.__dict__[name]
+    if is_a(live, (FunctionType, type)):
+        return (live.__module__, live.__qualname__) == (module, name)
+    return base is not None and fingerprint(live, linking.world.is_managed, f"{module}.{name}").same(base)
 
 
 def _carries(linking: Linking, live: Any, staged: Any, bound: Any) -> bool:
@@ -144,7 +153,8 @@ def rebind_importers(linking: Linking) -> None:
         for unit in units:
             for name, source in _passed_on(linking, module, unit):
                 is_last = last.get(name, -1) <= unit.index  # else it is what a later statement makes it, equal or not
-                is_told = unit.kind is UnitKind.BLOCK and (module, unit.index) in evaluated  # which branch was taken
+                # Which branch was taken; what a name was when another one was bound to it, before it was bound anew.
+                is_told = unit.kind in (UnitKind.BLOCK, UnitKind.ASSIGN) and (module, unit.index) in evaluated
                 if is_last and not is_told:
                     _rebind_importer(linking, record, name, linking.rebound.get(source))
 

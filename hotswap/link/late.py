@@ -87,12 +87,24 @@ def _old_draft(draft: Draft, world: World) -> Draft:
         name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()
     }
     graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
-    modules = list(draft.order)
+    modules = list(draft.universe)
     recipe = Recipes(graph, modules)
     dirt = Dirt(changed=set(_old_units(draft, recipe, world)))
     dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
     Follower(recipe, dirt, modules).follow()
-    return attrs.evolve(draft, summaries=summaries, graph=graph, dirt=dirt, pairings={}, diffs={}, after=(), hooks=())
+    needed = {module for module, _ in dirt.evaluated()}.union(draft.order)
+    return attrs.evolve(
+        draft,
+        summaries=summaries,
+        graph=graph,
+        dirt=dirt,
+        order=tuple(module for module in modules if module in needed),
+        gone=tuple(draft.arrived),  # were not there yet
+        pairings={},
+        diffs={},
+        after=(),
+        hooks=(),
+    )
 
 
 def _old_units(draft: Draft, recipe: Recipes, world: World) -> Iterable[Key]:

@@ -82,7 +82,8 @@ def remove_modules(linking: Linking) -> None:
             linking.swap.add(del_item(sys.modules, name, f"module {name}"))
         parent, _, child = name.rpartition(".")
         package = sys.modules.get(parent) if parent else None
-        if package is not None and package.__dict__.get(child) is module:
+        is_other = (parent, child) in linking.rebound  # what the package does without it
+        if package is not None and package.__dict__.get(child) is module and not is_other:
             linking.swap.add(del_item(package.__dict__, child))
 
 

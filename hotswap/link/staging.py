@@ -188,8 +188,20 @@ class Staging:
 
     def _import(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """``__import__`` of staging code: as usual, but staged modules come first."""
+        self._refuse_gone(name, *args, **kwargs)
         with self._new_modules_see_staged():
             return self._staged(builtins.__import__(name, *args, **kwargs))
+
+    def _refuse_gone(
+        self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0  # noqa: A002 - as there
+    ) -> None:
+        """A module whose file was deleted is still loaded until the commit."""
+        gone, full = self.draft.gone, name
+        if gone and level:
+            full = importlib.util.resolve_name("." * level + name, (globals or {}).get("__package__") or "")
+        for each in (full, *(f"{full}.{attr}" for attr in fromlist or ())) if gone else ():
+            if each in gone:
+                raise ModuleNotFoundError(f"No module named {each!r}", name=each)
 
     def _staged(self, found: Any, *, evaluate: bool = False) -> Any:
         # Not by what it says its name is: that may be another module's.
@@ -341,7 +353,8 @@ class Staging:
         for unit in summary.units:
             if unit.index in wanted and unit.kind is not UnitKind.IMPORT:
                 for name in unit.names:
-                    if type(module.__dict__.get(name)) is not FunctionType or name in (unit.unseen or ()):
+                    is_block = unit.kind is UnitKind.BLOCK  # another branch may be taken
+                    if type(module.__dict__.get(name)) is not FunctionType or is_block or name in (unit.unseen or ()):
                         module.__dict__.pop(name, None)
         diff = self.draft.diffs.get(summary.module)
         for unit in diff.removed if diff else ():

@@ -98,3 +98,21 @@ def _can_be_found(name: str, is_loaded: IsLoaded) -> bool:
 def _catches_import(handler: ast.ExceptHandler) -> bool:
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return any(kind is None or (isinstance(kind, ast.Name) and kind.id in _IMPORT_ERRORS) for kind in caught)
+
+
+def tries_import(node: ast.stmt, wanted: Callable[[str], bool], resolve: Callable[[ast.ImportFrom], str]) -> bool:
+    """True where a statement imports a module, and goes on where that fails.
+
+    Args:
+        wanted: says which modules are meant.
+        resolve: gives the full name of the module of a relative import.
+    """
+    tries = (child for child in ast.walk(node) if isinstance(child, ast.Try) and any(map(_catches_import, child.handlers)))
+    for child in (child for each in tries for statement in each.body for child in ast.walk(statement)):
+        if isinstance(child, ast.Import) and any(wanted(alias.name) for alias in child.names):
+            return True
+        if isinstance(child, ast.ImportFrom):
+            module = resolve(child)
+            if wanted(module) or any(wanted(f"{module}.{alias.name}") for alias in child.names):
+                return True
+    return False

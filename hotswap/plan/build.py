@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
-from hotswap.plan.bindings import dotted
+from hotswap.plan.bindings import dotted, resolve_relative
+from hotswap.plan.branches import tries_import
 from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units, find_successor
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
@@ -18,7 +19,7 @@ from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.moved import find_moved
 from hotswap.plan.outside import effects_of, filled_later, running, sets_only
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
-from hotswap.plan.rebound import find_rebound
+from hotswap.plan.rebound import find_derived, find_rebound
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.renames import declared_renames, renames_in
 from hotswap.plan.source import Source
@@ -53,6 +54,8 @@ class Draft:
         pairings: code objects, by module.
         diffs: by module.
         gone: modules whose file was deleted and that nobody imports any more.
+        arrived: modules whose file has come, and that a text tries to import.
+        universe: all modules that take part, in the order of a start; ``order`` has those of which something is evaluated.
         renames: classes that are said to be the same under another name or in another module.
         hooks: new modules with migrations, to be imported aside.
         filled_later: evaluated names that threads and the like fill, so that what they were when their module had been loaded
@@ -69,6 +72,8 @@ class Draft:
     summaries: Mapping[str, Summary]
     edited: Mapping[str, EditedModule]
     gone: tuple[str, ...] = ()
+    arrived: frozenset[str] = frozenset()
+    universe: tuple[str, ...] = ()
     renames: Mapping[Symbol, Symbol] = MappingProxyType({})
     hooks: tuple[str, ...] = ()
     filled_later: frozenset[Symbol] = frozenset()
@@ -95,6 +100,8 @@ class Surroundings:
             :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
+        has_arrived: whether a module that is not loaded has a file that is newer than the process.
+        is_package: whether a managed module is one.
         contributors: the modules that have changed what a symbol is bound to while they were imported.
         executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
     """
@@ -112,6 +119,8 @@ class Surroundings:
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
+    has_arrived: Callable[[str], bool] = lambda name: False
+    is_package: Callable[[str], bool] = lambda name: False
     executing: Mapping[str, int] = MappingProxyType({})
 
 
@@ -154,6 +163,7 @@ class _Builder:
         self.pairings = {name: _pair(item, self.diffs[name]) for name, item in edited.items()}
         self.findings: list[Finding] = []
         self.after: list[Key] = []
+        self.arrived: set[str] = set()
         self.misplaced: set[Key] = set()  # definitions that a registry, which cannot be made anew, has in their old order
         self.restart = False
 
@@ -163,7 +173,7 @@ class _Builder:
         return summary is not None and any(u.kind is UnitKind.CLASS for u in summary.binders().get(symbol[1], ()))
 
     def build(self) -> Draft:
-        modules = self._universe(self.edited)
+        modules = self._universe([*self.edited, *self._triers()])
         while True:
             self._make_graphs(modules)
             self._note_moved()
@@ -191,6 +201,23 @@ class _Builder:
                     pending += self.around.importers(name)
         return import_order(seen, self._summary, self.around.place_of)
 
+    def _importers(self, name: str) -> set[str]:
+        return {user for written in _names_in_imports(name) for user in self.around.importers(written)}
+
+    def _triers(self) -> set[str]:
+        """Modules that go on without one whose file is gone."""
+        return {user for name in self.gone for user in self._importers(name) - set(self.gone) if self._tries(user, name)}
+
+    def _tries(self, module: str, *names: str) -> list[Unit]:
+        """The statements of a module that import one of these modules, and go on where that fails."""
+        is_package = self.around.is_package(module)
+
+        def resolve(node: ast.ImportFrom) -> str:
+            return resolve_relative(node, module, is_package)
+
+        blocks = [unit for unit in self._summary(module).units if unit.kind is UnitKind.BLOCK and unit.imports]
+        return [unit for unit in blocks if tries_import(unit.node, names.__contains__, resolve)]
+
     def _summary(self, module: str) -> Summary:
         return self.new[module] if module in self.new else self.around.summary(module)
 
@@ -208,8 +235,15 @@ class _Builder:
             unit = self.graph.summaries[module].units[index]
             for symbol in self.graph.uses_symbols(module, unit.analysis.now):
                 others = self.around.contributors((symbol[0], symbol[1].partition(".")[0]))
-                found |= {symbol[0], *others} if others else set()
+                found |= {symbol[0], *others} if others or symbol in self._filled_by(module) else set()
         return {name for name in found if self.around.file_of(name)}
+
+    def _filled_by(self, module: str) -> set[Symbol]:
+        """The data of other modules to which a module contributes, whoever else does: where hotswap was attached later."""
+        if module not in self._filled:
+            units = self.graph.summaries[module].units
+            self._filled[module] = {s for unit in units for s in self.graph.mutated(module, unit) if s[0] != module}
+        return self._filled[module]
 
     def _old_registries(self) -> set[str]:
         """Modules whose data the old texts contributed to, though the new ones may not even import them."""
@@ -229,6 +263,7 @@ class _Builder:
             *(around.kind_of, around.type_of, around.module_of),
             *(around.builder_of, around.builder_of_bases, around.classes_in, around.callables_in),
         )
+        self._filled: dict[str, set[Symbol]] = {}
         self.graph, self.before = Graph(summaries, *live), Graph(before, *live, self.around.is_loaded)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
@@ -292,7 +327,15 @@ class _Builder:
                 if "<locals>" in old.co_qualname and old.co_freevars != new.co_freevars:
                     # Live closures cannot take the new code: who made them has to make them again.
                     dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
-        dirt.rebound = find_rebound(self.before, self.graph, self.diffs)
+        for module in modules:  # what may be imported now, or may not any more, where the text says what is done then
+            optional = {binding.module for unit in self._summary(module).units for binding in unit.imports} - set(self.gone)
+            arrived = [name for name in sorted(optional) if not self.around.is_loaded(name) and self.around.has_arrived(name)]
+            self.arrived.update(arrived)
+            for unit in self._tries(module, *arrived, *self.gone) if arrived or self.gone else ():
+                dirt.derived.setdefault((module, unit.index), ([*arrived, *self.gone][0], ""))
+                dirt.rebound |= {(module, name) for name in unit.names}
+        dirt.rebound |= find_rebound(self.before, self.graph, self.diffs)
+        dirt.classes |= find_derived(self.graph, self.diffs)
         dirt.lambdas = {
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
@@ -350,8 +393,11 @@ class _Builder:
     def _judge_gone(self) -> None:
         """A deleted file may go when the new texts import it no more."""
         for name in self.gone:
-            importers = {user for written in _names_in_imports(name) for user in self.around.importers(written)}
-            users = [user for user in importers - {name, *self.gone} if imports(self._summary(user), name)]
+            users = [
+                user
+                for user in self._importers(name) - {name, *self.gone}
+                if imports(self._summary(user), name, besides={unit.index for unit in self._tries(user, name)})
+            ]
             if users:
                 self._find(
                     "HS103",
@@ -551,6 +597,8 @@ class _Builder:
             summaries=self.graph.summaries,
             edited=self.edited,
             gone=self.gone,
+            arrived=frozenset(self.arrived),
+            universe=tuple(modules),
             renames=self.renames,
             hooks=self.hooks,
             filled_later=frozenset(dirt.values & filled_later(self.before, order)) if dirt.values else frozenset(),
@@ -627,11 +675,15 @@ def _put_in_order(
         order[module] = None
 
 
-def imported_modules(summary: Summary) -> set[str]:
-    """Names of modules that a text imports, with those that may be submodules imported by name."""
+def imported_modules(summary: Summary, besides: Collection[int] = ()) -> set[str]:
+    """Names of modules that a text imports, with those that may be submodules imported by name.
+
+    Args:
+        besides: indexes of statements that do not count.
+    """
     found = set()
     for unit in summary.units:
-        for binding in unit.imports:
+        for binding in unit.imports if unit.index not in besides else ():
             found.add(binding.module)
             if binding.attr and binding.attr != "*":
                 found.add(f"{binding.module}.{binding.attr}")
@@ -643,14 +695,14 @@ def _names_in_imports(module: str) -> set[str]:
     return {module, module.rpartition(".")[0]} - {""}
 
 
-def imports(summary: Summary, name: str) -> bool:
-    """True when a text imports a module, at its top level or in a function."""
+def imports(summary: Summary, name: str, besides: Collection[int] = ()) -> bool:
+    """True when a text imports a module, at its top level or in a function; see :func:`imported_modules`."""
     late = {target for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports}
     late |= {target for unit in summary.units for uses in unit.analysis.functions.values() for target in uses.by_name}
     late |= {
         f"{target}.{attr}" for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports
     }
-    return name in imported_modules(summary) | late
+    return name in imported_modules(summary, besides) | late
 
 
 def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:
@@ -660,7 +712,7 @@ def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:
 
 
 def _name(symbol: Symbol) -> str:
-    return f"{symbol[0]}.{symbol[1]}"
+    return f"{symbol[0]}.{symbol[1]}".rstrip(".")
 
 
 def _taken_once(node: ast.stmt) -> set[str]:

@@ -23,6 +23,7 @@ from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.lookers import Lookers
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.members import MemberEdit
+from hotswap.plan.moved import own_lambdas
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
@@ -286,6 +287,9 @@ class Follower:
             return (module, "<lambda>")
         if (other := self._reads_rebound(module, now) or self._imports_rebound(unit)) is not None:
             return other
+        for binding in unit.imports if unit.kind is UnitKind.BLOCK else ():  # ``try: from core import extra``
+            if (binding.module, binding.attr) in d.added:
+                return (binding.module, binding.attr or "")
         for binding in unit.imports:
             for symbol in (*d.added, *d.values) if binding.attr == "*" else ():
                 if symbol[0] == binding.module:
@@ -496,6 +500,8 @@ class Follower:
         for binding in unit.imports:
             if (binding.module, binding.attr) in d.rebound:
                 d.rebound.add((module, binding.local))
+            if unit.kind is UnitKind.BLOCK and (binding.module, binding.attr) in d.added:  # another branch is taken now
+                d.rebound |= {(module, name) for name in unit.names}
             if binding.attr == "*":  # what a star import gains, those who import it from here gain too
                 d.added |= {(module, name) for owner, name in d.added if owner == binding.module}
                 d.values |= {(module, name) for owner, name in d.values if owner == binding.module}
@@ -554,6 +560,8 @@ class Follower:
                     self._support_instance(symbol, met)
                     self._support_read(symbol)
                     self._support_row(symbol, (module, index))
+                for symbol in {each for uses in own_lambdas(unit) for each in self.graph.uses_symbols(module, uses)}:
+                    self._support_row(symbol, (module, index))
                 self._support_earlier(module, unit)
                 for symbol in self.graph.mutated(module, unit):
                     if not self.graph.is_lasting(symbol):
@@ -600,7 +608,9 @@ class Follower:
         top = (symbol[0], symbol[1].partition(".")[0])
         if top[0] not in self.graph.summaries:
             return
-        if self.graph.kind_of(top) not in ("data", "instance") and len(self.graph.binders(top[0]).get(top[1], ())) < 2:
+        kind, is_attribute = self.graph.kind_of(top), symbol != top
+        is_filled = kind in ("data", "instance") or (kind == "class" and is_attribute)  # ``Base.registered``
+        if not is_filled and len(self.graph.binders(top[0]).get(top[1], ())) < 2:
             return
         row = self.recipe(top)
         if len(row) > 1 and any(self._place(key) > self._place(reader) for key in row):
@@ -705,7 +715,19 @@ def changed_recipes(before: Recipes, after: Recipes, edited: Iterable[str]) -> s
                 for unit in graph.summaries[module].units:
                     if unit.kind is not UnitKind.GUARD:
                         symbols |= graph.mutated(module, unit)
+    for module in edited:  # who calls these functions to fill something may stand in modules that were not edited
+        old, new = _fillings(before.graph, module), _fillings(after.graph, module)
+        for graph, mine, theirs in ((before.graph, old, new), (after.graph, new, old)):
+            for name, chains in mine.items():
+                graph.note_mutations(module, chains if chains != theirs.get(name) else (), symbols)
     return {s for s in symbols if _row(before.graph, before(s)) != _row(after.graph, after(s))}
+
+
+def _fillings(graph: Graph, module: str) -> dict[str, set[str]]:
+    """What the functions of a module fill, by their names."""
+    units = graph.summaries[module].units if module in graph.summaries else ()
+    functions = ((name, uses) for unit in units for name, uses in unit.analysis.functions.items())
+    return {name: found for name, uses in functions if (found := uses.mutates | uses.writes)}
 
 
 def _row(graph: Graph, keys: list[Key]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ import attrs
 from hotswap.plan.diff import UnitDiff
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.units import Unit, UnitKind
+from hotswap.plan.uses import Uses
 
 _Pair = tuple[Unit, Unit]
 
@@ -50,7 +51,8 @@ class _Versions:
         for _, touched in touches:
             for symbol in touched.writes:
                 written[symbol] = written.get(symbol, 0) + 1
-        several = {symbol for symbol, count in written.items() if count > 1}
+        # What begins in another module is written to there before.
+        several = {symbol for symbol, count in written.items() if count > 1 or (symbol[0] != module and symbol != _OUTSIDE)}
         found: dict[int, dict[Symbol, int]] = {}
         now: dict[Symbol, int] = {}
         for key, touched in touches:
@@ -87,8 +89,15 @@ class _Touched:
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK) and graph.foreign_effects(module, unit):
             writes.add(_OUTSIDE)
         reached = {_top(symbol) for symbol in graph.reach(graph.calls_of(module, unit))} if now.calls else set()
-        reached |= {_top(symbol) for symbol in graph.uses_symbols(module, now)}
+        reached |= {_top(symbol) for uses in (now, *own_lambdas(unit)) for symbol in graph.uses_symbols(module, uses)}
         return cls(frozenset(reads), frozenset(reached), frozenset(writes))
+
+
+def own_lambdas(unit: Unit) -> list[Uses]:
+    """Lambdas in a statement that keeps data, which may be called at once."""
+    if unit.is_inert or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):
+        return []
+    return [uses for name, uses in unit.analysis.functions.items() if "<lambda>" in name]
 
 
 def _top(symbol: Symbol) -> Symbol:

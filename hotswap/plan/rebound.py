@@ -55,6 +55,20 @@ def _imported_anew(diff: UnitDiff) -> Iterator[str]:
                 yield binding.local
 
 
+def find_derived(graph: Graph, diffs: Mapping[str, UnitDiff]) -> set[Symbol]:
+    """Classes that derive from one whose bases change: they are of other classes now, though their texts do not say so."""
+    pairs = ((module, old.node, new.node) for module, diff in diffs.items() for old, new in diff.changed)
+    changed = {
+        (module, new.name)
+        for module, old, new in pairs
+        if isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef)
+        if [*map(dump, old.bases), *map(dump, old.keywords)] != [*map(dump, new.bases), *map(dump, new.keywords)]
+    }
+    units = ((module, unit) for module in graph.summaries for unit in graph.summaries[module].units) if changed else ()
+    classes = ((module, unit.names[0]) for module, unit in units if unit.kind is UnitKind.CLASS)
+    return {symbol for symbol in classes if not changed.isdisjoint(graph.ancestors(symbol))}
+
+
 def _bound_in_turn(graph: Graph, module: str) -> Iterator[str]:
     """Names that several statements bind, one of them by an import: the last one counts, and may be another than before."""
     for name, units in graph.binders(module).items():
