@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, del_item, set_item
-from hotswap.fingerprint import CONTAINERS, LRU, fingerprint, same_value
+from hotswap.fingerprint import CONTAINERS, LRU, fingerprint, has_contents, same_value
 from hotswap.kinds import is_a
 from hotswap.link.choosing import choose
 from hotswap.link.handles import is_handle
@@ -63,7 +63,8 @@ def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
     if bound is not live:
         linking.swap.add(set_item(live_space, name, bound, f"{module}.{name}"))
         linking.rebound[module, name] = (live, bound)
-        if unit.kind is not UnitKind.IMPORT and (linking.merger.is_filled(live) or is_a(live, CONTAINERS)):
+        is_own = linking.world.is_managed(type(live)) and has_contents(live)  # a tuple of a class of its own, known by identity
+        if unit.kind is not UnitKind.IMPORT and (linking.merger.is_filled(live) or is_a(live, CONTAINERS) or is_own):
             _note_left(linking, module, name, live, bound, where)
         elif live is not MISSING and callable(live) and not _is_led(linking, module, name, live, bound):
             severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT

@@ -402,7 +402,10 @@ class Follower:
 
     def _keeps_data(self, module: str, unit: Unit) -> bool:
         """True when the statement keeps plain data, so what it called may have gone into it."""
-        return bool(unit.names) and any(self.graph.kind_of((module, name)) in ("data", "shared") for name in unit.names)
+        return any(
+            self.graph.kind_of((module, name)) in ("data", "shared") and self.graph.type_of((module, name)) is None
+            for name in unit.names
+        )
 
     def _is_inspected(self, module: str, unit: Unit) -> bool:
         """True where a decorator calls the function at once, or keeps something of it."""
@@ -417,9 +420,14 @@ class Follower:
         """True for ``DEFAULT = Server()``: an object whose state can be compared, made without effects elsewhere."""
         return (
             unit.kind is UnitKind.ASSIGN
-            and any(self.graph.kind_of((module, name)) == "instance" for name in unit.names)
+            and any(self._is_instance((module, name)) for name in unit.names)
             and not self.graph.foreign_effects(module, unit)
         )
+
+    def _is_instance(self, symbol: Symbol) -> bool:
+        """True for an object of a class of the program, be that a tuple or a dict besides."""
+        kind = self.graph.kind_of(symbol)
+        return kind == "instance" or (kind == "data" and self.graph.type_of(symbol) is not None)
 
     def _copies_class(self, module: str, unit: Unit, base: Symbol) -> bool:
         """True for a class made from ``base`` in a way that copies from it: a decorator, a metaclass, a registry."""

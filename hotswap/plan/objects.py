@@ -118,7 +118,8 @@ class Objects:
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK):
             mutated = self.graph.mutated(module, unit)
             return "opaque" not in kinds and not any(map(self.graph.is_lasting, mutated)) and bool(mutated or "data" in kinds)
-        return bool(kinds & {"data", "shared"}) or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
+        is_made = bool(unit.names) and all(self.graph.type_of((module, name)) is not None for name in unit.names)  # maybe a tuple
+        return (bool(kinds & {"data", "shared"}) and not is_made) or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
 
     def members(self, owner: Symbol) -> list[_Member]:
         """The functions in a class statement."""
@@ -286,7 +287,7 @@ class _Walk:
         if member.is_decorated and member.name in self.read:
             return True
         is_special = member.name.startswith("__") and member.name.endswith("__")
-        if self.looks_up and self.is_plain and member.name in _LOOKUPS:
+        if self.looks_up and member.name in _LOOKUPS:
             return True
         return self.operates and self.is_plain and (is_special or member.name == "<lambda>")
 
