@@ -360,13 +360,16 @@ class Follower:
         """For statements that read a namespace as a whole, or the subclasses of a class."""
         d = self.dirt
         if self.graph.looks_around(module, unit):
-            runs_text = self._keeps_data(module, unit) and not unit.analysis.now.calls.isdisjoint(("eval", "exec"))
-            called: set[Symbol] = d.affected if runs_text else set()
-            for symbol in (*d.values, *d.added, *called):
+            for symbol in (*d.values, *d.added):
                 if symbol[0] == module and symbol[1] not in unit.names:
                     return symbol
+        if not unit.analysis.now.calls.isdisjoint(("eval", "exec")) and self._keeps_data(module, unit):
+            for symbol in (*d.values, *d.added, *d.affected):  # as far as the text that is run stands there
+                name = symbol[1].partition(".")[0]
+                if symbol[0] == module and name not in unit.names and unit.mentions(frozenset({name.encode()})):
+                    return symbol
         for target in self.graph.whole_modules(module, unit):
-            called = d.affected if self._keeps_data(module, unit) and self._calls_unknown(module, unit) else set()
+            called: set[Symbol] = d.affected if self._keeps_data(module, unit) and self._calls_unknown(module, unit) else set()
             for symbol in (*d.values, *d.added, *called):
                 if symbol[0] == target:
                     return symbol
@@ -591,7 +594,21 @@ class Follower:
         key = (module, unit.index)
         if key not in self._variables:
             self._variables[key] = self.objects.variables(module, unit) | self.objects.met.get(key, set())
-        return self._variables[key]
+        return {symbol for symbol in self._variables[key] if self._holds_other(symbol)}
+
+    def _holds_other(self, top: Symbol) -> bool:
+        """True where a variable may hold a function, a class or an object that is another one aside."""
+        d, graph = self.dirt, self.graph
+        objects, callables = graph.classes_in(top), graph.callables_in(top)
+        if objects is None or callables is None:
+            return True
+        if not self._heads.isdisjoint(objects) or not self._heads.isdisjoint(callables):
+            return True
+        if any((owner, name.partition(".")[0]) in self._heads for owner, name in objects | callables):
+            return True
+        row = [(module, graph.summaries[module].units[index]) for module, index in self.recipe(top)]
+        put = {symbol for module, unit in row for symbol in graph.uses_symbols(module, unit.analysis.now)}
+        return not d.affected.isdisjoint(put) or not d.classes.isdisjoint(put) or not d.aside.isdisjoint(put)
 
     def _made_aside(self) -> set[Symbol]:
         """The data and classes that supporting statements make, in copies that the program never sees."""
@@ -628,7 +645,7 @@ class Follower:
         """``SIGNALS = [Low, High]`` is read with the classes and functions that are there aside, not those of the program."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
-        others = classes | self.dirt.affected if top in self.objects.carriers else classes
+        others = classes | self.dirt.affected if self.objects.may_hold(top) else classes
         if not others or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
             return
         row = self.recipe(top)

@@ -52,7 +52,7 @@ _NEVER_CALLING = PASSIVE_CALLS | {
 _STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
 _NOTHING: frozenset[Symbol] = frozenset()
 _HELD_BY_MODULE = ("module", "function", "class", "data", "shared")
-_NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir", "eval", "exec"})
+_NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
 EFFECTFUL_BUILTINS = frozenset("input open exec eval compile __import__ exit quit breakpoint".split())
 
 

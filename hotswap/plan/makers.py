@@ -209,7 +209,9 @@ def _shield_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, maker: str)
 
 def _made_anew(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> list[Symbol]:
     """The classes and functions to which a statement contributes, and that are made anew as a whole."""
-    found = sorted(s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("class", "function"))
+    # Whether a class is noted by its bases cannot be told for sure.
+    bases = graph.ancestors((module, unit.names[0])) if unit.kind is UnitKind.CLASS else ()
+    found = sorted(s for s in graph.mutated(module, unit) if graph.kind_of(s) in ("class", "function") and s not in bases)
     evaluated = dirt.evaluated() - dirt.reduced.keys() - dirt.support if found else set()
     made = {(owner, name) for owner, index in evaluated for name in graph.summaries[owner].units[index].names}
     return [symbol for symbol in found if symbol in made]

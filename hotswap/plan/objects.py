@@ -33,6 +33,7 @@ _CONSTRUCTORS = frozenset(
 )
 #: Members that any attribute may run.
 _LOOKUPS = frozenset({"__getattr__", "__getattribute__", "__get__"})
+_RUN_TEXT = frozenset({"eval", "exec"})
 _Place = tuple[str, Unit]  # the module of a unit, and the unit
 
 
@@ -60,6 +61,7 @@ class Objects:
     Attributes:
         carriers: top-level symbols that may hold, give or be an object of a class with affected members, and such classes;
             a statement that reads none of them needs not be followed.
+        holders: what affected functions were put into, and the functions that use that.
         affected: functions, and members of classes, that behave differently.
         met: by the place of a statement that runs one, the variables on the way there.
     """
@@ -68,6 +70,7 @@ class Objects:
     modules: Collection[str]
     recipe: Recipes
     carriers: set[Symbol] = attrs.Factory(set)
+    holders: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     met: dict[Key, set[Symbol]] = attrs.Factory(dict)
     _members: dict[Symbol, list[_Member]] = attrs.Factory(dict)
@@ -76,9 +79,12 @@ class Objects:
         """Take more into account that behaves differently."""
         new = set(affected) - self.affected
         self.affected |= new
-        owners = {(module, name.partition(".")[0]) for module, name in new if not name.startswith("<")}
+        named = [symbol for symbol in new if not symbol[1].startswith("<")]
+        owners = {_top(symbol) for symbol in named if "." in symbol[1]}
         if owners:
             self._spread_carriers(owners)
+        if functions := {symbol for symbol in named if "." not in symbol[1]}:
+            self._spread_holders(functions)
 
     def cause(self, module: str, unit: Unit, reads: Iterable[Symbol]) -> Symbol | None:
         """An affected member that an unchanged statement may run while it is evaluated.
@@ -86,7 +92,7 @@ class Objects:
         Args:
             reads: what the statement reads and calls.
         """
-        if not self.carriers or unit.kind is UnitKind.IMPORT or self.carriers.isdisjoint(map(_top, reads)):
+        if unit.kind is UnitKind.IMPORT or not self._is_concerned(reads):
             return None
         walk = _Walk(self, is_plain=self._is_plain(module, unit))
         if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS):
@@ -98,19 +104,26 @@ class Objects:
             walk.start(module, [unit.analysis.now, *unit.analysis.functions.values()])
         found = walk.run()
         if found is not None:
-            self.met[module, unit.index] = walk.variables & self.carriers
+            self.met[module, unit.index] = {symbol for symbol in walk.variables if self.may_hold(symbol)}
         return found
+
+    def may_hold(self, symbol: Symbol) -> bool:
+        """True for a variable in which something may be that behaves differently."""
+        return symbol in self.carriers or symbol in self.holders
+
+    def _is_concerned(self, reads: Iterable[Symbol]) -> bool:
+        return bool(self.carriers or self.holders) and any(self.may_hold(_top(symbol)) for symbol in reads)
 
     def variables(self, module: str, unit: Unit) -> set[Symbol]:
         """The variables that a statement may come across while it is evaluated, and in which something changed may be."""
         now = unit.analysis.now
         reads = self.graph.uses_symbols(module, now)
-        if not (now.calls or now.calls_unknown) or self.carriers.isdisjoint(map(_top, reads)):
+        if not (now.calls or now.calls_unknown) or not self._is_concerned(reads):
             return set()
         walk = _Walk(self, is_plain=True, is_whole=True)
         walk.start(module, [now, *unit.analysis.functions.values()] if unit.kind is not UnitKind.FUNCTION else [now])
         walk.run()
-        return walk.variables & self.carriers
+        return {symbol for symbol in walk.variables if self.may_hold(symbol)}
 
     def _is_plain(self, module: str, unit: Unit) -> bool:
         """False for an object that is made, or an effect: that depends on what makes it, not on what can be done with it."""
@@ -156,18 +169,52 @@ class Objects:
                 names = {(module, name) for name in unit.names}
                 if not names.isdisjoint(self.carriers) or self._uses_carrier(module, unit):
                     pending |= names | self.graph.mutated(module, unit)
-            pending |= self._found_by_namespace()
             pending -= self.carriers
 
-    def _found_by_namespace(self) -> set[Symbol]:
-        """Names bound by statements that look into a namespace in which there is a carrier: ``handler = globals()["work"]``."""
-        homes = {module for module, _ in self.carriers}
-        return {
+    def _spread_holders(self, functions: set[Symbol]) -> None:
+        """Find what functions are put into, and who reads that; who only calls them by their names has no part in it."""
+        homes = {module for module, _ in functions}
+        pending = {
             (module, name)
             for module, unit in self.mentioning(["globals", "vars", "eval", "exec"])
-            if module in homes and self.graph.looks_around(module, unit)
+            if module in homes and self._looks_around(module, unit)
             for name in unit.names
         }
+        for module, unit in self.mentioning({name for _, name in functions}):
+            names = {(module, name) for name in unit.names}
+            if not names.isdisjoint(functions):
+                pending |= self.graph.mutated(module, unit)  # a decorator may have put it there
+            pending |= self._put(module, unit, functions, values_only=True)
+        pending -= self.holders
+        while pending:
+            self.holders |= pending
+            words = {name for _, name in pending}
+            found: set[Symbol] = set()
+            for module, unit in self.mentioning(words):
+                found |= self._put(module, unit, pending)
+            pending = found - self.holders
+
+    def _put(self, module: str, unit: Unit, things: set[Symbol], *, values_only: bool = False) -> set[Symbol]:
+        """The names that a statement gives to things or to what it makes with them, and the functions that use them.
+
+        Args:
+            values_only: a call by its name does not count.
+        """
+        found: set[Symbol] = set()
+
+        def uses_them(uses: Uses) -> bool:
+            chains = uses.reads - uses.calls if values_only else uses.reads | uses.calls
+            return not things.isdisjoint(map(_top, self.graph.uses_symbols(module, uses, chains)))
+
+        if uses_them(unit.analysis.now) or any((b.module, b.attr) in things for b in unit.imports):
+            found |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
+        for name, uses in unit.analysis.functions.items():
+            if uses_them(uses):
+                found.add((module, name.partition(".")[0]))
+        return found
+
+    def _looks_around(self, module: str, unit: Unit) -> bool:
+        return self.graph.looks_around(module, unit) or not unit.analysis.now.calls.isdisjoint(_RUN_TEXT)
 
     def _uses_carrier(self, module: str, unit: Unit) -> bool:
         parts = (unit.analysis.now, *unit.analysis.functions.values())
@@ -364,9 +411,10 @@ class _Walk:
             self._pending.append((module, unit.analysis.now))
 
     def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
-        graph, carriers = self.objects.graph, self.objects.carriers
+        graph = self.objects.graph
         for each in graph.ancestors(owner):
-            held: Collection[Symbol] = graph.callables_in(each) or () if each not in self.classes and each in carriers else ()
+            is_new = each not in self.classes and each in self.objects.holders
+            held: Collection[Symbol] = graph.callables_in(each) or () if is_new else ()
             if held := frozenset(held) - {each}:
                 self.variables.add(each)  # ``f = staticmethod(other)`` in its body
                 self.values |= held
