@@ -15,13 +15,14 @@ class Answer:
     """What a tool says of one save.
 
     Attributes:
-        refused: why it did not apply the save, a line each; empty where it did, or does not say.
+        refused: why something is not applied, of this save or of an earlier one, a line each.
+        applied: it has changed the program.
         told: what it says of things that it left as they were.
-        named: the functions that it says still run earlier code.
         seconds: until it had answered.
     """
 
     refused: list[str] = attrs.Factory(list)
+    applied: bool = True
     told: list[str] = attrs.Factory(list)
     seconds: float = 0.0
 
@@ -55,7 +56,7 @@ class Hotswap(Changer):
         held = list(dict.fromkeys(_line(finding) for finding in self.hotswap.status().held))
         if not report.applied and not held and report.verdict != "nothing":
             held = [str(report)]
-        return Answer(refused=held, told=told, seconds=seconds)
+        return Answer(refused=held, applied=report.applied, told=told, seconds=seconds)
 
 
 class Jurigged(Changer):
@@ -76,7 +77,7 @@ class Jurigged(Changer):
         for path in paths:
             if path.suffix == ".py" and path.exists():
                 self.watcher.refresh(str(path))
-        return Answer(refused=list(self.failed), seconds=time.perf_counter() - start)
+        return Answer(refused=list(self.failed), applied=not self.failed, seconds=time.perf_counter() - start)
 
 
 class Autoreload(Changer):
@@ -93,7 +94,7 @@ class Autoreload(Changer):
         start = time.perf_counter()
         self.reloader.check(check_all=True)
         refused = [f"{path} was not reloaded" for path in self.reloader.failed]
-        return Answer(refused=refused, seconds=time.perf_counter() - start)
+        return Answer(refused=refused, applied=not refused, seconds=time.perf_counter() - start)
 
 
 def _line(finding: Any) -> str:

@@ -9,7 +9,7 @@ Run by path: the program's tests are called ``tests`` too. Both are files of JSO
     before    the root of the earlier release's tests, and what pytest is given; run first, to warm the process
     after     the same of the later release
     tool      who follows the saves; null for a process that is on the later release from its start
-    saves     a list of saves, each a mapping of places to texts; null deletes the file
+    saves     a list of saves, each a mapping of places to texts; null deletes the file. Without a tool they are only written
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ class Held:
     def list_stale(self, changed: set[str]) -> list[str]:
         """The functions of changed files that run their earlier code, and the classes that are not the module's any more."""
         # A function that is the same, and in the same line, has nothing to follow.
-        now = {file: set(_codes_in(file)) for file in changed if file.endswith(".py") and Path(file).exists()}
+        codes = {file: set(_codes_in(file)) for file in changed if file.endswith(".py") and Path(file).exists()}
         stale = [
             f"{module}.{name}"
             for module, name, function, code in self.functions
-            if function.__code__ is code and code not in now.get(code.co_filename, {code})
+            if function.__code__ is code and code not in codes.get(code.co_filename, {code})
         ]
         for module, name, cls in self.classes:
             now = _look_up(module, name)
@@ -181,13 +181,16 @@ def play(request: dict[str, Any]) -> dict[str, Any]:
         last = answers[-1] if answers else Answer()
         found["refused"] = last.refused
         found["told"] = sorted({line for answer in answers for line in answer.told})
-        found["is_before"] = all(answer.refused for answer in answers)
+        found["is_before"] = not any(answer.applied for answer in answers)
         found["refusals"] = sum(bool(answer.refused) for answer in answers)
         found["seconds"] = sum(answer.seconds for answer in answers)
         found["stale"] = [] if last.refused else held.list_stale(changed)
         if last.refused:
             found["again"] = run_tests(request["before"], kept)
             return found
+    else:
+        for save in request["saves"]:
+            write(folder, save)
     import_all(request["modules"])
     found["after"] = run_tests(request["after"], kept)
     return found

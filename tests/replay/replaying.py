@@ -55,6 +55,7 @@ class Replay:
             if differing:  # a test that ends now so, now so, is no difference
                 fresh.append(self._run(package, start, None, start)["after"])
                 fresh.append(self._run(package, start, old, start)["after"])
+                fresh += self._with_data_exchanged(package, old, start)
                 verdict, differing = judge(answer, fresh)
         except ProcessFailed as failed:
             return Step(**common, verdict=Verdict.BROKEN, reasons=(str(failed),))
@@ -69,6 +70,17 @@ class Replay:
             differing=tuple(differing),
             stale=tuple(answer["stale"]),
         )
+
+    def _with_data_exchanged(self, package: Package, old: Release, start: Release) -> list[Outcomes]:
+        """A fresh process of which the files that are no Python source change when they do in the changed one: what a program has
+        read of its data is its own."""
+        data = {place: _latin(text) for place, text in start.sources.items() if not place.endswith(".py")}
+        gone = {place: None for place in old.sources.keys() - start.sources.keys() if not place.endswith(".py")}
+        before = {place: text for place, text in old.sources.items() if not place.endswith(".py")}
+        if before == {place: start.sources[place] for place in data}:
+            return []
+        mixed = {place: text for place, text in start.sources.items() if place.endswith(".py")} | before
+        return [self._run(package, attrs.evolve(start, sources=mixed), old, start, saves=[{**data, **gone}])["after"]]
 
     def _without_folder(self, lines: list[str]) -> tuple[str, ...]:
         """What is recorded names no place of the machine that it was played on."""
@@ -125,3 +137,7 @@ def _tests(package: Package, release: Release) -> dict[str, Any]:
     """The tests that this release has of those that the package names."""
     args = [*package.args, *(test for test in package.tests if (release.root / test).exists())]
     return {"root": str(release.root), "args": args}
+
+
+def _latin(data: bytes) -> str:
+    return data.decode("latin-1")

@@ -90,7 +90,7 @@ def _why(step: Step) -> str:
         more = f" (and {len(step.reasons) - 1} more)" if len(step.reasons) > 1 else ""
         return _cell(step.reasons[0]) + more
     if step.verdict is Verdict.BROKEN:
-        return _cell(step.reasons[0].strip().splitlines()[-1])
+        return _cell((step.reasons[0].strip() or "ended without a word").splitlines()[-1])
     tests = [f"{name}: {ended} instead of {wanted}" for name, wanted, ended in step.differing[:2]]
     return _cell("; ".join([*tests, *(f"earlier code: {name}" for name in step.stale[:2])]))
 
