@@ -7,6 +7,7 @@ the program runs while ``World.lock`` is held.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import re
@@ -21,7 +22,7 @@ import attrs
 
 from hotswap.commit import Swap
 from hotswap.detached import DetachedModules
-from hotswap.fingerprint import Managed, Print, fingerprint, function_data, kind_of_value
+from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.frames import Outdated
 from hotswap.kinds import is_a, is_own, namespace_of, vars_of
 from hotswap.model import Finding, Mechanism, Redirect, Report
@@ -447,7 +448,8 @@ class World:
                 if not self.is_managed(value):
                     continue
                 found.add((value.__module__, value.__qualname__))
-                inside = [part for part in vars_of(value).values() if is_a(part, (staticmethod, classmethod))]
+                kinds = (staticmethod, classmethod, functools.partial, *CONTAINERS, tuple)
+                inside = [part for part in vars_of(value).values() if is_a(part, kinds)]
             elif is_a(value, (ModuleType, CodeType, FrameType)):
                 continue
             else:

@@ -309,6 +309,9 @@ class _Builder:
             for unit in [new for _, new in diff.touched if new.kind is UnitKind.ASSIGN]:  # a lambda in it changed
                 dirt.affected |= {(name, bound) for bound in unit.names}  # who calls the name gets something else
                 dirt.shallow |= {(name, bound) for bound in unit.names}
+            for node in [new.node for _, new in diff.touched]:
+                if isinstance(node, ast.ClassDef):
+                    dirt.affected |= {(name, f"{node.name}.{bound}") for bound in _lambdas_in(node)}
             for before, unit in diff.pairs:
                 if before.text != unit.text and self._is_read_by_decorator(name, before, unit):
                     dirt.derived[name, unit.index] = (name, unit.names[0])
@@ -703,6 +706,12 @@ def imports(summary: Summary, name: str, besides: Collection[int] = ()) -> bool:
         f"{target}.{attr}" for unit in summary.units for uses in unit.analysis.functions.values() for target, attr in uses.imports
     }
     return name in imported_modules(summary, besides) | late
+
+
+def _lambdas_in(node: ast.ClassDef) -> list[str]:
+    """The names that a class body gives to lambdas."""
+    assigned = [child for child in node.body if isinstance(child, ast.Assign) and isinstance(child.value, ast.Lambda)]
+    return [target.id for child in assigned for target in child.targets if isinstance(target, ast.Name)]
 
 
 def _removed_names(diff: UnitDiff, new: Summary) -> tuple[str, ...]:

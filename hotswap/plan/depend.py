@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable
 
 import attrs
 
+from hotswap.plan.acts import STARTING_METHODS
 from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.lookers import Lookers
@@ -308,6 +309,8 @@ class Follower:
             return member
         if not now.calls and not now.calls_unknown:
             return None
+        if unit.kind is UnitKind.EFFECT and (started := self._started(module, unit)) is not None:
+            return started
         if unit.kind is UnitKind.FUNCTION and (module, unit.names[0]) in d.affected and self._is_inspected(module, unit):
             return (module, unit.names[0])
         if now.kept is not None and now.kept.calls_unknown:  # ``check = staticmethod(check); ok = check(2)`` in a class
@@ -341,6 +344,19 @@ class Follower:
                     and self.graph.kind_of((module, name)) in ("data", "shared")
                 ):
                     return (module, name)
+        return None
+
+    def _started(self, module: str, unit: Unit) -> Symbol | None:
+        """What changed of a thread or the like that the statement starts: ``t.start()``."""
+        for chain in unit.analysis.now.calls:
+            owner, _, method = chain.rpartition(".")
+            symbol = self.graph.resolve(module, owner) if owner and method in STARTING_METHODS else None
+            for home, index in self.recipe(symbol) if symbol is not None else ():
+                maker = self.graph.summaries[home].units[index]
+                if maker.kind is UnitKind.ASSIGN:
+                    used = self.graph.uses_symbols(home, maker.analysis.now) | {(home, name) for name in maker.function_names}
+                    if changed := used & self.dirt.affected:
+                        return min(changed)
         return None
 
     def _imports_rebound(self, unit: Unit) -> Symbol | None:
@@ -393,6 +409,8 @@ class Follower:
     def _reads_of(self, module: str, unit: Unit) -> set[Symbol]:
         now = unit.analysis.now
         found = self.graph.uses_symbols(module, now, now.reads)
+        if (now.calls or now.calls_unknown) and self._keeps_data(module, unit):  # a lambda that may be called at once
+            found |= {symbol for uses in own_lambdas(unit) for symbol in self.graph.uses_symbols(module, uses, uses.reads)}
         for binding in unit.imports:
             if binding.attr and binding.attr != "*":
                 found.add((binding.module, binding.attr))
@@ -690,6 +708,8 @@ class Follower:
     def _support_read(self, symbol: Symbol) -> None:
         """``K[int]``, ``len(K)`` and ``K.x`` run code of a class, or of its metaclass, and call nothing."""
         top = (symbol[0], symbol[1].partition(".")[0])
+        if self.graph.kind_of(top) == "function" and self.objects.may_hold(top) and self._holds_other(top):
+            self._support_holder(top)  # ``go = Robot().go``
         if top in self.objects.carriers:
             if self.graph.kind_of(top) == "class" and not self._heads.isdisjoint(self.graph.ancestors(top)):
                 self.dirt.aside.add(top)

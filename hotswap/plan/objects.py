@@ -413,7 +413,7 @@ class _Walk:
     def _meet_class(self, owner: Symbol, makes: bool = True) -> None:
         graph = self.objects.graph
         for each in graph.ancestors(owner):
-            is_new = each not in self.classes and each in self.objects.holders
+            is_new = each not in self.classes and self.objects.may_hold(each)
             held: Collection[Symbol] = graph.callables_in(each) or () if is_new else ()
             if held := frozenset(held) - {each}:
                 self.variables.add(each)  # ``f = staticmethod(other)`` in its body

@@ -387,6 +387,8 @@ class _Walker:
                 self._call(node.func, made, local, path, deferred)
         else:
             self.visit(node.func, uses, local, path, deferred)
+        for argument in node.args:  # who is given it may call it
+            self._called_of_class(argument.id if isinstance(argument, ast.Name) else None, uses, path)
         before, self.later = self.later, self.later or keeps_for_later(node)
         for child in (*node.args, *node.keywords):
             self.visit(child, uses, local, path, deferred)
