@@ -114,6 +114,8 @@ class Follower:
         self.lookers = Lookers(graph, dirt, modules)
         self._renamed: dict[str, set[str]] | None = None
         self._variables: dict[Key, set[Symbol]] = {}
+        self._holding: dict[Symbol, bool] = {}  # in this round
+        self._reached: dict[Key, tuple[set[Symbol], set[Symbol], set[Symbol]]] = {}
         self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
@@ -573,28 +575,48 @@ class Follower:
         while before != (before := len(d.support) + len(d.aside)):
             made = self._made_aside()
             classes = self._classes_aside()
+            self._holding.clear()
             self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
+            wide = classes | d.affected
+            reached, read, places, mets = self._read_by_evaluated()
+            for symbol in reached:
+                self._note_aside(symbol, made)
+                self._support(symbol)
+            for symbol in read:
+                self._support_missing(symbol)
+                self._support_read(symbol)
+            for symbol in reached | read:
+                self._support_table(symbol, classes, wide)
+                self._support_instance(symbol, mets)
+            for symbol, place in places.items():
+                self._support_row(symbol, place)
             for module, index in d.evaluated():
                 unit = self.graph.summaries[module].units[index]
-                met = self._met(module, unit)
-                for symbol in (*self.graph.reach(self.graph.calls_of(module, unit)), *met):
-                    self._note_aside(symbol, made)
-                    self._support(symbol)
-                    self._support_table(symbol, classes)
-                    self._support_instance(symbol, met)
-                    self._support_row(symbol, (module, index))
-                for symbol in self.graph.uses_symbols(module, unit.analysis.now):
-                    self._support_missing(symbol)
-                    self._support_table(symbol, classes)
-                    self._support_instance(symbol, met)
-                    self._support_read(symbol)
-                    self._support_row(symbol, (module, index))
-                for symbol in {each for uses in own_lambdas(unit) for each in self.graph.uses_symbols(module, uses)}:
-                    self._support_row(symbol, (module, index))
                 self._support_earlier(module, unit)
                 for symbol in self.graph.mutated(module, unit):
                     if not self.graph.is_lasting(symbol):
                         d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
+
+    def _read_by_evaluated(self) -> tuple[set[Symbol], set[Symbol], dict[Symbol, tuple[int, int]], set[Symbol]]:
+        """What evaluated statements call or come across, what they read themselves, where each of these is read first, and the
+        variables that they come across in which something changed may be."""
+        reached: set[Symbol] = set()
+        read: set[Symbol] = set()
+        mets: set[Symbol] = set()
+        places: dict[Symbol, tuple[int, int]] = {}
+        for key in sorted(self.dirt.evaluated(), key=self._place, reverse=True):
+            module, unit = key[0], self.graph.summaries[key[0]].units[key[1]]
+            if key not in self._reached:
+                lambdas = {each for uses in own_lambdas(unit) for each in self.graph.uses_symbols(module, uses)}
+                now = self.graph.uses_symbols(module, unit.analysis.now)
+                self._reached[key] = self.graph.reach(self.graph.calls_of(module, unit)), now, lambdas
+            called, now, lambdas = self._reached[key]
+            met = self._met(module, unit)
+            reached |= called | met
+            read |= now
+            mets |= met
+            places |= dict.fromkeys(called | met | now | lambdas, self._place(key))
+        return reached, read, places, mets
 
     def _refuse_support(self) -> None:
         """What others are computed from may find the classes and modules of the program aside, in place of the new ones."""
@@ -612,10 +634,15 @@ class Follower:
         key = (module, unit.index)
         if key not in self._variables:
             self._variables[key] = self.objects.variables(module, unit) | self.objects.met.get(key, set())
-        return {symbol for symbol in self._variables[key] if self._holds_other(symbol)}
+        return set(filter(self._holds_other, self._variables[key]))
 
     def _holds_other(self, top: Symbol) -> bool:
         """True where a variable may hold a function, a class or an object that is another one aside."""
+        if top not in self._holding:
+            self._holding[top] = self._may_hold_other(top)
+        return self._holding[top]
+
+    def _may_hold_other(self, top: Symbol) -> bool:
         d, graph = self.dirt, self.graph
         objects, callables = graph.classes_in(top), graph.callables_in(top)
         if objects is None or callables is None:
@@ -645,7 +672,7 @@ class Follower:
             if any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
                 self.dirt.aside.add(symbol)
 
-    def _support_row(self, symbol: Symbol, reader: Key) -> None:
+    def _support_row(self, symbol: Symbol, place: tuple[int, int]) -> None:
         """A name that is bound or filled by several statements is read as it was at the reader's line."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
@@ -656,14 +683,14 @@ class Follower:
         if not is_filled and len(self.graph.binders(top[0]).get(top[1], ())) < 2:
             return
         row = self.recipe(top)
-        if len(row) > 1 and any(self._place(key) > self._place(reader) for key in row):
+        if len(row) > 1 and any(self._place(key) > place for key in row):
             d.support |= {key for key in row if key not in d.changed and key not in d.derived}
 
-    def _support_table(self, symbol: Symbol, classes: set[Symbol]) -> None:
+    def _support_table(self, symbol: Symbol, classes: set[Symbol], wide: set[Symbol]) -> None:
         """``SIGNALS = [Low, High]`` is read with the classes and functions that are there aside, not those of the program."""
         d = self.dirt
         top = (symbol[0], symbol[1].partition(".")[0])
-        others = classes | self.dirt.affected if self.objects.may_hold(top) else classes
+        others = wide if self.objects.may_hold(top) else classes
         if not others or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
             return
         row = self.recipe(top)

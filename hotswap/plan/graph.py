@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -91,6 +91,7 @@ class Graph:
     _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
     _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
     _wholes: dict[tuple[str, int], set[str]] = attrs.field(factory=dict, init=False)  # likewise
+    _ancestors: dict[Symbol, Sequence[Symbol]] = attrs.field(factory=dict, init=False)
     _executed: dict[tuple[str, int], Unit] = attrs.field(factory=dict, init=False)
     _methods: frozenset[str] | None = attrs.field(default=None, init=False)
 
@@ -441,8 +442,13 @@ class Graph:
                                 self.note_mutations(owner[0], uses.mutates | uses.writes, found)
         return found
 
-    def ancestors(self, symbol: Symbol) -> list[Symbol]:
+    def ancestors(self, symbol: Symbol) -> Sequence[Symbol]:
         """A class, its managed base classes and its metaclass, as far as the texts tell."""
+        if symbol not in self._ancestors:
+            self._ancestors[symbol] = tuple(self._find_ancestors(symbol))
+        return self._ancestors[symbol]
+
+    def _find_ancestors(self, symbol: Symbol) -> list[Symbol]:
         seen: list[Symbol] = []
         pending = [symbol]
         while pending:

@@ -54,6 +54,42 @@ class _Member:
     is_of_class: bool
 
 
+@attrs.frozen
+class _Read:
+    """Something that a piece of code reads or calls.
+
+    Attributes:
+        names: the attributes on the way.
+        is_called, is_subscripted: in that code.
+        is_definition: a function or a class.
+        has_code: calling it runs functions of the program's texts.
+    """
+
+    symbol: Symbol
+    top: Symbol
+    names: tuple[str, ...]
+    is_called: bool
+    is_subscripted: bool
+    is_definition: bool
+    has_code: bool
+
+
+@attrs.frozen
+class _Part:
+    """A piece of code, with its names resolved.
+
+    Attributes:
+        makes: objects of the classes that it reads; what calls nothing, or only what keeps its arguments, makes none.
+        calls_values: it may call what it finds somewhere.
+    """
+
+    reads: tuple[_Read, ...]
+    beginnings: frozenset[str]
+    operates: bool
+    makes: bool
+    calls_values: bool
+
+
 @attrs.define(eq=False)
 class Objects:
     """Finds the statements that may run affected members of classes.
@@ -74,11 +110,16 @@ class Objects:
     affected: set[Symbol] = attrs.Factory(set)
     met: dict[Key, set[Symbol]] = attrs.Factory(dict)
     _members: dict[Symbol, list[_Member]] = attrs.Factory(dict)
+    _parts: dict[tuple[str, int], _Part] = attrs.Factory(dict)  # by the id of the uses
+    _affected_names: dict[Symbol, set[str]] = attrs.Factory(dict)  # of members, by their class
 
     def spread(self, affected: Iterable[Symbol]) -> None:
         """Take more into account that behaves differently."""
         new = set(affected) - self.affected
         self.affected |= new
+        for module, name in new:
+            owner, _, last = name.rpartition(".")
+            self._affected_names.setdefault((module, owner), set()).add(last)
         named = [symbol for symbol in new if not symbol[1].startswith("<")]
         owners = {_top(symbol) for symbol in named if "." in symbol[1]}
         if owners:
@@ -148,6 +189,45 @@ class Objects:
                         of_class = is_meta or last == "__class_getitem__"
                         found.append(_Member((module, qualname), last, uses, qualname in decorated, of_class))
         return self._members[owner]
+
+    def affected_beside(self, owner: Symbol) -> Collection[str]:
+        """The affected members of a class that are none of its functions."""
+        found = self._affected_names.get(owner)
+        return found - {member.name for member in self.members(owner)} if found else ()
+
+    def part(self, module: str, uses: Uses) -> _Part:
+        """What a piece of code reads; found once."""
+        key = (module, id(uses))
+        if key not in self._parts:
+            self._parts[key] = self._resolve(module, uses)
+        return self._parts[key]
+
+    def _resolve(self, module: str, uses: Uses) -> _Part:
+        graph = self.graph
+        reads: list[_Read] = []
+        calls_values = uses.calls_unknown or any(graph.may_call_contents(module, chain) for chain in uses.calls)
+        for chain in uses.reads | uses.calls:
+            symbol = graph.resolve(module, chain)
+            if symbol is None or not symbol[1]:
+                continue
+            is_called, has_code = chain in uses.calls, bool(graph.functions(symbol))
+            calls_values |= is_called and not has_code  # ``P()`` of a partial, ``NS.f()``
+            reads.append(
+                _Read(
+                    symbol, _top(symbol), tuple(symbol[1].split(".")[1:]), is_called, chain in uses.subscripts,
+                    graph.kind_of(_top(symbol)) in ("function", "class"), has_code,
+                )
+            )  # fmt: skip
+        for target, attr in uses.imports:
+            if attr and (symbol := graph.resolve(target, attr)) is not None and symbol[1]:
+                reads.append(_Read(symbol, _top(symbol), (), True, False, False, True))
+        return _Part(
+            reads=tuple(reads),
+            beginnings=frozenset(name[:-1] for name in uses.names if name.endswith("*")),
+            operates=uses.operates or bool(uses.calls) or uses.calls_unknown or bool(uses.names),
+            makes=uses.calls_unknown or any(graph.may_call_arguments(module, chain) for chain in uses.calls),
+            calls_values=calls_values,
+        )
 
     # ---- which variables ----
 
@@ -265,6 +345,7 @@ class _Walk:
     calls_values: bool = False
     _seen: set[Symbol] = attrs.Factory(set)
     _units: set[Key] = attrs.Factory(set)
+    _left: dict[Symbol, list[_Member]] = attrs.Factory(dict)  # members that have not run yet
     _pending: list[tuple[str, Uses]] = attrs.Factory(list)
 
     def start(self, module: str, parts: Iterable[Uses]) -> None:
@@ -315,17 +396,21 @@ class _Walk:
     def _enter(self, owner: Symbol) -> Symbol | None:
         """Follow the members of a class that may run by now."""
         affected = self.objects.affected
-        functions = {member.symbol for member in self.objects.members(owner)}
-        for name in self.called | self.read if owner in self.objects.carriers else ():
-            if (symbol := (owner[0], f"{owner[1]}.{name}")) in affected and symbol not in functions and not self.is_whole:
-                return symbol
-        for member in self.objects.members(owner):
+        if owner in self.objects.carriers and not self.is_whole:
+            for name in self.objects.affected_beside(owner):
+                if name in self.called or name in self.read:
+                    return (owner[0], f"{owner[1]}.{name}")
+        left: list[_Member] = []
+        for member in self._left[owner] if owner in self._left else self.objects.members(owner):
             has_objects = self.classes[owner] or member.is_of_class or owner in self.metaclasses
-            if has_objects and member.symbol not in self._seen and self._may_run(member):
+            if not has_objects or not self._may_run(member):
+                left.append(member)
+            elif member.symbol not in self._seen:
                 if member.symbol in affected and not self.is_whole:
                     return member.symbol
                 self._seen.add(member.symbol)
                 self._pending.append((owner[0], member.uses))
+        self._left[owner] = left
         return None
 
     def _may_run(self, member: _Member) -> bool:
@@ -346,29 +431,20 @@ class _Walk:
 
     def _take(self, module: str, uses: Uses, is_start: bool = False) -> None:
         """What a piece of code reads."""
-        graph = self.objects.graph
+        part = self.objects.part(module, uses)
         (self.read if is_start else self.called).update(uses.names)
         self.called |= uses.called
         self.strings |= uses.strings
-        self.beginnings |= {name[:-1] for name in uses.names if name.endswith("*")}
-        self.operates |= uses.operates or bool(uses.calls) or uses.calls_unknown or bool(uses.names)
-        self.calls_values |= uses.calls_unknown or any(graph.may_call_contents(module, chain) for chain in uses.calls)
-        # What calls nothing, or only what keeps its arguments, makes no object of a class that it reads.
-        makes = uses.calls_unknown or any(graph.may_call_arguments(module, chain) for chain in uses.calls)
-        for chain in uses.reads | uses.calls:
-            symbol = graph.resolve(module, chain)
-            if symbol is None or not symbol[1]:
-                continue
-            if is_start and chain not in uses.calls | uses.subscripts and graph.kind_of(_top(symbol)) in ("function", "class"):
+        self.beginnings |= part.beginnings
+        self.operates |= part.operates
+        self.calls_values |= part.calls_values
+        for read in part.reads:
+            if is_start and not read.is_called and not read.is_subscripted and read.is_definition:
                 continue  # ``path("cart/", views.cart)``: what takes it keeps it
-            names = symbol[1].split(".")[1:]
-            (self.read if is_start and chain not in uses.calls else self.called).update(names)
-            self.looks_up |= bool(names)
-            self._meet(_top(symbol), symbol, makes or bool(names))  # ``Color.RED.label``: a class may hold objects, too
-            self.calls_values |= chain in uses.calls and not graph.functions(symbol)  # ``P()`` of a partial, ``NS.f()``
-        for target, attr in uses.imports:
-            if attr and (symbol := graph.resolve(target, attr)) is not None and symbol[1]:
-                self._meet(_top(symbol), symbol, makes)
+            (self.read if is_start and not read.is_called else self.called).update(read.names)
+            self.looks_up |= bool(read.names)
+            # ``Color.RED.label``: a class may hold objects, too
+            self._meet(read.top, read.symbol, part.makes or bool(read.names))
 
     def _meet(self, top: Symbol, symbol: Symbol, makes: bool) -> None:
         graph = self.objects.graph
