@@ -160,7 +160,7 @@ def _run(writes: list[Write]) -> float:
     start = time.perf_counter()
     try:
         deque(chain(silence, rows, speak), maxlen=0)
-    except BaseException as error:
+    except BaseException as error:  # raised again, as what it means: a signal may come in the middle, too
         # What was made before the failure is taken back in order.
         made = max(0, min(len(calls) - sum(map(operator.length_hint, rest)) - 1, len(writes)))
         undo = starmap(operator.call, [w.undo for w in reversed(writes[:made])])

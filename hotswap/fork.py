@@ -146,4 +146,4 @@ def _silence_own_warning() -> None:
     # Python 3.12 warns when a process with several threads forks. A program without threads must not be told so
     # because of ours; one with threads of its own still is.
     warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.filters[0] = ("ignore", _OwnThreadsOnly(), DeprecationWarning, None, 0)  # type: ignore[index]
+    warnings.filters[0] = ("ignore", _OwnThreadsOnly(), DeprecationWarning, None, 0)  # type: ignore[index]  # typed as a sequence that cannot change

@@ -202,7 +202,7 @@ class _ManagedLoader(SourceFileLoader):
 # stack level would name this file.
 def _exec_module(self: _ManagedLoader, module: types.ModuleType) -> None:
     hook, path, name = self.hook, self.path, module.__name__
-    self.__class__ = SourceFileLoader  # type: ignore[assignment]
+    self.__class__ = SourceFileLoader  # type: ignore[assignment]  # it derives from that
     data = read_bytes(path)
     if data is None:
         return self.exec_module(module)
@@ -223,4 +223,4 @@ def _exec_module(self: _ManagedLoader, module: types.ModuleType) -> None:
 _exec_module.__code__ = _exec_module.__code__.replace(
     co_filename="<frozen importlib._bootstrap_external>", co_name="exec_module"
 )
-_ManagedLoader.exec_module = _exec_module  # type: ignore[assignment,method-assign]
+_ManagedLoader.exec_module = _exec_module  # type: ignore[assignment,method-assign]  # set late, so that tracebacks show no frame of it

@@ -80,7 +80,7 @@ class _Ending:
 def _run_until_left(request: RunRequest, runtime: Runtime, restarter: Restarter, ending: _Ending) -> None:
     try:
         _run_program(request, runtime)
-    except BaseException as exc:
+    except BaseException as exc:  # how the program ended, its exit status among it
         must_restart = restarter.leave_main()
         if not must_restart and restarter.is_again and _is_failure(exc):
             # Somebody is editing: what a save has broken the next one mends, as it does where nothing is restarted.
@@ -193,14 +193,14 @@ def _run_module(name: str, args: tuple[str, ...], runtime: Runtime) -> None:
     sys.argv[:] = ["-m", *args]
     _set_first_path(os.getcwd())
     _intercept_main(_make_main(), runtime)
-    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]  # what ``python -m`` calls
 
 
 def _run_folder(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
     sys.argv[:] = [target, *args]
     _set_first_path(path)
     _intercept_main(_make_main(), runtime)
-    runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+    runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]  # what ``python`` calls for a folder
 
 
 def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
@@ -208,17 +208,17 @@ def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
 
     It looks the module up by a function of its own, which is replaced for that one call.
     """
-    find_details = runpy._get_module_details  # type: ignore[attr-defined]
+    find_details = runpy._get_module_details  # type: ignore[attr-defined]  # private
 
     def find_details_once(name: str, error: type[Exception] = ImportError) -> tuple[str, Any, types.CodeType]:
-        runpy._get_module_details = find_details  # type: ignore[attr-defined]
+        runpy._get_module_details = find_details  # type: ignore[attr-defined]  # private
         found, spec, code = find_details(name, error)
         if isinstance(spec.loader, SourceFileLoader):
             spec.loader.__class__ = SourceFileLoader  # the hook has taken it over, but runpy does not execute through it
             code = _adopt_main(module, spec, runtime) or code
         return found, spec, code
 
-    runpy._get_module_details = find_details_once  # type: ignore[attr-defined]
+    runpy._get_module_details = find_details_once  # type: ignore[attr-defined]  # private
 
 
 def _adopt_main(module: types.ModuleType, spec: Any, runtime: Runtime) -> types.CodeType | None:

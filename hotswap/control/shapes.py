@@ -95,7 +95,7 @@ def _summaries(names: list[str]) -> dict[str, Summary]:
     for name in names:
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except Exception as error:  # border to program code, raised again with what to do
             raise HotswapError(f"{name} cannot be imported: {type(error).__name__}: {error}; mend it first") from error
         try:
             if (summary := summary_of(module)) is not None:

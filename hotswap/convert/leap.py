@@ -232,7 +232,7 @@ def fill(state: State, fills: Mapping[str, Fill]) -> None:
 def call(hook: Hook, state: State, step: Step, text: str = "", *, is_forth: bool = True) -> None:
     try:
         hook(state)
-    except Exception as error:
+    except Exception as error:  # border to program code, raised again with its place
         raise failed(step, text, error, is_forth=is_forth) from error
 
 

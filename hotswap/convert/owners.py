@@ -79,7 +79,7 @@ class Holding:
                     items, hashed = contents_of(structure, ids)
                     self.found.append((owner, items, hashed))
                     self._try(owner, items, leaps)
-        except BaseException:
+        except BaseException:  # raised again: no lock of the program may stay taken
             self.release()
             raise
 
@@ -226,7 +226,7 @@ def _refilling(owner: Owner, container: Any) -> list[Call]:
             kind: Any = OrderedDict if is_a(container, OrderedDict) else dict
         else:
             pairs, fresh, kind = list(_keys(container)), set(_keys(container)), set
-    except Exception as error:
+    except Exception as error:  # border to hashes of the program
         raise OwnerError(owner, f"a key has no hash any more: {type(error).__name__}: {error}") from error
     if len(fresh) != len(pairs):
         raise OwnerError(owner, f"{len(pairs) - len(fresh)} keys of a {type(container).__name__} are equal to others now")

@@ -60,7 +60,7 @@ class Route:
         try:
             for hook, step, text in self.hooks:  # noqa: B007 - the failing ones are told
                 hook(state)
-        except Exception as error:
+        except Exception as error:  # border to program code, raised again with its place
             raise failed(step, text, error) from error
         fill(state, leap.fills)
         if not self.is_finished(state):

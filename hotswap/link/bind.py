@@ -66,7 +66,7 @@ def link(
         if look is not None:
             forget_imported(swap.imported, world)
         return swap
-    except BaseException:
+    except BaseException:  # raised again: whatever it was, what was loaded aside is not the program's
         forget_imported(linking.swap.imported, world)
         raise
     finally:

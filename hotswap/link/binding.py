@@ -39,8 +39,8 @@ def bind_names(linking: Linking) -> None:
                     _bind_name(linking, module, name, unit)
         _bind_stars(linking, module)
         _bind_annotations(linking, module)
-    for name, diff in linking.draft.diffs.items():
-        _bind_docstring(linking, name, diff)
+    for name in linking.draft.diffs:
+        _bind_docstring(linking, name)
 
 
 def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
@@ -132,7 +132,7 @@ def _bind_annotations(linking: Linking, module: str) -> None:
         linking.swap.add(set_item(live, "__annotations__", {k: linking.twins.resolve(v) for k, v in staged.items()}))
 
 
-def _bind_docstring(linking: Linking, name: str, diff: Any) -> None:
+def _bind_docstring(linking: Linking, name: str) -> None:
     old = ast.get_docstring(linking.draft.edited[name].old.tree, clean=False)
     new = ast.get_docstring(linking.draft.edited[name].new.tree, clean=False)
     live = linking.world.records[name].module.__dict__

@@ -307,7 +307,7 @@ class _Reader:
                 self._note(_mangled(attr, scope.code.owner), value, target.lineno, scope, shared)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 same = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(parts)
-                row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]
+                row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]  # ``same`` says that it has elements
                 for part, item in zip(parts, row, strict=True):
                     self._target(part, item, scope)
             case ast.Subscript(value=state, slice=key) if _is_state(state, scope.me):

@@ -26,7 +26,7 @@ HOOK = "__hotswap_handle__"
 SNAPSHOT = "__hotswap_snapshot__"
 
 
-class Handle(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
+class Handle(wrapt.CallableObjectProxy):  # type: ignore[type-arg]  # generic in stubs only
     """A callable module attribute that can be re-pointed; otherwise like what it wraps.
 
     Pickles by its name in its module, as functions do, and needs no hotswap to be loaded again.
@@ -209,8 +209,8 @@ def _insert_snapshot(tree: ast.Module) -> None:
     call = ast.Expr(ast.Call(ast.Name(SNAPSHOT, ast.Load()), [], []))
     line = anchor.lineno if anchor is not None else 1
     for part in ast.walk(call):
-        part.lineno = part.end_lineno = line  # type: ignore[attr-defined]
-        part.col_offset = part.end_col_offset = 0  # type: ignore[attr-defined]
+        part.lineno = part.end_lineno = line  # type: ignore[attr-defined]  # nodes with a place
+        part.col_offset = part.end_col_offset = 0  # type: ignore[attr-defined]  # likewise
     tree.body.insert(place, call)
 
 

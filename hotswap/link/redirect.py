@@ -188,7 +188,7 @@ def lead(swap: Swap, old: FunctionType, target: Any, module: str, qualname: str)
         _point(swap, old, target)
     else:
         for held in swap.trampolines:  # who was led to this function is led on directly: a chain would grow with each swap
-            if held is not old and target_of(held).__wrapped__ is old:  # type: ignore[union-attr]
+            if held is not old and target_of(held).__wrapped__ is old:  # type: ignore[union-attr]  # what is held leads somewhere
                 _point(swap, held, target)
         code = trampoline_code(old, kind_of(target))
         swap.add(set_function(old, "__code__", code), set_function(old, "__kwdefaults__", {PARAMETER: Target(target)}))

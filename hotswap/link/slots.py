@@ -63,13 +63,6 @@ class Slots:
         return owner == (module, name) if owner is not None else (module, name) not in self._given
 
 
-    def is_by_text(self, module: str, name: str, live: Any) -> bool:
-        """True where the statement of a name tells of the object that it is bound to, under another name of that."""
-        unit = self._binders.get((module, name))
-        others = self._names.get(id(live), set()) - {name}
-        return unit is not None and unit.mentions(frozenset(other.encode() for other in others))
-
-
 def _last_binders(summary: Summary) -> Iterator[tuple[str, Unit]]:
     """Each name of a text with the statement that binds it last, in the order of these."""
     last = {name: unit for unit in summary.units for name in unit.names}

@@ -29,7 +29,7 @@ def flag_of(code: CodeType) -> int:
     return code.co_flags & _KINDS
 
 
-class Target(wrapt.CallableObjectProxy):  # type: ignore[type-arg]
+class Target(wrapt.CallableObjectProxy):  # type: ignore[type-arg]  # generic in stubs only
     """The stable handle between a trampoline and what it leads to."""
 
 

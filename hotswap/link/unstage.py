@@ -625,7 +625,7 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
     state = own_dict(item)
     for name, value in list(state.items()) if state else ():
         if id(value) in twins.of:
-            state[name] = twins.resolve(value)  # type: ignore[index]
+            state[name] = twins.resolve(value)  # type: ignore[index]  # a mapping here
     for name, value in slot_values(type(item), item):
         if id(value) in twins.of:
             _slot(type(item), name).__set__(item, twins.resolve(value))

@@ -471,7 +471,7 @@ class Follower:
         return unit.kind is UnitKind.ASSIGN and bool(unit.analysis.now.calls) and self._keeps_data(module, unit)
 
     def _decide(self, module: str, unit: Unit, cause: Symbol) -> None:
-        """Evaluate again, or keep and name: see the table in DESIGN of derived values."""
+        """Evaluate again, or keep and name: see the table at the top."""
         key = (module, unit.index)
         if follow_into_class(self.graph, self.dirt, module, unit, cause):
             return
@@ -761,7 +761,7 @@ class Follower:
         for unit in self.graph.binders(module).get(head, ()):
             key = (module, unit.index)
             if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS) and key not in d.changed and key not in d.derived:
-                if unit.kind is UnitKind.FUNCTION and not unit.node.decorator_list:  # type: ignore[attr-defined]
+                if unit.kind is UnitKind.FUNCTION and not unit.node.decorator_list:  # type: ignore[attr-defined]  # a function's node has one
                     continue  # plain functions are cloned into the staging namespace, which costs nothing
                 if not self._registers_opaquely(module, unit):
                     d.support.add(key)

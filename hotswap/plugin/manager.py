@@ -107,7 +107,7 @@ class Plugins:
                 answer = impl.function(*[arguments[name] for name in impl.argnames])
                 if isinstance(answer, Iterator):  # a generator runs here, where its failure is its own
                     answer = list(answer)
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # border to a plugin
                 if isinstance(error, Refusal) and hook in _MAY_REFUSE:
                     raise
                 _shorten(swap, before)  # what it had prepared when it failed is half of something

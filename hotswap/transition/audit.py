@@ -20,7 +20,7 @@ def is_audited() -> bool:
     if sys.version_info >= (3, 14):
         return False  # it looks always
     try:
-        sys.audit(0)  # type: ignore[arg-type]
+        sys.audit(0)  # type: ignore[arg-type]  # what is wrong about it is asked for
     except TypeError:
         return True
     return False

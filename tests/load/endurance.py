@@ -19,7 +19,7 @@ import attrs
 from tests.load.gauges import Codes, Sample, take_sample
 from tests.load.soak import EDITS, Soak
 
-#: Swaps before the first sample that counts: twice what can be taken back, and each edit in both of its turns.
+#: Swaps before the first sample that counts: three times what can be taken back, and each edit in both of its turns.
 WARM_UP = 4 * len(EDITS)
 PERIOD = 2 * len(EDITS)
 GAUGES = ("memory", "objects", "blocks", "codes", "proxies", "trampolines", "barriers", "threads", "files")

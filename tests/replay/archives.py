@@ -1,4 +1,4 @@
-"""Source archives of releases, fetched once from the package index that pip uses and unpacked beside one another."""
+"""Source archives of releases, fetched once from the package index and unpacked beside one another."""
 
 from __future__ import annotations
 

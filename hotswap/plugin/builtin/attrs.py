@@ -36,7 +36,7 @@ def _field(field: Any) -> Field:
         return Field(kind=kind, why="it has no default")
     if field.converter is not None:
         return _converted(field, kind)
-    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]  # typed as a function, is a class
         if field.default.takes_self:
             return Field(kind=kind, why="its default is made from the object")
         return field_of_factory(field.default.factory, kind)

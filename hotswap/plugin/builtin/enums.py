@@ -80,7 +80,7 @@ def hotswap_rebuild_class(pair: ClassPair, swap: Swap, resolve: Callable[[Any], 
 
 def _members(cls: type) -> dict[str, Any]:
     """All names of members, aliases too."""
-    return cls._member_map_  # type: ignore[attr-defined, no-any-return]
+    return cls._member_map_  # type: ignore[attr-defined, no-any-return]  # of enums
 
 
 def _canonical(cls: type) -> list[Any]:
