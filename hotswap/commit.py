@@ -22,15 +22,16 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import chain, groupby, starmap
-from types import CellType, CodeType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 from typing import Any
 
 import attrs
 
 from hotswap.collector import consume, with_subclasses
 from hotswap.fingerprint import Print
-from hotswap.kinds import deleter_of, is_a, setter_of, vars_of
+from hotswap.kinds import deleter_of, is_a, is_data_descriptor, setter_of, vars_of
 from hotswap.model import Finding, Redirect
+from hotswap.peek import class_value, own_dict
 from hotswap.versions import count_anew, renumber
 
 #: A call to be made: a function implemented in C and its arguments.
@@ -276,13 +277,18 @@ def del_class(cls: type, name: str, what: str = "") -> Write:
     return Write((deleter_of(cls), cls, name), (setter_of(cls), cls, name, vars_of(cls)[name]), what)
 
 
-def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write:
-    """Set an attribute of an instance, past its class's ``__setattr__``."""
-    old = vars(target).get(name, MISSING) if hasattr(target, "__dict__") else getattr(target, name, MISSING)
-    do = (object.__setattr__, target, name, value)
-    if old is MISSING:
-        return Write(do, (object.__delattr__, target, name), what)
-    return Write(do, (object.__setattr__, target, name, old), what)
+def set_attribute(target: Any, name: str, value: Any, what: str = "") -> Write | None:
+    """Set an attribute that an instance has, in its dict or a slot; None where a descriptor of the program would have to run.
+
+    ``object.__setattr__`` leads past the class's own, but not past properties and the like.
+    """
+    state, descriptor = own_dict(target), class_value(type(target), name)
+    if state is not None and (name in state or not is_data_descriptor(descriptor)):
+        return set_item(state, name, value, what)
+    if type(descriptor) not in (MemberDescriptorType, GetSetDescriptorType):
+        return None
+    put = descriptor.__set__
+    return Write((put, target, value), (put, target, descriptor.__get__(target, type(target))), what)
 
 
 def can_take_contents(container: Any, new: Any) -> bool:

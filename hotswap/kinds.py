@@ -44,6 +44,12 @@ def namespace_of(value: Any) -> Mapping[str, Any]:
     return found
 
 
+def is_data_descriptor(value: object) -> bool:
+    """True for what a class holds that an object is asked through before its own dict is, as a property and a slot are."""
+    rows = [vars_of(base) for base in type(value).__mro__]
+    return any("__set__" in row or "__delete__" in row for row in rows)
+
+
 def setter_of(cls: type) -> Callable[[type, str, Any], None]:
     """``type.__setattr__``, which runs no code of a metaclass written in Python; a metaclass written in C lets only its
     own by, as that of ctypes structures does."""

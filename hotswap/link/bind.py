@@ -186,6 +186,7 @@ def _prepare_shapes(linking: Linking) -> None:
         linking.swap.lost,
         linking.swap.rehashed,
         _made_anew(linking),
+        {*map(id, linking.made_aside), *linking.merger.taken},
     )
     held = [finding for finding in found if finding.severity is Severity.HELD]
     if held:

@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, can_take_contents, set_contents
+from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, can_take_contents, del_item, set_contents, set_item
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fields_of, fingerprint, has_contents, home_of, number_of
 from hotswap.kinds import is_a
 from hotswap.link.holders import class_attribute
@@ -53,6 +53,8 @@ class Merger:
         is_managed: see :func:`hotswap.fingerprint.fingerprint`.
         may_fill: True where what stands inside of a container can become a new one, and is no other name's.
         take_closure: makes a live function, which a call has made, the new one.
+        is_guarded: True where a property or the like stands before an attribute of objects, in their class or in the new one.
+        taken: live objects that take all that the new ones hold, by id.
         inner: what stands in new values, by its id, with what stands for it in the live ones.
     """
 
@@ -60,6 +62,8 @@ class Merger:
     is_managed: Callable[[type], bool]
     may_fill: Callable[[Any, Any], bool]
     take_closure: Callable[[FunctionType, FunctionType], None]
+    is_guarded: Callable[[type, str], bool]
+    taken: dict[int, Any] = attrs.Factory(dict)
     inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
     _filled: dict[int, Any] = attrs.Factory(dict)  # the live ones of these: each stands for one new container
 
@@ -178,16 +182,20 @@ class Merger:
 
     def _take_state(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> None:
         mine, theirs = fields_of(live) or {}, fields_of(new) or {}
+        self.taken[id(live)] = live
         for key, value in theirs.items():
             if mine.get(key, MISSING) is not value:
                 self._set(f"{name}.{key}", live, key, mine.get(key, MISSING), value, where)
         for key in mine.keys() - theirs.keys():
-            self.swap.add(*set_field(live, key, MISSING))
+            self._write(live, key, MISSING)
 
     def _set(self, name: str, target: Any, key: str, live: Any, new: Any, where: tuple[str, int]) -> None:
         kept = new if live is MISSING else self._inner(name, live, new, where)
         if kept is not live:
-            self.swap.add(*set_field(target, key, kept))
+            self._write(target, key, kept)
+
+    def _write(self, target: Any, key: str, value: Any) -> None:
+        self.swap.add(*set_field(target, key, value, past=self.is_guarded(type(target), key)))
 
     def _inner(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         now = fingerprint(live, self.is_managed)
@@ -329,15 +337,29 @@ def pair_objects(
             yield name, new, held
 
 
-def set_field(target: Any, name: str, value: Any) -> list[Write]:
-    """Set an attribute of an object past its class, in its dict, in a slot, or beside it; MISSING takes it away."""
+def set_field(target: Any, name: str, value: Any, *, past: bool) -> list[Write]:
+    """Set an attribute of an object past its class, in its dict, in a slot, or beside it; MISSING takes it away.
+
+    Args:
+        past: a descriptor of the program stands before it, whose code is not to run: the dict itself is written to. Others are
+            not asked for their dict, which would make reading them slower for good.
+    """
     slot = coming_slots(type(target)).get(name) or class_attribute(type(target), name)
     if type(slot) is Shadow:
         old = slot.look(target, MISSING)
         there, back = ([slot.emptying(target)] if new is MISSING else slot.storing(target, new) for new in (value, old))
         return [*(Write(call, NOTHING) for call in there), *(Write(NOTHING, call) for call in reversed(back))]
+    state = own_dict(target) if past else None
+    if state is not None and not is_slot(slot):
+        return _change_item(state, name, value)
     old = (fields_of(target) or {}).get(name, MISSING)
     return [Write(_change(slot, target, name, value), _change(slot, target, name, old))]
+
+
+def _change_item(state: dict[str, Any], name: str, value: Any) -> list[Write]:
+    if value is not MISSING:
+        return [set_item(state, name, value)]
+    return [del_item(state, name)] if name in state else []
 
 
 def _change(slot: Any, target: Any, name: str, value: Any) -> Call:

@@ -17,7 +17,7 @@ from hotswap.collector import with_subclasses
 from hotswap.commit import NOTHING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import slot_values
 from hotswap.kinds import is_own, setter_of, vars_of
-from hotswap.peek import own_dict, static_base
+from hotswap.peek import class_value, own_dict, static_base
 from hotswap.plugin.values import ClassPair
 from hotswap.shadow import FINALIZER, Shadow, announce, can_forget, coming_slots, is_slot, spare_slots
 
@@ -72,14 +72,13 @@ def make_again(item: Any, live: type) -> Any:
     made: Any = object.__new__(live)
     coming = coming_slots(live)
     for name, value in [*slot_values(type(item), item), *(own_dict(item) or {}).items()]:
-        slot = coming.get(name)
-        if slot is not None:
+        slot = coming.get(name, class_value(live, name))
+        if is_slot(slot):
             slot.__set__(made, value)
-            continue
-        try:
-            object.__setattr__(made, name, value)
-        except AttributeError as error:
-            raise TypeError(str(error)) from error
+        elif (state := own_dict(made)) is not None:  # not through the class: it may have a property of that name
+            state[name] = value
+        else:
+            raise TypeError(f"{live.__qualname__!r} object has no place for {name!r}")
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hotswap.collector import nothing_hidden, referrers_through_rows
 from hotswap.commit import MISSING
-from hotswap.kinds import is_a, vars_of
+from hotswap.kinds import is_a, is_data_descriptor, vars_of
 from hotswap.peek import peek
 from hotswap.shadow import coming_slots, is_slot
 
@@ -17,6 +17,11 @@ from hotswap.shadow import coming_slots, is_slot
 def class_attribute(cls: type, name: str) -> Any:
     """An attribute along the row of classes, as it stands there; MISSING where there is none."""
     return next((vars_of(base)[name] for base in cls.__mro__ if name in vars_of(base)), MISSING)
+
+
+def runs_code(value: Any) -> bool:
+    """True for a descriptor of a class that stands before an object's own attributes, and is no slot: a property and the like."""
+    return is_data_descriptor(value) and not is_slot(value)
 
 
 def own_attribute(item: Any, name: str) -> Any:

@@ -82,7 +82,7 @@ class Census:
         if type(slot := vars_of(cls).get(name)) is Shadow:
             return [Write(call, call, what) for call in slot.clearing()]
         if is_a(slot, MemberDescriptorType):
-            return [Write(self._empty_slots(exact, name), self._empty_slots(exact, name), what)]
+            return [Write(self._empty_slots(exact, slot), self._empty_slots(exact, slot), what)]
         if not cls.__dictoffset__:
             return []
         return [Write(self._pop(exact, name), self._pop(exact, name), what)]
@@ -102,11 +102,11 @@ class Census:
         states = map(object.__getattribute__, self.pick(exact), repeat("__dict__"))
         return batch(map(dict.pop, states, repeat(name), repeat(None)))
 
-    def _empty_slots(self, exact: list[type], name: str) -> Call:
-        # Set before deleted: deleting an empty slot raises.
+    def _empty_slots(self, exact: list[type], slot: Any) -> Call:
+        # Set before deleted: deleting an empty slot raises. The slot itself: a derived class may have a property of its name.
         return batch(chain(
-            map(object.__setattr__, self.pick(exact), repeat(name), repeat(None)),
-            map(object.__delattr__, self.pick(exact), repeat(name)),
+            map(slot.__set__, self.pick(exact), repeat(None)),
+            map(slot.__delete__, self.pick(exact)),
         ))  # fmt: skip
 
     def demand_none(self, exact: Collection[type]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 from hotswap.commit import MISSING, Swap, take_new
 from hotswap.convert.converter import Converter, Request
 from hotswap.fingerprint import CONTAINERS, Print, fields_of, fingerprint, home_of
-from hotswap.kinds import is_a
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.attributes import FunctionData
 from hotswap.link.data import Merger
 from hotswap.link.handles import is_handle
 from hotswap.link.heap import Heap
+from hotswap.link.holders import runs_code
 from hotswap.link.instances import Census
 from hotswap.link.left import Left
 from hotswap.link.names import look_up_function
@@ -66,7 +67,7 @@ class Linking:
         self.world = world
         self.plugins = plugins
         self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
-        self.merger = Merger(self.swap, world.is_managed, self.may_fill, self.take_closure)
+        self.merger = Merger(self.swap, world.is_managed, self.may_fill, self.take_closure, self.is_guarded)
         self.data = FunctionData(draft, world, self.merger, self.base)
         self.swap.merge = self.data.merge
         self.census = Census()
@@ -124,6 +125,12 @@ class Linking:
     def take_closure(self, live: FunctionType, new: FunctionType) -> None:
         redirect(self.swap, live, new, self.owners.get(id(live.__globals__), ""), live.__qualname__)
 
+    def is_guarded(self, cls: type, name: str) -> bool:
+        """True where a property or the like stands before an attribute of objects, in their class as it is or in the new one."""
+        staged = self.staged_of
+        rows = [(base, *staged.get(id(base), base).__mro__) for base in cls.__mro__]
+        return any(runs_code(vars_of(base).get(name)) for row in rows for base in row)
+
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""
         self.swap.trampolines, self.swap.merge = [], take_new  # the swap is kept, so it must not lead here
@@ -157,6 +164,11 @@ class Linking:
             names.update(unit.names)
             units.append(unit)
         return found
+
+    @functools.cached_property
+    def staged_of(self) -> dict[int, type]:
+        """The staged classes, by the id of the live one."""
+        return {id(live): staged for staged, live in self.twins.classes}
 
     @functools.cached_property
     def pairs_by_head(self) -> dict[tuple[str, str], list[tuple[type, type]]]:

@@ -10,6 +10,7 @@
     one from a function that makes objects         named (HS301): it is not known which of them that function made
     a container of another kind than before        HS301: the new methods cannot work on what they hold
     a new object begins with another value         keep theirs, which is named (HS401)
+    a property comes before a field, or goes       HS301: objects hold it in the other place
     another hash, objects are in a dict or set     HS302: they would not be found again
 
 Fields that a class loses stay on its objects until the change is confirmed. Without live objects nothing is asked; the
@@ -36,7 +37,7 @@ from hotswap.convert.state import Layout, State
 from hotswap.fingerprint import same_value
 from hotswap.kinds import is_a
 from hotswap.link.fields import class_nodes, read_factories
-from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, without
+from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, runs_code, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
 from hotswap.link.stub import write_stub
@@ -82,7 +83,7 @@ def make_views(
 
 def prepare_shapes(
     draft: Draft, world: World, census: Census, views: Views, rebuilt: list[type], migrated: Mapping[type, Leap],
-    lost: list[tuple[type, tuple[str, ...]]], rehashed: list[type], anew: set[int],
+    lost: list[tuple[type, tuple[str, ...]]], rehashed: list[type], anew: set[int], whole: set[int],
 ) -> list[Finding]:  # fmt: skip
     """Compare the views of live objects, and prepare the writes that they need.
 
@@ -93,12 +94,13 @@ def prepare_shapes(
         lost: takes the fields that objects lose by themselves.
         rehashed: takes the classes whose objects get another hash where owners hold them.
         anew: ids of objects that were made by the new code, or take the state of such.
+        whole: those of them that hold nothing else after the swap.
 
     Returns:
         Findings; held ones stop the swap.
     """
     by_id = {id(cls): (cls, leap) for cls, leap in migrated.items()}  # a metaclass may have an __eq__ of its own
-    return _Shapes(draft, world, census, views, rebuilt, by_id, lost, rehashed, anew).prepare()
+    return _Shapes(draft, world, census, views, rebuilt, by_id, lost, rehashed, anew, whole).prepare()
 
 
 def _old_summary(draft: Draft, module: str) -> Summary | None:
@@ -144,6 +146,7 @@ class _Shapes:
     lost: list[tuple[type, tuple[str, ...]]]
     rehashed: list[type]
     anew: set[int]
+    whole: set[int]
     findings: list[Finding] = attrs.Factory(list)
 
     def prepare(self) -> list[Finding]:
@@ -268,6 +271,7 @@ class _Shapes:
             self._add_field(change, name)
         for name in change.new.fields.keys() & change.old.fields.keys():
             self._keep_field(change, name)
+            self._ask_for_guarded(change, name)
 
     def _fixed_message(self, change: _Change) -> str:
         known = [item for item in change.objects if id(item) not in self.anew] or change.objects
@@ -333,7 +337,7 @@ class _Shapes:
             return "its objects cannot be written to past their class"
         for owner in (cls, self.views.staged.get(id(cls), cls)):
             value = class_attribute(owner, name)
-            if hasattr(type(value), "__set__") and not is_slot(value):
+            if runs_code(value):
                 return "it is a property, whose code would have to run"
         return ""
 
@@ -358,6 +362,22 @@ class _Shapes:
         severity = Severity.KEPT if name in change.new.texts else Severity.NOTE
         self._find("HS401", severity, change, name, message, "assign it by hand if it is wanted there too")
 
+    def _ask_for_guarded(self, change: _Change, name: str) -> None:
+        """A field that a property begins or ceases to stand before: what objects hold is not where it is looked for."""
+        was, will = change.old.guards.get(name), change.new.guards.get(name)
+        if (was is None) == (will is None) or (will is not None and will.looks_inside):
+            return
+        held = [item for item in change.objects if id(item) not in self.whole]
+        stuck = [item for item in held if (own_attribute(item, name) is MISSING) == (will is None)]
+        if not stuck:
+            return
+        who = _who(stuck, change.cls)
+        if will is not None:
+            message = f"{who} {_verb(stuck, 'hold')} {name}, which becomes a property that does not look there"
+        else:
+            message = f"{who} {_verb(stuck, 'exist')} without {name}: a property gave it, which goes"
+        self._hold("HS301", change, name, message, "save a migration that puts it where the new code looks, or restart")
+
     # ---- words ----
 
     def _offer_stub(self, change: _Change, known: int) -> None:
@@ -365,7 +385,10 @@ class _Shapes:
         asked = [at for at in range(known, len(self.findings)) if self.findings[at].code in ("HS301", "HS303")]
         held = [at for at in asked if self.findings[at].severity is Severity.HELD]
         if held and change.objects:
-            excerpt = write_stub(change.cls, change.new.added(change.old), list(change.gone), change.new.fields)
+            bare = {name: Field() for name in change.old.guards.keys() - change.new.guards.keys() if name in change.new.fields}
+            hidden = sorted((change.new.guards.keys() - change.old.guards.keys()) & change.old.fields.keys())
+            added = [*change.new.added(change.old), *sorted(bare)]
+            excerpt = write_stub(change.cls, added, list(change.gone), {**change.new.fields, **bare}, hidden)
             self.findings[held[0]] = attrs.evolve(self.findings[held[0]], excerpt=excerpt)
 
     def _hold(self, code: str, change: _Change, name: str, message: str, step: str = "restart") -> None:

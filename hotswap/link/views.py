@@ -18,6 +18,7 @@ import attrs
 
 from hotswap.kinds import vars_of
 from hotswap.link.fields import Code, TextClass, TextField, cannot_be_given, class_nodes, own_methods, read_class
+from hotswap.link.guards import Guard, find_guards
 from hotswap.link.literals import evaluate
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
@@ -38,6 +39,7 @@ class View:
         sources: the text of all by which these get their values; another one where something in it has another value.
         hashing: what ``__hash__`` does, as text.
         unknown: see :class:`hotswap.link.fields.TextClass`.
+        guards: the properties and the like that stand before fields.
     """
 
     fields: dict[str, Field] = attrs.Factory(dict)
@@ -48,6 +50,7 @@ class View:
     sources: dict[str, str] = attrs.Factory(dict)
     hashing: str = ""
     unknown: dict[str, tuple[str, int]] = attrs.Factory(dict)
+    guards: dict[str, Guard] = attrs.Factory(dict)
 
     def added(self, old: View) -> list[str]:
         return [name for name in self.fields if name not in old.fields]
@@ -60,6 +63,7 @@ class View:
             and self.foreign.keys() == old.foreign.keys()
             and self.hashing == old.hashing
             and self.unknown.keys() == old.unknown.keys()
+            and self.guards.keys() == old.guards.keys()
         )
         return not same or any(self.makes_otherwise(old, name) for name in self.fields)
 
@@ -197,6 +201,7 @@ class Views:
             if goes_on:
                 self._add_fields(view, cls, module, text, shape, texts)
                 goes_on = self._goes_on(view, twin, module, text, shape)
+        view.guards = find_guards([twin for _, twin in twins], view.fields, twin_of)
         return view
 
     def _add_fields(

@@ -122,12 +122,14 @@ def _follow(swap: Swap, wrapper: Any, changes: Changes) -> Changes:
             continue
         if held is old or (type(held) is type(old) is str and held == old):
             if not is_a(wrapper, PROXY):  # a proxy has no copy: it shows what it wraps, and passes on what is written
-                swap.add(_write(wrapper, name, old, new))
+                if (write := _write(wrapper, name, old, new)) is None:
+                    continue
+                swap.add(write)
             done[name] = (old, new)
     return done
 
 
-def _write(wrapper: Any, name: str, old: Any, new: Any) -> Write:
+def _write(wrapper: Any, name: str, old: Any, new: Any) -> Write | None:
     if type(wrapper) in (FunctionType, property):  # slots of the interpreter's, not attributes
         return Write((setattr, wrapper, name, new), (setattr, wrapper, name, old))
     return set_attribute(wrapper, name, new)
