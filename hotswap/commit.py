@@ -87,6 +87,8 @@ class Swap:
         unfollowed: functions that kept their old code, with the finding to make if nothing leads them on.
         trampolines: live functions that lead to another one, during linking only.
         codes: what each code object of an edited file becomes, by file.
+        held: objects that are written to, or made aside, and must not die before the commit is over: what is kept beside them
+            goes by their ids.
         suspended: generators and coroutines that were alive, to name what still runs old code.
         removed: functions without a successor, with their module: known from the commit on, so that they can come back.
         request: what the convert stage does to objects that exist; None for nothing.
@@ -106,6 +108,7 @@ class Swap:
     led: set[int] = attrs.Factory(set)
     unfollowed: list[tuple[FunctionType, Finding]] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
+    held: list[Any] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     codes: dict[str, dict[CodeType, CodeType]] = attrs.Factory(dict)
     removed: list[tuple[str, FunctionType]] = attrs.Factory(list)

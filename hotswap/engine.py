@@ -363,6 +363,7 @@ class Engine:
                     raise
                 last = swap
             else:
+                swap.held.clear()
                 return swap
         message = "objects of a class that needs new fields were made faster than the swap could look at them"
         finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")

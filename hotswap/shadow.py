@@ -28,13 +28,13 @@ _Call = tuple[Any, ...]
 _HEAP_TYPE = 1 << 9
 
 
-#: The values of all slots whose objects have no weak references.
-_TABLES: list[dict[int, tuple[Any, Any]]] = []
+#: The values of all slots whose objects have no weak references, by id; each goes with its slot.
+_TABLES: dict[int, dict[int, tuple[Any, Any]]] = {}
 
 
 def __del__(self: Any) -> None:
     key = id(self)
-    for values in _TABLES:
+    for values in list(_TABLES.values()):  # a copy, made in one call: a slot may come or go meanwhile
         values.pop(key, None)
 
 
@@ -55,7 +55,7 @@ class Shadow:
         values: by id of the object: a reference to it, where there can be one, and the value.
     """
 
-    __slots__ = ("__name__", "__objclass__", "_has_refs", "_ids", "forget", "values")
+    __slots__ = ("__name__", "__objclass__", "__weakref__", "_has_refs", "_ids", "forget", "values")
 
     def __init__(self, cls: type, name: str) -> None:
         self.__objclass__, self.__name__ = cls, name
@@ -63,7 +63,8 @@ class Shadow:
         self._ids: dict[int, int] = {}  # of objects, by the id of the reference
         self._has_refs = bool(cls.__weakrefoffset__)
         if not self._has_refs:
-            _TABLES.append(self.values)
+            _TABLES[id(self.values)] = self.values
+            weakref.finalize(self, _TABLES.pop, id(self.values), None).atexit = False
         values, ids = self.values, self._ids
 
         def forget(ref: Any) -> None:
@@ -106,11 +107,16 @@ class Shadow:
         """Calls in C that give an object a value."""
         known = self.values.get(id(item))
         if not self._has_refs:
-            if known is None and (gc.is_finalized(item) or not can_forget(type(item))):
+            if known is None and (gc.is_finalized(item) or not (can_forget(type(item)) or self._is_coming(type(item)))):
                 raise AttributeError(f"{self!r} cannot be set: it could not be known when the object dies")
             return [(self.values.__setitem__, id(item), (None, value))]
         ref = weakref.ref(item, self.forget) if known is None else known[0]
         return [(self._ids.__setitem__, id(ref), id(item)), (self.values.__setitem__, id(item), (ref, value))]
+
+    def _is_coming(self, cls: type) -> bool:
+        """True while a swap is linked that gives the class this slot, and its ``__del__`` with it. Who has made the object holds
+        it until the commit is over, as nothing takes its entry out before; given up, the slot itself goes."""
+        return any(slot is self for slot in coming_slots(cls).values())
 
     def emptying(self, item: Any) -> _Call:
         """A call in C that takes an object's value away."""

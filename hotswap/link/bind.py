@@ -44,6 +44,7 @@ from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import Refusal
+from hotswap.shadow import coming_slots
 from hotswap.world import World
 
 
@@ -120,6 +121,7 @@ def _run(linking: Linking) -> Swap:
     except (StagingError, EscapeError, Refusal) as refusal:
         raise LinkRefused(refusal.finding) from refusal
     linking.census.frame(linking.swap)
+    linking.swap.held += [item for item in linking.twins.made if coming_slots(type(item))]
     return linking.swap
 
 

@@ -195,6 +195,7 @@ class Merger:
             self._write(target, key, kept)
 
     def _write(self, target: Any, key: str, value: Any) -> None:
+        self.swap.held.append(target)
         self.swap.add(*set_field(target, key, value, past=self.is_guarded(type(target), key)))
 
     def _inner(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:

@@ -27,7 +27,7 @@ from hotswap.kinds import is_a, vars_of
 from hotswap.link.holders import own_attribute
 from hotswap.peek import reader_of, static_base
 from hotswap.plugin.values import Field
-from hotswap.shadow import Shadow, hidden_slots, value_in
+from hotswap.shadow import Shadow, coming_slots, hidden_slots, value_in
 
 #: The write that fails where an object was made of a class that had none when it was linked.
 NO_INSTANCES = "no instances"
@@ -135,7 +135,8 @@ class Census:
             Write((lacking.extend, compress(candidates, lacks)), NOTHING),
         ]
         if type(slot) is Shadow:
-            is_new = not slot.values
+            # Not by its values: objects that were made aside have theirs already.
+            is_new = coming_slots(cls).get(name) is slot and all(slot is not spare for spare in hidden_slots(cls).values())
             self.first += [Write(call, NOTHING, what) for call in slot.storing_all(lacking, values)]
             self.first += [Write(NOTHING, call) for call in slot.clearing()] if is_new else ()
         elif slot is not None:
