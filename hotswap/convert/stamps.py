@@ -10,6 +10,7 @@ A process without hotswap takes the stamp for one more attribute. Objects with s
 slots are written as a ``defaultdict``, whose factory gives the stamp, and which anybody takes for a dict.
 
     what attrs and ``@dataclass`` write for classes with slots                    stamped in their own way
+    exceptions, and classes of sets, deques and the like, whose ``__reduce__`` is the builtin's      stamped in what that gives
     class with ``__getstate__``, ``__setstate__`` or ``__reduce__`` of its own    it has to call :func:`upgrade_state` itself
     one whose base class is stamped, with a ``__getstate__`` of its own           is given what it wrote, as it is
 """
@@ -17,10 +18,10 @@ slots are written as a ``defaultdict``, whose factory gives the stamp, and which
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodDescriptorType
 from typing import Any
 
 from hotswap.commit import Write, set_class
@@ -30,7 +31,7 @@ from hotswap.convert.upgrade import upgrade_state
 from hotswap.errors import MigrationError
 from hotswap.kinds import OWN_CODES, is_own, vars_of
 from hotswap.migrations import LISTENERS, Migration, find_target, name_of
-from hotswap.peek import class_value, own_dict
+from hotswap.peek import class_value, own_dict, static_base
 from hotswap.shadow import is_slot
 
 _NAMES = "names"  # of the fields, beside a stamp, where the state is a list of values
@@ -61,7 +62,23 @@ def __setstate__(self: Any, state: Any) -> None:
     fields, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
     factory = slots.default_factory if type(slots) is defaultdict else None
     stamp = {STAMP: factory()} if type(factory) is partial and factory.func is dict else {}
-    _give(self, {**(fields or {}), **(slots or {}), **stamp}, upgrades=is_own(type(self).__getstate__))
+    _give(self, {**(fields or {}), **(slots or {}), **stamp}, upgrades=_stamps(type(self)))
+
+
+def _stamps(cls: type) -> bool:
+    """True where what is written of an object has a stamp, and not what a class of the program writes."""
+    return is_own(getattr(cls, "__getstate__", None)) or is_own(cls.__reduce__)
+
+
+def _reduce_exception(self: Any) -> Any:
+    """For exceptions: what the builtin writes, which asks nobody for the state. Who reads it has run ``__init__`` by then."""
+    (maker, args, *rest), stamp = _at_one_version(self, _reduction_of)
+    return maker, args, {**((rest[0] if rest else None) or {}), STAMP: stamp}
+
+
+def _reduction_of(item: Any) -> Any:
+    item.__reduce__  # noqa: B018 - through the barrier
+    return static_base(type(item)).__reduce__(item)
 
 
 def _of_attrs(written: Any) -> dict[str, Any]:
@@ -134,20 +151,31 @@ def _give(item: Any, fields: Mapping[str, Any], *, upgrades: bool = True) -> Non
 #: Who writes the methods for the state of an object, by the module that they are of.
 _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {"attr._make": _of_attrs, "dataclasses": _of_dataclass}
 _METHODS: dict[str, Any] = {"__getstate__": __getstate__, "__setstate__": __setstate__}
+_OF_EXCEPTIONS: dict[str, Any] = {"__reduce__": _reduce_exception, "__setstate__": __setstate__}
 OWN_CODES.update(
-    method.__code__ for methods in (_METHODS, _of_attrs(None), _of_dataclass(None)) for method in methods.values()
+    method.__code__ for methods in (_METHODS, _OF_EXCEPTIONS, _of_attrs(None), _of_dataclass(None)) for method in methods.values()
 )  # fmt: skip
+
+#: Builtins with a ``__reduce__`` that asks for ``__getstate__``.
+_ASKING = (set, frozenset, deque, OrderedDict, bytearray)
 
 
 def equipping(cls: type) -> list[Write]:
     """The writes that let a class stamp and upgrade its states; none where it does so, or says itself what its state is."""
     held = [value for base in cls.__mro__ if base is not object for name in _OWN if (value := vars_of(base).get(name))]
-    if not held:
-        return [set_class(cls, name, function) for name, function in _METHODS.items()]
+    if all(type(value) is MethodDescriptorType for value in held) and (methods := _methods_for(cls, held)):
+        return [set_class(cls, name, function) for name, function in methods.items()]
     own = vars_of(cls).get("__getstate__")
     if own is None or any(_writer(value) is None for value in held):
         return []
     return [set_class(cls, name, function) for name, function in _equipped(own).items()]
+
+
+def _methods_for(cls: type, held: list[Any]) -> dict[str, Any]:
+    """The methods for a class that has none of the program's; empty where a builtin says itself what the state is."""
+    if issubclass(cls, BaseException):
+        return _OF_EXCEPTIONS
+    return _METHODS if all(value.__objclass__ in _ASKING for value in held) else {}
 
 
 def rewritten(name: str, function: Any) -> Any:

@@ -425,3 +425,55 @@ def test_object_that_lacks_a_field_that_came_by_itself(program: Program) -> None
     renamed = text + "    origin: str | None = None\n\nmigrate('m:Offer', steps=[rename('source', 'origin')])\n"
     assert program.edit("m", renamed).applied
     assert vars(late) == vars(pickle.loads(blob)) == {"price": 9, "origin": None}
+
+
+@pytest.mark.parametrize(
+    "base", ["Exception", "OSError", "ImportError", "ExceptionGroup", "set", "deque", "OrderedDict", "bytearray"]
+)
+def test_states_of_exceptions_and_of_containers_go_through_the_hooks(base: str, program: Program) -> None:
+    """The builtins write their states in ways of their own; what they hold besides goes on as it is."""
+    empty = base in ("OSError", "ImportError", "OrderedDict")
+    argument = "'text', [ValueError(1)]" if base == "ExceptionGroup" else "" if empty else "[1, 2]"
+    text = """
+from collections import OrderedDict, deque
+from hotswap import migrate
+class A({base}):
+    def __init__(self, *args):
+        super().__init__(*args)
+        {field}
+"""
+    first, second, third = [text.format(base=base, field=f"self.{each}") for each in ("a = 1", "b = 5", "c = 6")]
+    second += "@migrate('m:A', 1)\ndef up(state):\n    state.b = state.pop('a') * 100\n"
+    third += second.partition("@")[1] + second.partition("@")[2]
+    third += "@migrate('m:A', 2)\ndef again(state):\n    state.c = state.pop('b') + 1\n"
+    m = program.load("m", first)
+    old = eval(f"m.A({argument})", {"m": m})
+    if base == "ImportError":
+        old.name = "name"
+    blobs = [pickle.dumps(old, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
+    assert program.edit("m", second).applied
+    new = pickle.dumps(old)
+    copies = [copy.deepcopy(old)] + ([copy.copy(old)] if base != "deque" else [])  # that makes a new one, without attributes
+    for item in (*map(pickle.loads, [*blobs, new]), *copies):
+        assert vars(item) == vars(old) == {"b": 100}
+        if issubclass(m.A, BaseException):
+            assert [str(each) for each in item.args] == [str(each) for each in old.args]
+            assert getattr(item, "name", None) == getattr(old, "name", None)
+        else:
+            assert item == old
+    assert program.edit("m", third).applied
+    assert vars(pickle.loads(new)) == vars(pickle.loads(blobs[0])) == vars(old) == {"c": 101}
+
+
+def test_exception_that_says_itself_what_its_state_is_keeps_it(program: Program) -> None:
+    text = """
+class A(Exception):
+    def __reduce__(self):
+        return A, (), {"own": 1}
+"""
+    m = program.load("m", text)
+    old = m.A()
+    hooks = "from hotswap import migrate\n@migrate('m:A', 1)\ndef up(state):\n    state.b = 1\n"
+    assert program.edit("m", text + hooks).applied
+    assert old.__reduce__()[2] == {"own": 1}
+    assert vars(pickle.loads(pickle.dumps(old))) == {"own": 1}
