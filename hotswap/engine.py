@@ -146,7 +146,10 @@ class Engine:
             pending = self.pending.beside(fresh)
             report = self._attempt((*changes.files, *pending), start, changes.seen_at)
             if not report.applied and pending and not concerns(report.held, fresh):
-                report = self._attempt(changes.files, start, changes.seen_at)  # an older refusal must not hold this save
+                if waits := self.texts.wait_for_held(changes.files, pending):
+                    report = attrs.evolve(report, findings=(*report.findings, *waits))
+                else:  # an older refusal must not hold this save
+                    report = self._attempt(changes.files, start, changes.seen_at)
             report = self.pending.note(changes.files, pending, report)
             if report.applied:
                 self.plugins.after_commit(report)
@@ -408,9 +411,14 @@ class Engine:
                 draft = self.texts.plan(*self.texts.read((*changes.files, *pending)))
                 if draft.plan.verdict in (Verdict.SWAP, Verdict.NOTHING) or concerns(draft.plan.findings, fresh):
                     return draft
+                refused = Refused(draft.plan, draft.plan.verdict, draft.plan.findings)
             except Refused as refusal:
                 if concerns(refusal.findings, fresh):
                     raise
+                refused = refusal
+            if waits := self.texts.wait_for_held(changes.files, pending):
+                findings = (*refused.findings, *waits)
+                raise Refused(attrs.evolve(refused.plan, findings=findings), refused.verdict, findings)
         return self.texts.plan(*self.texts.read(changes.files))
 
     def preview(self, changes: ChangeSet) -> Plan:
@@ -551,7 +559,7 @@ class Engine:
                     for module, known in sorted(world.mechanisms.items())
                     for name, mechanism in sorted(known.items())
                 ),
-                held=tuple(finding for findings in world.held.values() for finding in findings),
+                held=tuple(dict.fromkeys(finding for findings in world.held.values() for finding in findings)),
                 classes=self.converter.status(),
             )
 

@@ -88,6 +88,8 @@ CODES: dict[str, Code] = _codes(
     ("HS104", "unreadable file", "The file could not be read (permission, a vanished directory, an I/O error).",
      "Make it readable and save again."),
     ("HS105", "healed", "A file whose text was held is what is live again: nothing of it is held any more.", ""),
+    ("HS106", "waits for a text that is held", "The saved text uses what only the text of another file brings, and that one is "
+     "held for a reason of its own.", "Mend the other file and save it; both are tried together."),
     ("HS110", "top-level code raised", "A changed statement raised while it was evaluated aside; nothing was applied.",
      "Mend the statement and save again."),
     ("HS201", "class layout changed", "A builtin base, slots that cannot be kept beside the objects, or another "

@@ -11,7 +11,7 @@ import linecache
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import cast
 
@@ -19,10 +19,13 @@ import attrs
 
 from hotswap.fingerprint import Print
 from hotswap.hooks import new_hook_modules
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.doubles import find_unmanaged
 from hotswap.link.unseen import find_unseen, keep_unseen, learned
-from hotswap.model import Finding, Plan, SourceFile, Verdict
-from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan
+from hotswap.model import Finding, Plan, Severity, SourceFile, Verdict
+from hotswap.plan.brought import HeldText, find_brought
+from hotswap.plan.build import Draft, EditedModule, Surroundings, build_plan, imported_modules
+from hotswap.plan.graph import Graph
 from hotswap.plan.source import Source, SourceError, parse_source
 from hotswap.plan.units import Summary, find_again, hold_back, index_at, let_go, summarise
 from hotswap.plugin.manager import Plugins
@@ -107,6 +110,64 @@ class Texts:
             )
         draft = build_plan(edited, self._surroundings(executing), summaries, gone, self._new_hooks())
         return attrs.evolve(draft, plan=self.plugins.check_plan(draft.plan))
+
+    def wait_for_held(self, files: Iterable[SourceFile], held: Iterable[SourceFile]) -> list[Finding]:
+        """Why some files cannot be live without others that are held, a finding for each; empty where they can."""
+        others: dict[str, HeldText] = {}
+        new: dict[str, Summary] = {}
+        for record, source, data in self._summaries_of(held):
+            others[record.name] = HeldText(self.summary(record), source, data)
+        saved = [(record, summary) for record, summary, _ in self._summaries_of(files) if summary is not None]
+        new.update((record.name, summary) for record, summary in saved)
+        around = self._surroundings({})
+        summaries = {name: new.get(name) or self.summary(record) for name, record in self._near(new, others).items()}
+        graph = Graph(summaries, around.kind_of, around.type_of, around.module_of)
+        findings = []
+        for record, _ in saved:
+            found = find_brought(graph, record.name, self.summary(record), others, self._exists)
+            if found is not None:
+                path = self.world.file_of(found.module)
+                message = f"{record.name} line {found.line} {found.what}: it waits for that"
+                step = f"save {path} so that it can be applied: both are tried together; or restart"
+                findings.append(Finding(
+                    code="HS106", severity=Severity.HELD, message=message, file=record.file, line=found.line, next_step=step
+                ))  # fmt: skip
+        return findings
+
+    def _summaries_of(self, files: Iterable[SourceFile]) -> Iterator[tuple[ModuleRecord, Summary | None, bytes]]:
+        """The modules of some files with their new texts, None for one that cannot be read."""
+        records_of = self.world.file_finder()
+        for item in files:
+            if item.data is None:
+                continue
+            for record in records_of(item.path):
+                try:
+                    source = parse_source(record.file, item.data, self.source(record))
+                except SourceError:
+                    yield record, None, item.data
+                    continue
+                summary = summarise(record.package_name, source.tree, source.utf8, record.is_package, self.summary(record))
+                summary.module = record.name
+                yield record, summary, item.data
+
+    def _near(self, new: Mapping[str, Summary], held: Iterable[str]) -> dict[str, ModuleRecord]:
+        """The managed modules by which names of some texts are resolved: what they import, and what that imports."""
+        records = self.world.records
+        found = {name: records[name] for name in (*new, *held)}
+        pending = list(found)
+        for name in pending:
+            for target in imported_modules(new.get(name) or self.summary(records[name])) & records.keys():
+                if target not in found:
+                    found[target] = records[target]
+                    pending.append(target)
+        return found
+
+    def _exists(self, symbol: tuple[str, str]) -> bool:
+        space, (head, _, member) = self.world.records[symbol[0]].module.__dict__, symbol[1].partition(".")
+        if not member:
+            return head in space
+        cls = space.get(head)
+        return not is_a(cls, type) or any(member in vars_of(base) for base in cls.__mro__)
 
     def _new_hooks(self) -> dict[str, Summary]:
         """Modules with migrations that are found by name and not loaded yet."""

@@ -136,3 +136,57 @@ def test_look_that_fails_is_told_and_ends_nothing(program: Program, monkeypatch:
     monkeypatch.setattr("hotswap.engine.lead_latecomers", fail)
     program.engine._look_at_ended()
     assert codes(tuple(told)) == ["HS599"] and "no" in told[0].excerpt
+
+
+OPAQUE = "import itertools\nids = itertools.count({start})\n"
+
+
+_NEW, _BODY = "def new():\n    return 'new'\n", "def fb():\n    return 1\n"
+_CLASS, _MORE = "class C:\n    pass\n", "class C:\n    def new(self):\n        return 'new'\n"
+_F, _G = "def f(x):\n    return x\n", "def f(x, more):\n    return more\n"
+
+
+@pytest.mark.parametrize(
+    ("live", "held", "old", "new"),
+    [
+        ("", _NEW, f"import a\n{_BODY}", "import a\ndef fb():\n    return a.new()\n"),
+        ("", _NEW, _BODY, "def fb():\n    from a import new\n    return new()\n"),
+        ("", _NEW, f"from a import *\n{_BODY}", "from a import *\ndef fb():\n    return new()\n"),
+        (_CLASS, _MORE, f"import a\n{_BODY}", "import a\ndef fb():\n    return a.C().new()\n"),
+        (_F, _G, "import a\ndef fb():\n    return a.f(1)\n", "import a\ndef fb():\n    return a.f(1, more='new')\n"),
+    ],
+    ids=["module", "import", "star", "method", "parameter"],
+)
+def test_save_that_uses_what_only_a_held_text_brings_waits_for_it(
+    program: Program, live: str, held: str, old: str, new: str
+) -> None:
+    """Applied alone it would be a program that nobody has written; with the held one, once that is mended, it is whole."""
+    program.load("a", OPAQUE.format(start=1) + live)
+    b = program.load("b", old)
+    before = b.fb()
+    assert codes(program.edit("a", OPAQUE.format(start=5) + held).held) == ["HS205"]
+    plan = program.engine.preview(ChangeSet(files=(SourceFile(path=str(program.directory / "b.py"), data=new.encode()),)))
+    assert "HS106" in codes(plan.findings)
+    report = program.edit("b", new)
+    assert codes(report.held) == ["HS205", "HS106"] and "a.py" in report.held[1].next_step
+    assert b.fb() == before and len(program.engine.status().held) == 2
+    assert program.edit("a", OPAQUE.format(start=1) + held).applied
+    assert b.fb() == "new" and program.engine.status().held == ()
+
+
+def test_save_that_uses_what_a_text_has_that_cannot_be_read_waits_for_it(program: Program) -> None:
+    program.load("a", "X = 1\n")
+    b = program.load("b", "import a\ndef fb():\n    return 1\n")
+    assert codes(program.edit("a", "X = 1\ndef new():\n    return = 2\n").held) == ["HS101"]
+    assert codes(program.edit("b", "import a\ndef fb():\n    return a.new()\n").held) == ["HS101", "HS106"]
+    assert program.edit("b", "import a\ndef fb():\n    return a.X + 1\n").applied and b.fb() == 2
+
+
+def test_save_that_goes_without_a_held_text_does_not_wait(program: Program) -> None:
+    """Also where it uses what the held text changes, in a way that fits what is live."""
+    program.load("a", OPAQUE.format(start=1) + "def f(x):\n    return x\nclass C:\n    pass\n")
+    b = program.load("b", "import a\ndef fb():\n    return 1\n")
+    more = "def f(x, more=1):\n    return more\nclass C:\n    def items(self):\n        return 1\ndef new():\n    return 2\n"
+    assert not program.edit("a", OPAQUE.format(start=5) + more).applied
+    assert program.edit("b", "import a\ndef fb():\n    return a.f(3), dict(new=1).items()\n").applied
+    assert b.fb()[0] == 3 and len(program.engine.status().held) == 1
