@@ -8,6 +8,7 @@ that they reach by name; what else they reach is the same object.
 from __future__ import annotations
 
 import dis
+import weakref
 from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import attrs
 
 from hotswap.migrations import Migration
+
+#: All copies that are alive.
+COPIES: weakref.WeakSet[FunctionType] = weakref.WeakSet()
 
 
 def migration_as_now(migration: Migration) -> Migration:
@@ -42,6 +46,7 @@ class _Copies:
         space = self._spaces.setdefault(id(live), {name: live[name] for name in live if name in _MODULE_NAMES})
         cells = tuple(CellType() for _ in value.__closure__ or ())
         twin = FunctionType(value.__code__, space, value.__name__, value.__defaults__, cells or None)
+        COPIES.add(twin)
         twin.__kwdefaults__, twin.__qualname__, twin.__dict__ = value.__kwdefaults__, value.__qualname__, {**value.__dict__}
         self._known[id(value)] = twin
         for cell, kept in zip(cells, value.__closure__ or (), strict=True):

@@ -10,16 +10,18 @@ import gc
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from inspect import CO_OPTIMIZED
+from itertools import chain
 from types import CodeType, FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any
 
+from hotswap.collector import objects_of, with_subclasses
 from hotswap.commit import Swap
+from hotswap.convert.kept import COPIES
 from hotswap.errors import CODES
 from hotswap.kinds import is_a, vars_of
 from hotswap.link.heap import Heap, scan_heap
-from hotswap.link.names import look_up
 from hotswap.link.trampoline import target_of
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
@@ -34,13 +36,16 @@ def find_doubles(draft: Draft, world: World, heap: Heap) -> Doubles:
 
     Call it before anything is evaluated aside.
     """
-    managed = {id(record.module.__dict__) for record in list(world.records.values())}
+    managed = _spaces_of(world)
+    kept = {id(copy.__globals__) for copy in list(COPIES)}  # of ways back, which are to be as they were
     found: Doubles = []
     for name, pairing in draft.pairings.items():
         file = world.records[name].file
         copies: list[Any] = [module for each in world.detached.of(file) if (module := each.module()) is not None]
         copies = [module for module in copies if id(module.__dict__) not in managed]
         for code, function in _functions_of(heap, file):
+            if id(function.__globals__) in kept:
+                continue
             if code not in pairing.new_of and code not in pairing.removed:
                 message = f"{name}.{code.co_qualname} has the code of a text that {name} had earlier, and keeps it"
                 found += _name_each([function], message, file)
@@ -64,8 +69,8 @@ def _other_classes(world: World, module: str, name: str) -> Doubles:
     if record is None or not is_a(live, type):
         return []
     place = (live.__module__, live.__qualname__)
-    subclasses: Callable[[type], list[type]] = type.__subclasses__
-    near = {id(cls): cls for base in live.__bases__ for cls in subclasses(base) if cls is not live}
+    derived: list[type] = list(chain.from_iterable(map(type.__subclasses__, live.__bases__)))
+    near: dict[int, type] = {id(cls): cls for cls in derived if cls is not live}
     others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place]
     message = f"another {module}.{name}, from before a reload, is in use; its methods have their new code, all else is as it was"
     return _name_each(others, message, record.file)
@@ -95,19 +100,25 @@ def find_alive(swap: Swap, world: World) -> list[Finding]:
         return []
     gc.collect()  # what has died in a circle of references does not count
     functions = [function for function in [ref() for ref, _ in doubles] if type(function) is FunctionType]
-    used = _find_used(functions, [*(applied.swap for applied in world.history), swap])
+    used = _find_used(functions, [*(applied.swap for applied in world.history), swap], _spaces_of(world))
     return list(dict.fromkeys(found for ref, found in doubles if is_a(ref(), (ModuleType, type)) or id(ref()) in used))
 
 
-def _find_used(functions: list[FunctionType], swaps: Iterable[Swap]) -> set[int]:
+def _spaces_of(world: World) -> set[int]:
+    """The ids of the namespaces of managed modules."""
+    return {id(record.module.__dict__) for record in list(world.records.values())}
+
+
+def _find_used(functions: list[FunctionType], swaps: Iterable[Swap], managed: Collection[int]) -> set[int]:
     """Ids of those that something refers to besides each other, and besides what is kept for a rollback.
 
-    Of a function also its class and its namespace count: an object of the class, a module object. By numbers of references:
+    Of a function also its class and its namespace count: an object of the class, a module object. (A managed module is in use
+    whether or not a function of an earlier text is: of that one only what stands in it counts.) By numbers of references:
     what a running frame has is in no container. Caller has collected, and has the functions in this list alone, which is emptied.
     What stands in a container of the module counts as used: too often rather than too seldom.
     """
     items: list[Any] = list({id(function): function for function in functions}.values())
-    homes = _add_homes(items)
+    homes = _add_homes(items, managed)
     functions.clear()
     known = _count_known(items, swaps)
     items.append(lambda: None)  # which this list alone has
@@ -117,15 +128,29 @@ def _find_used(functions: list[FunctionType], swaps: Iterable[Swap]) -> set[int]
     return used.union(*(inside for home, inside in homes.items() if home in used))
 
 
-def _add_homes(items: list[Any]) -> dict[int, set[int]]:
+def _add_homes(items: list[Any], managed: Collection[int]) -> dict[int, set[int]]:
     """Add the namespaces and classes in which functions stand; gives the ids of their functions by theirs."""
     homes: dict[int, set[int]] = {}
+    owners = _owners_of(items)
     for function in items.copy():
-        cls = look_up(function.__globals__, function.__qualname__.rpartition(".")[0])
-        for home in (function.__globals__, *([cls] if is_a(cls, type) else ())):
+        spaces = [function.__globals__] if id(function.__globals__) not in managed else []
+        for home in (*spaces, *owners.pop(id(function))):
             items += [home] if id(home) not in homes else []
             homes.setdefault(id(home), set()).add(id(function))
     return homes
+
+
+def _owners_of(functions: list[Any]) -> dict[int, list[type]]:
+    """The classes that have functions as they are, or in a property and the like, by the ids of these. The one that has the
+    name of such a class now may be another one, which was made since."""
+    found: dict[int, list[type]] = {id(function): [] for function in functions}
+    names = {name for function in functions for name in function.__qualname__.split(".")[:-1]}
+    for cls in objects_of(with_subclasses(type)) if names else ():
+        for value in list(vars_of(cls).values()) if cls.__name__ in names else ():
+            inside = () if is_a(value, (type, ModuleType)) else (value, *gc.get_referents(value))
+            for number in {id(part) for part in inside} & found.keys():
+                found[number].append(cls)
+    return found
 
 
 def _count_known(items: list[Any], swaps: Iterable[Swap]) -> Counter[int]:
@@ -167,7 +192,8 @@ def _describe_used(world: World, file: str, modules: Iterable[weakref.ref[Module
         return "the module"
     functions = [function for some in scan_heap([file]).functions.values() for function in some]
     names = {id(function): function.__qualname__ for function in functions}
-    used = sorted(names[key] for key in _find_used(functions, [applied.swap for applied in world.history]) & names.keys())
+    swaps = [applied.swap for applied in world.history]
+    used = sorted(names[key] for key in _find_used(functions, swaps, _spaces_of(world)) & names.keys())
     return f"function {used[0]}" if used else _name_importer(world, file)
 
 

@@ -158,3 +158,37 @@ def test_functions_from_before_a_reload_are_named(program: Program) -> None:
     assert (lib.total(3), total(3)) == ([6], 6)
     del total
     assert codes(program.edit("lib", OTHER_CODE)) == []
+
+
+BASE = "import abc\n\nclass Plugin(abc.ABC):\n    def __init_subclass__(cls):\n        REG[cls.__name__] = cls\n\nREG = {}\n"
+NEG = "from base import Plugin\n\nclass Neg(Plugin):\n    def run(self):\n        return 1\n"
+EXTRA = NEG + "\nclass Extra(Plugin):\n    def run(self):\n        return 2\n"
+
+
+def test_what_only_a_swap_that_was_taken_back_has_made_is_not_in_use(program: Program) -> None:
+    """A class that came with it, and comes again; one of which the program has an object is."""
+    base = program.load("base", BASE)
+    impl = program.load("impl", NEG)
+    assert program.edit("impl", EXTRA).applied
+    program.engine.rollback()
+    assert codes(program.edit("impl", EXTRA + "\n")) == []
+    extra = impl.Extra()
+    program.engine.rollback()
+    report = program.edit("impl", EXTRA.replace("return 2", "return 3"))
+    assert codes(report) == ["HS412"] and extra.run() == 2 and base.REG["Extra"]().run() == 3
+
+
+def test_ways_back_that_a_rollback_keeps_are_no_copies_of_a_module(program: Program) -> None:
+    one = "class A:\n    def __init__(self):\n        self.a = 1\n"
+    two = (
+        "from hotswap import migrate\nclass A:\n    def __init__(self):\n        self.x = 1\n@migrate('m:A', 1)\n"
+        "def up(s): s.x = s.pop('a')\n@up.down\ndef _(s): s.a = s.pop('x')\n"
+    )
+    m = program.load("m", one)
+    held = m.A()
+    for _ in range(2):
+        assert program.edit("m", two).applied and held.x == 1
+        program.engine.rollback()
+        assert held.a == 1
+    assert program.edit("m", two).applied
+    assert "HS412" not in codes(program.edit("m", one)) and held.a == 1
