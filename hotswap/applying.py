@@ -75,6 +75,8 @@ class Applier:
 
     def _apply_now(self, swap: commit.Swap) -> float:
         if swap.request is None:
+            if self.converter.conversions.pending:  # their hooks, or what these call, may be others from now on
+                swap.add(*self.converter.conversions.looking_anew())
             return commit.apply(swap)
         forget_readers()
         self.converter.before_commit(swap.request)

@@ -10,6 +10,8 @@ and writes its state: no thread sees one without the other, and who comes second
                         publication
     publishes           about to write       B's write asks the barrier first, so it lands on the new state
     commits a swap      publishes            the epoch is over, so B's result does not count: it begins anew, with more leaps
+    commits a swap      is in a hook that    neither does B's error, for the same reason
+                        goes with it
 
 No lock is held while hooks run, and nobody waits for another thread, but for hooks that may run only once, and that wait
 ends. So hooks that need each other's objects, or a lock of the program, cannot block each other.
@@ -18,12 +20,13 @@ ends. So hooks that need each other's objects, or a lock of the program, cannot 
 from __future__ import annotations
 
 import gc
+import itertools
 import operator
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import starmap
 from threading import get_ident
@@ -33,7 +36,7 @@ from typing import Any
 import attrs
 
 from hotswap.collector import COLLECTS_WITHIN_CALLS, consume, held_by_program
-from hotswap.commit import Call, Write
+from hotswap.commit import NOTHING, Call, Write
 from hotswap.convert.copies import Copies
 from hotswap.convert.leap import HookError, Leap, cancel, failed
 from hotswap.convert.old import OldClass
@@ -115,6 +118,7 @@ class Conversions:
     _alone: dict[int, bool] = attrs.Factory(dict)  # by id: those of them that nobody has changed since they were read
     _fresh_codes: frozenset[CodeType] = frozenset()
     _number: int = 0
+    _numbers: Iterator[int] = attrs.Factory(lambda: itertools.count(1))
     is_epoch: Callable[[int], bool] = attrs.field(init=False)
     take_out: Callable[[int], None] = attrs.field(init=False)
 
@@ -175,7 +179,7 @@ class Conversions:
         table. And they are before the number is, so that who reads the new number finds the new tables.
         """
         self._routes, self._layouts, self.quick, self._swept, self._held = {}, {}, {}, {}, {}
-        self._number += 1
+        self._number = next(self._numbers)
         self.epoch.clear()
         self.epoch[self._number] = True
         self.unsettled.clear()
@@ -192,9 +196,13 @@ class Conversions:
                 self.failures.pop(key)
 
     def looking_anew(self) -> list[Write]:
-        """What lets the hooks be looked up once more from a commit on."""
-        forgetting: list[Call] = [(setattr, self, name, {}) for name in ("_routes", "quick", "_swept")]
-        return [Write(call, call) for call in forgetting]
+        """What lets hooks be looked up once more from a commit on, in a new epoch: those of before may be taken away by it."""
+        ways: list[list[Call]] = []
+        for number in (next(self._numbers), next(self._numbers)):  # one for the way there, one for the way back
+            begin: list[Call] = [(setattr, self, "_number", number), (self.epoch.clear,), (self.epoch.__setitem__, number, True)]
+            ways.append([(setattr, self, name, {}) for name in ("_routes", "quick", "_swept")] + begin)
+        there, back = ways
+        return [*(Write(call, NOTHING) for call in there), *(Write(NOTHING, call) for call in reversed(back))]
 
     def _note_unmade(self, leaps: dict[type, Leap], fresh_codes: frozenset[CodeType]) -> None:
         self._fresh_codes = fresh_codes
@@ -336,9 +344,9 @@ class Conversions:
                 if progress is not None and progress.is_kept:
                     self.progress[key] = progress
                 if isinstance(error, ClashError):
-                    self._note_clash(item, key, progress, route)
+                    self._note_clash(item, key, progress, route, epoch)
                 else:
-                    self.fail(item, key, error, route)
+                    self.fail(item, key, error, route, epoch)
             return True
         finally:
             if outer is None:
@@ -359,7 +367,7 @@ class Conversions:
                 if progress is not None and progress.is_kept:
                     self.progress[key] = progress
                 if epoch in self.epoch:
-                    self._note_clash(item, key, progress, route)
+                    self._note_clash(item, key, progress, route, epoch)
             return True  # what comes next is worked out anew
         self.clashes.pop(key, None)
         self.progress.pop(key, None)
@@ -423,19 +431,19 @@ class Conversions:
             with suppress(AttributeError):  # it is not there yet
                 operator.call(*call)
         self.pending[id(entry[0])] = entry
-        self.fail(entry[0], id(entry[0]), error, route)
+        self.fail(entry[0], id(entry[0]), error, route, self._number)
 
-    def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route) -> None:
+    def _note_clash(self, item: Any, key: int, progress: Progress | None, route: Route, epoch: int) -> None:
         """Others changed a container that the hooks changed: these run again, some times."""
         self.clashes[key] = self.clashes.get(key, 0) + 1
         what = "it, or a container in it, was changed by others while its migration ran"
         if progress is not None and progress.is_kept:
             progress.has_clashed = True
             why = f"{what}, which runs only once; hotswap.retry() publishes what the migration made, without these changes"
-            self.fail(item, key, ClashError(why), route)
+            self.fail(item, key, ClashError(why), route, epoch)
         elif self.clashes[key] >= CLASH_LIMIT:
             del self.clashes[key]
-            self.fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route)
+            self.fail(item, key, ClashError(f"{what}, {CLASH_LIMIT} times; hotswap.retry() tries it again"), route, epoch)
 
     def _route(self, cls: type, at: int) -> Route | None:
         """What objects of a class need from a place on, worked out once an epoch; None where nothing of the class waits."""
@@ -453,7 +461,7 @@ class Conversions:
         for key in keys:
             if (entry := pending.get(key)) is None or key in failures:
                 continue
-            item = entry[0]
+            item, epoch = entry[0], self._number
             try:
                 if (quick := swept.get(type(item))) is None or not quick(item):
                     route = self._routes.get(type(item), {}).get(entry[1]) or self._route(type(item), entry[1])
@@ -464,7 +472,7 @@ class Conversions:
             except MigrationError:
                 pass  # it is noted, and raised at the next access
             except BaseException as error:  # noqa: BLE001 - border to hooks of the program: the sweep goes on with the others
-                self.note_failure(item, error)
+                self._note_other(item, error, epoch)
             tried += 1
         return tried
 
@@ -490,7 +498,9 @@ class Conversions:
         found = table[cls] = Layout(cls, self._names.get(cls, ()), lost, self._sure.get(cls))
         return found
 
-    def fail_hook(self, item: Any, key: int, entry: tuple[Any, int], route: Route, at: int | None, error: Exception) -> None:
+    def fail_hook(
+        self, item: Any, key: int, entry: tuple[Any, int], route: Route, epoch: int, at: int | None, error: Exception
+    ) -> None:  # fmt: skip
         """Note that one of the hooks of a route has raised, unless another thread has published the object.
 
         Args:
@@ -503,9 +513,9 @@ class Conversions:
             _, step, text = route.hooks[at]
             told = failed(step, text, error)
             told.__cause__ = error
-        self.fail(item, key, told, route)
+        self.fail(item, key, told, route, epoch)
 
-    def fail(self, item: Any, key: int, error: BaseException, route: Route) -> None:
+    def fail(self, item: Any, key: int, error: BaseException, route: Route, epoch: int) -> None:
         """Note why an object could not be converted: a hook raised, or its state cannot be read, copied, or written."""
         old = next((leap.old for leap in route.leaps if leap.old is not None), None)
         if isinstance(error, PlaceError) and (steps := [step for leap in route.leaps for step in leap.steps]):
@@ -520,16 +530,22 @@ class Conversions:
                 f"{step.name} object at {id(item):#x} stays at version {frm}: its migration to {to}, {way}{step.migration.name} "
                 f"({place}), {error}; {remedy}, or call hotswap.retry()"
             )
-            self.failures[key] = Failure(message, cause, old)
+            self._note(key, Failure(message, cause, old), epoch)
         else:
-            self.note_failure(item, error, old)
+            self._note_other(item, error, epoch, old)
 
-    def note_failure(self, item: Any, error: BaseException, old: OldClass | None = None) -> None:
+    def _note_other(self, item: Any, error: BaseException, epoch: int, old: OldClass | None = None) -> None:
         """Something else than a hook raised while an object was converted: another thread that changed what was read, a hash."""
-        if id(item) in self.pending:
-            why = f"{type(error).__name__}: {error}; hotswap.retry() tries it again"
-            why = str(error) if isinstance(error, ClashError) else why
-            self.failures[id(item)] = Failure(str(self._error(item, why)), error, old)
+        why = f"{type(error).__name__}: {error}; hotswap.retry() tries it again"
+        why = str(error) if isinstance(error, ClashError) else why
+        self._note(id(item), Failure(str(self._error(item, why)), error, old), epoch)
+
+    def _note(self, key: int, failure: Failure, epoch: int) -> None:
+        """Note a failure of an object that waits, unless a swap was committed since its conversion began: its hooks are others
+        now, and those of before may have been taken away while they were called. In one call in C, as a result is published."""
+        noting = ((self.is_epoch, epoch), (self.pending.__getitem__, key), (self.failures.__setitem__, key, failure))
+        with suppress(KeyError):
+            consume(starmap(operator.call, noting))
 
     def _error(self, item: Any, why: str) -> MigrationError:
         cls = type(item)

@@ -77,7 +77,7 @@ def compile_quick(own: Conversions, route: Route, place: int, number: int, after
         "  at = None",
         *(f"  if {name!r} not in state: state[{name!r}] = fills[{name!r}].give()" for name in leap.fills),
         " except Exception as error:",  # border to the hooks and to factories of the program
-        "  fail(item, key, entry, route, at, error)",
+        f"  fail(item, key, entry, route, {number}, at, error)",
         "  return False",
         " finally:",
         "  del running[thread]",
@@ -117,7 +117,7 @@ def finish(
             layout.check(before, state)
     except (HookError, PlaceError) as error:
         if own.pending.get(key) is entry:
-            own.fail(item, key, error, route)
+            own.fail(item, key, error, route, number)
         return False
     if lost := before.keys() - state.keys():
         leap.aside.put(item, {name: before[name] for name in lost})

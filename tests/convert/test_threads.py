@@ -316,3 +316,71 @@ def test_hook_that_fails_on_the_quick_way(program: Program) -> None:
     assert isinstance(raised.value.__cause__, ValueError)
     del nodes[20]
     assert [node.label for node in nodes] == [str(n) for n in range(30) if n != 20]
+
+
+@pytest.mark.parametrize("way", ["ordinary", "quick"])
+@pytest.mark.parametrize("undo", ["save", "rollback"])
+def test_hook_that_goes_while_a_reader_is_in_it(
+    program: Program, monkeypatch: pytest.MonkeyPatch, undo: str, way: str
+) -> None:  # fmt: skip
+    """1. A reader is in the hook. 2. A save or a rollback takes the hook and what it calls away, and is over. 3. The hook goes
+    on, and fails. The reader gets the object as it is now, and so does everybody else."""
+    lib = program.load("lib", OLD)
+    lib.RAN = []
+    text = NEW.replace("OPTIONS", ', when="on_access"').replace("RAN.append(state.n)", "GATE(state.n)\n    name()")
+    text += "\n\ndef name():\n    pass\n"
+    inside, over = threading.Event(), threading.Event()
+
+    def gate(n: int) -> None:
+        if n == 1:
+            inside.set()
+            assert over.wait(20)
+
+    lib.GATE = gate
+    first, second = lib.Box(0), lib.Box(1)
+    assert program.edit("lib", text).applied
+    if way == "quick":
+        assert first.label == "box 0"
+    found: list[Any] = []
+
+    def read() -> None:
+        try:
+            found.append((second.n, vars(second)))
+        except MigrationError as error:
+            found.append(error)
+
+    threads = run(read)
+    assert inside.wait(20)
+    monkeypatch.setattr(type(program.engine.converter.conversions), "sweep", lambda self, keys: 0)  # it would be the first
+    if undo == "save":
+        assert program.edit("lib", OLD).applied
+    else:
+        program.engine.rollback()
+    over.set()
+    join(threads)
+    assert found == [(1, {"n": 1, "count": 0})]
+    assert second.count == 0 and not program.engine.converter.conversions.failures
+
+
+def test_hook_that_is_exchanged_while_a_reader_is_in_it(program: Program) -> None:
+    """The same for a hook that is mended: the reader runs the new one."""
+    lib = program.load("lib", OLD)
+    lib.RAN = []
+    text = NEW.replace("OPTIONS", ', 1, when="on_access"').replace("RAN.append(state.n)", "GATE()\n    name()")
+    inside, over = threading.Event(), threading.Event()
+
+    def gate() -> None:
+        inside.set()
+        assert over.wait(20)
+
+    lib.GATE = gate
+    box = lib.Box(1)
+    assert program.edit("lib", text + "\n\ndef name():\n    pass\n").applied
+    found: list[Any] = []
+    threads = run(lambda: found.append(box.label))
+    assert inside.wait(20)
+    other = text.replace("GATE()\n    name()", "pass").replace("box {", "other {")
+    assert program.edit("lib", other).applied
+    over.set()
+    join(threads)
+    assert found == ["other 1"]
