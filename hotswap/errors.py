@@ -115,6 +115,8 @@ CODES: dict[str, Code] = _codes(
     ("HS213", "settings only read at start", "The changed file or setting is read when the program starts.", "Restart."),
     ("HS214", "module is not managed any more", "The module of the saved file was taken out of sys.modules, or another "
      "module has its name, and the program still uses it.", "Put it back in sys.modules and save again, or restart."),
+    ("HS215", "looked for by its name", "A statement that has to be evaluated aside finds a class or function by its name in "
+     "sys.modules, as pickle does; there is the live one until the commit.", "Restart."),
     ("HS301", "live objects need new fields", "Objects of a class exist which lack a field that the new code has, and no "
      "automatic default is safe.", "Save a migration (the stub is shown), give the field a literal default, or restart."),
     ("HS302", "live objects of an immutable class", "Objects of a tuple or enum like class exist whose fields changed.",

@@ -23,6 +23,7 @@ from typing import Any, cast
 import attrs
 
 from hotswap.collector import objects, tuples_in, young_objects
+from hotswap.link.byname import explain
 from hotswap.link.limbo import make_all_old
 from hotswap.link.stars import exported, find_starred
 from hotswap.link.unseen import learn_bound
@@ -401,7 +402,7 @@ class Staging:
         except BaseException as error:  # border to program code
             if isinstance(error, (KeyboardInterrupt, StagingError)):  # the latter of what a new module has imported
                 raise
-            raise StagingError(describe_failure(name, file, node.lineno, error)) from error
+            raise StagingError(explain(describe_failure(name, file, node.lineno, error), error, self.modules)) from error
 
 
 def _without_gone(targets: list[ast.expr], summary: Summary, line: int, space: dict[str, Any]) -> list[ast.expr]:
