@@ -2,6 +2,7 @@
 
     migrations convert its objects                 nothing is asked here
     a class gains a field                          objects that lack it
+    a function passes it from now on               HS301: those that it has made may have to have that
     literal, empty container, settled constant     get it inside the commit, a fresh container each
     from an argument, or code has to run           HS301: a person is asked; nothing is applied
     while one of like kind goes                    HS303: it may have been renamed
@@ -40,13 +41,14 @@ from hotswap.link.fields import class_nodes, read_factories
 from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, runs_code, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
+from hotswap.link.passing import find_passing
 from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
 from hotswap.migrations import OWNERS, name_of
 from hotswap.model import Finding, Severity
 from hotswap.peek import reader_of, static_base
 from hotswap.plan.build import Draft
-from hotswap.plan.units import Summary
+from hotswap.plan.units import Summary, Unit
 from hotswap.plugin.defaults import is_immutable
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import Field
@@ -323,9 +325,33 @@ class _Shapes:
             )
             step = "say so with a migration; if it is not, save the removal first and the addition after; or restart"
             self._hold("HS303", change, name, message, step)
+        elif self._is_passed(change, name, lacking):
+            return
         elif not why:
             default = self.views.resolve(field.default)
             self.census.fill(cls, name, attrs.evolve(field, default=default), owners, slot)
+
+    def _is_passed(self, change: _Change, name: str, lacking: list[Any]) -> bool:
+        """True where it is asked whether objects are to have the default of a parameter that their makers pass from now on."""
+        known = [item for item in lacking if id(item) not in self.anew]
+        if not known or (parameter := self.views.new_parameter(change.cls, change.new, name)) is None:
+            return False
+        for module, diff in self.draft.diffs.items():
+
+            def is_class(unit: Unit, chain: str, module: str = module) -> bool:
+                own = chain == "cls" and (change.cls.__module__, *unit.names) == (module, change.cls.__qualname__)
+                return own or self.views.lookup(module, chain) is change.cls
+
+            if (found := find_passing(diff.pairs, is_class, parameter)) is not None:
+                unit, line = found
+                message = (
+                    f"{_who(known, change.cls)} {_verb(known, 'exist')} without {name}, and {module}.{unit.label} passes another "
+                    f"value than its default from now on (line {line})"
+                )
+                step = "say with a migration what they are to have, or restart"
+                self._hold("HS301", change, name, message, step)
+                return True
+        return False
 
     def _why_not(self, cls: type, name: str, field: Field) -> str:
         """Why objects cannot be given a field without asking; empty where they can."""

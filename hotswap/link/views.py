@@ -19,7 +19,9 @@ import attrs
 from hotswap.kinds import vars_of
 from hotswap.link.fields import Code, TextClass, TextField, cannot_be_given, class_nodes, own_methods, read_class
 from hotswap.link.guards import Guard, find_guards
+from hotswap.link.holders import class_attribute
 from hotswap.link.literals import evaluate
+from hotswap.link.passing import Parameter
 from hotswap.link.rows import class_row
 from hotswap.plan.units import Summary
 from hotswap.plugin.defaults import is_immutable
@@ -161,6 +163,17 @@ class Views:
                 field = evaluate(written.default, frozenset(), functools.partial(self.lookup, written.module))
                 if field.is_safe and field.factory is None:  # another default is one object for all
                     after.fields[name] = field if field.kind else attrs.evolve(field, kind=written.annotation)
+
+    def new_parameter(self, cls: type, after: View, name: str) -> Parameter | None:
+        """The parameter with a default that gives a field of the new class; None where something else does."""
+        written = after.texts.get(name)
+        if written is None:  # a library has written the function
+            return Parameter.of_function(class_attribute(self.staged.get(id(cls), cls), "__init__"), name)
+        if written.default is None or not isinstance(written.expression, ast.Name):
+            return None
+        rows = [self.new.methods(self.names.get(each.__module__, ""), each.__qualname__) or {} for each in cls.__mro__]
+        init = next((row["__init__"] for row in rows if "__init__" in row), None)
+        return Parameter.of_text(init.node.args, written.expression.id, written.default) if init is not None else None
 
     def _is_new_parameter(self, cls: type, parameter: str) -> bool:
         for each in cls.__mro__:
