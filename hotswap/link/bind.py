@@ -120,6 +120,7 @@ def _run(linking: Linking) -> Swap:
         _ask_before_commit(linking)
     except (StagingError, EscapeError, Refusal) as refusal:
         raise LinkRefused(refusal.finding) from refusal
+    _check_metaclasses(linking)
     linking.census.frame(linking.swap)
     linking.swap.held += [item for item in linking.twins.made if coming_slots(type(item))]
     return linking.swap
@@ -161,6 +162,22 @@ def _check_ambiguous(linking: Linking) -> None:
                 message = f"several definitions of {name}.{code.co_qualname} changed at once"
                 found = Finding(code="HS209", severity=Severity.HELD, message=message, file=linking.world.records[name].file)
                 raise LinkRefused(attrs.evolve(found, line=code.co_firstlineno, next_step=CODES["HS209"].remedy))
+
+
+def _check_metaclasses(linking: Linking) -> None:
+    """A class attribute behind a property of the metaclass cannot be written to without running that."""
+    for write in linking.swap.writes:
+        _, *arguments = write.do
+        if len(arguments) < 2 or not is_a(arguments[0], type) or type(arguments[0]) is type or type(arguments[1]) is not str:
+            continue
+        cls, name = arguments[:2]
+        if linking.is_guarded(type(cls), name):
+            message = (
+                f"{cls.__module__}.{cls.__qualname__}.{name} stands behind a property of the metaclass {type(cls).__qualname__}, "
+                "whose code would have to run"
+            )
+            file = linking.world.file_of(cls.__module__)
+            raise LinkRefused(Finding(code="HS208", severity=Severity.HELD, message=message, file=file, next_step="restart"))
 
 
 def _prepare_shapes(linking: Linking) -> None:

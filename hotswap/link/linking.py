@@ -30,6 +30,8 @@ from hotswap.plugin.manager import Plugins
 from hotswap.shadow import forget_coming
 from hotswap.world import World
 
+_HEAP_TYPE = 1 << 9
+
 
 class LinkRefused(Exception):
     """The plan cannot be carried out; nothing was changed."""
@@ -129,7 +131,7 @@ class Linking:
         """True where a property or the like stands before an attribute of objects, in their class as it is or in the new one."""
         staged = self.staged_of
         rows = [(base, *staged.get(id(base), base).__mro__) for base in cls.__mro__]
-        return any(runs_code(vars_of(base).get(name)) for row in rows for base in row)
+        return any(runs_code(vars_of(base).get(name)) for row in rows for base in row if base.__flags__ & _HEAP_TYPE)
 
     def dispose(self) -> None:
         """Let go of what was staged: it stands in cycles, and the next pass over the heap would find it alive."""

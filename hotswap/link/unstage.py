@@ -619,6 +619,10 @@ def _lead_metaclass(item: type, twins: Twins) -> None:
             pass  # of another layout: the metaclass itself cannot be exchanged, which is found when it is moved
 
 
+#: Past a property of that name, by which a class says that it is another one.
+_SET_CLASS: Callable[[Any, type], None] = vars(object)["__class__"].__set__
+
+
 def _exchange_instance(item: Any, twins: Twins) -> None:
     from hotswap.fingerprint import slot_values
 
@@ -632,7 +636,7 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
     if id(type(item)) in twins.of:
         live = twins.resolve(type(item))
         try:
-            object.__setattr__(item, "__class__", live)
+            _SET_CLASS(item, live)
         except TypeError:  # other slots, its own or those of a base
             try:
                 made = make_again(item, live)
