@@ -18,6 +18,8 @@ from hotswap.errors import MigrationError
 from hotswap.frames import Changes
 from hotswap.link.instances import Census
 from hotswap.link.latecomers import lead_latecomers
+from hotswap.link.references import Exchange
+from hotswap.link.replacing import exchange, exchange_back
 from hotswap.model import Finding, Severity
 from hotswap.peek import forget_readers
 from hotswap.world import World
@@ -42,11 +44,13 @@ class Applier:
 
         Raises:
             OwnerError: that is not possible; nothing was changed.
+            ReplaceError: a class cannot be replaced; nothing was changed.
         """
+        around = self.look(swap)
         holding = Holding()
         holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
         try:
-            took = self._apply_now(swap)
+            took = self._apply_now(swap, around)
             try:
                 self._convert_held(holding)
             except BaseException:  # whatever it was, what is live and what is noted must agree
@@ -58,6 +62,14 @@ class Applier:
             return took
         finally:
             holding.release()
+
+    def look(self, swap: commit.Swap) -> Exchange:
+        """What lets classes take the places of others, for a swap that is about to be made.
+
+        Raises:
+            ReplaceError: one cannot.
+        """
+        return exchange(swap, [applied.swap for applied in self.world.history])
 
     def _convert_held(self, holding: Holding) -> None:
         """Convert what owners hold, while their locks are held.
@@ -73,15 +85,15 @@ class Applier:
                     raise OwnerError(owner, str(error)) from error
         holding.fill_anew()
 
-    def _apply_now(self, swap: commit.Swap) -> float:
+    def _apply_now(self, swap: commit.Swap, around: Exchange) -> float:
         if swap.request is None:
             if self.converter.conversions.pending:  # their hooks, or what these call, may be others from now on
                 swap.add(*self.converter.conversions.looking_anew())
-            return commit.apply(swap)
+            return commit.apply(swap, around.first, around.last)
         forget_readers()
         self.converter.before_commit(swap.request)
         try:
-            took = commit.apply(swap)
+            took = commit.apply(swap, around.first, around.last)
         except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(swap.request)
             raise
@@ -94,6 +106,7 @@ class Applier:
 
         Raises:
             OwnerError: nothing was changed.
+            ReplaceError: a class that was replaced cannot come back; nothing was changed.
         """
         holding = Holding()
         leaps = {cls: leap.back() for cls, leap in swap.request.leaps.items()} if swap.request is not None else {}
@@ -115,20 +128,21 @@ class Applier:
         back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
         done = {id(write.do[1]) for write in swap.writes if write.do[0] is setattr}
         suspended = lead_latecomers(then, self.world, back, done)
-        took = self._revert_with(swap, then)
+        around = exchange_back(swap, [applied.swap for applied in self.world.history])
+        took = self._revert_with(swap, then, [*around.first, *around.last])
         self.follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
         return took
 
-    def _revert_with(self, swap: commit.Swap, then: commit.Swap) -> float:
+    def _revert_with(self, swap: commit.Swap, then: commit.Swap, first: list[commit.Write]) -> float:
         if swap.request is None:
-            return commit.revert(swap, then)
+            return commit.revert(swap, then, first)
         forget_readers()  # what was learned is of the classes before the swap
         request, census = self.converter.back(swap.request), Census()
         self.converter.arm(request, then, census)
         census.frame(then)
         self.converter.before_commit(request)
         try:
-            took = commit.revert(swap, then)
+            took = commit.revert(swap, then, first)
         except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(request)
             raise

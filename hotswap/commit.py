@@ -98,6 +98,7 @@ class Swap:
         bases: what the text gives now for names whose live value the program has changed, ``module.NAME`` or
             ``module.Class.attr``; None where the base of before goes on.
         doubles: what is alive of other copies of the edited modules, see ``link/doubles.py``.
+        replaced: classes in the place of which another one is live, see ``link/replacing.py``.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -117,14 +118,18 @@ class Swap:
     lost: list[tuple[type, tuple[str, ...]]] = attrs.Factory(list)
     rehashed: list[type] = attrs.Factory(list)
     doubles: list[tuple[weakref.ref[Any], Finding]] = attrs.Factory(list)
+    replaced: list[Any] = attrs.Factory(list)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:
         self.writes.extend(writes)
 
 
-def apply(swap: Swap) -> float:
+def apply(swap: Swap, first: Sequence[Write] = (), last: Sequence[Write] = ()) -> float:
     """Make all writes in one instant. Caller holds ``Engine.lock``.
+
+    Args:
+        first, last: further writes, made before and behind them in the same instant.
 
     Returns:
         How long the instant took, in seconds: no other thread runs meanwhile.
@@ -132,14 +137,15 @@ def apply(swap: Swap) -> float:
     Raises:
         WriteError: a write failed; those made before it have been taken back.
     """
-    return _run(swap.writes)
+    return _run([*first, *swap.writes, *last])
 
 
-def revert(swap: Swap, then: Swap | None = None) -> float:
+def revert(swap: Swap, then: Swap | None = None, first: Sequence[Write] = ()) -> float:
     """Take all writes back in one instant, the last one first. Caller holds ``Engine.lock``.
 
     Args:
         then: further writes, made behind them in the same instant.
+        first: further ones, made before them.
 
     Returns:
         How long the instant took, in seconds.
@@ -148,7 +154,7 @@ def revert(swap: Swap, then: Swap | None = None) -> float:
         WriteError: a write cannot be taken back, because the program has changed what it wrote; all is as it was.
     """
     back = [Write(write.undo, write.do, write.what) for write in reversed(swap.writes)]
-    return _run([*back, *then.writes] if then is not None else back)
+    return _run([*first, *back, *(then.writes if then is not None else ())])
 
 
 def _run(writes: list[Write]) -> float:

@@ -38,6 +38,8 @@ from hotswap.link.latecomers import find_left, lead_latecomers
 from hotswap.link.limbo import make_all_old
 from hotswap.link.linking import LinkRefused
 from hotswap.link.redirect import settle_trampolines
+from hotswap.link.references import HELD
+from hotswap.link.replacing import ReplaceError
 from hotswap.link.staging import forget_imported
 from hotswap.model import (
     ChangeSet,
@@ -360,17 +362,28 @@ class Engine:
                     next_step="mend the migration, or give it more time, and save again",
                 )  # fmt: skip
                 raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
+            except ReplaceError as error:
+                forget_imported(swap.imported, self.world)
+                findings = (*_before_running(draft.plan.findings), *swap.findings, error.finding)
+                raise Refused(draft.plan, Verdict.RESTART, findings) from error
             except commit.WriteError as error:
                 forget_imported(swap.imported, self.world)
-                if error.what != NO_INSTANCES:
+                if error.what not in (NO_INSTANCES, HELD):
                     raise
-                last = swap
+                last = self._give_in(swap, error.what)
             else:
                 swap.held.clear()
                 return swap
+        raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last))
+
+    @staticmethod
+    def _give_in(swap: commit.Swap, what: str) -> list[Finding]:
+        """What is to be said where a swap was tried in vain as often as this."""
+        if what == HELD:
+            found = swap.replaced[0].refuse("references to it came and went faster than they could be looked at")
+            return [*swap.findings, attrs.evolve(found, next_step="save again, or restart")]
         message = "objects of a class that needs new fields were made faster than the swap could look at them"
-        finding = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
-        raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last.findings, finding))
+        return [*swap.findings, Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")]
 
     def _after_failure(
         self, failure: Finding, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]
@@ -390,7 +403,7 @@ class Engine:
         """
         try:
             _, unfinished = self.applier.revert(swap)
-        except (commit.WriteError, OwnerError) as error:
+        except (commit.WriteError, OwnerError, ReplaceError) as error:
             what = f"{error.what}: {error.__cause__!r}" if isinstance(error, commit.WriteError) else str(error)
             raise RollbackError(f"what was applied cannot be taken back, the program has changed it ({what})") from error
         self.texts.restore(before, gone)
@@ -454,7 +467,11 @@ class Engine:
                 draft = self._look_ahead(changes)
                 if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                     return Preflight(plan=draft.plan, findings=draft.plan.findings)
-                findings = [*draft.plan.findings, *self._link(draft, look).findings]
+                swap = self._link(draft, look)
+                findings = [*draft.plan.findings, *swap.findings]
+                self.applier.look(swap)
+            except ReplaceError as error:
+                return Preflight(plan=draft.plan, findings=(*findings, error.finding), classes=tuple(found))
             except Refused as refusal:
                 return Preflight(plan=refusal.plan, findings=refusal.findings, classes=tuple(found))
             finally:
@@ -490,7 +507,7 @@ class Engine:
             try:
                 took, unfinished = self.applier.revert(applied.swap)
                 clock.note("commit", took)
-            except OwnerError as error:
+            except (OwnerError, ReplaceError) as error:
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
             except commit.WriteError as error:
                 raise RollbackError(

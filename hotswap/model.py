@@ -58,6 +58,7 @@ class Mechanism(enum.StrEnum):
     PROXY = "proxy"  # a wrapt proxy put in place while the module executed
     REBIND = "rebind"  # names in modules were bound anew (data, importers)
     TRANSPLANT = "transplant"  # contents of a rebuilt class moved into the same class object
+    REPLACEMENT = "replacement"  # all references to a class lead to another class object, its objects are of that
 
 
 @attrs.frozen(kw_only=True)

@@ -149,6 +149,14 @@ def spare_slots(cls: type) -> dict[str, Any]:
     return _SPARE.setdefault(cls, {})
 
 
+def forget_spare(cls: type) -> bool:
+    """Drop the table of a class that has lost no slot; False where it has."""
+    if _SPARE.get(cls):
+        return False
+    _SPARE.pop(cls, None)
+    return True
+
+
 def hidden_slots(cls: type) -> dict[str, Any]:
     """The same along the row of a class."""
     found: dict[str, Any] = {}

@@ -32,6 +32,7 @@ from hotswap.link.limbo import collect_staged
 from hotswap.link.linking import Linking, LinkRefused
 from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.objects import Made, take_state
+from hotswap.link.replacing import finish_replaced
 from hotswap.link.removing import note_imported, remove_modules, remove_names
 from hotswap.link.shape import make_views, prepare_shapes
 from hotswap.link.staging import Staging, StagingError, forget_imported
@@ -117,6 +118,7 @@ def _run(linking: Linking) -> Swap:
         _prepare_shapes(linking)
         finish_functions(linking)
         drop_stale_caches(linking)
+        finish_replaced(linking)
         _ask_before_commit(linking)
     except (StagingError, EscapeError, Refusal) as refusal:
         raise LinkRefused(refusal.finding) from refusal

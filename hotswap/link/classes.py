@@ -37,6 +37,7 @@ from hotswap.link.left import left_finding
 from hotswap.link.names import kind_of_method
 from hotswap.link.order import put_in_order
 from hotswap.link.redirect import lead, redirect, repoint_partial
+from hotswap.link.replacing import begin, fill
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import Twins
@@ -96,8 +97,11 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
     Raises:
         Refusal: HS201, HS202, HS203, or a plugin's.
     """
-    _check_layout(pair)
-    _exchange_bases(swap, pair, twins)
+    bases = _future_bases(pair, twins)
+    if (refused := _why_not_transplanted(pair, bases)) is not None:
+        _move_into_new(swap, pair, twins, merger, refused)
+        return
+    _exchange_bases(swap, pair, bases)
     change_slots(swap, pair, {id(live): staged for staged, live in twins.classes})
     start = len(swap.writes)
     done = handle(swap, pair, twins.resolve) | _OWN
@@ -111,10 +115,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
             continue
         if is_a(value, types.GetSetDescriptorType) or is_slot(value):
             continue
-        loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
-        written = name.startswith("__") and type(value) is FunctionType
-        generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(live))
-        if name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written):
+        if _goes(pair, name, value):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     put_in_order(swap, live, list(vars_of(staged)), start)
     _set_abstract(swap, live, staged)
@@ -125,6 +126,35 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
         if old != new:
             swap.add(Write((type.__setattr__, live, name, new), (type.__setattr__, live, name, old)))
     swap.redirects.append(Redirect(module=pair.module, qualname=pair.path, mechanism=Mechanism.TRANSPLANT))
+
+
+def _move_into_new(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, refused: Finding) -> None:
+    """The live class cannot have what its text makes of it: the new one is given what would have been moved, and takes its
+    place, see ``replacing.py``."""
+    begin(swap, pair, refused)
+    live, staged = pair.live, pair.staged
+    start = len(swap.writes)
+    for name, value in list(vars_of(staged).items()):
+        if not _is_made_for_class(name, value):
+            _move(swap, pair, twins, merger, name, twins.resolve(value))
+    for name, value in list(vars_of(live).items()):
+        if name not in vars_of(staged) and not _is_made_for_class(name, value) and _goes(pair, name, value):
+            swap.add(del_class(live, name))
+    mine = [write for write in swap.writes[start:] if len(write.do) > 1 and write.do[1] is live]
+    swap.writes[start:] = [write for write in swap.writes[start:] if not (len(write.do) > 1 and write.do[1] is live)]
+    fill(pair, mine, lambda name, value: _is_made_for_class(name, value) or name in _GENERATED)
+
+
+def _is_made_for_class(name: str, value: Any) -> bool:
+    return name in _OWN or is_a(value, types.GetSetDescriptorType) or is_slot(value)
+
+
+def _goes(pair: ClassPair, name: str, value: Any) -> bool:
+    """True for what the text had in a class and has no more, or what was made of it; False for what the program has put there."""
+    loaded = pair.base is not None and f"{pair.path}.{name}" in pair.base
+    written = name.startswith("__") and type(value) is FunctionType
+    generated = name in _GENERATED or (name == "__hash__" and _is_hash_of_eq(pair.live))
+    return name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written)
 
 
 #: Methods that CPython wraps by itself where a class body has a plain function.
@@ -423,32 +453,42 @@ def _same_wrapper(old: Any, new: Any) -> bool:
     return False
 
 
-def _check_layout(pair: ClassPair) -> None:
+#: Gives the bases that a live class will have.
+_Bases = Callable[[type], tuple[type, ...]]
+
+
+def _why_not_transplanted(pair: ClassPair, bases_of: _Bases) -> Finding | None:
+    """Why the contents of the new class cannot be moved into the live one; None where they can."""
     live, staged = pair.live, pair.staged
     if type(live) is not type(staged) and type(staged) is not type(live):
         mine, theirs = type(live).__qualname__, type(staged).__qualname__
         if mine != theirs:
-            raise _refused(pair, "HS203", f"{pair.module}.{pair.path} has metaclass {mine} and would get {theirs}")
+            return _held(pair, "HS203", f"{pair.module}.{pair.path} has metaclass {mine} and would get {theirs}")
     if why := why_not(live, staged):
-        raise _refused(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed: {why}")
-
-
-def _exchange_bases(swap: Swap, pair: ClassPair, twins: Twins) -> None:
-    live = pair.live
-    def bases_of(cls: type) -> tuple[type, ...]:
-        place = twins.places.get(id(cls))
-        return cls.__bases__ if place is None else tuple(twins.resolve(base) for base in twins.classes[place][0].__bases__)
-
-    bases = bases_of(live)
-    if bases == live.__bases__:
-        return
+        return _held(pair, "HS201", f"the memory layout of {pair.module}.{pair.path} changed: {why}")
+    if bases_of(live) == live.__bases__:
+        return None
     try:
         _try_bases(pair)
         for cls in with_subclasses(live):
             class_row(cls, bases_of)
     except (TypeError, NoRow) as error:
-        raise _refused(pair, "HS202", f"the bases of {pair.module}.{pair.path} cannot be exchanged: {error}") from None
-    swap.add(Write((type.__setattr__, live, "__bases__", bases), (type.__setattr__, live, "__bases__", live.__bases__)))
+        return _held(pair, "HS202", f"the bases of {pair.module}.{pair.path} cannot be exchanged: {error}")
+    return None
+
+
+def _future_bases(pair: ClassPair, twins: Twins) -> _Bases:
+    def bases_of(cls: type) -> tuple[type, ...]:
+        place = twins.places.get(id(cls))
+        return cls.__bases__ if place is None else tuple(twins.resolve(base) for base in twins.classes[place][0].__bases__)
+
+    return bases_of
+
+
+def _exchange_bases(swap: Swap, pair: ClassPair, bases_of: _Bases) -> None:
+    live, bases = pair.live, bases_of(pair.live)
+    if bases != live.__bases__:
+        swap.add(Write((type.__setattr__, live, "__bases__", bases), (type.__setattr__, live, "__bases__", live.__bases__)))
 
 
 def _try_bases(pair: ClassPair) -> None:
@@ -512,6 +552,8 @@ def _write_abstract(swap: Swap, live: type, new: frozenset[str]) -> None:
 
 
 def _refused(pair: ClassPair, code: str, message: str) -> Refusal:
-    return Refusal(
-        Finding(code=code, severity=Severity.HELD, message=message, file=pair.file, line=pair.line, next_step="restart")
-    )
+    return Refusal(_held(pair, code, message))
+
+
+def _held(pair: ClassPair, code: str, message: str) -> Finding:
+    return Finding(code=code, severity=Severity.HELD, message=message, file=pair.file, line=pair.line, next_step="restart")

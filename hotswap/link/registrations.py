@@ -29,7 +29,7 @@ def move_registrations(
     """
     if not is_a(live, abc.ABCMeta) or not is_a(staged, abc.ABCMeta):
         return
-    mine, theirs = _registered(live), [resolve(cls) for cls in _registered(staged)]
+    mine, theirs = registered(live), [resolve(cls) for cls in registered(staged)]
     kept = [cls for cls in mine if _is_in(cls, theirs) or not may_go(cls)]
     new = [*kept, *(cls for cls in theirs if not _is_in(cls, mine))]
     if len(new) > len(kept) or len(kept) < len(mine):
@@ -41,7 +41,7 @@ def move_registrations(
         swap.add(set_class(live, "_abc_impl", vars_of(other)["_abc_impl"], f"classes registered with {live.__qualname__}"))
 
 
-def _registered(cls: type) -> list[type]:
+def registered(cls: type) -> list[type]:
     return [found for ref in _get_dump(cls)[0] if (found := ref()) is not None]
 
 

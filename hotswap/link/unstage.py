@@ -473,7 +473,7 @@ def _is_remade(item: Any) -> bool:
 _UNBOUND = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
 
-def _bind_again(method: Any, target: Any) -> Any:
+def bind_again(method: Any, target: Any) -> Any:
     """A method of C bound to another object; None where it is no such method of its class."""
     for cls in type(target).__mro__:
         descriptor: Any = vars_of(cls).get(method.__name__)
@@ -520,7 +520,7 @@ def _exchange_in(item: Any, twins: Twins) -> None:
     elif kind is MethodType:
         twins.put_made(item, MethodType(resolve(item.__func__), resolve(item.__self__)))
     elif kind in BOUND_BY_C:
-        if (bound := _bind_again(item, resolve(item.__self__))) is not None:
+        if (bound := bind_again(item, resolve(item.__self__))) is not None:
             twins.put_made(item, bound)
     elif kind is types.GenericAlias:  # list[K]
         made = types.GenericAlias(resolve(item.__origin__), tuple(map(resolve, item.__args__)))
