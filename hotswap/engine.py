@@ -79,6 +79,11 @@ def _before_running(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.code != "HS407"]
 
 
+def _before_replacing(swap: commit.Swap) -> list[Finding]:
+    """The findings of a swap of which a class could not be replaced."""
+    return [finding for finding in swap.findings if finding.code != "HS413"]
+
+
 @attrs.define(eq=False)
 class Engine:
     """Applies changes of source files to the running program.
@@ -364,7 +369,7 @@ class Engine:
                 raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
             except ReplaceError as error:
                 forget_imported(swap.imported, self.world)
-                findings = (*_before_running(draft.plan.findings), *swap.findings, error.finding)
+                findings = (*_before_running(draft.plan.findings), *_before_replacing(swap), error.finding)
                 raise Refused(draft.plan, Verdict.RESTART, findings) from error
             except commit.WriteError as error:
                 forget_imported(swap.imported, self.world)
@@ -381,7 +386,7 @@ class Engine:
         """What is to be said where a swap was tried in vain as often as this."""
         if what == HELD:
             found = swap.replaced[0].refuse("references to it came and went faster than they could be looked at")
-            return [*swap.findings, attrs.evolve(found, next_step="save again, or restart")]
+            return [*_before_replacing(swap), attrs.evolve(found, next_step="save again, or restart")]
         message = "objects of a class that needs new fields were made faster than the swap could look at them"
         return [*swap.findings, Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")]
 

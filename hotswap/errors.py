@@ -93,12 +93,13 @@ CODES: dict[str, Code] = _codes(
     ("HS110", "top-level code raised", "A changed statement raised while it was evaluated aside; nothing was applied.",
      "Mend the statement and save again."),
     ("HS201", "class layout changed", "A builtin base, slots that cannot be kept beside the objects, or another "
-     "part of the memory layout changed; CPython cannot change it in a live class, nor could another class take its place.", "Restart; for slots of a class with a "
-     "__del__, give it __weakref__ (weakref_slot=True)."),
-    ("HS202", "bases cannot be exchanged", "CPython refuses the new bases for the live class, and another class "
-     "cannot take its place; the message says who holds it.", "Let go of it there and save again, or restart."),
-    ("HS203", "metaclass changed", "The class would get another metaclass, which cannot be exchanged in place, and "
-     "another class cannot take its place; the message says who holds it.", "Let go of it there and save again, or restart."),
+     "part of the memory layout changed; CPython cannot change it in a live class, and another class cannot take its place "
+     "while there are objects, or somebody has it whom the message names.", "Restart, or let go of it there and save again; for "
+     "slots of a class with a __del__, give it __weakref__ (weakref_slot=True)."),
+    ("HS202", "bases cannot be exchanged", "CPython refuses the new bases for the live class, and another class cannot take its "
+     "place: the message says why, or who has it.", "Let go of it there and save again, or restart."),
+    ("HS203", "metaclass changed", "The class would get another metaclass, which cannot be exchanged in place, and another class "
+     "cannot take its place: the message says why, or who has it.", "Let go of it there and save again, or restart."),
     ("HS204", "effect cannot be taken back", "A statement that is run for its effect was changed or removed, and what its "
      "old text did cannot be undone here.", "Restart."),
     ("HS205", "opaque object would be rebuilt", "The initialiser of an object whose state hotswap cannot see was changed "
@@ -170,7 +171,7 @@ CODES: dict[str, Code] = _codes(
      "has followed. Functions of another copy have their new code, but use data and classes that did not change; functions from "
      "before a reload keep their code.", "Take it anew from the module where it is used, or restart."),
     ("HS413", "class replaced", "A live class could not become what its text makes of it, so another class object has its place: "
-     "all references and objects were led over to that.", "Nothing; code in C that has only its address would keep the one of before."),
+     "all references and objects were led over to that.", "Nothing."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

@@ -135,7 +135,7 @@ def _move_into_new(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, re
     live, staged = pair.live, pair.staged
     start = len(swap.writes)
     for name, value in list(vars_of(staged).items()):
-        if not _is_made_for_class(name, value):
+        if not _is_made_for_class(name, value) and not _is_made_for_class(name, vars_of(live).get(name)):
             _move(swap, pair, twins, merger, name, twins.resolve(value))
     for name, value in list(vars_of(live).items()):
         if name not in vars_of(staged) and not _is_made_for_class(name, value) and _goes(pair, name, value):

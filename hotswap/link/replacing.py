@@ -14,6 +14,7 @@ from __future__ import annotations
 import abc
 import enum
 import re
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any
@@ -55,6 +56,7 @@ class Replaced:
         staged: the class after it.
         finding: why the live one cannot become what its text makes of it.
         bases: of the live one.
+        came: classes that the same swap brings, and that derive from the new one; none of the text before knows them.
         live_aside, staged_aside: bases by which no class of the program lists it while it is not in use; None for those that
             it has.
     """
@@ -63,6 +65,7 @@ class Replaced:
     staged: type
     finding: Finding
     bases: tuple[type, ...]
+    came: list[weakref.ref[type]] = attrs.Factory(list)
     live_aside: tuple[type, ...] | None = None
     staged_aside: tuple[type, ...] | None = None
 
@@ -102,7 +105,7 @@ def fill(pair: ClassPair, writes: Iterable[Write], skipped: Callable[[str, Any],
     live, staged = pair.live, pair.staged
     coming = {write.do[2]: write.do[3:] for write in writes}
     for name, value in list(vars_of(live).items()):
-        if not skipped(name, value):
+        if not skipped(name, value) and not skipped(name, vars_of(staged).get(name)):
             given = coming.pop(name, (value,))
             if given and vars_of(staged).get(name) is not given[0]:
                 setter_of(staged)(staged, name, given[0])
@@ -118,9 +121,12 @@ def finish_replaced(linking: Linking) -> None:
         Refusal: it cannot be told that nobody would notice.
     """
     replaced: list[Replaced] = linking.swap.replaced
+    taking = {id(each.live): each.staged for each in replaced}
+    for live, refused in linking.twins.left:
+        if id(live) not in taking:
+            raise refused
     if not replaced:
         return
-    taking = {id(each.live): each.staged for each in replaced}
     for each in replaced:
         if why := _why_kept(linking, each, taking):
             raise Refusal(each.refuse(why))
@@ -203,7 +209,8 @@ def _settle_bases(linking: Linking, each: Replaced, taking: dict[int, type]) -> 
     try:
         if any(mine is not base for mine, base in zip(bases, each.staged.__bases__, strict=True)):
             each.staged.__bases__ = bases
-        each.live_aside, each.staged_aside = bases_aside(each.live), bases_aside(each.staged)
+        each.came += [weakref.ref(cls) for cls in with_subclasses(each.staged) if id(cls) not in {*map(id, taking.values())}]
+        each.live_aside, each.staged_aside = bases_aside(each.live), None if each.came else bases_aside(each.staged)
     except TypeError as error:
         raise Refusal(each.refuse(str(error).rpartition("assignment: ")[2])) from None
 
@@ -247,7 +254,10 @@ def exchange_back(swap: Swap, kept: Iterable[Swap]) -> Exchange:
         ReplaceError: a reference cannot be exchanged.
     """
     moves = (
-        Move(each.staged, each.live, each.staged_aside, each.bases if each.live_aside is not None else None)
+        Move(
+            each.staged, each.live, each.staged_aside, each.bases if each.live_aside is not None else None,
+            frozenset(id(cls) for ref in each.came if (cls := ref()) is not None),
+        )
         for each in swap.replaced
     )
     return _exchange(swap, moves, kept)

@@ -30,7 +30,7 @@ import wrapt
 from hotswap.collector import referrers
 from hotswap.fingerprint import BOUND_BY_C, LRU, same_value
 from hotswap.kinds import PROXY, is_a, setter_of, vars_of
-from hotswap.link.grow import announce_slots, make_again
+from hotswap.link.grow import announce_slots, make_again, why_not
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import kind_of_method, look_up, look_up_function
@@ -76,10 +76,12 @@ class Twins:
     objects: list[Made] = attrs.Factory(list)
     members: dict[int, tuple[tuple[object, object], ...]] = attrs.Factory(dict)  # by id of the live class
     remade: set[int] = attrs.Factory(set)  # ids of staged objects that the live class cannot have: a copy stands for each
+    # Live classes that what was made aside could not be led to, with what is to be raised where they stay.
+    left: list[tuple[type, EscapeError]] = attrs.Factory(list)
     rounds: set[int] = attrs.Factory(set)  # ids of live functions that are one of several, whatever name they have
 
     def dispose(self) -> None:
-        for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects):
+        for table in (self.keep, self.functions, self.classes, self.copies, self.made, self.objects, self.left):
             table.clear()
         self.wrappers.clear()
         self.remade.clear()
@@ -603,9 +605,8 @@ def _exchange_class(item: type, twins: Twins) -> None:
             place = (item.__module__, item.__qualname__)
             if any((staged.__module__, staged.__qualname__) == place for staged, _ in twins.classes):
                 return  # ``slots=True`` made another class of it, and nobody has this one
-            raise EscapeError(
-                _escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item)
-            ) from error
+            refused = EscapeError(_escape(f"the new class {item.__qualname__} cannot be led to its live base: {error}", item))
+            twins.left += [(live, refused) for live, base in zip(bases, item.__bases__, strict=True) if live is not base]
     if id(type(item)) in twins.of:
         item.__class__ = twins.resolve(type(item))
 
@@ -638,6 +639,10 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
         try:
             _SET_CLASS(item, live)
         except TypeError:  # other slots, its own or those of a base
+            if why := why_not(live, type(item)):
+                refused = EscapeError(_escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {why}", item))
+                twins.left.append((live, refused))
+                return
             try:
                 made = make_again(item, live)
             except TypeError as error:
