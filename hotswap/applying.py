@@ -18,11 +18,14 @@ from hotswap.errors import MigrationError
 from hotswap.frames import Changes
 from hotswap.link.instances import Census
 from hotswap.link.latecomers import lead_latecomers
-from hotswap.link.references import Exchange
+from hotswap.link.references import HELD, Exchange
 from hotswap.link.replacing import exchange, exchange_back
 from hotswap.model import Finding, Severity
 from hotswap.peek import forget_readers
 from hotswap.world import World
+
+#: So often it is tried again to replace a class while other threads use it.
+TRIES = 5
 
 
 @attrs.define(eq=False)
@@ -46,11 +49,10 @@ class Applier:
             OwnerError: that is not possible; nothing was changed.
             ReplaceError: a class cannot be replaced; nothing was changed.
         """
-        around = self.look(swap)
         holding = Holding()
         holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
         try:
-            took = self._apply_now(swap, around)
+            took = self._apply_now(swap)
             try:
                 self._convert_held(holding)
             except BaseException:  # whatever it was, what is live and what is noted must agree
@@ -85,7 +87,16 @@ class Applier:
                     raise OwnerError(owner, str(error)) from error
         holding.fill_anew()
 
-    def _apply_now(self, swap: commit.Swap, around: Exchange) -> float:
+    def _apply_now(self, swap: commit.Swap) -> float:
+        for _ in range(TRIES if swap.replaced else 0):
+            try:
+                return self._apply_once(swap, self.look(swap))
+            except commit.WriteError as error:
+                if error.what != HELD:
+                    raise
+        return self._apply_once(swap, self.look(swap))
+
+    def _apply_once(self, swap: commit.Swap, around: Exchange) -> float:
         if swap.request is None:
             if self.converter.conversions.pending:  # their hooks, or what these call, may be others from now on
                 swap.add(*self.converter.conversions.looking_anew())
@@ -128,10 +139,13 @@ class Applier:
         back = {(file, new): old for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
         done = {id(write.do[1]) for write in swap.writes if write.do[0] is setattr}
         suspended = lead_latecomers(then, self.world, back, done)
-        around = exchange_back(swap, [applied.swap for applied in self.world.history])
-        took = self._revert_with(swap, then, [*around.first, *around.last])
+        took = self._revert_with(swap, then, self._exchange_back(swap))
         self.follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
         return took
+
+    def _exchange_back(self, swap: commit.Swap) -> list[commit.Write]:
+        around = exchange_back(swap, [applied.swap for applied in self.world.history])
+        return [*around.first, *around.last]
 
     def _revert_with(self, swap: commit.Swap, then: commit.Swap, first: list[commit.Write]) -> float:
         if swap.request is None:

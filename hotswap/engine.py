@@ -388,7 +388,8 @@ class Engine:
             found = swap.replaced[0].refuse("references to it came and went faster than they could be looked at")
             return [*_before_replacing(swap), attrs.evolve(found, next_step="save again, or restart")]
         message = "objects of a class that needs new fields were made faster than the swap could look at them"
-        return [*swap.findings, Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")]
+        asked = Finding(code="HS301", severity=Severity.HELD, message=message, next_step="save again, or restart")
+        return [*swap.findings, asked]
 
     def _after_failure(
         self, failure: Finding, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]

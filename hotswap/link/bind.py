@@ -32,8 +32,8 @@ from hotswap.link.limbo import collect_staged
 from hotswap.link.linking import Linking, LinkRefused
 from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.objects import Made, take_state
-from hotswap.link.replacing import finish_replaced
 from hotswap.link.removing import note_imported, remove_modules, remove_names
+from hotswap.link.replacing import finish_replaced
 from hotswap.link.shape import make_views, prepare_shapes
 from hotswap.link.staging import Staging, StagingError, forget_imported
 from hotswap.link.stale import drop_stale_caches

@@ -57,13 +57,19 @@ def find_doubles(draft: Draft, world: World, heap: Heap) -> Doubles:
                 "and imports are as they were"
             )
             found += _name_each(copies, message, file)
+    replaced = [each for applied in world.history for each in applied.swap.replaced]
+    put_aside = {id(each.live) for each in replaced} | {id(each.staged) for each in replaced}
     for symbol in sorted(draft.dirt.classes):
-        found += _other_classes(world, *symbol)
+        found += _other_classes(world, *symbol, put_aside)
     return found
 
 
-def _other_classes(world: World, module: str, name: str) -> Doubles:
-    """Classes that a module has made before it was reloaded."""
+def _other_classes(world: World, module: str, name: str, put_aside: set[int]) -> Doubles:
+    """Classes that a module has made before it was reloaded.
+
+    Args:
+        put_aside: ids of those in whose place a swap has put another one, which are kept for a rollback.
+    """
     record = world.records.get(module)
     live = record.module.__dict__.get(name) if record is not None else None
     if record is None or not is_a(live, type):
@@ -71,7 +77,7 @@ def _other_classes(world: World, module: str, name: str) -> Doubles:
     place = (live.__module__, live.__qualname__)
     derived: list[type] = list(chain.from_iterable(map(type.__subclasses__, live.__bases__)))
     near: dict[int, type] = {id(cls): cls for cls in derived if cls is not live}
-    others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place]
+    others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place and id(cls) not in put_aside]
     message = f"another {module}.{name}, from before a reload, is in use; its methods have their new code, all else is as it was"
     return _name_each(others, message, record.file)
 

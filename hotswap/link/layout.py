@@ -53,7 +53,8 @@ def bases_aside(cls: type) -> tuple[type, ...] | None:
 
 def mro_is_plain(cls: type) -> bool:
     """True where no metaclass has a say in how bases are lined up."""
-    return next(vars_of(meta)["mro"] for meta in type(cls).__mro__ if "mro" in vars_of(meta)) is vars_of(type)["mro"]
+    metas: tuple[type, ...] = type.__dict__["__mro__"].__get__(type(cls))
+    return next(vars_of(meta)["mro"] for meta in metas if "mro" in vars_of(meta)) is vars_of(type)["mro"]
 
 
 def _solid(bases: tuple[type, ...]) -> type:
@@ -61,6 +62,8 @@ def _solid(bases: tuple[type, ...]) -> type:
 
 
 @functools.cache
-def _neutrals(static: type) -> tuple[type, ...]:
+def _neutrals(static: type) -> tuple[type, type]:
     """Classes that are nobody's, with a dict and weak references, and without."""
-    return type.__new__(type, "Aside", (static,), {}), type.__new__(type, "Aside", (static,), {"__slots__": ()})
+    open_one: type = type.__new__(type, "Aside", (static,), {})
+    closed: type = type.__new__(type, "Aside", (static,), {"__slots__": ()})
+    return open_one, closed

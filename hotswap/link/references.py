@@ -20,6 +20,7 @@ import gc
 import operator
 import os
 import sys
+import time
 import types
 import typing
 import weakref
@@ -31,7 +32,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import hidden_objects, nothing_hidden, objects_of, referrers_through_rows, with_subclasses
+from hotswap.collector import consume, hidden_objects, nothing_hidden, objects_of, referrers_through_rows, with_subclasses
 from hotswap.commit import COPIES, NOTHING, Call, Swap, Write, set_cell, set_class, set_function
 from hotswap.fingerprint import BOUND_BY_C, slot_values
 from hotswap.frames import stack_tops
@@ -54,11 +55,18 @@ _MADE_AGAIN = frozenset({tuple, frozenset, MethodType, types.GenericAlias, types
 _ITERATORS = frozenset({map, chain, compress, starmap, repeat, filterfalse, zip, type(iter([])), type(iter(()))})
 _PLAIN_KEYS = frozenset({str, int, float, bool, bytes, type(None)})
 _HEAP_TYPE = 1 << 9
+#: So often, and after so many seconds, it is asked again whether all references are known.
+_TRIES, _PAUSE = 10, 0.001
+#: From 3.14 on, annotations are evaluated when somebody asks for them, and are no tuple before.
+_ANNOTATIONS_RUN = hasattr(FunctionType, "__annotate__")
 #: Past a ``__class__`` that a class of the program defines.
 _set_class_of: Callable[[Any, type], None] = vars(object)["__class__"].__set__
 _bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__bases__"].__get__
 _get_dump: Callable[[type], Any] = vars(abc)["_get_dump"]
 _reset_caches: Callable[[type], None] = vars(abc)["_reset_caches"]
+
+
+_IS_WEAK = "something refers to it weakly (a WeakKeyDictionary, a WeakSet, a weakref)"
 
 
 class UnfollowedError(Exception):
@@ -106,7 +114,7 @@ def prepare_exchange(moves: Iterable[Move], swaps: Iterable[Swap]) -> Exchange:
     Raises:
         UnfollowedError: a reference cannot be exchanged.
     """
-    search = _Search(list(moves), list(swaps))
+    search = _Search(list(moves), list(swaps), bool(hidden_objects()))
     search.settle()
     with nothing_hidden():
         search.run()
@@ -121,11 +129,13 @@ class _Place:
         make: gives the call that reads the place and the writes to it, from the old and the new value.
         item: the id of the old value.
         reads: the id of what the call gives while the old value stands there.
+        table: the id of the dict whose value it is.
     """
 
     make: Callable[[Any, Any], tuple[Call, list[Write]]]
     item: int
     reads: int
+    table: int = 0
 
 
 @attrs.define(eq=False)
@@ -146,6 +156,7 @@ class _Search:
 
     moves: list[Move]
     swaps: list[Swap]
+    hides: bool  # objects are frozen
     watched: list[Any] = attrs.Factory(lambda: [object()])
     olds: list[type] = attrs.Factory(list)
     known: dict[int, int] = attrs.Factory(dict)
@@ -172,16 +183,20 @@ class _Search:
 
     def settle(self) -> None:
         """Let caches go, and let objects have the dicts that they keep inside of themselves."""
-        _forget_answers({id(cls) for move in self.moves for cls in (move.old, move.new)})
         for cls in self.olds:
             if not forget_spare(cls):
                 raise UnfollowedError("it has lost slots whose values are kept beside its objects")
         with nothing_hidden():
+            _forget_answers(self._all_classes())
             self._open_objects()
         forget_readers()
         gc.collect()  # what has died in a circle of references does not count
         for cls in self.olds:
             self._watch_weak(cls)
+
+    def _all_classes(self) -> set[int]:
+        """Ids of the classes about which answers change, with those that derive from them."""
+        return {id(cls) for move in self.moves for cls in (*with_subclasses(move.old), *with_subclasses(move.new))}
 
     def _open_objects(self) -> None:
         ids = set(map(id, self.olds))
@@ -190,7 +205,7 @@ class _Search:
             inside = gc.get_referents(holder)
             count = sum(id(part) in ids or (id(part) in rows and type(part) is tuple) for part in inside)
             if type(holder) is FunctionType:
-                if sys.version_info < (3, 14) and any(id(part) in rows and part is not holder.__defaults__ for part in inside):
+                if any(id(part) in rows and part is not holder.__defaults__ for part in inside) and not _ANNOTATIONS_RUN:
                     holder.__annotations__  # noqa: B018 - they are a tuple until somebody asks for them
             elif count > (id(type(holder)) in ids) and type(holder).__flags__ & _HEAP_TYPE and not is_a(holder, type):
                 own_dict(holder)
@@ -202,7 +217,7 @@ class _Search:
             UnfollowedError: there are others.
         """
         for ref in weakref.getweakrefs(cls):
-            if type(ref) is not weakref.ref or ref.__callback__ is not None:
+            if type(ref) is not weakref.ref or getattr(ref, "__callback__", None) is not None:
                 raise UnfollowedError(_describe_weak(cls))
             self._watch(ref)
             self.counts[id(ref)] = len(cls.__bases__)
@@ -305,11 +320,19 @@ class _Search:
             if type(holder) not in (dict, defaultdict, OrderedDict) or not all(map(_is_plain_key, keys)):
                 raise UnfollowedError("it is a key of a table whose keys have a hash of their own")
             self.keyed[id(holder)] = holder
-            self.counts.update(id(part) for part in (*keys, *dict.values(holder)) if id(part) in ids)
+            # Not by keys and values: an OrderedDict has each key twice.
+            self.counts.update(id(part) for part in gc.get_referents(holder) if id(part) in ids)
+            if type(holder) is defaultdict and id(holder.default_factory) in ids:
+                raise UnfollowedError("a table makes its values by it, and has it for a key")
             return
         for key, value in list(dict.items(holder)):
-            if id(value) in ids and _is_plain_key(key):
-                yield _Place(functools.partial(_in_dict, holder, key), id(value), id(value))
+            if id(value) in ids and not _is_plain_key(key):
+                raise UnfollowedError("a table has it under a key with a hash of its own")
+            if id(value) in ids:
+                yield _Place(functools.partial(_in_dict, holder, key), id(value), id(value), id(holder))
+        if type(holder) is defaultdict and id(holder.default_factory) in ids:
+            made = id(holder.default_factory)
+            yield _Place(functools.partial(_in_attribute, holder, "default_factory"), made, made)
 
     # ---- what is written ----
 
@@ -324,8 +347,8 @@ class _Search:
         writes: list[Write] = []
         expected: dict[tuple[int, int], None] = {}
         for place in self.places:
-            if self._is_keyed(place):
-                continue
+            if place.table in self.keyed:
+                continue  # a later look has found that its keys change, so it is written anew
             read, found = place.make(self.watched[self.known[place.item]], become[place.item])
             expected[len(reads), place.reads] = None
             reads.append(read)
@@ -352,15 +375,15 @@ class _Search:
         first += [_set_bases(move.new, move.back) for move in self.moves if move.back is not None]
         first += writes
         last = list(self._convert(objects))
+        # Others may ask until then, also about classes that derive from these.
+        first += [Write((_reset_caches, known), (_reset_caches, known)) for known in self._judges()]
         self._measure([*first, *last], gate)
         return Exchange(first, last)
 
-    def _is_keyed(self, place: _Place) -> bool:
-        """True for a value of a dict that is written anew because of its keys."""
-        holder = place.make.args[0] if isinstance(place.make, functools.partial) else None
-        if id(holder) not in self.keyed or place.make.func is not _in_dict:  # type: ignore[attr-defined]  # a partial, see above
-            return False
-        return True
+    def _judges(self) -> list[type]:
+        """Abstract classes, each of which may have noted what is no longer so; but for those that change places."""
+        places = {id(cls) for move in self.moves for cls in (move.old, move.new)}
+        return [cls for cls in with_subclasses(object) if is_a(cls, abc.ABCMeta) and id(cls) not in places]
 
     def _make_again(self) -> dict[int, Any]:
         """What takes the place of each watched object, by its id."""
@@ -396,8 +419,7 @@ class _Search:
         found: list[Any] = []
         twice: list[list[Any]] = [[] for _ in objects]  # who refers to two of the classes is listed twice
         each: list[dict[int, Any]] = [{} for _ in objects]
-        hidden = bool(hidden_objects())
-        if hidden:
+        if self.hides:
             yield Write((gc.unfreeze,), (gc.freeze,))
         yield Write((found.extend, chain.from_iterable(map(gc.get_referrers, self.olds))), NOTHING)
         for at in range(len(self.olds)):
@@ -407,8 +429,8 @@ class _Search:
             yield Write((each[at].update, zip(map(id, twice[at]), twice[at], strict=True)), NOTHING)
             once = chain.from_iterable(map(dict.values, [each[at]]))
             yield Write((objects[at].extend, once), (objects[at].clear,))
-        yield Write(batch(map(operator.call, [item.clear for item in (*twice, *each)])), NOTHING)
-        if hidden:
+        yield Write(batch(map(operator.call, [*(row.clear for row in twice), *(table.clear for table in each)])), NOTHING)
+        if self.hides:
             yield Write((gc.freeze,), (gc.unfreeze,))
 
     def _counts(self, objects: list[list[Any]]) -> Iterator[int]:
@@ -446,21 +468,42 @@ class _Search:
         holders = (lasting.values(), self.olds, self.derived.values())
         known: Counter[int] = sum(map(self._count_in, holders), Counter())
         lasting.clear()
-        passing = self._count_in(self.moves)
-        now = list(self._counts([objects_of([cls]) for cls in self.olds]))
-        wanted = [now[0], *(now[0] + known[key] + self.counts[key] for key in self.known)]
-        gate[tuple(wanted)] = None
-        wrong = [key for key, at in self.known.items() if now[at] != wanted[at] + passing[key]]
-        if wrong:
-            raise UnfollowedError(self._who_has(set(wrong)))
+        for _ in range(_TRIES):
+            now, passing = self._count_now()
+            wanted = [now[0], *(now[0] + known[key] + self.counts[key] for key in self.known)]
+            wrong = {key for key, at in self.known.items() if now[at] != wanted[at] + passing[key]}
+            if not wrong:
+                gate[tuple(wanted)] = None
+                return
+            time.sleep(_PAUSE)  # other threads may have been in a call
+        raise UnfollowedError(self._who_has(wrong))
+
+    def _count_now(self) -> tuple[list[int], Counter[int]]:
+        """What :meth:`_counts` gives now, and how many references are only there to find that out."""
+        now: list[int] = []
+        objects: list[list[Any]] = [[] for _ in self.olds]
+        looks = [*self._list_objects(objects), Write((now.extend, self._counts(objects)), NOTHING)]
+        there = {id(self.olds), id(self.watched), *self.known}
+        parts = {id(part): part for part in _parts([Swap(writes=looks)]) if id(part) not in there}
+        passing = self._count_in((*parts.values(), *self.moves))
+        parts.clear()
+        consume(starmap(operator.call, [look.do for look in looks]))  # in one call: others make objects meanwhile
+        return now, passing
 
     def _count_in(self, holders: Iterable[Any]) -> Counter[int]:
         return Counter(key for key in map(id, chain.from_iterable(map(gc.get_referents, holders))) if key in self.known)
 
     def _who_has(self, ids: Collection[int]) -> str:
+        if any(type(item) is weakref.ref and id(item) in ids for item in self.watched):
+            return _IS_WEAK
+        names = {cls.__name__ for cls in self.olds}
         for frame in _running_frames():
-            if any(id(part) in ids for part in gc.get_referents(frame)):
-                return _describe_running(frame)
+            if sys.version_info >= (3, 13):
+                if any(id(part) in ids for part in frame.f_locals.values()):
+                    return _describe_running(frame)
+            # Before, asking for the variables makes a copy of them, which the frame would keep.
+            elif not names.isdisjoint((*frame.f_code.co_names, *frame.f_code.co_freevars)):
+                return f"a running call or code in C has it, perhaps {_place_of(frame)}"
         return f"{self.others[0]} has it" if self.others else "a running call or code in C has it"
 
 
@@ -549,6 +592,8 @@ def _in_attribute(holder: Any, name: str, old: Any, new: Any) -> tuple[Call, lis
         return read, [set_cell(holder, new)]
     if type(holder) is FunctionType:
         return read, [set_function(holder, name, new)]
+    if type(holder) is defaultdict:
+        return read, [Write((setattr, holder, name, new), (setattr, holder, name, old))]
     if type(holder) is functools.partial:
         state = (holder.func, holder.args, holder.keywords, holder.__dict__ or None)
         at = ("func", "args").index(name)
@@ -608,7 +653,7 @@ def _is_plain_key(key: Any) -> bool:
         return True
     if kind in (tuple, frozenset):
         return all(map(_is_plain_key, key))
-    static = type if is_a(key, type) else object
+    static: Any = type if is_a(key, type) else object
     return kind.__hash__ is static.__hash__ and kind.__eq__ is static.__eq__
 
 
@@ -637,7 +682,7 @@ def _describe_weak(cls: type) -> str:
     for known in with_subclasses(object):
         if is_a(known, abc.ABCMeta) and any(ref() is cls for ref in _get_dump(known)[0]):
             return f"it is registered with {known.__qualname__}"
-    return "something refers to it weakly (a WeakKeyDictionary, a WeakSet, a weakref with a callback)"
+    return _IS_WEAK
 
 
 def _describe_running(item: Any) -> str:
@@ -646,8 +691,12 @@ def _describe_running(item: Any) -> str:
         frame = getattr(item, name, frame)
     if frame is None:
         return "a generator that has ended has it"
+    return f"{_place_of(frame)} has it in a variable"
+
+
+def _place_of(frame: FrameType) -> str:
     code = frame.f_code
-    return f"{code.co_qualname} has it in a variable ({os.path.basename(code.co_filename)}:{frame.f_lineno})"
+    return f"{code.co_qualname} ({os.path.basename(code.co_filename)}:{frame.f_lineno})"
 
 
 def _running_frames() -> Iterator[FrameType]:

@@ -54,6 +54,7 @@ class Replaced:
     Attributes:
         live: the class before the swap.
         staged: the class after it.
+        module, path: where it is.
         finding: why the live one cannot become what its text makes of it.
         bases: of the live one.
         came: classes that the same swap brings, and that derive from the new one; none of the text before knows them.
@@ -63,6 +64,8 @@ class Replaced:
 
     live: type
     staged: type
+    module: str
+    path: str
     finding: Finding
     bases: tuple[type, ...]
     came: list[weakref.ref[type]] = attrs.Factory(list)
@@ -83,7 +86,7 @@ def begin(swap: Swap, pair: ClassPair, finding: Finding) -> None:
     Raises:
         Refusal: it has objects that cannot be of the new class.
     """
-    replaced = Replaced(pair.live, pair.staged, finding, pair.live.__bases__)
+    replaced = Replaced(pair.live, pair.staged, pair.module, pair.path, finding, pair.live.__bases__)
     objects = objects_of([pair.live])
     if objects and (why := _why_not_converted(pair.live, pair.staged)):
         are = "1 object of it exists" if len(objects) == 1 else f"{len(objects):,} objects of it exist"
@@ -135,16 +138,11 @@ def finish_replaced(linking: Linking) -> None:
     _retarget(linking.swap, taking)
     _take_lost(linking, taking)
     for each in replaced:
-        path = each.live.__qualname__
-        message = f"{each.live.__module__}.{path} is another class object now, to which all references and objects were led over"
+        message = f"{each.module}.{each.path} is another class object now, to which all references and objects were led over"
         linking.swap.findings.append(
             attrs.evolve(each.finding, code="HS413", severity=Severity.NOTE, message=message, next_step=CODES["HS413"].remedy)
         )
-        own = [r for r in linking.swap.redirects if (r.module, r.qualname) == (each.live.__module__, path)]
-        linking.swap.redirects = [r for r in linking.swap.redirects if r not in own]
-        linking.swap.redirects.append(
-            Redirect(module=each.live.__module__, qualname=path, mechanism=Mechanism.REPLACEMENT)
-        )
+        linking.swap.redirects.append(Redirect(module=each.module, qualname=each.path, mechanism=Mechanism.REPLACEMENT))
 
 
 def _why_kept(linking: Linking, each: Replaced, taking: dict[int, type]) -> str:
@@ -164,12 +162,22 @@ def _why_kept(linking: Linking, each: Replaced, taking: dict[int, type]) -> str:
         return "classes are registered with it"
     if _has_other_cell(linking, each):
         return "super() in it means another class than the one that its name is bound to"
+    if linking.twins.resolve(type(staged)) is not type(staged):
+        return "its new metaclass cannot be led to the live one"
     derived = [cls for cls in with_subclasses(live) if id(cls) not in taking and cls is not live]
     if derived and getattr(live, "__abstractmethods__", None) != getattr(staged, "__abstractmethods__", None):
         return f"{derived[0].__qualname__} derives from it, and its abstract methods are others"
+    if derived and _announced(linking, live) is not _announced(linking, staged):
+        return f"{derived[0].__qualname__} derives from it, and another __init_subclass__ would be told of that"
     listing = next((r.name for r in linking.world.records.values() if _LISTS_SUBCLASSES.search(r.data)), None)
     listing = listing or next((name for name, e in linking.draft.edited.items() if _LISTS_SUBCLASSES.search(e.new.data)), None)
     return f"{listing} may ask for subclasses, which would be listed in another order" if listing else ""
+
+
+def _announced(linking: Linking, cls: type) -> Any:
+    """What is called for each class that derives from one."""
+    found = next((vars_of(base)["__init_subclass__"] for base in cls.__mro__[:-1] if "__init_subclass__" in vars_of(base)), None)
+    return linking.twins.resolve(getattr(found, "__func__", found))
 
 
 def _is_migrated(linking: Linking, live: type) -> bool:
@@ -201,8 +209,9 @@ def _content(cell: Any) -> Any:
 
 def _settle_bases(linking: Linking, each: Replaced, taking: dict[int, type]) -> None:
     """Let the new class derive from live classes, and from new ones where these take places."""
+
     def live_or_new(base: type) -> type:
-        live = linking.twins.resolve(base)
+        live: type = linking.twins.resolve(base)
         return taking.get(id(live), live)
 
     bases = tuple(map(live_or_new, each.staged.__bases__))

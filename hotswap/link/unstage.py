@@ -640,8 +640,8 @@ def _exchange_instance(item: Any, twins: Twins) -> None:
             _SET_CLASS(item, live)
         except TypeError:  # other slots, its own or those of a base
             if why := why_not(live, type(item)):
-                refused = EscapeError(_escape(f"a new object of {type(item).__qualname__} cannot be led to the live class: {why}", item))
-                twins.left.append((live, refused))
+                message = f"a new object of {type(item).__qualname__} cannot be led to the live class: {why}"
+                twins.left.append((live, EscapeError(_escape(message, item))))
                 return
             try:
                 made = make_again(item, live)
