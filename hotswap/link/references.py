@@ -50,7 +50,8 @@ HELD = "the references to a class that is replaced"
 
 _OWN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _RUNNING = (FrameType, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
-_MADE_AGAIN = frozenset({tuple, frozenset, MethodType, types.GenericAlias, types.UnionType, *BOUND_BY_C})
+#: What cannot be changed in place.
+MADE_AGAIN = frozenset({tuple, frozenset, MethodType, types.GenericAlias, types.UnionType, *BOUND_BY_C})
 #: What the calls of writes consist of, besides what they are about.
 _ITERATORS = frozenset({map, chain, compress, starmap, repeat, filterfalse, zip, type(iter([])), type(iter(()))})
 _PLAIN_KEYS = frozenset({str, int, float, bool, bytes, type(None)})
@@ -104,12 +105,13 @@ class Exchange:
     last: list[Write]
 
 
-def prepare_exchange(moves: Iterable[Move], swaps: Iterable[Swap]) -> Exchange:
+def prepare_exchange(moves: Iterable[Move], swaps: Iterable[Swap], coming: Swap | None = None) -> Exchange:
     """Find all references and prepare the writes; nothing is changed.
 
     Args:
         moves: which nobody else has.
         swaps: whose writes are kept, and refer to the classes as they were then.
+        coming: the one that is about to be made.
 
     Raises:
         UnfollowedError: a reference cannot be exchanged.
@@ -118,6 +120,8 @@ def prepare_exchange(moves: Iterable[Move], swaps: Iterable[Swap]) -> Exchange:
     search.settle()
     with nothing_hidden():
         search.run()
+        if coming is not None:
+            search.check_coming(coming)
         return search.prepare()
 
 
@@ -188,7 +192,7 @@ class _Search:
                 raise UnfollowedError("it has lost slots whose values are kept beside its objects")
         with nothing_hidden():
             _forget_answers(self._all_classes())
-            self._open_objects()
+            self._read_annotations()
         forget_readers()
         gc.collect()  # what has died in a circle of references does not count
         for cls in self.olds:
@@ -198,17 +202,13 @@ class _Search:
         """Ids of the classes about which answers change, with those that derive from them."""
         return {id(cls) for move in self.moves for cls in (*with_subclasses(move.old), *with_subclasses(move.new))}
 
-    def _open_objects(self) -> None:
-        ids = set(map(id, self.olds))
+    def _read_annotations(self) -> None:
+        """Those of a function are a tuple until somebody asks for them (before 3.14)."""
         holders, rows = referrers_through_rows(*self.olds)
         for holder in holders:
-            inside = gc.get_referents(holder)
-            count = sum(id(part) in ids or (id(part) in rows and type(part) is tuple) for part in inside)
-            if type(holder) is FunctionType:
-                if any(id(part) in rows and part is not holder.__defaults__ for part in inside) and not _ANNOTATIONS_RUN:
-                    holder.__annotations__  # noqa: B018 - they are a tuple until somebody asks for them
-            elif count > (id(type(holder)) in ids) and type(holder).__flags__ & _HEAP_TYPE and not is_a(holder, type):
-                own_dict(holder)
+            inside = gc.get_referents(holder) if type(holder) is FunctionType and not _ANNOTATIONS_RUN else ()
+            if any(id(part) in rows and part is not holder.__defaults__ for part in inside):
+                holder.__annotations__  # noqa: B018 - that is the asking
 
     def _watch_weak(self, cls: type) -> None:
         """Watch the one weak reference by which its bases list a class.
@@ -239,6 +239,7 @@ class _Search:
 
     def _look(self, begin: int, end: int) -> None:
         ids = set(map(id, self.watched[begin:end]))
+        done: set[int] = set()
         found, rows = referrers_through_rows(*self.watched[begin:end])
         holders = {id(holder): holder for holder in found}  # who has one of them, and a tuple with another, is listed twice
         for key, holder in holders.items():
@@ -253,10 +254,10 @@ class _Search:
             else:
                 for part in inside:
                     self._watch_row(part, rows)
-                if is_direct and type(holder) in _MADE_AGAIN:
+                if is_direct and type(holder) in MADE_AGAIN:
                     self._watch(holder)
                 elif is_direct:
-                    self._note_places(holder, ids, inside)
+                    self._note_places(holder, ids, inside, done)
         for row in self.rows:  # what is written back holds it, and nobody else may
             if id(row) not in self.own and not ids.isdisjoint(map(id, row)):
                 self._watch(row)
@@ -278,13 +279,24 @@ class _Search:
             self.derived[id(cls)] = cls
             self.own.update(map(id, (cls, cls.__mro__, cls.__bases__)))
 
-    def _note_places(self, holder: Any, ids: set[int], inside: list[Any]) -> None:
-        found = list(self._places(holder, ids))
+    def _note_places(self, holder: Any, ids: set[int], inside: list[Any], done: set[int]) -> None:
+        """Note where a holder has what is looked for.
+
+        Args:
+            inside: all that it refers to.
+            done: ids of the dicts that have been gone through for this.
+        """
+        own = sum(id(part) in ids for part in inside) == 1 and id(type(holder)) in ids
+        if own:
+            return  # an object of a class has no more of it than that; its dict is not to be made for this
+        state = own_dict(holder) if type(holder).__flags__ & _HEAP_TYPE or is_a(holder, dict) else None
+        found = [] if id(holder) in done else list(self._places(holder, ids))
+        if state is not None and id(state) not in done:  # on 3.13 it has what is inside of its object, too
+            found += self._places_in_dict(state, ids)
+        done.update((id(holder), id(state)))
         self.places += found
         self.counts.update(place.item for place in found)
-        is_object = sum(id(part) in ids for part in inside) == 1 and id(type(holder)) in ids
-        has_dict = own_dict(holder) is not None  # what an object has in its dict is found there
-        if not found and not is_object and not has_dict and id(holder) not in self.keyed and id(holder) not in self.known:
+        if not found and state is None and id(holder) not in self.keyed and id(holder) not in self.known:
             self.others.append(f"a {type(holder).__qualname__}")
 
     def _places(self, holder: Any, ids: set[int]) -> Iterator[_Place]:
@@ -335,6 +347,17 @@ class _Search:
             yield _Place(functools.partial(_in_attribute, holder, "default_factory"), made, made)
 
     # ---- what is written ----
+
+    def check_coming(self, swap: Swap) -> None:
+        """What a swap writes comes after the references have been exchanged, so it must have none of what is exchanged.
+
+        Raises:
+            UnfollowedError: it has.
+        """
+        for write in swap.writes:
+            for part in _given(write):
+                if id(part) in self.known:
+                    raise UnfollowedError(f"what is written has it: {write.what or 'a value'}")
 
     def prepare(self) -> Exchange:
         """The writes, and the check that nothing else refers to what they exchange.
@@ -394,7 +417,7 @@ class _Search:
 
     def _become(self, value: Any, become: dict[int, Any]) -> Any:
         # A method, and no function in a function: that would be in a circle of references, with all that is in here.
-        if id(value) in self.known and type(value) in _MADE_AGAIN and id(value) not in become:
+        if id(value) in self.known and type(value) in MADE_AGAIN and id(value) not in become:
             become[id(value)] = _made_again(value, functools.partial(self._become, become=become))
         return become.get(id(value), value)
 
@@ -453,14 +476,14 @@ class _Search:
             UnfollowedError: there are others now.
         """
         self.classes.clear()
-        lasting = {id(part): part for part in (*_parts(self.swaps), *_parts([Swap(writes=writes)]))}
+        lasting = {id(part): part for part in (*_parts(self.swaps), *_parts([Swap(writes=writes)], are_ours=True))}
         for row in (self.olds, self.derived.values()):
             lasting |= {id(part): part for part in map(_bases_of, row)}
             lasting |= {id(part): part for part in map(_mro_of, row)}
         lasting |= {id(part): part for part in map(_dict_of, self.olds)}
         lasting |= {id(part): part for part in chain.from_iterable(map(_own_descriptors, self.olds))}
         lasting.pop(id(self.watched), None)  # which counts as the one reference that everything here has
-        lasting |= {id(part): part for part in self.watched if type(part) in _MADE_AGAIN}
+        lasting |= {id(part): part for part in self.watched if type(part) in MADE_AGAIN}
         lasting |= {id(row): row for row in self.rows}
         # A tuple that is no old value has been made for the call; what is in old values is watched, or it is not counted.
         calls = chain.from_iterable((write.do, write.undo) for write in writes)
@@ -484,7 +507,7 @@ class _Search:
         objects: list[list[Any]] = [[] for _ in self.olds]
         looks = [*self._list_objects(objects), Write((now.extend, self._counts(objects)), NOTHING)]
         there = {id(self.olds), id(self.watched), *self.known}
-        parts = {id(part): part for part in _parts([Swap(writes=looks)]) if id(part) not in there}
+        parts = {id(part): part for part in _parts([Swap(writes=looks)], are_ours=True) if id(part) not in there}
         passing = self._count_in((*parts.values(), *self.moves))
         parts.clear()
         consume(starmap(operator.call, [look.do for look in looks]))  # in one call: others make objects meanwhile
@@ -522,8 +545,12 @@ def _mro_of(cls: type) -> tuple[type, ...]:
     return cls.__mro__
 
 
-def _parts(swaps: Iterable[Swap]) -> Iterator[Any]:
-    """What is kept of swaps: writes and their calls, and what only these have."""
+def _parts(swaps: Iterable[Swap], *, are_ours: bool = False) -> Iterator[Any]:
+    """What is kept of swaps: writes and their calls, and what only these have.
+
+    Args:
+        are_ours: they are writes of this file, whose iterators go through lists of calls.
+    """
     for swap in swaps:
         yield from (swap, swap.replaced, *swap.replaced, swap.lost, *swap.lost, swap.rehashed)
         for write in swap.writes:
@@ -534,7 +561,10 @@ def _parts(swaps: Iterable[Swap]) -> Iterator[Any]:
                     yield call[-1]
                 for part in call[1:]:
                     if type(part) in _ITERATORS:
-                        yield from _inside(part)
+                        inside = list(_inside(part))
+                        yield from inside
+                        lists = (each for each in inside if type(each) is list and are_ours)
+                        yield from (row for each in lists for row in each if type(row) is tuple)
 
 
 def _rows_in(swaps: Iterable[Swap]) -> list[Any]:
@@ -545,6 +575,19 @@ def _rows_in(swaps: Iterable[Swap]) -> list[Any]:
         found.update((id(part), part) for part in pending)
         pending = [part for row in pending for part in row]
     return list(found.values())
+
+
+def _given(write: Write) -> Iterator[Any]:
+    """What a write puts somewhere: arguments, what is in tuples and copies of contents, what iterators repeat."""
+    pending = list(write.do[1:])
+    copies = pending[-1:] if write.do[0] in COPIES else []
+    while pending:
+        part = pending.pop()
+        yield part
+        if type(part) in (tuple, frozenset) or (type(part) in (dict, list, set) and any(part is copy for copy in copies)):
+            pending += gc.get_referents(part)
+        elif type(part) in _ITERATORS:
+            pending += [each for inner in _inside(part) if type(inner) is repeat for each in gc.get_referents(inner)]
 
 
 def _inside(iterator: Any) -> Iterator[Any]:
@@ -559,7 +602,6 @@ def _inside(iterator: Any) -> Iterator[Any]:
                     yield from _inside(each)
         elif type(part) is list and type(iterator) is type(iter([])):
             yield part
-            yield from (each for each in part if type(each) is tuple)
 
 
 # ---- places, each with the call that reads it and the writes to it ----

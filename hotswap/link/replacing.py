@@ -13,22 +13,27 @@ from __future__ import annotations
 
 import abc
 import enum
+import gc
+import operator
 import re
+import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import starmap
 from types import FunctionType
 from typing import Any
 
 import attrs
 
 from hotswap.collector import objects_of, with_subclasses
-from hotswap.commit import Swap, Write, change_values
+from hotswap.commit import COPIES, MISSING, NOTHING, Call, Swap, Write, change_values, del_class, set_class
 from hotswap.convert.lineage import LEAPS
 from hotswap.errors import CODES
 from hotswap.kinds import is_a, is_own, setter_of, vars_of
+from hotswap.link.instances import batch
 from hotswap.link.layout import bases_aside, mro_is_plain, why_not_exchanged
 from hotswap.link.linking import Linking
-from hotswap.link.references import Exchange, Move, UnfollowedError, prepare_exchange
+from hotswap.link.references import HELD, MADE_AGAIN, Exchange, Move, UnfollowedError, prepare_exchange
 from hotswap.link.registrations import registered
 from hotswap.migrations import REGISTRY, name_of
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -58,6 +63,7 @@ class Replaced:
         finding: why the live one cannot become what its text makes of it.
         bases: of the live one.
         came: classes that the same swap brings, and that derive from the new one; none of the text before knows them.
+        names, kept: what the new class had when it was ready; what of that the live one has as well.
         live_aside, staged_aside: bases by which no class of the program lists it while it is not in use; None for those that
             it has.
     """
@@ -69,6 +75,8 @@ class Replaced:
     finding: Finding
     bases: tuple[type, ...]
     came: list[weakref.ref[type]] = attrs.Factory(list)
+    names: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     live_aside: tuple[type, ...] | None = None
     staged_aside: tuple[type, ...] | None = None
 
@@ -135,6 +143,9 @@ def finish_replaced(linking: Linking) -> None:
             raise Refusal(each.refuse(why))
     for each in replaced:
         _settle_bases(linking, each, taking)
+        each.names = frozenset(vars_of(each.staged))
+        same = ((name, value) for name, value in vars_of(each.live).items() if vars_of(each.staged).get(name) is value)
+        each.kept = frozenset(name for name, value in same if not _is_exchanged(value, taking))
     _retarget(linking.swap, taking)
     _take_lost(linking, taking)
     for each in replaced:
@@ -224,13 +235,29 @@ def _settle_bases(linking: Linking, each: Replaced, taking: dict[int, type]) -> 
         raise Refusal(each.refuse(str(error).rpartition("assignment: ")[2])) from None
 
 
+def _is_exchanged(value: Any, classes: Container[int]) -> bool:
+    """True for a class that is replaced, and for what may be made again because of it."""
+    return id(value) in classes or type(value) in MADE_AGAIN
+
+
 def _retarget(swap: Swap, taking: dict[int, type]) -> None:
     """What the writes give is what refers to the new class; what the new one has is in it already, with its abstract methods."""
     def is_left(write: Write) -> bool:
         return len(write.do) > 2 and id(write.do[1]) in taking and write.do[2] == "__abstractmethods__"
 
     kept = [write for write in swap.writes if not is_left(write)]
-    swap.writes[:] = [change_values(write, taking.keys(), lambda value: taking[id(value)]) for write in kept]
+    swap.writes[:] = [_led(write, taking) for write in kept]
+
+
+def _led(write: Write, taking: dict[int, type]) -> Write:
+    """A write of the new classes, also as keys and members of contents."""
+    write = change_values(write, taking.keys(), lambda value: taking[id(value)])
+    if write.do[0] not in COPIES or all(id(part) not in taking for part in gc.get_referents(write.do[-1])):
+        return write
+    copy = write.do[-1]
+    if type(copy) is dict:
+        return attrs.evolve(write, do=(*write.do[:-1], {taking.get(id(key), key): value for key, value in copy.items()}))
+    return attrs.evolve(write, do=(*write.do[:-1], type(copy)(taking.get(id(item), item) for item in copy)))
 
 
 def _take_lost(linking: Linking, taking: dict[int, type]) -> None:
@@ -253,7 +280,7 @@ def exchange(swap: Swap, kept: Iterable[Swap]) -> Exchange:
         ReplaceError: a reference cannot be exchanged.
     """
     moves = (Move(each.live, each.staged, each.live_aside) for each in swap.replaced)
-    return _exchange(swap, moves, kept)
+    return _exchange(swap, moves, kept, swap)
 
 
 def exchange_back(swap: Swap, kept: Iterable[Swap]) -> Exchange:
@@ -269,14 +296,39 @@ def exchange_back(swap: Swap, kept: Iterable[Swap]) -> Exchange:
         )
         for each in swap.replaced
     )
-    return _exchange(swap, moves, kept)
+    around = _exchange(swap, moves, kept)
+    for each in swap.replaced:
+        checks, writes = _carry_back(each)
+        around.first[:0] = checks
+        around.last.extend(writes)
+    return around
 
 
-def _exchange(swap: Swap, moves: Iterator[Move], kept: Iterable[Swap]) -> Exchange:
+def _carry_back(each: Replaced) -> tuple[list[Write], list[Write]]:
+    """What the program has done meanwhile with attributes that no text has changed: checks that it is still so, and writes."""
+    mine, theirs = vars_of(each.staged), vars_of(each.live)
+    both = {id(each.live), id(each.staged)}
+    names = [*each.kept, *(name for name in mine if name not in each.names)]
+    changed = [(name, mine.get(name, MISSING)) for name in names if mine.get(name, MISSING) is not theirs.get(name, MISSING)]
+    changed = [(name, value) for name, value in changed if not _is_exchanged(value, both) and name not in _BY_INTERPRETER]
+    reads: list[Call] = [(types.MappingProxyType.get, mine, name, MISSING) for name, _ in changed]
+    found = {(at, id(value)): None for at, (_, value) in enumerate(changed)}
+    check = map(found.__getitem__, zip(range(len(reads)), map(id, starmap(operator.call, reads)), strict=True))
+    writes = [
+        del_class(each.live, name) if value is MISSING else set_class(each.live, name, value) for name, value in changed
+    ]
+    return [Write(batch(check), NOTHING, HELD)], writes
+
+
+#: What the interpreter notes in a class by itself.
+_BY_INTERPRETER = frozenset({"__slotnames__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"})
+
+
+def _exchange(swap: Swap, moves: Iterator[Move], kept: Iterable[Swap], coming: Swap | None = None) -> Exchange:
     if not swap.replaced:
         return Exchange([], [])
     swaps = {id(each): each for each in (*kept, swap)}
     try:
-        return prepare_exchange(moves, swaps.values())
+        return prepare_exchange(moves, swaps.values(), coming)
     except UnfollowedError as error:
         raise ReplaceError(swap.replaced[0].refuse(str(error))) from None

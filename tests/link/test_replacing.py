@@ -322,3 +322,52 @@ def test_an_edit_later_names_no_other_class(program: Program) -> None:
         program.engine.rollback()
         assert lib.One.size == size
     assert type(lib.One) is type
+
+
+def test_attributes_set_after_the_swap_stay_with_a_rollback(program: Program) -> None:
+    """As they would where the contents of the class had been exchanged in place."""
+    lib = program.load("lib", V1.replace("    def who", "    count = 0\n    limit = 5\n    def who", 2))
+    assert program.edit("lib", V2.replace("    def who", "    count = 0\n    limit = 6\n    def who", 2)).applied
+    lib.Plain.count += 3
+    lib.Plain.extra = "extra"
+    lib.Plain.limit = 7
+    program.engine.rollback()
+    assert (lib.Plain.count, lib.Plain.extra, lib.Plain.limit) == (3, "extra", 5)
+
+
+def test_new_data_and_fields_have_the_new_class(program: Program) -> None:
+    """What the same save makes of it: containers that are filled in place, methods in tables, defaults, fields of objects."""
+    more = """
+TABLE = {{"make": Plain.make, "kind": Plain, {0}}}
+KINDS = {{Plain{1}}}
+ORDER = [1{1}, (Plain, {2})]
+
+def build(cls=Plain, number={2}):
+    return cls, number
+"""
+    body = "    @classmethod\n    def make(cls):\n        return cls()\n    def who"
+    old = V1.replace("    def who", body, 2) + more.format('"a": 1', ", int", 1)
+    new = V2.replace("    def who", body, 2) + more.format('"b": (Plain, 2), Plain: 3', ", str", 2)
+    lib = program.load("lib", old)
+    table, kinds, order, item = lib.TABLE, lib.KINDS, lib.ORDER, lib.Plain()
+    report = program.edit("lib", new)
+    if report.applied:
+        now = lib.Plain
+        assert (table, kinds, order) == (lib.TABLE, lib.KINDS, lib.ORDER)
+        assert type(table["make"]()) is table["kind"] is table["b"][0] is type(item) is now
+        assert table[now] == 3
+        assert kinds == {now, str}
+        assert order[2][0] is lib.build()[0] is now
+        program.engine.rollback()
+    assert table["kind"] is type(table["make"]()) is type(item) is lib.Plain
+    assert kinds == {lib.Plain, int}
+    assert order == [1, int, (lib.Plain, 1)]
+    assert report.applied or "what is written has it" in reason(report)
+
+
+def test_a_field_that_refers_to_the_class(program: Program) -> None:
+    """Objects get it inside of the commit: the new class, or the change is held."""
+    lib = program.load("lib", V1)
+    item = lib.Plain()
+    report = program.edit("lib", V2.replace("self.x = 1", "self.x = 1\n        self.kind = Plain", 1))
+    assert not report.applied or item.kind is lib.Plain
