@@ -4,13 +4,14 @@
     method with the same place              the live function jumps; wrappers around it stay
     attribute that the program changed      kept and named, as module data is
     attribute added, removed, other         set, deleted, set
-    bases                                   exchanged where CPython can, else HS202
-    metaclass                               HS203
-    slots                                   kept beside, see ``grow.py``, where objects have weak references; else HS201
-    builtin base                            HS201
+    bases                                   exchanged where CPython can, else the class is replaced, or HS202
+    metaclass                               the class is replaced, or HS203
+    slots                                   kept beside, see ``grow.py``, where objects have weak references; else as below
+    builtin base                            the class is replaced, or HS201
     enum members, dataclass fields          by plugins
 
-isinstance, except clauses, registries and pickles depend on the identity of the class, so it is never replaced.
+isinstance, except clauses, registries and pickles depend on the identity of the class. So it is replaced only where its contents
+cannot be moved, and everything that refers to it can be led over in the same instant: see ``replacing.py``.
 """
 
 from __future__ import annotations
