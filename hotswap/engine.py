@@ -477,7 +477,8 @@ class Engine:
                 findings = [*draft.plan.findings, *swap.findings]
                 self.applier.look(swap)
             except ReplaceError as error:
-                return Preflight(plan=draft.plan, findings=(*findings, error.finding), classes=tuple(found))
+                held = (*draft.plan.findings, *_before_replacing(swap), error.finding)
+                return Preflight(plan=draft.plan, findings=held, classes=tuple(found))
             except Refused as refusal:
                 return Preflight(plan=refusal.plan, findings=refusal.findings, classes=tuple(found))
             finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from hotswap.collector import objects_of
 from hotswap.kinds import vars_of
 from hotswap.peek import static_base
 
@@ -33,6 +34,13 @@ def why_not_exchanged(old: tuple[type, ...], new: tuple[type, ...]) -> str:
         finally:
             trial.__bases__ = (neutral,)
     return why
+
+
+def why_not_converted(old: type, new: type) -> str:
+    """Why the objects of a class cannot get another one; empty where they can, or where there are none."""
+    if not (count := len(objects_of([old]))) or not (why := why_not_exchanged((old,), (new,))):
+        return ""
+    return f"{'1 object of it exists' if count == 1 else f'{count:,} objects of it exist'}, and {why}"
 
 
 def bases_aside(cls: type) -> tuple[type, ...] | None:

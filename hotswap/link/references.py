@@ -25,7 +25,7 @@ import types
 import typing
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain, compress, filterfalse, repeat, starmap
 from types import CellType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 from typing import Any
@@ -33,13 +33,13 @@ from typing import Any
 import attrs
 
 from hotswap.collector import consume, hidden_objects, nothing_hidden, objects_of, referrers_through_rows, with_subclasses
-from hotswap.commit import COPIES, NOTHING, Call, Swap, Write, set_cell, set_class, set_function
+from hotswap.commit import COPIES, NOTHING, Call, Swap, Write, change_values, set_cell, set_class, set_function
 from hotswap.fingerprint import BOUND_BY_C, slot_values
 from hotswap.frames import stack_tops
 from hotswap.kinds import PROXY, is_a, vars_of
 from hotswap.link.handles import set_wrapped
 from hotswap.link.instances import batch
-from hotswap.link.layout import mro_is_plain, why_not_exchanged
+from hotswap.link.layout import mro_is_plain, why_not_converted, why_not_exchanged
 from hotswap.link.rows import NoRow, class_row
 from hotswap.link.unstage import bind_again
 from hotswap.peek import forget_readers, own_dict
@@ -120,9 +120,7 @@ def prepare_exchange(moves: Iterable[Move], swaps: Iterable[Swap], coming: Swap 
     search.settle()
     with nothing_hidden():
         search.run()
-        if coming is not None:
-            search.check_coming(coming)
-        return search.prepare()
+        return search.prepare(coming)
 
 
 @attrs.frozen(eq=False)
@@ -226,6 +224,9 @@ class _Search:
 
     def run(self) -> None:
         """Find all places, also of what is made again."""
+        for move in self.moves:
+            if why := why_not_converted(move.old, move.new):
+                raise UnfollowedError(why)
         self.classes = {id(_dict_of(cls)): cls for cls in with_subclasses(object) if cls.__flags__ & _HEAP_TYPE}
         self.own.update(map(id, _parts(self.swaps)))
         self.rows += _rows_in(self.swaps)
@@ -348,24 +349,28 @@ class _Search:
 
     # ---- what is written ----
 
-    def check_coming(self, swap: Swap) -> None:
-        """What a swap writes comes after the references have been exchanged, so it must have none of what is exchanged.
+    def _lead_coming(self, swap: Swap, become: dict[int, Any]) -> None:
+        """What a swap writes comes after the references have been exchanged, so it is to have none of what is exchanged.
 
         Raises:
-            UnfollowedError: it has.
+            UnfollowedError: it has, where that cannot be changed.
         """
-        for write in swap.writes:
-            for part in _given(write):
-                if id(part) in self.known:
-                    raise UnfollowedError(f"what is written has it: {write.what or 'a value'}")
+        for at, write in enumerate(swap.writes):
+            if any(id(part) in self.known for part in _given(write)):
+                swap.writes[at] = lead_write(write, become)
+            if any(id(part) in self.known for part in _given(swap.writes[at])):
+                raise UnfollowedError(f"what is written has it: {write.what or 'a value'}")
+        self.rows[:] = _rows_in(self.swaps)
 
-    def prepare(self) -> Exchange:
+    def prepare(self, coming: Swap | None) -> Exchange:
         """The writes, and the check that nothing else refers to what they exchange.
 
         Raises:
             UnfollowedError: something does.
         """
         become = self._make_again()
+        if coming is not None:
+            self._lead_coming(coming, become)
         reads: list[Call] = []
         writes: list[Write] = []
         expected: dict[tuple[int, int], None] = {}
@@ -464,7 +469,8 @@ class _Search:
         for move, items in zip(self.moves, objects, strict=True):
             # Made ready before: all of them get their class back also where one of them fails.
             yield Write(NOTHING, batch(map(_set_class_of, items, repeat(move.old))))
-            yield Write(batch(map(_set_class_of, items, repeat(move.new))), NOTHING)
+            # It fails for an object that was made meanwhile of a class of which there may be none: then it is tried again.
+            yield Write(batch(map(_set_class_of, items, repeat(move.new))), NOTHING, HELD)
         yield from (_set_bases(move.old, move.aside) for move in self.moves if move.aside is not None)
         yield Write(batch(map(operator.call, [items.clear for items in objects])), NOTHING)
         yield Write((len, self.olds), NOTHING)  # an iterator that is used up lets go of its list, and that of the classes
@@ -575,6 +581,17 @@ def _rows_in(swaps: Iterable[Swap]) -> list[Any]:
         found.update((id(part), part) for part in pending)
         pending = [part for row in pending for part in row]
     return list(found.values())
+
+
+def lead_write(write: Write, become: Mapping[int, Any]) -> Write:
+    """A write of other values in the place of some, by the ids of these; also of keys and members of contents."""
+    write = change_values(write, become.keys(), lambda value: become[id(value)])
+    if write.do[0] not in COPIES or all(id(part) not in become for part in gc.get_referents(write.do[-1])):
+        return write
+    copy = write.do[-1]
+    if type(copy) is dict:
+        return attrs.evolve(write, do=(*write.do[:-1], {become.get(id(key), key): value for key, value in copy.items()}))
+    return attrs.evolve(write, do=(*write.do[:-1], type(copy)(become.get(id(item), item) for item in copy)))
 
 
 def _given(write: Write) -> Iterator[Any]:

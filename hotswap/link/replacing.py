@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import abc
 import enum
-import gc
 import operator
 import re
 import types
@@ -25,15 +24,15 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import objects_of, with_subclasses
-from hotswap.commit import COPIES, MISSING, NOTHING, Call, Swap, Write, change_values, del_class, set_class
+from hotswap.collector import with_subclasses
+from hotswap.commit import MISSING, NOTHING, Call, Swap, Write, del_class, set_class
 from hotswap.convert.lineage import LEAPS
 from hotswap.errors import CODES
 from hotswap.kinds import is_a, is_own, setter_of, vars_of
 from hotswap.link.instances import batch
-from hotswap.link.layout import bases_aside, mro_is_plain, why_not_exchanged
+from hotswap.link.layout import bases_aside, mro_is_plain, why_not_converted
 from hotswap.link.linking import Linking
-from hotswap.link.references import HELD, MADE_AGAIN, Exchange, Move, UnfollowedError, prepare_exchange
+from hotswap.link.references import HELD, MADE_AGAIN, Exchange, Move, UnfollowedError, lead_write, prepare_exchange
 from hotswap.link.registrations import registered
 from hotswap.migrations import REGISTRY, name_of
 from hotswap.model import Finding, Mechanism, Redirect, Severity
@@ -95,15 +94,10 @@ def begin(swap: Swap, pair: ClassPair, finding: Finding) -> None:
         Refusal: it has objects that cannot be of the new class.
     """
     replaced = Replaced(pair.live, pair.staged, pair.module, pair.path, finding, pair.live.__bases__)
-    objects = objects_of([pair.live])
-    if objects and (why := _why_not_converted(pair.live, pair.staged)):
-        are = "1 object of it exists" if len(objects) == 1 else f"{len(objects):,} objects of it exist"
-        raise Refusal(replaced.refuse(f"{are}, and {why}"))
+    # Frozen ones are asked about at the commit: to bring them back here would freeze what is made aside with them.
+    if why := why_not_converted(pair.live, pair.staged):
+        raise Refusal(replaced.refuse(why))
     swap.replaced.append(replaced)
-
-
-def _why_not_converted(live: type, staged: type) -> str:
-    return why_not_exchanged((live,), (staged,))
 
 
 def fill(pair: ClassPair, writes: Iterable[Write], skipped: Callable[[str, Any], bool]) -> None:
@@ -246,18 +240,7 @@ def _retarget(swap: Swap, taking: dict[int, type]) -> None:
         return len(write.do) > 2 and id(write.do[1]) in taking and write.do[2] == "__abstractmethods__"
 
     kept = [write for write in swap.writes if not is_left(write)]
-    swap.writes[:] = [_led(write, taking) for write in kept]
-
-
-def _led(write: Write, taking: dict[int, type]) -> Write:
-    """A write of the new classes, also as keys and members of contents."""
-    write = change_values(write, taking.keys(), lambda value: taking[id(value)])
-    if write.do[0] not in COPIES or all(id(part) not in taking for part in gc.get_referents(write.do[-1])):
-        return write
-    copy = write.do[-1]
-    if type(copy) is dict:
-        return attrs.evolve(write, do=(*write.do[:-1], {taking.get(id(key), key): value for key, value in copy.items()}))
-    return attrs.evolve(write, do=(*write.do[:-1], type(copy)(taking.get(id(item), item) for item in copy)))
+    swap.writes[:] = [lead_write(write, taking) for write in kept]
 
 
 def _take_lost(linking: Linking, taking: dict[int, type]) -> None:

@@ -351,6 +351,7 @@ def build(cls=Plain, number={2}):
     lib = program.load("lib", old)
     table, kinds, order, item = lib.TABLE, lib.KINDS, lib.ORDER, lib.Plain()
     report = program.edit("lib", new)
+    assert report.applied
     if report.applied:
         now = lib.Plain
         assert (table, kinds, order) == (lib.TABLE, lib.KINDS, lib.ORDER)
@@ -358,6 +359,7 @@ def build(cls=Plain, number={2}):
         assert table[now] == 3
         assert kinds == {now, str}
         assert order[2][0] is lib.build()[0] is now
+        del now
         program.engine.rollback()
     assert table["kind"] is type(table["make"]()) is type(item) is lib.Plain
     assert kinds == {lib.Plain, int}
@@ -371,3 +373,25 @@ def test_a_field_that_refers_to_the_class(program: Program) -> None:
     item = lib.Plain()
     report = program.edit("lib", V2.replace("self.x = 1", "self.x = 1\n        self.kind = Plain", 1))
     assert not report.applied or item.kind is lib.Plain
+
+
+def test_frozen_objects_that_cannot_change_over_hold_the_change(program: Program) -> None:
+    """Also such objects are counted, and a rollback counts those that were made meanwhile."""
+    text = "import dataclasses\n\n@dataclasses.dataclass{}\nclass Point:\n    x: int = 0\n"
+    lib = program.load("lib", text.format(""))
+    items = [lib.Point()]
+    gc.freeze()
+    try:
+        report = program.edit("lib", text.format("(slots=True)"))
+        assert [finding.code for finding in report.held] == ["HS201"]
+        assert "1 object of it exists" in report.held[0].message
+    finally:
+        gc.unfreeze()
+    items.clear()
+    assert program.edit("lib", text.format("(slots=True)\n")).applied
+    items.append(lib.Point())
+    with pytest.raises(RollbackError, match="1 object of it exists"):
+        program.engine.rollback()
+    items.clear()
+    program.engine.rollback()
+    assert vars(lib.Point(1)) == {"x": 1}

@@ -312,7 +312,8 @@ def test_a_forked_child_keeps_its_code_and_leaves_the_swapping_to_its_parent(fol
 
 # -- restart --------------------------------------------------------------------------------------------------------
 
-# A metaclass cannot be exchanged in a live class, nor is a class replaced whose metaclass lines bases up: the surest restart there is.
+# A metaclass cannot be exchanged in a live class, nor is a class replaced whose metaclass lines bases up: the surest restart
+# there is.
 PLAIN = "class Meta(type):\n    def mro(cls):\n        return super().mro()\n\n\nclass C:\n    pass\n\n\n" + word("one")
 META = PLAIN.replace("class C:", "class C(metaclass=Meta):").replace("'one'", "'two'")
 
