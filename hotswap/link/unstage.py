@@ -467,9 +467,30 @@ def exchange(staging: Staging, twins: Twins) -> None:
 _WITHOUT_DICT = frozenset({FunctionType, ModuleType, MethodType, CellType, tuple, frozenset, list, dict, set, deque})
 
 
+def _has_fixed_contents(item: Any, twins: Twins) -> bool:
+    """True for a named tuple and the like in which something stands that has a twin; its attributes can be exchanged in place."""
+    base = tuple if is_a(item, tuple) else frozenset if is_a(item, frozenset) else None
+    return base is not None and any(id(value) in twins.of for value in base.__iter__(item))
+
+
+def _make_row_again(item: Any, twins: Twins) -> Any:
+    """A named tuple and the like with other contents, past what its class does where one is made."""
+    from hotswap.fingerprint import slot_values
+
+    resolve, cls = twins.resolve, twins.resolve(type(item))
+    base: Any = tuple if is_a(item, tuple) else frozenset
+    made = base.__new__(cls, map(resolve, base.__iter__(item)))
+    for name, value in (own_dict(item) or {}).items():
+        own_dict(made)[name] = resolve(value)  # type: ignore[index]  # of the same class, so it has one
+    for name, value in slot_values(type(item), item):
+        _slot(cls, name).__set__(made, resolve(value))
+    return made
+
+
 def _is_remade(item: Any) -> bool:
     """True for what is not changed but made again, and then stands for itself."""
-    return type(item) in (tuple, frozenset, MethodType, LRU, types.GenericAlias, types.UnionType, *BOUND_BY_C)
+    kinds = (MethodType, LRU, types.GenericAlias, types.UnionType, *BOUND_BY_C)
+    return type(item) in kinds or is_a(item, (tuple, frozenset))
 
 
 _UNBOUND = (types.MethodDescriptorType, types.WrapperDescriptorType)
@@ -517,6 +538,8 @@ def _exchange_in(item: Any, twins: Twins) -> None:
             set.add(item, resolve(value))
     elif kind is tuple or kind is frozenset:
         twins.put_made(item, kind(resolve(value) for value in item))
+    elif _has_fixed_contents(item, twins):
+        twins.put_made(item, _make_row_again(item, twins))
     elif kind is CellType:
         item.cell_contents = resolve(item.cell_contents)
     elif kind is MethodType:
