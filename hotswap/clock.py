@@ -19,6 +19,10 @@ class Clock:
         self.stages[stage] = (now - self.last) * 1e3
         self.last = now
 
+    def skip(self) -> None:
+        """What was waited for until now belongs to no stage."""
+        self.last = time.perf_counter()
+
     def note(self, stage: str, seconds: float) -> None:
         self.stages[stage] = seconds * 1e3
 

@@ -1,8 +1,9 @@
 """The order of the stages: a batch of saves in, a report out.
 
-    ChangeSet -> read -> plan -> link -> commit -> report
+    ChangeSet -> read -> plan -> (at rest: link -> commit) -> report
 
-One swap at a time holds ``Engine.lock``. Everything that can fail comes before the commit; a refusal at any stage
+One swap at a time holds ``Engine.lock``. While it is linked and committed no request of a program whose plugin knows them is
+inside (:meth:`Engine._quiesce`). Everything that can fail comes before the commit; a refusal at any stage
 leaves the program as it was, and the text is kept as pending: it is tried again together with the next save.
 """
 
@@ -121,6 +122,8 @@ class Engine:
     _swapping: int | None = attrs.field(default=None, init=False)
     # Whose threads the locks are made for: see :func:`hotswap.green.patched_by`.
     _made_under: str = attrs.field(factory=patched_by, init=False)
+    # What plugins have said when they were to bring the program to rest; None while it need not be at rest.
+    _at_rest: list[Finding] | None = attrs.field(default=None, init=False)
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
@@ -147,7 +150,7 @@ class Engine:
         start = time.perf_counter()
         if self._swapping == threading.get_ident():
             return self._refuse_nested(start)
-        with self.lock, self._mark_swapping():
+        with self.lock, self._mark_swapping(), self._release_after():
             self.world.forget_lost()
             fresh = {f.path for f in changes.files}
             pending = self.pending.beside(fresh)
@@ -191,6 +194,34 @@ class Engine:
         finally:
             self._swapping = before
 
+    @contextmanager
+    def _release_after(self) -> Iterator[None]:
+        """Let the program go on at the end, where it was brought to rest."""
+        try:
+            yield
+        finally:
+            if self._at_rest is not None:
+                self._at_rest = None
+                self.plugins.release()
+
+    def _quiesce(self, plan: Plan) -> list[Finding]:
+        """Have plugins bring the program to rest, once for all attempts of a swap; gives why it cannot be."""
+        if self._at_rest is None:
+            self._at_rest = []  # from here on there is something to release
+            self._at_rest = self.plugins.quiesce(plan)
+        return [finding for finding in self._at_rest if finding.severity is Severity.HELD]
+
+    def refuse(self, finding: Finding) -> Report:
+        """Tell of a change that is none of a managed text and that counts from the next start on: a report that asks for it.
+
+        Args:
+            finding: why, with severity ``held``.
+        """
+        plan = Plan(verdict=Verdict.RESTART, findings=(finding,))
+        report = self._report(plan, Verdict.RESTART, [finding], Clock(time.perf_counter()), None)
+        self._tell(report)
+        return report
+
     def _refuse_nested(self, start: float) -> Report:
         message = "a swap was asked for by code that a swap is running"
         finding = Finding(code="HS505", severity=Severity.HELD, message=message, next_step=CODES["HS505"].remedy)
@@ -229,6 +260,9 @@ class Engine:
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                 raise Refused(draft.plan, draft.plan.verdict, _before_running(draft.plan.findings))
+            if why := self._quiesce(draft.plan):
+                raise Refused(draft.plan, Verdict.ASK, (*_before_running(draft.plan.findings), *why))
+            clock.skip()  # requests have been waited for
             return self._carry_out(draft, clock, seen_at)
         except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
@@ -270,7 +304,7 @@ class Engine:
         swap = self._commit(draft, clock)
         before, gone = self.texts.remember(draft)
         try:
-            findings = [*draft.plan.findings, *swap.findings, *self._look_around(draft, swap)]
+            findings = [*draft.plan.findings, *(self._at_rest or ()), *swap.findings, *self._look_around(draft, swap)]
             self.texts.note_live(draft, swap.bases)
             failure, ran = self.effects.run(draft)
         except BaseException:  # whatever it was, what is live and what is noted must agree
@@ -310,7 +344,7 @@ class Engine:
         except Exception:  # noqa: BLE001 - border: what is live stays live
             self.world.outdated.clear()  # or it would fail again at each look
             message = "hotswap failed in itself; functions that were made by code from before a swap may keep that code"
-            self._tell_finding(Finding(
+            self.tell(Finding(
                 code="HS599", severity=Severity.KEPT, message=message, excerpt=traceback.format_exc(),
                 next_step="please report this, and restart to be sure",
             ))  # fmt: skip
@@ -330,9 +364,10 @@ class Engine:
             outdated.forget(codes.keys() & outdated.ended().keys())
             swap.findings += find_left(swap)  # it may collect, which would make the young objects of a swap old
         for finding in swap.findings:
-            self._tell_finding(finding)
+            self.tell(finding)
 
-    def _tell_finding(self, finding: Finding) -> None:
+    def tell(self, finding: Finding) -> None:
+        """Tell the person something that belongs to no swap."""
         try:
             self.on_finding(finding)
         except Exception:  # noqa: BLE001 - border to program code: the thread that waits for frames goes on
@@ -502,7 +537,7 @@ class Engine:
             raise RollbackError("a swap is running this code; ask for the rollback when it is over")
         if self.converter.conversions.is_running():
             raise RollbackError("a migration is running this code; ask for the rollback when it has returned")
-        with self.lock, self._mark_swapping():
+        with self.lock, self._mark_swapping(), self._release_after():
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
             if has_other_interpreters():
@@ -511,6 +546,8 @@ class Engine:
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
+            if why := self._quiesce(applied.report.plan):
+                raise RollbackError(f"swap {applied.report.number} cannot be taken back now: {why[0]}")
             try:
                 took, unfinished = self.applier.revert(applied.swap)
                 clock.note("commit", took)

@@ -191,5 +191,8 @@ CODES: dict[str, Code] = _codes(
      "with an error.", "Mend it and save: the program is started again. Ctrl-C ends it."),
     ("HS509", "other interpreters", "There are other interpreters in this process, and CPython crashes when frames of threads "
      "are asked for; so nobody can tell which code still runs.", "Save again when they have ended, or restart."),
+    ("HS510", "work in progress", "Requests or jobs that began in the old code have not ended in time; with the swap they would "
+     "have gone on with old and new code mixed.", "Let them end: where the plugin says so the swap is tried again by itself, "
+     "elsewhere save again."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),
 )

@@ -73,6 +73,7 @@ class Plugins:
         try:
             self.manager.register(plugin, name)
             self._check(plugin)
+            self._replace(getattr(plugin, "REPLACES", ()))
         except (pluggy.PluginValidationError, ValueError) as error:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
@@ -85,6 +86,11 @@ class Plugins:
             for impl in caller.get_hookimpls():
                 if impl.plugin is plugin and (impl.hookwrapper or impl.wrapper):
                     raise ValueError(f"{caller.name} is a wrapper; a plugin must not hold the others")
+
+    def _replace(self, names: Iterable[str]) -> None:
+        """Leave plugins out for which another one stands; also those that are yet to come."""
+        for name in names:
+            self.manager.set_blocked(name)
 
     def take_findings(self) -> list[Finding]:
         """What plugins did wrong since the last call, for the next report."""
@@ -176,6 +182,13 @@ class Plugins:
         if not found:
             return plan
         return attrs.evolve(plan, findings=(*plan.findings, *found), verdict=strongest(plan.verdict, found))
+
+    def quiesce(self, plan: Plan) -> list[Finding]:
+        return list(self._each("hotswap_quiesce", Finding, plan=plan))
+
+    def release(self) -> None:
+        for _ in self._ask("hotswap_release"):
+            pass
 
     def pair_members(self, live: type, staged: type) -> list[tuple[object, object]]:
         return list(self._each("hotswap_pair_members", tuple, live=live, staged=staged))

@@ -1,14 +1,18 @@
 """The hook specifications, in the order in which one swap calls them.
 
     attach     plan      value_kind, can_rebuild                  (planning: nothing is executed)
+               quiesce   the program is brought to rest, from here to release
                link      pair_members, class_shape, rebuild_class, stale_caches, before_commit
                commit    after_commit, after_rollback
+               release
     detach
 
 Every hook is optional. Hooks run in the thread that swaps, while the engine's swap lock is held and no other lock; a
 hook may call the engine, but must not wait for another thread that does. A hook that raises becomes finding HS503
 and is left out of that step. What a hook changes in the program it changes by the writes that it gives or adds to the
 swap, never by itself: a swap that is refused afterwards must have changed nothing.
+
+A plugin module may have ``REPLACES``, names of plugins that it stands for: they are left out where it is taken in.
 """
 
 from __future__ import annotations
@@ -39,6 +43,10 @@ class EngineView(Protocol):
     def rollback(self) -> Report: ...
 
     def status(self) -> Status: ...
+
+    def refuse(self, finding: Finding) -> Report: ...
+
+    def tell(self, finding: Finding) -> None: ...
 
 
 class Specs:
@@ -85,6 +93,24 @@ class Specs:
     @hookspec
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding] | None:
         """Look at a plan. A finding with severity ``held`` stops it, others accompany it."""
+
+    # ---- at rest: no task of the program that began in the old code is inside, and none begins ----
+
+    @hookspec
+    def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding] | None:
+        """Let tasks (requests, jobs) that have begun end, within a limit of time, and keep new ones waiting.
+
+        Called once a swap or rollback that is going to be linked, before it looks at live data: what tasks change while they
+        are waited for is seen by it. A finding with severity ``held`` stops it; its code should be HS510, which asks for no
+        restart.
+
+        Args:
+            plan: what is about to be made live, or taken back.
+        """
+
+    @hookspec
+    def hotswap_release(self) -> None:
+        """The swap is live and told to the plugins, or is not made; called after each ``hotswap_quiesce``, whatever it gave."""
 
     # ---- linking: the new text is evaluated, writes are prepared ----
 

@@ -11,7 +11,8 @@ import pytest
 
 from hotswap.commit import Swap, Write, set_item
 from hotswap.engine import Engine
-from hotswap.model import Finding, Plan, Report, Severity, Verdict
+from hotswap.errors import RollbackError
+from hotswap.model import ChangeSet, Finding, Plan, Report, Severity, Verdict
 from hotswap.plugin import Refusal, Stale, hookimpl
 from hotswap.plugin.manager import BUILTIN, Plugins
 from hotswap.plugin.specs import Specs
@@ -125,6 +126,14 @@ class Recorder:
         self.calls.append(f"plan {plan.verdict}")
 
     @hookimpl
+    def hotswap_quiesce(self, plan: Plan) -> None:
+        self.calls.append("quiesce")
+
+    @hookimpl
+    def hotswap_release(self) -> None:
+        self.calls.append("release")
+
+    @hookimpl
     def hotswap_pair_members(self, live: type, staged: type) -> None:
         self.calls.append(f"pair {live.__name__}")
 
@@ -168,7 +177,8 @@ def test_hooks_are_called_in_the_order_of_the_specifications(program: Program) -
     program.engine.rollback()
     program.engine.plugins.detach()
     assert recorder.calls == [
-        "attach", "plan swap", "pair C", "rebuild C", "shape", "caches", "before", "after 1", "back 1", "detach",
+        "attach", "plan swap", "quiesce", "pair C", "rebuild C", "shape", "caches", "before", "after 1", "release",
+        "quiesce", "back 1", "release", "detach",
     ]  # fmt: skip
 
 
@@ -245,6 +255,62 @@ def test_plugin_may_refuse_at_each_stage(program: Program, where: str, code: str
     assert report.verdict is verdict
     assert report.held == (held(code),)
     assert (lib.RATE, lib.f(), lib.C.x) == (1, 1, 1)
+
+
+class Busy:
+    """A program that cannot be brought to rest, for so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.calls = times, 0
+
+    @hookimpl
+    def hotswap_quiesce(self, plan: Plan) -> list[Finding]:
+        self.calls += 1
+        return [held("HS510")] if self.calls <= self.times else []
+
+    @hookimpl
+    def hotswap_release(self) -> None:
+        self.calls += 100
+
+
+def test_a_program_that_is_busy_holds_a_swap_and_a_rollback(program: Program) -> None:
+    """Nothing is changed, no restart is asked for, it is let go each time; an empty swap tries again what is held."""
+    lib = program.load("lib", V1)
+    busy = Busy(1)
+    program.engine.plugins.register(busy, "busy")
+    report = program.edit("lib", V2)
+    assert (report.applied, report.verdict, report.held) == (False, Verdict.ASK, (held("HS510"),))
+    assert (lib.RATE, busy.calls) == (1, 101)
+    assert program.engine.swap(ChangeSet(files=())).applied
+    assert (lib.RATE, busy.calls) == (2, 202)
+    busy.times = 300
+    with pytest.raises(RollbackError, match="HS510 not now"):
+        program.engine.rollback()
+    assert (lib.RATE, busy.calls) == (2, 303)
+
+
+def test_a_refused_plan_does_not_bring_the_program_to_rest(program: Program) -> None:
+    """Nobody has to wait for what is not going to be linked."""
+    program.load("lib", V1)
+    busy = Busy(0)
+    program.engine.plugins.register(busy, "busy")
+    assert not program.edit("lib", "def f(:\n").applied
+    assert busy.calls == 0
+
+
+def test_a_plugin_may_stand_for_another(program: Program) -> None:
+    """One that is named in REPLACES is asked no more, be it registered before or afterwards."""
+    program.load("lib", V1)
+
+    class Better:
+        REPLACES = ("veto", "late")
+
+    plugins = program.engine.plugins
+    plugins.register(Veto(held("HS212"), "plan"), "veto")
+    plugins.register(Better(), "better")
+    plugins.register(Veto(held("HS212"), "plan"), "late")
+    assert program.edit("lib", V2).applied
+    assert program.engine.plugins.take_findings() == []
 
 
 class Follow:
