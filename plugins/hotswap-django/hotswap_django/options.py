@@ -1,0 +1,42 @@
+"""The settings of this plugin: the dict ``HOTSWAP`` in Django's settings.
+
+    REQUEST_LIMIT    seconds that a swap waits for requests to end, 3.0 by default
+"""
+
+from __future__ import annotations
+
+import sys
+
+import attrs
+
+#: Seconds; what a page takes at most that is waited for without a thought.
+REQUEST_LIMIT = 3.0
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What a project may say.
+
+    Attributes:
+        request_limit: seconds that a swap waits for requests to end.
+        wrong: what was said and makes no sense, with the next step; empty where all is well.
+    """
+
+    request_limit: float = REQUEST_LIMIT
+    wrong: str = ""
+
+
+def read_options() -> Options:
+    """What the project's settings say now; the defaults as long as there are none."""
+    conf = sys.modules.get("django.conf")
+    if conf is None or not conf.settings.configured:
+        return Options()
+    given = getattr(conf.settings, "HOTSWAP", {})
+    if not isinstance(given, dict):
+        return Options(wrong=f"HOTSWAP in the settings is {given!r}; make it a dict, as {{'REQUEST_LIMIT': 3.0}}")
+    if unknown := sorted(map(str, given.keys() - {"REQUEST_LIMIT"})):
+        return Options(wrong=f"HOTSWAP in the settings has {', '.join(unknown)}; it knows REQUEST_LIMIT")
+    limit = given.get("REQUEST_LIMIT", REQUEST_LIMIT)
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0:
+        return Options(wrong=f"HOTSWAP['REQUEST_LIMIT'] in the settings is {limit!r}; make it a number of seconds")
+    return Options(request_limit=float(limit))

@@ -1,0 +1,148 @@
+"""The hooks: what hotswap asks about a program with Django, and what is done about it in Django.
+
+Imports nothing of Django: without it in the program nothing of this costs anything.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import ModuleType
+
+import wrapt
+
+from hotswap.model import ChangeSet, Finding, Plan, Severity, SourceFile
+from hotswap.plugin import EngineView, hookimpl
+from hotswap.plugin.builtin import django_guard
+from hotswap_django.gate import Busy, Gate
+from hotswap_django.options import read_options
+from hotswap_django.serving import Serving
+
+
+class DjangoPlugin:
+    """Django under hotswap; the entry point of this distribution.
+
+    Attributes:
+        gate: through which all requests go.
+        watches_files: True where Django's own loop watches what is no Python.
+    """
+
+    #: Refuses what Django reads once. Here that is live, or refused in the same words.
+    REPLACES = ("django_guard",)
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.watches_files = False
+        self._engine: EngineView | None = None
+        self._serving = Serving(self.gate, self._watch_files)
+        self._put_back: list[Callable[[], None]] = []
+
+    # ---- beginning and end ----
+
+    @hookimpl
+    def hotswap_attach(self, engine: EngineView) -> None:
+        self._engine = engine
+        self._when_imported("django.core.servers.basehttp", self._serving.take_server)
+        self._when_imported("django.core.handlers.wsgi", self._serving.take_wsgi)
+        self._when_imported("django.core.handlers.asgi", self._serving.take_asgi)
+        if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again, so no child of Django's is needed
+            self._when_imported("django.utils.autoreload", self._take_reloader)
+
+    @hookimpl
+    def hotswap_detach(self) -> None:
+        self._engine = None
+        self._serving.stop()
+        while self._put_back:
+            self._put_back.pop()()
+
+    def _when_imported(self, name: str, take: Callable[[ModuleType], None]) -> None:
+        def take_if_attached(module: ModuleType) -> None:
+            if self._engine is not None:
+                take(module)
+
+        wrapt.register_post_import_hook(take_if_attached, name)
+
+    def _take_reloader(self, module: ModuleType) -> None:
+        from hotswap_django.reloader import replace_run
+
+        self._put_back.append(replace_run(module))
+
+    def _watch_files(self) -> None:
+        """Inside of the first request: from now on templates and translations are read and kept."""
+        if self.watches_files or self._engine is None:
+            return
+        from hotswap_django.reloader import SwapReloader
+
+        self.watches_files = True
+        engine = self._engine
+        reloader = SwapReloader(engine, self.gate, lambda: [file for _, file in engine.status().modules], modules=False)
+        self._put_back.append(reloader.stop)
+        reloader.watch_in_thread()
+
+    # ---- what a change means ----
+
+    @hookimpl
+    def hotswap_can_rebuild(self, cls: type) -> bool | None:
+        return django_guard.hotswap_can_rebuild(cls)
+
+    @hookimpl
+    def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
+        return django_guard.hotswap_plan(plan)
+
+    # ---- requests in flight ----
+
+    @hookimpl
+    def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
+        if own := self.gate.find_own():
+            return [_held(
+                f"the request {own[0]} asks for the swap itself, and would be answered by old and new code",
+                "ask from elsewhere: save again, or hotswap swap in a terminal",
+            )]  # fmt: skip
+        options = read_options()
+        self.gate.limit = options.request_limit
+        try:
+            blockers = self.gate.close()
+        except Busy:
+            return [_held("changed templates are being taken over, which does not end", "save again")]
+        wrong = [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
+        if not blockers:
+            return wrong
+        self.gate.when_left(blockers, self._swap_again([module.file for module in plan.modules]))
+        names = ", ".join(map(str, blockers))
+        return [_held(
+            f"{len(blockers)} request(s) have not ended within {self.gate.limit:g} s: {names}",
+            "the old code serves on; the swap is tried again by itself when they have ended",
+        )]  # fmt: skip
+
+    @hookimpl
+    def hotswap_release(self) -> None:
+        self.gate.open()
+
+    def _swap_again(self, files: list[str]) -> Callable[[], None]:
+        def swap() -> None:
+            if self._engine is not None:
+                self._engine.swap(_read(files))
+
+        # A thread of its own: whoever lets the last request out still has to close its connection.
+        return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
+
+
+def _kept(message: str) -> Finding:
+    return Finding(code="HS212", severity=Severity.KEPT, message=message)
+
+
+def _held(message: str, step: str) -> Finding:
+    return Finding(code="HS510", severity=Severity.HELD, message=message, next_step=step)
+
+
+def _read(files: Iterable[str]) -> ChangeSet:
+    """The files as they are on disk now, which is what a person wants to be live."""
+    sources = []
+    for path in sorted(files):
+        try:
+            with open(path, "rb") as file:
+                sources.append(SourceFile(path=path, data=file.read()))
+        except OSError:
+            continue  # it went meanwhile: its next event tells of that
+    return ChangeSet(files=tuple(sources))

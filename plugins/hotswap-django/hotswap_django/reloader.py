@@ -1,0 +1,195 @@
+"""Django's reloader, replaced by one that swaps.
+
+    started as                          who watches Python            what a restart is
+    hotswap run manage.py runserver     hotswap                       hotswap's: the process executes itself again
+    manage.py runserver                 hotswap, in the child; this   Django's: the child ends with 3, the parent starts
+                                        reloader what it leaves out   another one
+
+In both cases this reloader watches what is no Python: templates and translations, and whatever the program has asked for
+by ``autoreload_started``. Django's own signals are used for it (``file_changed``), with Django's own meaning: what nobody takes
+care of restarts.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.utils import autoreload
+
+from hotswap.model import Finding, Severity
+from hotswap.plugin import EngineView
+from hotswap_django.gate import Busy, Gate
+
+#: Seconds between two looks at the files.
+INTERVAL = 0.25
+
+_Sign = tuple[int, int, int]
+
+
+class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has no types
+    """Watches what hotswap does not, as one of Django's reloaders.
+
+    Args:
+        engine: told of what cannot be made live.
+        gate: closed while Django drops what it has read.
+        managed: gives the files that hotswap watches.
+        modules: also watch Python modules that hotswap leaves out (installed packages), as Django's reloader does.
+    """
+
+    def __init__(self, engine: EngineView, gate: Gate, managed: Callable[[], Collection[str]], *, modules: bool) -> None:
+        super().__init__()
+        self._engine = engine
+        self._gate = gate
+        self._managed = managed
+        self._modules = modules
+        self._server: threading.Thread | None = None
+        self._known: dict[Path, _Sign] = {}
+        self._waiting: set[Path] = set()  # changed files that requests have kept from being told of
+        self._is_barred = False  # such requests are inside still
+        self._restart = threading.Event()
+
+    # ---- what Django's start of a reloader calls ----
+
+    def run(self, django_main_thread: threading.Thread) -> None:
+        self._server = django_main_thread
+        super().run(django_main_thread)
+
+    @classmethod
+    def check_availability(cls) -> bool:
+        return True
+
+    def tick(self) -> Iterator[None]:
+        self.begin()
+        while True:
+            self.look()
+            if self._restart.is_set():
+                sys.exit(3)  # Django's word to the parent for: start me again
+            yield
+            self._restart.wait(INTERVAL)
+
+    def request_restart(self) -> None:
+        """Have the process started again by its parent; from any thread."""
+        self._restart.set()
+
+    # ---- one step ----
+
+    def register(self) -> None:
+        """Ask Django and the program what is to be watched besides modules."""
+        autoreload.autoreload_started.send(sender=self)
+
+    def begin(self) -> None:
+        """Remember the files as they are."""
+        self._known = dict(self._sign())
+
+    def look(self) -> None:
+        """Compare the files with what is known of them, and tell of those that changed, came or went."""
+        now = dict(self._sign())
+        changed = {path for path in now.keys() & self._known.keys() if now[path] != self._known[path]}
+        # A module that is imported later is no change; a template that comes may stand before another, or be missed by now.
+        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix != ".py"}
+        self._known = now
+        self._waiting |= changed
+        if self._waiting and not self._is_barred:
+            try:
+                self._tell()
+            except Busy:
+                pass  # a swap is being made: the next look tells of them
+
+    def _sign(self) -> Iterator[tuple[Path, _Sign]]:
+        for path in set(self._files()):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            yield path, (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def _files(self) -> Iterable[Path]:
+        if self._modules and self._server is not None and not self._server.is_alive():
+            yield from self.watched_files()  # it ended with an error: swapping would bring nothing back, so all restarts
+            return
+        managed = set(self._managed())
+        files = self.watched_files() if self._modules else self._watched_besides_modules()
+        yield from (path for path in files if str(path) not in managed)
+
+    def _watched_besides_modules(self) -> Iterator[Path]:
+        yield from self.extra_files
+        for directory, patterns in list(self.directory_globs.items()):
+            for pattern in patterns:
+                yield from directory.glob(pattern)
+
+    # ---- telling ----
+
+    def _tell(self) -> None:
+        """Have what Django has read of these files dropped while no request is inside."""
+        if blockers := self._gate.close():
+            self._is_barred = True
+            self._gate.when_left(blockers, self._unbar)
+            self._engine.tell(Finding(
+                code="HS510", severity=Severity.KEPT, file=str(min(self._waiting)),
+                message=f"a changed file waits for {', '.join(map(str, blockers))} to end",
+                next_step="it counts when that has ended",
+            ))  # fmt: skip
+            return
+        try:
+            paths, self._waiting = sorted(self._waiting), set()
+            for path in paths:
+                self.notify_file_changed(path)
+        finally:
+            self._gate.open()
+
+    def _unbar(self) -> None:
+        self._is_barred = False
+
+    def notify_file_changed(self, path: Path) -> None:
+        """Ask Django's receivers; what none of them has taken care of asks for a restart."""
+        answers = autoreload.file_changed.send_robust(sender=self, file_path=path)
+        for _, answer in answers:
+            if isinstance(answer, Exception):
+                self._refuse(path, f"a receiver of file_changed failed on it: {answer!r}")
+                return
+        if not any(answer for _, answer in answers):
+            self._refuse(path, "the program has read it, and nothing takes its new content over")
+
+    def _refuse(self, path: Path, why: str) -> None:
+        self._engine.refuse(
+            Finding(code="HS213", severity=Severity.HELD, message=why, file=str(path), line=0, next_step="restart")
+        )
+
+    # ---- without a loop of Django's ----
+
+    def watch_in_thread(self) -> None:
+        """Look at the files for as long as the process lives."""
+        self.register()
+        self.begin()
+        threading.Thread(target=self._watch, name="hotswap-django-files", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self.should_stop:
+            time.sleep(INTERVAL)
+            self.look()
+
+
+def run_in_place(main: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Stands for ``run_with_reloader`` in a process that ``hotswap run`` can start again: no child is needed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        main(*args, **kwargs)
+    except KeyboardInterrupt:
+        pass
+
+
+def replace_run(module: Any) -> Callable[[], None]:
+    """Put :func:`run_in_place` into ``django.utils.autoreload``; gives what takes it out again."""
+    original = module.run_with_reloader
+    module.run_with_reloader = run_in_place
+
+    def put_back() -> None:
+        module.run_with_reloader = original
+
+    return put_back

@@ -1,0 +1,2 @@
+def opening(request):
+    return {"opening": "7 to 18"}

@@ -1,0 +1,98 @@
+"""Pages."""
+
+import io
+import os
+import threading
+
+from django.conf import settings
+from django.core.management import call_command
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import reverse
+from django.views.generic import ListView
+
+from bakery import recipe, state as memory
+from bakery.forms import LoafForm, OrderForm, OrderFormSet
+from bakery.models import Loaf, Oven
+
+GOES_ON = threading.Event()
+
+
+class Shelf(ListView):
+    model = Loaf
+    template_name = "bakery/shelf.html"
+    context_object_name = "loaves"
+
+    def get_context_data(self, **kwargs):
+        heavy = Loaf.objects.heavy().count()
+        return super().get_context_data(title="On the shelf", heavy=heavy, slogan=settings.BAKERY_SLOGAN, **kwargs)
+
+
+def state(request):
+    """Counts each call; what it says tells whether the process is the same."""
+    return JsonResponse({"pid": os.getpid(), "visits": memory.visit(), "baked": memory.BAKED})
+
+
+def slow(request):
+    """Begins, waits until a file appears, and goes on: both parts must be of one version."""
+    before = recipe.first()
+    GOES_ON.wait(0.002)
+    wait_for(request.GET["file"])
+    return HttpResponse(f"{before}, {recipe.second()}")
+
+
+def stream(request):
+    def parts():
+        yield f"{recipe.first()}, "
+        wait_for(request.GET["file"])
+        yield recipe.second()
+
+    return StreamingHttpResponse(parts())
+
+
+def wait_for(file):
+    while not os.path.exists(file):
+        GOES_ON.wait(0.01)
+
+
+async def asynchronous(request):
+    return HttpResponse("async 1")
+
+
+def forms_page(request):
+    answers = [OrderForm(), OrderForm({"pieces": "8"}).errors.as_json(), LoafForm(), OrderFormSet()]
+    return HttpResponse("\n".join(map(str, answers)))
+
+
+def bake(request):
+    oven = Oven(name="stone")
+    oven.save()
+    oven.delete()
+    return HttpResponse(f"{len(memory.BAKED)} {memory.BAKED[-1]}")
+
+
+def command(request):
+    out = io.StringIO()
+    call_command("count_loaves", stdout=out)
+    return HttpResponse(out.getvalue())
+
+
+def swap_now(request):
+    import hotswap
+
+    return HttpResponse(str(hotswap.swap()))
+
+
+def links(request):
+    return HttpResponse(" ".join(reverse(name) for name in ("shelf", "api:pieces")))
+
+
+def pieces(request):
+    return HttpResponse(f"pieces {request.path}")
+
+
+def heavier(request, grams):
+    return HttpResponse(f"heavier than {grams!r}")
+
+
+def old(request, name):
+    return HttpResponse(f"old {name}")

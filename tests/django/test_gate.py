@@ -1,0 +1,181 @@
+"""The request gate by itself: each interleaving is forced, none is slept for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.django.bakery import PLUGIN
+
+sys.path.insert(0, str(PLUGIN))
+
+from hotswap_django.gate import Busy, Gate  # noqa: E402
+
+
+def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Run something in a thread of its own; what it gives is in the list afterwards."""
+    given: list[Any] = []
+    thread = threading.Thread(target=lambda: given.append(call()), daemon=True)
+    thread.start()
+    return thread, given
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("never came true")
+
+
+def visit_in_thread(gate: Gate, label: str) -> tuple[threading.Event, threading.Thread]:
+    """A request that is inside until the event is set."""
+    inside, may_go = threading.Event(), threading.Event()
+
+    def serve() -> None:
+        visit = gate.enter(label)
+        inside.set()
+        may_go.wait(20)
+        gate.leave(visit)
+
+    thread, _ = in_thread(serve)
+    assert inside.wait(20)
+    return may_go, thread
+
+
+def test_a_swap_waits_for_requests_that_are_inside() -> None:
+    """1 a request is inside, 2 the gate is closed, 3 another one comes and waits, 4 the first leaves: closed; 5 opened: in."""
+    gate = Gate(limit=20)
+    may_go, first = visit_in_thread(gate, "GET /first/")
+    closer, blockers = in_thread(gate.close)
+    wait_until(lambda: not gate._is_open())
+    second, visits = in_thread(lambda: gate.enter("GET /second/"))
+    assert closer.is_alive()
+    assert second.is_alive()
+    may_go.set()
+    first.join(20)
+    closer.join(20)
+    assert blockers == [[]]
+    assert second.is_alive()
+    gate._keeper = threading.get_ident()  # the swap's thread has ended; this one opens for it
+    gate.open()
+    second.join(20)
+    assert visits[0].label == "GET /second/"
+
+
+def test_the_limit_opens_the_gate_and_names_who_was_inside() -> None:
+    """A request that does not end holds a swap for ``limit`` seconds; others go in afterwards, and its end is told once."""
+    gate = Gate(limit=0.05)
+    may_go, thread = visit_in_thread(gate, "GET /stream/")
+    blockers = gate.close()
+    assert [visit.label for visit in blockers] == ["GET /stream/"]
+    assert "GET /stream/ (for 0." in str(blockers[0])
+    assert gate._is_open()
+    told: list[str] = []
+    gate.when_left(blockers, lambda: told.append("left"))
+    assert told == []
+    visit_in_thread(gate, "GET /other/")[0].set()
+    assert told == []
+    may_go.set()
+    thread.join(20)
+    assert told == ["left"]
+    gate.when_left(blockers, lambda: told.append("had left"))
+    assert told == ["left", "had left"]
+
+
+def test_a_request_that_swaps_is_its_own() -> None:
+    """The thread that serves a request, and a thread that works for it, know that they would wait for themselves."""
+    gate = Gate()
+    visit = gate.enter("GET /swap/")
+    assert gate.find_own() == [visit]
+    context = contextvars.copy_context()
+    thread, found = in_thread(lambda: context.run(gate.find_own))
+    thread.join(20)
+    assert found == [[visit]]
+    thread, found = in_thread(gate.find_own)
+    thread.join(20)
+    assert found == [[]]
+    gate.leave(visit)
+    assert gate.find_own() == []
+
+
+def test_a_request_in_a_request_is_a_part_of_it() -> None:
+    """The inner one neither waits nor counts, also while a swap waits for the outer one; when that is over, it is one."""
+    gate = Gate(limit=20)
+    outer = gate.enter("GET /outer/")
+    closer, blockers = in_thread(gate.close)
+    wait_until(lambda: not gate._is_open())
+    assert gate.enter("GET /inner/") is None
+    gate.leave(None)
+    gate.leave(outer)
+    closer.join(20)
+    assert blockers == [[]]
+
+
+def test_code_that_the_swap_runs_goes_in() -> None:
+    """A statement that asks the program's own handler, while the gate is closed by its thread."""
+    gate = Gate()
+    assert gate.close() == []
+    visit = gate.enter("GET /from-the-swap/")
+    assert visit is not None
+    gate.leave(visit)
+    gate.open()
+
+
+def test_nobody_waits_for_ever_and_nobody_gets_into_half_a_swap() -> None:
+    """A gate that stays closed turns requests away, those of coroutines too, and other swaps."""
+    gate = Gate(patience=0.05)
+    assert gate.close() == []
+    for call in (lambda: gate.enter("GET /"), lambda: asyncio.run(gate.enter_async("GET /")), gate.close):
+        with pytest.raises(Busy):
+            raise_what(call)
+    gate.open()
+    assert gate.enter("GET /") is not None
+
+
+def raise_what(call: Callable[[], Any]) -> None:
+    """Call in another thread, raise here what it raises."""
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            caught.append(error)
+
+    thread, _ = in_thread(run)
+    thread.join(20)
+    raise caught[0]
+
+
+def test_a_coroutine_waits_without_holding_its_loop() -> None:
+    """1 the gate is closed, 2 a coroutine comes and waits, 3 another one of the loop goes on, 4 opened: in."""
+    gate = Gate()
+    assert gate.close() == []
+
+    async def serve() -> list[str]:
+        ticks = []
+
+        async def tick() -> None:
+            while len(ticks) < 3:
+                ticks.append("tick")
+                await asyncio.sleep(0)
+            opener.set()
+
+        visit, _ = await asyncio.gather(gate.enter_async("GET /"), tick())
+        assert visit is not None
+        gate.leave(visit)
+        return ticks
+
+    opener = threading.Event()
+    thread, given = in_thread(lambda: asyncio.run(serve()))
+    assert opener.wait(20)
+    gate.open()
+    thread.join(20)
+    assert given == [["tick"] * 3]

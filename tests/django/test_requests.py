@@ -1,0 +1,90 @@
+"""Requests in flight while a save is made live: each is answered by the old or by the new code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.django.bakery import Bakery, running
+
+FreshCopy = Callable[[], Path]
+
+LIMIT = 0.3  # seconds; so that a test that has to see it pass does not take long
+
+
+@pytest.fixture(scope="module")
+def bakery(fresh_copy: FreshCopy, site: Path) -> Iterator[Bakery]:
+    folder = fresh_copy()
+    with (folder / "bakery_site" / "settings.py").open("a") as settings:
+        settings.write(f'HOTSWAP = {{"REQUEST_LIMIT": {LIMIT}}}\n')
+    with running(folder, site) as one:
+        yield one
+
+
+def begin(bakery: Bakery, path: str) -> tuple[threading.Thread, list[str], Path]:
+    """Send a request that is inside until the file appears."""
+    marker = bakery.folder / f"go-{path.strip('/')}-{threading.get_native_id()}"
+    marker.unlink(missing_ok=True)
+    given: list[str] = []
+    thread = threading.Thread(target=lambda: given.append(bakery.get(f"{path}?file={marker}").text))
+    thread.start()
+    return thread, given, marker
+
+
+def change_recipe(bakery: Bakery, to: int) -> None:
+    """Both steps in one save."""
+    text = bakery.read("bakery/recipe.py")
+    for word in ("flour", "water"):
+        text = text.replace(f"{word} {to - 1}", f"{word} {to}")
+    bakery.write("bakery/recipe.py", text)
+
+
+@pytest.mark.parametrize(("path", "version"), [("/slow/", 2), ("/stream/", 3)])
+def test_a_request_that_does_not_end_holds_the_swap(bakery: Bakery, path: str, version: int) -> None:
+    """1 a request has run the first step, 2 both are saved, 3 the swap waits, is held and says for whom, 4 the request ends, all
+    in the old code, 5 the swap is made without another save."""
+    before = bakery.state()
+    thread, given, marker = begin(bakery, path)
+    shown = len(bakery.output())
+    threading.Event().wait(0.1)  # the request has to be inside; where it is not, the next line shows that
+    change_recipe(bakery, version)
+    story = bakery.wait_for_output("HS510", shown)
+    assert f"GET {path} (for " in story
+    old = bakery.get(f"/slow/?file={bakery.folder}").text  # others are served meanwhile
+    assert old == f"flour {version - 1}, water {version - 1}"
+    marker.touch()
+    thread.join(20)
+    assert given == [f"flour {version - 1}, water {version - 1}"]
+    done = f"flour {version}, water {version}"
+    bakery.wait_until(lambda: bakery.get(f"/slow/?file={bakery.folder}").text == done, "the swap is made by itself")
+    assert bakery.state()["pid"] == before["pid"]
+    assert bakery.state()["visits"] > before["visits"]
+
+
+def test_no_answer_is_mixed_under_load(bakery: Bakery) -> None:
+    """Requests that run two steps with a pause between them, while these are saved again and again."""
+    answers: list[str] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            answers.append(bakery.get("/slow/?file=" + str(bakery.folder)).text)
+
+    before = bakery.state()
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for version in range(4, 9):
+            change_recipe(bakery, version)
+            bakery.wait_until(lambda: answers and answers[-1] == f"flour {version}, water {version}", f"version {version}")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(20)
+    mixed = [answer for answer in answers if answer.split(", ")[0].split()[1] != answer.split()[-1]]
+    assert mixed == []
+    assert bakery.state()["pid"] == before["pid"]
