@@ -307,11 +307,16 @@ class Engine:
             findings = [*draft.plan.findings, *(self._at_rest or ()), *swap.findings, *self._look_around(draft, swap)]
             self.texts.note_live(draft, swap.bases)
             failure, ran = self.effects.run(draft)
+            settled = self.plugins.settle(draft.plan) if failure is None else []
         except BaseException:  # whatever it was, what is live and what is noted must agree
             self._take_back(swap, before, gone)
             raise
+        findings += [finding for finding in settled if finding.severity is not Severity.HELD]
+        failure = failure or next((finding for finding in settled if finding.severity is Severity.HELD), None)
         if failure is not None:
             findings += self._after_failure(failure, swap, before, gone)
+            if settled:
+                findings[-1:-1] = self._settle_back(draft.plan)
             if findings[-1].severity is Severity.HELD:
                 self.effects.note_taken_back(ran.done)
                 raise Refused(draft.plan, Verdict.ASK, findings)
@@ -435,6 +440,13 @@ class Engine:
         except RollbackError as error:
             message, step = f"{failure.message}. {error}, so it stands", "mend the statement, or restart"
             return [attrs.evolve(failure, severity=Severity.KEPT, message=message, next_step=step)]
+
+    def _settle_back(self, plan: Plan) -> list[Finding]:
+        """Plugins follow what was taken back; what they cannot do is named."""
+        return [
+            attrs.evolve(finding, severity=Severity.KEPT) if finding.severity is Severity.HELD else finding
+            for finding in self.plugins.settle(plan)
+        ]
 
     def _take_back(self, swap: commit.Swap, before: dict[str, Before], gone: list[ModuleRecord]) -> list[Finding]:
         """Undo a commit before it is told.
@@ -571,6 +583,7 @@ class Engine:
             report = attrs.evolve(
                 self._report(plan, Verdict.SWAP, left, clock, None, applied.swap), number=applied.report.number, rolled_back=True
             )
+            report = attrs.evolve(report, findings=(*report.findings, *self._settle_back(plan)))
             self.plugins.after_rollback(report)
             report = self._with_broken_plugins(report)
             eager = self.converter.take_eager()

@@ -27,7 +27,10 @@ from hotswap.plan.trees import walk
 REGISTERING_CALLS = frozenset(
     "atexit.register signal.signal signal.setitimer os.register_at_fork sys.settrace sys.setprofile sys.addaudithook "
     "threading.settrace threading.setprofile weakref.finalize _thread.start_new_thread asyncio.create_task "
-    "asyncio.ensure_future codecs.register faulthandler.register".split()
+    "asyncio.ensure_future codecs.register faulthandler.register "
+    # Django's, which keep what they are given in registries that nobody can see: a signal holds a weak reference to it.
+    "django.dispatch.receiver django.dispatch.dispatcher.receiver django.contrib.admin.register "
+    "django.contrib.admin.decorators.register django.core.checks.register django.core.checks.registry.register".split()
 )
 #: Methods that do so, of objects that are no part of the program.
 REGISTERING_METHODS = frozenset(

@@ -186,6 +186,9 @@ class Plugins:
     def quiesce(self, plan: Plan) -> list[Finding]:
         return list(self._each("hotswap_quiesce", Finding, plan=plan))
 
+    def settle(self, plan: Plan) -> list[Finding]:
+        return list(self._each("hotswap_settle", Finding, plan=plan))
+
     def release(self) -> None:
         for _ in self._ask("hotswap_release"):
             pass

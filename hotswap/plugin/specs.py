@@ -3,7 +3,7 @@
     attach     plan      value_kind, can_rebuild                  (planning: nothing is executed)
                quiesce   the program is brought to rest, from here to release
                link      pair_members, class_shape, rebuild_class, stale_caches, before_commit
-               commit    after_commit, after_rollback
+               commit    settle, after_commit, after_rollback
                release
     detach
 
@@ -161,6 +161,19 @@ class Specs:
         """Look at all prepared writes; the last moment to stop (a finding with severity ``held``) or to add writes."""
 
     # ---- done ----
+
+    @hookspec
+    def hotswap_settle(self, plan: Plan) -> Iterable[Finding] | None:
+        """Bring what is kept elsewhere, and is computed from the program, to what is live now.
+
+        Called when all writes are made and statements that are new have run, when they have been taken back, and after a
+        rollback: so it has to lead from any state to that of the program as it is. Here a plugin may write by itself. A
+        finding with severity ``held`` takes the swap back, and is asked about as one of the text; after that, and after a
+        rollback, it can only be named.
+
+        Args:
+            plan: what was made live, or taken back.
+        """
 
     @hookspec
     def hotswap_after_commit(self, report: Report) -> None:

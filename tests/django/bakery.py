@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.examples.shop import PATIENCE, ROOT, Visitor, environment, free_port
+from tests.examples.shop import PATIENCE, ROOT, Answer, Visitor, environment, free_port
 
 PLUGIN = ROOT / "plugins" / "hotswap-django"
 PROJECT = Path(__file__).parent / "project"
@@ -25,8 +26,8 @@ PROJECT = Path(__file__).parent / "project"
 #: How the server is started: a person's words, and whether INSTALLED_APPS names the plugin.
 WAYS = {"runserver": ("manage.py", True), "hotswap run": ("-m hotswap run manage.py", False)}
 #: Pages that a fresh start shows like the running process, whatever was edited.
-PAGES = ("/", "/async/", "/forms/", "/command/", "/links/", "/api/pieces/", "/heavier/7/", "/old/rye/", "/office/",
-         "/office/bakery/loaf/", "/static/bakery/style.css")  # fmt: skip
+PAGES = ("/", "/async/", "/forms/", "/command/", "/links/", "/api/pieces/", "/heavier/7/", "/old/rye/", "/extra/",
+         "/interface/parts/", "/office/", "/office/bakery/loaf/", "/office/bakery/oven/", "/static/bakery/style.css")  # fmt: skip
 
 
 def install(site: Path) -> None:
@@ -70,6 +71,9 @@ class Bakery(Visitor):
 
     # ---- editing and looking ----
 
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._send(urllib.request.Request(self._url(path), headers=headers))
+
     def read(self, file: str) -> str:
         return (self.folder / file).read_text("utf-8")
 
@@ -106,11 +110,12 @@ class Bakery(Visitor):
         self.wait_until(lambda: re.search(pattern, self.output()[after:]), f"the output matches {pattern!r}")
         return self.output()[after:]
 
-    def answers(self) -> bool:
+    def pid(self) -> int:
+        """Of the process that answers; 0 while none does."""
         try:
-            return self.get("/state/").status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+            return int(self.state()["pid"])
+        except (OSError, ValueError, http.client.HTTPException):
+            return 0
 
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
@@ -140,16 +145,17 @@ def running(folder: Path, site: Path, way: str = "runserver", *arguments: str) -
     """A bakery that serves, and that is stopped at the end whatever happened."""
     bakery = Bakery(folder, site, way, *arguments)
     try:
-        bakery.wait_until(bakery.answers, "the server answers")
+        bakery.wait_until(bakery.pid, "the server answers")
         yield bakery
     finally:
         bakery.stop()
 
 
 def show_pages(visitor: Visitor) -> dict[str, tuple[int, str]]:
-    """What all pages show, without what differs from request to request."""
+    """What all pages show, without what differs from server to server and from request to request."""
+
     def plain(text: str) -> str:
-        return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
+        return re.sub(rf'name="csrfmiddlewaretoken" value="\w+"|:{visitor.port}\b', "", text)
 
     answers = {page: visitor.get(page) for page in PAGES}
     return {page: (answer.status, plain(answer.text)) for page, answer in answers.items()}

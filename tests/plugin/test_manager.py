@@ -155,6 +155,10 @@ class Recorder:
         self.calls.append("before")
 
     @hookimpl
+    def hotswap_settle(self, plan: Plan) -> None:
+        self.calls.append("settle")
+
+    @hookimpl
     def hotswap_after_commit(self, report: Report) -> None:
         self.calls.append(f"after {report.number}")
 
@@ -177,8 +181,8 @@ def test_hooks_are_called_in_the_order_of_the_specifications(program: Program) -
     program.engine.rollback()
     program.engine.plugins.detach()
     assert recorder.calls == [
-        "attach", "plan swap", "quiesce", "pair C", "rebuild C", "shape", "caches", "before", "after 1", "release",
-        "quiesce", "back 1", "release", "detach",
+        "attach", "plan swap", "quiesce", "pair C", "rebuild C", "shape", "caches", "before", "settle", "after 1", "release",
+        "quiesce", "settle", "back 1", "release", "detach",
     ]  # fmt: skip
 
 
@@ -287,6 +291,33 @@ def test_a_program_that_is_busy_holds_a_swap_and_a_rollback(program: Program) ->
     with pytest.raises(RollbackError, match="HS510 not now"):
         program.engine.rollback()
     assert (lib.RATE, busy.calls) == (2, 303)
+
+
+class Unsettled:
+    """Something outside that follows what is live, or does not."""
+
+    def __init__(self, lib: Any) -> None:
+        self.lib, self.seen, self.fails = lib, [], True
+
+    @hookimpl
+    def hotswap_settle(self, plan: Plan) -> list[Finding]:
+        self.seen.append(self.lib.RATE)
+        return [held("HS212")] if self.fails else []
+
+
+def test_what_cannot_follow_takes_the_swap_back(program: Program) -> None:
+    """It is asked again when the swap is taken back, follows a rollback, and the next save is tried as ever."""
+    lib = program.load("lib", V1)
+    unsettled = Unsettled(lib)
+    program.engine.plugins.register(unsettled, "unsettled")
+    report = program.edit("lib", V2)
+    assert (report.applied, report.verdict, report.held) == (False, Verdict.ASK, (held("HS212"),))
+    assert (lib.RATE, lib.f(), unsettled.seen) == (1, 1, [2, 1])
+    assert program.engine.status().swaps == ()
+    unsettled.fails = False
+    assert program.edit("lib", V2 + "# again\n").applied
+    assert program.engine.rollback().rolled_back
+    assert (lib.RATE, unsettled.seen) == (1, [2, 1, 2, 1])
 
 
 def test_a_refused_plan_does_not_bring_the_program_to_rest(program: Program) -> None:

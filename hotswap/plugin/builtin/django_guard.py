@@ -50,7 +50,13 @@ def hotswap_plan(plan: Plan) -> Iterator[Finding]:
             yield _held(module, edits[0], f"Django has read {settings}")
         yield from _check_urls(module, edits)
         yield from _check_admin(module, edits)
-        yield from _name_ready(module, edits)
+    yield from name_ready(plan)
+
+
+def name_ready(plan: Plan) -> Iterator[Finding]:
+    """Name edits of ``AppConfig`` classes, whose ``ready`` has run."""
+    for module in plan.modules:
+        yield from _name_ready(module, [edit for edit in module.edits if edit.kind is not EditKind.LINES])
 
 
 def _settings_module() -> str:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from types import ModuleType
 
+import attrs
 import wrapt
 
 from hotswap.model import ChangeSet, Finding, Plan, Severity, SourceFile
 from hotswap.plugin import EngineView, hookimpl
 from hotswap.plugin.builtin import django_guard
+from hotswap_django.addresses import check_converters
 from hotswap_django.gate import Busy, Gate
+from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
 from hotswap_django.serving import Serving
+from hotswap_django.versions import why_unknown
 
 
 class DjangoPlugin:
@@ -83,12 +88,45 @@ class DjangoPlugin:
     # ---- what a change means ----
 
     @hookimpl
+    def hotswap_value_kind(self, value: object) -> str | None:
+        """A library of template tags is what its module has put into it: it is filled anew, in place."""
+        library = getattr(sys.modules.get("django.template.library"), "Library", None)
+        return "data" if library is not None and type(value) is library else None
+
+    @hookimpl
     def hotswap_can_rebuild(self, cls: type) -> bool | None:
         return django_guard.hotswap_can_rebuild(cls)
 
     @hookimpl
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
-        return django_guard.hotswap_plan(plan)
+        if "django" not in sys.modules:
+            return ()
+        if why := why_unknown():
+            return [attrs.evolve(f, message=f"{why}. {f.message}") for f in django_guard.hotswap_plan(plan)]
+        return (*check_settings(plan, self._list_files()), *check_converters(plan), *django_guard.name_ready(plan))
+
+    def _list_files(self) -> list[str]:
+        return [file for _, file in self._engine.status().modules] if self._engine is not None else []
+
+    # ---- it is live ----
+
+    @hookimpl
+    def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
+        """Django drops what it has computed. Middleware and admin sites are made by code of the program, which may fail."""
+        apps = sys.modules.get("django.apps")
+        if apps is None or not apps.apps.ready or why_unknown():
+            return ()
+        from hotswap_django.refresh import refresh
+
+        try:
+            refresh(plan)
+        except Exception as error:  # noqa: BLE001 - border to code of the program
+            return [Finding(
+                code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
+                message=f"Django cannot be brought to what was saved: {type(error).__name__}: {error}",
+                next_step="mend it and save it again; the old code serves on",
+            )]  # fmt: skip
+        return ()
 
     # ---- requests in flight ----
 

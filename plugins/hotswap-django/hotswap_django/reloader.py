@@ -12,19 +12,23 @@ care of restarts.
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.utils import autoreload
 
 from hotswap.model import Finding, Severity
 from hotswap.plugin import EngineView
 from hotswap_django.gate import Busy, Gate
+from hotswap_django.versions import why_unknown
 
 #: Seconds between two looks at the files.
 INTERVAL = 0.25
@@ -90,9 +94,9 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
     def look(self) -> None:
         """Compare the files with what is known of them, and tell of those that changed, came or went."""
         now = dict(self._sign())
-        changed = {path for path in now.keys() & self._known.keys() if now[path] != self._known[path]}
+        changed = {path for path in now.keys() & self._known.keys() if now[path] != self._known[path] and not _is_library(path)}
         # A module that is imported later is no change; a template that comes may stand before another, or be missed by now.
-        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix != ".py"}
+        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix != ".py" or _is_library(path)}
         self._known = now
         self._waiting |= changed
         if self._waiting and not self._is_barred:
@@ -116,6 +120,8 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         managed = set(self._managed())
         files = self.watched_files() if self._modules else self._watched_besides_modules()
         yield from (path for path in files if str(path) not in managed)
+        # Managed ones too: a name that has come is what counts here, the text is hotswap's.
+        yield from _list_libraries()
 
     def _watched_besides_modules(self) -> Iterator[Path]:
         yield from self.extra_files
@@ -139,9 +145,25 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         try:
             paths, self._waiting = sorted(self._waiting), set()
             for path in paths:
-                self.notify_file_changed(path)
+                if not _is_library(path):
+                    self.notify_file_changed(path)
+            self._refresh_templates(paths[0])
         finally:
             self._gate.open()
+
+    def _refresh_templates(self, path: Path) -> None:
+        if why_unknown():
+            return
+        from hotswap_django.refresh import refresh_templates
+
+        importlib.invalidate_caches()  # importers remember the names in a directory
+        try:
+            refresh_templates()
+        except Exception as error:  # noqa: BLE001 - border to code of the program: a new library is imported
+            self._engine.tell(Finding(
+                code="HS212", severity=Severity.KEPT, file=str(path), message=f"template tags cannot be looked for: {error}",
+                next_step="mend the library and save it again", excerpt=traceback.format_exc(),
+            ))  # fmt: skip
 
     def _unbar(self) -> None:
         self._is_barred = False
@@ -173,6 +195,16 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         while not self.should_stop:
             time.sleep(INTERVAL)
             self.look()
+
+
+def _is_library(path: Path) -> bool:
+    """True for a module of template tags: it comes and goes by its name alone."""
+    return path.suffix == ".py" and path.parent.name == "templatetags"
+
+
+def _list_libraries() -> Iterator[Path]:
+    for config in apps.get_app_configs() if apps.ready else ():
+        yield from Path(config.path).glob("templatetags/*.py")
 
 
 def run_in_place(main: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
+from django.utils.html import escape
 from django.views.generic import ListView
 
 from bakery import recipe, state as memory
@@ -64,10 +65,11 @@ def forms_page(request):
 
 
 def bake(request):
+    known = len(memory.BAKED)
     oven = Oven(name="stone")
     oven.save()
     oven.delete()
-    return HttpResponse(f"{len(memory.BAKED)} {memory.BAKED[-1]}")
+    return HttpResponse(", ".join(memory.BAKED[known:]))
 
 
 def command(request):
@@ -91,7 +93,7 @@ def pieces(request):
 
 
 def heavier(request, grams):
-    return HttpResponse(f"heavier than {grams!r}")
+    return HttpResponse(escape(f"heavier than {grams!r}"))
 
 
 def old(request, name):

@@ -1,0 +1,71 @@
+"""The chain of middleware in Django's handlers, made anew where the list or what middleware reads has changed.
+
+Objects of the program's own middleware classes keep what they hold: the new object of a class takes the attributes over that the old
+one had, but for its place in the chain (``get_response``). Django's own are plainly made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.handlers.base import BaseHandler
+
+from hotswap_django.heap import instances
+
+
+def rebuild_chains() -> None:
+    """Make the chains of all handlers anew.
+
+    Raises:
+        Exception: of a middleware that cannot be imported or made; all handlers go on with the chains that they had.
+    """
+    done: list[tuple[Any, dict[str, Any]]] = []
+    try:
+        for handler in list(instances(BaseHandler)):
+            if handler._middleware_chain is not None:
+                done.append((handler, dict(vars(handler))))
+                _rebuild(handler)
+    except BaseException:  # raised again, with the chains of before
+        for handler, before in done:
+            vars(handler).update(before)
+        raise
+
+
+def _rebuild(handler: Any) -> None:
+    before = {type(item): item for item in _walk(handler._middleware_chain)}
+    if _is_async(handler):
+        handler.load_middleware(is_async=True)
+    else:
+        handler.load_middleware()
+    for item in _walk(handler._middleware_chain):
+        _take_state(before.get(type(item)), item)
+
+
+def _is_async(handler: Any) -> bool:
+    from django.core.handlers.asgi import ASGIHandler
+
+    return isinstance(handler, ASGIHandler)
+
+
+def _walk(chain: Any) -> Iterator[Any]:
+    """The objects of a chain from the outside in, as far as Django's wrappers show them."""
+    seen = set()
+    while chain is not None and id(chain) not in seen:
+        seen.add(id(chain))
+        inner = getattr(chain, "__wrapped__", None)
+        if inner is None:
+            inner = vars(chain).get("get_response") if hasattr(chain, "__dict__") else None
+            yield chain
+        chain = inner
+
+
+def _take_state(old: Any, new: Any) -> None:
+    if old is None or type(new).__module__.partition(".")[0] == "django" or not hasattr(new, "__dict__"):
+        return
+    vars(new).update({name: value for name, value in _state(old) if name != "get_response"})
+
+
+def _state(item: Any) -> Iterable[tuple[str, Any]]:
+    # async_mode is worked out anew for the new place.
+    return [(name, value) for name, value in vars(item).items() if name not in ("async_mode", "_is_coroutine")]

@@ -1,0 +1,19 @@
+"""Live objects by their class."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+
+def instances(cls: type) -> Iterator[Any]:
+    """All objects of a class and of its subclasses; one pass over the heap for each of these."""
+    for kind in {cls, *_below(cls)}:
+        yield from (item for item in gc.get_referrers(kind) if type(item) is kind)
+
+
+def _below(cls: type) -> Iterator[type]:
+    for kind in type.__subclasses__(cls):
+        yield kind
+        yield from _below(kind)

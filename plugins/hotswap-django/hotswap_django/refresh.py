@@ -1,0 +1,140 @@
+"""What Django has computed from the program and keeps: dropped after each swap and each rollback.
+
+Runs after the commit, while the request gate is closed. Each step leaves Django as if it had not computed anything yet, so it is
+the same for the way there and for the way back, and doing it once too often costs a little time only. All that is dropped here is
+private to Django; :mod:`hotswap_django.versions` says in which series it is known.
+
+    kept by                              computed from                       here
+    Django's settings                    the settings module                 taken over again
+    resolvers, also of include()         urlpatterns, converters             emptied, compiled again when asked
+    admin sites' addresses               what is registered                  made again, in place
+    loaders of templates                 template files, libraries of tags   emptied
+    template engines                     which libraries there are           looked for again
+    formats, languages                   settings                            emptied
+    handlers                             the list of middleware              chain made again, objects keep their state
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.template import engines
+from django.template.backends.django import DjangoTemplates, get_installed_libraries
+from django.urls import clear_url_caches, converters, resolvers
+from django.utils import formats
+from django.utils.translation import trans_real
+
+from hotswap.model import Plan
+from hotswap_django.handlers import rebuild_chains
+from hotswap_django.heap import instances
+from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
+
+
+def refresh(plan: Plan) -> None:
+    """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
+
+    Args:
+        plan: what was made live, or taken back.
+
+    Raises:
+        Exception: of that code.
+    """
+    changed = take_over(plan)
+    refresh_admin()
+    refresh_urls()
+    refresh_templates()
+    formats.reset_format_cache()
+    if changed & {"LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS"}:
+        refresh_translations()
+    if changed & OF_MIDDLEWARE:
+        rebuild_chains()
+
+
+# ---- addresses ----
+
+
+def refresh_urls() -> None:
+    """Forget the tables of all resolvers, those that ``include()`` has made too, and what routes were compiled to."""
+    converters.get_converters.cache_clear()
+    if hasattr(resolvers._route_to_regex, "cache_clear"):  # not in 4.2
+        resolvers._route_to_regex.cache_clear()
+    for pattern in instances(resolvers.RoutePattern):
+        _compile_route(pattern)
+    for resolver in instances(resolvers.URLResolver):
+        _empty_resolver(resolver)
+    clear_url_caches()
+
+
+def _compile_route(pattern: Any) -> None:
+    """A route as it would be made now: its converters may match something else."""
+    compiled, pattern.converters = resolvers._route_to_regex(str(pattern._route), pattern._is_endpoint)
+    if hasattr(pattern, "_regex"):  # not in 4.2, which compiles when asked
+        pattern._regex = compiled
+    pattern._regex_dict.clear()
+    vars(pattern).pop("regex", None)
+
+
+def _empty_resolver(resolver: Any) -> None:
+    for name in ("url_patterns", "urlconf_module"):
+        vars(resolver).pop(name, None)
+    for table in (resolver._reverse_dict, resolver._namespace_dict, resolver._app_dict, resolver._callback_strs):
+        table.clear()
+    resolver._populated = False
+
+
+def refresh_admin() -> None:
+    """Make the addresses of admin sites again, in the lists that ``site.urls`` has given: what is registered may be another."""
+    for resolver in instances(resolvers.URLResolver):
+        site = _site_of(resolver.urlconf_name)
+        if site is not None:
+            resolver.urlconf_name[:] = site.get_urls()
+
+
+def _site_of(patterns: Any) -> Any:
+    """The admin site that has made a list of addresses; Django notes it at its views."""
+    if type(patterns) is not list or "django.contrib.admin.sites" not in sys.modules:
+        return None
+    sites = (getattr(getattr(pattern, "callback", None), "admin_site", None) for pattern in patterns)
+    return next((site for site in sites if isinstance(site, sys.modules["django.contrib.admin.sites"].AdminSite)), None)
+
+
+# ---- languages ----
+
+
+def refresh_translations() -> None:
+    """Forget which languages there are and what their catalogues say."""
+    trans_real.reset_cache(setting="LANGUAGES")
+    trans_real._translations = {}
+    trans_real._default = None
+
+
+# ---- templates ----
+
+
+def refresh_templates() -> None:
+    """Forget all compiled templates: they hold what tags and filters were when they were compiled."""
+    for backend in list(_template_backends()):
+        for loader in vars(backend.engine).get("template_loaders", ()):
+            loader.reset()
+        _find_libraries(backend)
+
+
+def _template_backends() -> Iterator[Any]:
+    from django.forms.renderers import get_default_renderer
+
+    yield from (backend for backend in list(engines._engines.values()) if isinstance(backend, DjangoTemplates))
+    if get_default_renderer.cache_info().currsize:
+        backend = vars(get_default_renderer()).get("engine")
+        if isinstance(backend, DjangoTemplates):
+            yield backend
+
+
+def _find_libraries(backend: Any) -> None:
+    """Libraries of tags as their modules have them now, and those in files that have come since the engine was made."""
+    engine = backend.engine
+    engine.libraries = {**get_installed_libraries(), **engine.libraries}
+    engine.template_libraries = engine.get_template_libraries(engine.libraries)
+    engine.template_builtins = engine.get_template_builtins(engine.builtins)
+    vars(engine).pop("template_context_processors", None)
