@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (passages of files stand as they do there)
 """What a person edits in the bakery, in the order in which the tests save it: file, old, new; then what a page shows."""
 
 from __future__ import annotations

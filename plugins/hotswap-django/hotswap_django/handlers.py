@@ -1,7 +1,7 @@
-"""The chain of middleware in Django's handlers, made anew where the list or what middleware reads has changed.
+"""The chain of middleware in Django's handlers: made anew where the list, or what middleware reads, or a hook has changed.
 
-Objects of the program's own middleware classes keep what they hold: the new object of a class takes the attributes over that the old
-one had, but for its place in the chain (``get_response``). Django's own are plainly made anew.
+Objects of the program's own middleware classes keep what they hold: the new object of a class takes the attributes over that the
+old one had, but for its place in the chain (``get_response``). Django's own are plainly made anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ from typing import Any
 from django.core.handlers.base import BaseHandler
 
 from hotswap_django.heap import instances
+
+_HOOKS = (
+    ("process_view", "_view_middleware"),
+    ("process_template_response", "_template_response_middleware"),
+    ("process_exception", "_exception_middleware"),
+)
 
 
 def rebuild_chains() -> None:
@@ -30,6 +36,22 @@ def rebuild_chains() -> None:
         for handler, before in done:
             vars(handler).update(before)
         raise
+
+
+def has_other_hooks() -> bool:
+    """True where an object of a chain has got or lost a method that Django has collected when the chain was made."""
+    return any(
+        hasattr(item, hook) is not any(_owner(method) is item for method in getattr(handler, collected) or ())
+        for handler in instances(BaseHandler)
+        for item in _walk(handler._middleware_chain)
+        for hook, collected in _HOOKS
+    )
+
+
+def _owner(method: Any) -> Any:
+    """Whose method it is, below what asgiref has wrapped around it."""
+    inner = getattr(method, "func", None) or getattr(method, "awaitable", None) or method
+    return getattr(inner, "__self__", None)
 
 
 def _rebuild(handler: Any) -> None:

@@ -14,6 +14,7 @@ def instances(cls: type) -> Iterator[Any]:
 
 
 def _below(cls: type) -> Iterator[type]:
-    for kind in type.__subclasses__(cls):
+    below: list[type] = type.__subclasses__(cls)
+    for kind in below:
         yield kind
         yield from _below(kind)

@@ -4,18 +4,24 @@
     that Django reads at each use           live              nothing of it is kept, or what is kept is dropped here
     that middleware reads when it is made   live              the handlers' chain is made anew
     of the project's own                    live              where the program reads it in functions that run per request
+    that two parts of the settings bind     restart           which of them made the value is not kept
     of the project's own                    restart           where it is read while modules are imported, or nobody is seen
                                                               to read it: an installed application may have
     any other                               restart           Django has opened, registered or computed something by it
     statement that is no assignment         restart           nobody can tell from its text what it sets
+
+Modules from which the settings module takes everything (``from base import *``) count as parts of it.
 
 The values go from the settings module into Django's settings object after the commit, while the request gate is closed.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import resolve_name
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -79,18 +85,44 @@ def check_settings(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
     Args:
         files: the source files of the program, in which readers are looked for.
     """
-    name = settings_module()
+    parts = _settings_parts()
     for module in plan.modules:
-        if module.module == name:
-            yield from _check_module(module, files)
+        if module.module in parts:
+            yield from _check_module(module, parts[module.module], files)
 
 
-def _check_module(module: ModulePlan, files: Iterable[str]) -> Iterator[Finding]:
+def _settings_parts() -> dict[str, set[int]]:
+    """The settings module and those that it takes everything from (``from base import *``), with the lines of such imports."""
+    found: dict[str, set[int]] = {}
+    pending = [settings_module()]
+    while pending:
+        name = pending.pop()
+        module = sys.modules.get(name)
+        if module is None or name in found:
+            continue
+        found[name] = set()
+        for node in _parse(getattr(module, "__file__", None) or ""):
+            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+                found[name].add(node.lineno)
+                pending.append(resolve_name("." * node.level + (node.module or ""), module.__package__ or ""))
+    return found
+
+
+def _parse(file: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return []  # the plan says so
+
+
+def _check_module(module: ModulePlan, stars: set[int], files: Iterable[str]) -> Iterator[Finding]:
     for edit in module.edits:
+        if edit.kind is EditKind.DERIVED and edit.line in stars:
+            continue  # what it brings is edited in its own module, and looked at there
         names = changed_names(edit)
         why = "" if names or edit.kind in _NO_CHANGE or not _is_statement(edit) else "a statement of the settings has run"
         for name in names:
-            why = why or _why_not(name, files)
+            why = why or _why_shared(name) or _why_not(name, files)
         if why:
             what = edit.qualname or "it"
             yield Finding(
@@ -111,6 +143,18 @@ def _is_statement(edit: Edit) -> bool:
     return edit.qualname.startswith("<line") or edit.kind in (EditKind.EFFECT, EditKind.BLOCK)
 
 
+def _why_shared(name: str) -> str:
+    """Why a name that several parts bind cannot change: which of them made the value is not kept."""
+    owners = [part for part in _settings_parts() if name in _bound(getattr(sys.modules[part], "__file__", None) or "")]
+    return f"{' and '.join(sorted(owners))} both bind {name}" if len(owners) > 1 else ""
+
+
+def _bound(file: str) -> set[str]:
+    """The names that a text assigns, wherever in it."""
+    nodes = (node for statement in _parse(file) for node in ast.walk(statement))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+
+
 def _why_not(name: str, files: Iterable[str]) -> str:
     """Why a setting cannot change now; empty where it can."""
     from django.conf import global_settings
@@ -129,9 +173,12 @@ def _why_not(name: str, files: Iterable[str]) -> str:
 def take_over(plan: Plan) -> set[str]:
     """Bring what a plan has changed in the settings module into Django's settings; gives the names."""
     module = sys.modules.get(settings_module())
-    edits = [edit for part in plan.modules if module is not None and part.module == module.__name__ for edit in part.edits]
+    parts = _settings_parts()
+    edits = [edit for part in plan.modules if part.module in parts for edit in part.edits]
     names = {name for edit in edits for name in changed_names(edit)}
-    for name in names if module is not None else ():
+    if module is None:
+        return set()
+    for name in names:
         _take(name, module)
     return names
 

@@ -10,15 +10,17 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from types import ModuleType
+from typing import Any
 
 import attrs
 import wrapt
 
+from hotswap.commit import Swap, set_class
 from hotswap.model import ChangeSet, Finding, Plan, Severity, SourceFile
-from hotswap.plugin import EngineView, hookimpl
+from hotswap.plugin import ClassPair, EngineView, hookimpl
 from hotswap.plugin.builtin import django_guard
-from hotswap_django.addresses import check_converters
 from hotswap_django.gate import Busy, Gate
+from hotswap_django.judging import judge, middleware_to_call
 from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
 from hotswap_django.serving import Serving
@@ -42,6 +44,8 @@ class DjangoPlugin:
         self._engine: EngineView | None = None
         self._serving = Serving(self.gate, self._watch_files)
         self._put_back: list[Callable[[], None]] = []
+        # Whether the plan that was looked at last wants middleware to be made again: the engine settles what it has planned.
+        self._again = False
 
     # ---- beginning and end ----
 
@@ -98,12 +102,22 @@ class DjangoPlugin:
         return django_guard.hotswap_can_rebuild(cls)
 
     @hookimpl
+    def hotswap_rebuild_class(self, pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> Iterable[str]:
+        """A class that a factory of Django's forms has made is what its arguments are; nobody else has written to it."""
+        if not pair.live.__module__.startswith("django.forms.") or type(pair.live) is not type(pair.staged):
+            return ()
+        names = [name for name in vars(pair.staged) if name not in ("__dict__", "__weakref__", "__module__", "__qualname__")]
+        swap.add(*(set_class(pair.live, name, resolve(vars(pair.staged)[name])) for name in names))
+        return names
+
+    @hookimpl
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
         if "django" not in sys.modules:
             return ()
         if why := why_unknown():
             return [attrs.evolve(f, message=f"{why}. {f.message}") for f in django_guard.hotswap_plan(plan)]
-        return (*check_settings(plan, self._list_files()), *check_converters(plan), *django_guard.name_ready(plan))
+        self._again = bool(middleware_to_call(plan))
+        return (*check_settings(plan, self._list_files()), *judge(plan), *django_guard.name_ready(plan))
 
     def _list_files(self) -> list[str]:
         return [file for _, file in self._engine.status().modules] if self._engine is not None else []
@@ -119,7 +133,7 @@ class DjangoPlugin:
         from hotswap_django.refresh import refresh
 
         try:
-            refresh(plan)
+            refresh(plan, middleware=self._again)
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),

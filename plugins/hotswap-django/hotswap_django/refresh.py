@@ -27,16 +27,17 @@ from django.utils import formats
 from django.utils.translation import trans_real
 
 from hotswap.model import Plan
-from hotswap_django.handlers import rebuild_chains
+from hotswap_django.handlers import has_other_hooks, rebuild_chains
 from hotswap_django.heap import instances
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
 
 
-def refresh(plan: Plan) -> None:
+def refresh(plan: Plan, *, middleware: bool = False) -> None:
     """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
 
     Args:
         plan: what was made live, or taken back.
+        middleware: make the chains of middleware anew, whatever the settings say.
 
     Raises:
         Exception: of that code.
@@ -48,7 +49,7 @@ def refresh(plan: Plan) -> None:
     formats.reset_format_cache()
     if changed & {"LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS"}:
         refresh_translations()
-    if changed & OF_MIDDLEWARE:
+    if middleware or changed & OF_MIDDLEWARE or has_other_hooks():
         rebuild_chains()
 
 
