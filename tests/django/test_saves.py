@@ -106,6 +106,18 @@ def test_what_cannot_be_live_restarts_and_says_why(
     server.wait_until(lambda: server.pid() not in (0, before["pid"]), "another process answers")
 
 
+@pytest.mark.once
+def test_each_save_shows_what_a_fresh_start_shows(fresh_copy: FreshCopy, site: Path) -> None:
+    """The same saves, and after each of them all pages beside those of a server that is started on the files as they are."""
+    with running(fresh_copy(), site) as bakery:
+        pid = bakery.state()["pid"]
+        for save in SAVES:
+            apply(bakery, save)
+            with running(bakery.folder, site, "runserver", "--noreload") as fresh:
+                bakery.wait_until(lambda: show_pages(bakery) == show_pages(fresh), f"pages are equal after: {save.name}")
+        assert bakery.state()["pid"] == pid
+
+
 # ---- the other way in ----
 
 
@@ -127,6 +139,7 @@ def test_hotswap_run_needs_nothing_in_the_project(fresh_copy: FreshCopy, site: P
         apply(bakery, next(save for save in SAVES if save.name == "view function"))
 
 
+@pytest.mark.once
 def test_noreload_under_hotswap_run_swaps_too(fresh_copy: FreshCopy, site: Path) -> None:
     """As it was before there was a plugin."""
     with running(fresh_copy(), site, "hotswap run", "--noreload") as bakery:

@@ -57,6 +57,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         self._waiting: set[Path] = set()  # changed files that requests have kept from being told of
         self._is_barred = False  # such requests are inside still
         self._restart = threading.Event()
+        self._said = ""  # the error that was told of last
 
     # ---- what Django's start of a reloader calls ----
 
@@ -71,7 +72,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
     def tick(self) -> Iterator[None]:
         self.begin()
         while True:
-            self.look()
+            self._try_to_look()
             if self._restart.is_set():
                 sys.exit(3)  # Django's word to the parent for: start me again
             yield
@@ -194,7 +195,19 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
     def _watch(self) -> None:
         while not self.should_stop:
             time.sleep(INTERVAL)
+            self._try_to_look()
+
+    def _try_to_look(self) -> None:
+        """Look, and go on whatever comes of it: an error in here must neither end the server nor the watching without a word."""
+        try:
             self.look()
+        except Exception as error:  # noqa: BLE001 - border to the file system and to the program's template loaders
+            if repr(error) != self._said:
+                self._said = repr(error)
+                self._engine.tell(Finding(
+                    code="HS212", severity=Severity.KEPT, message=f"templates and the like cannot be looked at: {error!r}",
+                    next_step="mend that; what changes meanwhile is found afterwards", excerpt=traceback.format_exc(),
+                ))  # fmt: skip
 
 
 def _is_library(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Pages."""
 
+import asyncio
 import io
 import os
 import threading
@@ -57,6 +58,19 @@ def wait_for(file):
 
 async def asynchronous(request):
     return HttpResponse("async 1")
+
+
+async def slow_async(request):
+    before = recipe.first()
+    while not os.path.exists(request.GET["file"]):
+        await asyncio.sleep(0.005)
+    return HttpResponse(f"{before}, {recipe.second()}")
+
+
+async def swap_async(request):
+    import hotswap
+
+    return HttpResponse(str(hotswap.swap()))
 
 
 def forms_page(request):

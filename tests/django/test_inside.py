@@ -1,0 +1,262 @@
+# ruff: noqa: E501  (programs and passages of files stand as they do there)
+"""What cannot be seen from outside: handlers called directly, in a process that swaps when the test says so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.django.bakery import environment
+
+FreshCopy = Callable[[], Path]
+
+PROLOGUE = """
+import asyncio, io, os, pathlib, threading
+os.environ["DJANGO_SETTINGS_MODULE"] = "bakery_site.settings"
+import hotswap
+hotswap.start(["bakery", "bakery_site"], watch=False)
+import django
+django.setup()
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+plain = WSGIHandler.__call__.__wrapped__
+wsgi, asgi = WSGIHandler(), ASGIHandler()
+
+def get(path):
+    path, _, query = path.partition("?")
+    body = wsgi({"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80",
+                 "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http"}, lambda status, headers: None)
+    try:
+        return b"".join(body).decode()
+    finally:
+        getattr(body, "close", int)()
+
+async def get_async(path):
+    path, _, query = path.partition("?")
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": [(b"host", b"127.0.0.1")]}
+    sent, over = [], asyncio.Event()
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+    async def receive():
+        if messages:
+            return messages.pop()
+        await over.wait()
+    async def send(message):
+        sent.append(message.get("body", b""))
+    await asgi(scope, receive, send)
+    return b"".join(sent).decode()
+
+def edit(file, *pairs):
+    text = pathlib.Path(file).read_text()
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    pathlib.Path(file).write_text(text)
+
+def settings(**given):
+    from django.conf import settings
+    for name, value in given.items():
+        setattr(settings, name, value)
+
+assert get("/slow/?file=.") == "flour 1, water 1"
+RECIPE = ("bakery/recipe.py", ("flour 1", "flour 2"), ("water 1", "water 2"))
+"""
+
+
+def run(folder: Path, site: Path, program: str) -> str:
+    kept = environment()
+    env = {**kept, "PYTHONPATH": os.pathsep.join([str(site), str(folder), kept.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", PROLOGUE + program]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_request_that_asks_for_the_swap_is_told_to_ask_elsewhere(fresh_copy: FreshCopy, site: Path) -> None:
+    """It would be answered by both codes, or wait for its own end; a person or another thread gets the swap."""
+    run(fresh_copy(), site, """
+edit(*RECIPE)
+answer = get("/swap/")
+assert "not applied (ask)" in answer and "HS510" in answer and "GET /swap/" in answer, answer
+assert get("/slow/?file=.") == "flour 1, water 1"
+assert hotswap.swap().applied
+assert get("/slow/?file=.") == "flour 2, water 2"
+""")  # fmt: skip
+
+
+def test_asgi_requests_go_through_the_gate(fresh_copy: FreshCopy, site: Path) -> None:
+    """1 a coroutine has run the first step, 2 a thread swaps and waits, 3 another coroutine comes and waits, 4 the first ends, in
+    the old code, 5 the swap is made, 6 the second is served, by the new code. No thread stands still meanwhile."""
+    run(fresh_copy(), site, """
+settings(HOTSWAP={"REQUEST_LIMIT": 20})
+reports = []
+
+async def play():
+    first = asyncio.create_task(get_async("/slow-async/?file=go"))
+    await asyncio.sleep(0.2)
+    edit(*RECIPE)
+    thread = threading.Thread(target=lambda: reports.append(hotswap.swap()))
+    thread.start()
+    while not first.done() and gate._is_open():
+        await asyncio.sleep(0.005)
+    second = asyncio.create_task(get_async("/slow-async/?file=."))
+    await asyncio.sleep(0.05)
+    assert not second.done() and not reports
+    pathlib.Path("go").touch()
+    assert await first == "flour 1, water 1"
+    assert await second == "flour 2, water 2"
+    thread.join()
+
+from hotswap.session import current
+gate = current().engine.plugins.manager.get_plugin("django").gate
+asyncio.run(play())
+assert reports[0].applied, str(reports[0])
+""")  # fmt: skip
+
+
+def test_a_coroutine_cannot_swap_what_its_own_loop_serves(fresh_copy: FreshCopy, site: Path) -> None:
+    """The loop would stand still until the limit, for requests that only the loop can end: held at once."""
+    run(fresh_copy(), site, """
+import time
+edit(*RECIPE)
+began = time.monotonic()
+answer = asyncio.run(get_async("/swap-async/"))
+assert "HS510" in answer and "not applied (ask)" in answer, answer
+assert time.monotonic() - began < 2
+assert hotswap.swap().applied
+""")  # fmt: skip
+
+
+def test_a_gate_that_stays_closed_answers_503(fresh_copy: FreshCopy, site: Path) -> None:
+    """What a swap runs does not return: requests are turned away, and served when it has returned."""
+    run(fresh_copy(), site, """
+from hotswap.session import current
+gate = current().engine.plugins.manager.get_plugin("django").gate
+gate.patience = 0.05
+go, closed, waiting = threading.Event(), threading.Event(), []
+thread = threading.Thread(target=lambda: (gate.close(), closed.set(), go.wait(), gate.open()))
+thread.start()
+closed.wait()
+assert "not begun" in get("/slow/?file=.")
+assert "not begun" in asyncio.run(get_async("/slow-async/?file=."))
+go.set()
+thread.join()
+assert get("/slow/?file=.") == "flour 1, water 1"
+""")  # fmt: skip
+
+
+def test_a_rollback_leads_django_back(fresh_copy: FreshCopy, site: Path) -> None:
+    """Addresses, the chain of middleware and settings are as before the swap."""
+    run(fresh_copy(), site, """
+assert get("/links/") == "/ /api/pieces/"
+edit("bakery/urls.py", ('path("api/"', 'path("interface/"'))
+assert hotswap.swap().applied
+assert get("/links/") == "/ /interface/pieces/"
+hotswap.rollback()
+assert get("/links/") == "/ /api/pieces/"
+from django.conf import settings as conf
+edit("bakery_site/settings.py", ('"bakery_site.middleware.Sign",', '"bakery_site.middleware.Sign", "bakery_site.middleware.polite",'),
+     ("fresh every day", "fresh today"))
+assert hotswap.swap(["bakery_site/settings.py"]).applied
+assert conf.BAKERY_SLOGAN == "fresh today" and "polite" in str(conf.MIDDLEWARE)
+hotswap.rollback()
+assert conf.BAKERY_SLOGAN == "fresh every day" and "polite" not in str(conf.MIDDLEWARE)
+""")  # fmt: skip
+
+
+def test_settings_that_come_by_a_star_are_followed(fresh_copy: FreshCopy, site: Path) -> None:
+    """``from base import *``: the part that is edited counts; what both bind restarts."""
+    folder = fresh_copy()
+    text = (folder / "bakery_site" / "settings.py").read_text()
+    (folder / "bakery_site" / "base.py").write_text(text)
+    (folder / "bakery_site" / "settings.py").write_text("from bakery_site.base import *\n\nAPPEND_SLASH = False\n")
+    run(folder, site, """
+from django.conf import settings as conf
+edit("bakery_site/base.py", ("fresh every day", "fresh today"))
+assert hotswap.swap().applied
+assert conf.BAKERY_SLOGAN == "fresh today"
+edit("bakery_site/base.py", ("APPEND_SLASH = True", "APPEND_SLASH = bool(1)"))
+report = hotswap.swap()
+assert report.verdict == "restart" and "both bind APPEND_SLASH" in str(report), str(report)
+""")  # fmt: skip
+
+
+REFUSED = (
+    ("bakery/models.py", "class Oven(", "class Flour(models.Model):\n    pass\n\n\nclass Oven(", "bakery.models.Flour is a new model"),
+    ("bakery/models.py", "        ordering = (", "        verbose_name = 'l'\n        ordering = (", "ModelBase takes part in making"),
+    ("bakery_site/settings.py", "DEBUG = True", "DEBUG = False", "error pages and static files were set up by it"),
+    ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody in the program is seen to read UNREAD"),
+    ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nMIDDLEWARE.append('x')", "a statement of the settings has run"),
+)
+
+
+def test_what_would_be_left_behind_restarts(fresh_copy: FreshCopy, site: Path) -> None:
+    """Each of these is refused before anything is executed, with the true reason."""
+    run(fresh_copy(), site, f"""
+from django.apps import apps
+for file, old, new, why in {REFUSED!r}:
+    edit(file, (old, new))
+    report = hotswap.swap([file])
+    assert report.verdict == "restart" and why in str(report.held), (why, str(report))
+    edit(file, (new, old))
+    report = hotswap.swap([file])
+    assert report.verdict == "nothing", str(report)
+assert "flour" not in apps.all_models["bakery"]
+edit("bakery/views.py", ("GOES_ON = ", "SLOGAN = settings.BAKERY_SLOGAN\\nGOES_ON = "))
+assert hotswap.swap().applied
+edit("bakery_site/settings.py", ("fresh every day", "fresh today"))
+report = hotswap.swap()
+assert "views.py:" in str(report.held) and "reads BAKERY_SLOGAN when it is imported" in str(report.held), str(report)
+""")  # fmt: skip
+
+
+def test_a_django_that_is_not_known_inside_restarts_and_says_so(fresh_copy: FreshCopy, site: Path) -> None:
+    """The version gate: nothing private is touched, methods of views are live as without the plugin."""
+    run(fresh_copy(), site, """
+django.VERSION = (99, 0, 0, "final", 0)
+edit("bakery/urls.py", ('path("api/"', 'path("interface/"'))
+report = hotswap.swap()
+assert report.verdict == "restart", str(report)
+assert "hotswap-django knows the inside of Django 4.2, 5.2, 6.1, this is 99.0" in str(report.held), str(report)
+edit("bakery/urls.py", ('path("interface/"', 'path("api/"'))
+edit(*RECIPE)
+assert hotswap.swap().applied
+""")  # fmt: skip
+
+
+def test_wrong_options_are_said(fresh_copy: FreshCopy, site: Path) -> None:
+    """What HOTSWAP in the settings says and makes no sense is named with what it takes; the default counts."""
+    run(fresh_copy(), site, """
+wrong = (({"REQUEST_LIMIT": "x"}, "make it a number of seconds"), ([], "make it a dict"), ({"LIMIT": 1}, "it knows REQUEST_LIMIT"))
+for number, (given, word) in enumerate(wrong, 1):
+    settings(HOTSWAP=given)
+    edit("bakery/recipe.py", (f"flour {number}", f"flour {number + 1}"))
+    report = hotswap.swap()
+    assert report.applied and word in str(report), str(report)
+""")  # fmt: skip
+
+
+def test_nothing_of_django_is_changed_when_hotswap_has_stopped(fresh_copy: FreshCopy, site: Path) -> None:
+    """The handlers are those of Django again."""
+    run(fresh_copy(), site, """
+assert WSGIHandler.__call__ is not plain
+hotswap.stop()
+assert WSGIHandler.__call__ is plain
+assert get("/slow/?file=.") == "flour 1, water 1"
+""")  # fmt: skip
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("words", ["check", "count_loaves"])
+def test_other_commands_are_as_ever(fresh_copy: FreshCopy, site: Path, words: str) -> None:
+    """A project that lists the plugin, and a command that serves nothing: no thread, no output of hotswap."""
+    kept = environment()
+    env = {**kept, "PYTHONPATH": os.pathsep.join([str(site), kept.get("PYTHONPATH", "")]), "BAKERY_LISTS_HOTSWAP": "1"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", words], cwd=fresh_copy(), env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, "hotswap" in done.stdout + done.stderr) == (0, False), done.stdout + done.stderr
