@@ -27,10 +27,12 @@ from django.core.handlers.wsgi import WSGIHandler
 plain = WSGIHandler.__call__.__wrapped__
 wsgi, asgi = WSGIHandler(), ASGIHandler()
 
+heads = {}
+
 def get(path):
     path, _, query = path.partition("?")
     body = wsgi({"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80",
-                 "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http"}, lambda status, headers: None)
+                 "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http"}, lambda status, headers: heads.update(headers))
     try:
         return b"".join(body).decode()
     finally:
@@ -165,6 +167,56 @@ assert hotswap.swap(["bakery_site/settings.py"]).applied
 assert conf.BAKERY_SLOGAN == "fresh today" and "polite" in str(conf.MIDDLEWARE)
 hotswap.rollback()
 assert conf.BAKERY_SLOGAN == "fresh every day" and "polite" not in str(conf.MIDDLEWARE)
+""")  # fmt: skip
+
+
+def test_middleware_that_is_called_again_is_so_after_a_rollback(fresh_copy: FreshCopy, site: Path) -> None:
+    """The outer part of a middleware function: Django calls it again, on the way there and on the way back."""
+    run(fresh_copy(), site, """
+edit("bakery_site/settings.py", ('"bakery_site.middleware.Sign",', '"bakery_site.middleware.Sign", "bakery_site.middleware.polite",'))
+edit("bakery_site/middleware.py", ("def polite(get_response):\\n", "def polite(get_response):\\n    word = 'bitte'\\n\\n"), ('"please"', "word"))
+assert hotswap.swap().applied
+get("/links/")
+assert heads["X-Polite"] == "bitte", heads
+edit("bakery_site/middleware.py", ("'bitte'", "'danke'"))
+report = hotswap.swap()
+assert report.applied and "is called again" in str(report), str(report)
+edit("bakery/views.py", ("async 1", "async 2"))
+hotswap.preview()
+get("/links/")
+assert heads["X-Polite"] == "danke", heads
+hotswap.rollback()
+get("/links/")
+assert heads["X-Polite"] == "bitte", heads
+""")  # fmt: skip
+
+
+def test_hooks_that_middleware_gains_are_called(fresh_copy: FreshCopy, site: Path) -> None:
+    """Django has collected ``process_view`` and the like when the chain was made; sync and async handlers, state stays."""
+    run(fresh_copy(), site, """
+from hotswap_django.handlers import _walk, has_other_hooks
+from bakery_site.middleware import Sign
+old = [item for handler in (wsgi, asgi) for item in _walk(handler._middleware_chain) if type(item) is Sign]
+assert len(old) == 2 and not has_other_hooks()
+asyncio.run(get_async("/links/"))
+edit("bakery_site/middleware.py", ("    def name(self):", "    def process_view(self, request, view, args, kwargs):\\n"
+     "        from django.http import HttpResponse\\n\\n        return HttpResponse('viewed')\\n\\n    def name(self):"))
+assert hotswap.swap().applied
+assert get("/links/") == "viewed"
+assert asyncio.run(get_async("/links/")) == "viewed"
+assert int(heads["X-Served"]) == old[0].served + 1
+""")  # fmt: skip
+
+
+def test_what_cannot_be_judged_is_refused(fresh_copy: FreshCopy, site: Path) -> None:
+    """A mistake of the plugin lets no change through."""
+    run(fresh_copy(), site, """
+from hotswap_django import plugin
+plugin.judge = lambda plan: 1 / 0
+edit(*RECIPE)
+report = hotswap.swap()
+assert report.verdict == "restart" and "hotswap-django failed to judge" in str(report.held), str(report)
+assert get("/slow/?file=.") == "flour 1, water 1"
 """)  # fmt: skip
 
 

@@ -50,8 +50,9 @@ def has_other_hooks() -> bool:
 
 def _owner(method: Any) -> Any:
     """Whose method it is, below what asgiref has wrapped around it."""
-    inner = getattr(method, "func", None) or getattr(method, "awaitable", None) or method
-    return getattr(inner, "__self__", None)
+    while method is not None and not hasattr(method, "__self__"):
+        method = _inside(method)
+    return getattr(method, "__self__", None)
 
 
 def _rebuild(handler: Any) -> None:
@@ -75,11 +76,18 @@ def _walk(chain: Any) -> Iterator[Any]:
     seen = set()
     while chain is not None and id(chain) not in seen:
         seen.add(id(chain))
-        inner = getattr(chain, "__wrapped__", None)
+        inner = _inside(chain)
         if inner is None:
-            inner = vars(chain).get("get_response") if hasattr(chain, "__dict__") else None
             yield chain
+            inner = vars(chain).get("get_response") if hasattr(chain, "__dict__") else None
         chain = inner
+
+
+def _inside(wrapper: Any) -> Any:
+    """What a wrapper of Django's or of asgiref's leads to; None for middleware itself."""
+    if type(wrapper).__module__ == "asgiref.sync":
+        return getattr(wrapper, "func", None) or getattr(wrapper, "awaitable", None)
+    return getattr(wrapper, "__wrapped__", None)
 
 
 def _take_state(old: Any, new: Any) -> None:

@@ -28,10 +28,10 @@ class Options:
 
 def read_options() -> Options:
     """What the project's settings say now; the defaults as long as there are none."""
-    conf = sys.modules.get("django.conf")
-    if conf is None or not conf.settings.configured:
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)  # none while that is being imported
+    if settings is None or not settings.configured:
         return Options()
-    given = getattr(conf.settings, "HOTSWAP", {})
+    given = getattr(settings, "HOTSWAP", {})
     if not isinstance(given, dict):
         return Options(wrong=f"HOTSWAP in the settings is {given!r}; make it a dict, as {{'REQUEST_LIMIT': 3.0}}")
     if unknown := sorted(map(str, given.keys() - {"REQUEST_LIMIT"})):

@@ -16,7 +16,7 @@ import attrs
 import wrapt
 
 from hotswap.commit import Swap, set_class
-from hotswap.model import ChangeSet, Finding, Plan, Severity, SourceFile
+from hotswap.model import ChangeSet, EditKind, Finding, ModulePlan, Plan, Severity, SourceFile
 from hotswap.plugin import ClassPair, EngineView, hookimpl
 from hotswap.plugin.builtin import django_guard
 from hotswap_django.gate import Busy, Gate
@@ -25,6 +25,9 @@ from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
 from hotswap_django.serving import Serving
 from hotswap_django.versions import why_unknown
+
+#: So many plans are remembered, at least as many as swaps can be taken back.
+_REMEMBERED = 40
 
 
 class DjangoPlugin:
@@ -44,8 +47,8 @@ class DjangoPlugin:
         self._engine: EngineView | None = None
         self._serving = Serving(self.gate, self._watch_files)
         self._put_back: list[Callable[[], None]] = []
-        # Whether the plan that was looked at last wants middleware to be made again: the engine settles what it has planned.
-        self._again = False
+        # The modules of the last plans that want middleware to be made again, when they are live and when they are taken back.
+        self._again: list[tuple[ModulePlan, ...]] = []
 
     # ---- beginning and end ----
 
@@ -79,15 +82,21 @@ class DjangoPlugin:
 
     def _watch_files(self) -> None:
         """Inside of the first request: from now on templates and translations are read and kept."""
-        if self.watches_files or self._engine is None:
+        engine = self._engine
+        if self.watches_files or engine is None or why_unknown():
             return
         from hotswap_django.reloader import SwapReloader
 
         self.watches_files = True
-        engine = self._engine
         reloader = SwapReloader(engine, self.gate, lambda: [file for _, file in engine.status().modules], modules=False)
         self._put_back.append(reloader.stop)
-        reloader.watch_in_thread()
+        try:
+            reloader.watch_in_thread()
+        except Exception as error:  # noqa: BLE001 - border to receivers of autoreload_started; the request goes on
+            engine.tell(Finding(
+                code="HS212", severity=Severity.KEPT, excerpt=traceback.format_exc(),
+                message=f"templates and translations are not watched: {error!r}", next_step="mend that, and restart",
+            ))  # fmt: skip
 
     # ---- what a change means ----
 
@@ -116,8 +125,15 @@ class DjangoPlugin:
             return ()
         if why := why_unknown():
             return [attrs.evolve(f, message=f"{why}. {f.message}") for f in django_guard.hotswap_plan(plan)]
-        self._again = bool(middleware_to_call(plan))
-        return (*check_settings(plan, self._list_files()), *judge(plan), *django_guard.name_ready(plan))
+        try:
+            if middleware_to_call(plan):
+                self._again = [*self._again, plan.modules][-_REMEMBERED:]
+            return (*check_settings(plan, self._list_files()), *judge(plan), *django_guard.name_ready(plan))
+        except Exception as error:  # noqa: BLE001 - a mistake of this plugin must not let a change through that nobody has judged
+            return [Finding(
+                code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(), next_step="restart, and please report this",
+                message=f"hotswap-django failed to judge this change: {type(error).__name__}: {error}",
+            )]  # fmt: skip
 
     def _list_files(self) -> list[str]:
         return [file for _, file in self._engine.status().modules] if self._engine is not None else []
@@ -133,7 +149,7 @@ class DjangoPlugin:
         from hotswap_django.refresh import refresh
 
         try:
-            refresh(plan, middleware=self._again)
+            refresh(plan, middleware=any(modules is plan.modules for modules in self._again))
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
@@ -160,7 +176,7 @@ class DjangoPlugin:
         wrong = [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
         if not blockers:
             return wrong
-        self.gate.when_left(blockers, self._swap_again([module.file for module in plan.modules]))
+        self.gate.when_left(blockers, self._swap_again(_edited_files(plan)))
         names = ", ".join(map(str, blockers))
         return [_held(
             f"{len(blockers)} request(s) have not ended within {self.gate.limit:g} s: {names}",
@@ -178,6 +194,11 @@ class DjangoPlugin:
 
         # A thread of its own: whoever lets the last request out still has to close its connection.
         return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
+
+
+def _edited_files(plan: Plan) -> list[str]:
+    """Those whose text has changed; others take part because they are computed from them."""
+    return [module.file for module in plan.modules if any(edit.kind is not EditKind.DERIVED for edit in module.edits)]
 
 
 def _kept(message: str) -> Finding:

@@ -1,6 +1,6 @@
 """What Django has computed from the program and keeps: dropped after each swap and each rollback.
 
-Runs after the commit, while the request gate is closed. Each step leaves Django as if it had not computed anything yet, so it is
+Runs after the writes, while the request gate is closed. Each step leaves Django as if it had not computed anything yet, so it is
 the same for the way there and for the way back, and doing it once too often costs a little time only. All that is dropped here is
 private to Django; :mod:`hotswap_django.versions` says in which series it is known.
 
@@ -63,6 +63,8 @@ def refresh_urls() -> None:
         resolvers._route_to_regex.cache_clear()
     for pattern in instances(resolvers.RoutePattern):
         _compile_route(pattern)
+    for pattern in instances(resolvers.RegexPattern):
+        _forget_compiled(pattern)
     for resolver in instances(resolvers.URLResolver):
         _empty_resolver(resolver)
     clear_url_caches()
@@ -73,6 +75,11 @@ def _compile_route(pattern: Any) -> None:
     compiled, pattern.converters = resolvers._route_to_regex(str(pattern._route), pattern._is_endpoint)
     if hasattr(pattern, "_regex"):  # not in 4.2, which compiles when asked
         pattern._regex = compiled
+    _forget_compiled(pattern)
+
+
+def _forget_compiled(pattern: Any) -> None:
+    """By language, where the text of an address is translated."""
     pattern._regex_dict.clear()
     vars(pattern).pop("regex", None)
 

@@ -148,21 +148,24 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
             for path in paths:
                 if not _is_library(path):
                     self.notify_file_changed(path)
-            self._refresh_templates(paths[0])
+            self._refresh(paths)
         finally:
             self._gate.open()
 
-    def _refresh_templates(self, path: Path) -> None:
+    def _refresh(self, paths: list[Path]) -> None:
+        """What Django's own receivers leave: libraries of tags that are new, addresses in other languages."""
         if why_unknown():
             return
-        from hotswap_django.refresh import refresh_templates
+        from hotswap_django.refresh import refresh_templates, refresh_urls
 
         importlib.invalidate_caches()  # importers remember the names in a directory
         try:
             refresh_templates()
+            if any(path.suffix == ".mo" for path in paths):
+                refresh_urls()
         except Exception as error:  # noqa: BLE001 - border to code of the program: a new library is imported
             self._engine.tell(Finding(
-                code="HS212", severity=Severity.KEPT, file=str(path), message=f"template tags cannot be looked for: {error}",
+                code="HS212", severity=Severity.KEPT, file=str(paths[0]), message=f"template tags cannot be looked for: {error}",
                 next_step="mend the library and save it again", excerpt=traceback.format_exc(),
             ))  # fmt: skip
 

@@ -11,6 +11,7 @@ The inner one of two is a part of the outer one (:meth:`hotswap_django.gate.Gate
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,8 @@ class Serving:
     on_first: Callable[[], None]
     _replaced: list[tuple[type, str, Any]] = attrs.field(factory=list, init=False)
     _began: bool = attrs.field(default=False, init=False)
+    # Guards _began, for a moment; innermost.
+    _first: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def take_server(self, module: ModuleType) -> None:
         """``django.core.servers.basehttp`` was imported."""
@@ -64,8 +67,11 @@ class Serving:
         setattr(cls, name, functools.wraps(original)(make(original)))
 
     def _begin(self, visit: Visit | None) -> None:
-        if visit is not None and not self._began:
-            self._began = True
+        if visit is None or self._began:
+            return
+        with self._first:
+            begins, self._began = not self._began, True
+        if begins:
             self.on_first()
 
     # ---- the three ways in ----
