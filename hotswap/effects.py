@@ -36,6 +36,11 @@ class Ran:
     places: list[str] = attrs.Factory(list)
     skipped: set[tuple[str, int]] = attrs.Factory(set)
 
+    def tell(self, failure: Finding) -> Finding:
+        """Why the swap is taken back, with what has run and is not."""
+        done = f"; {', '.join(self.places)} had run before and is not taken back" if self.places else ""
+        return attrs.evolve(failure, message=f"{failure.message}{done}")
+
 
 @attrs.define(eq=False)
 class Effects:
@@ -64,8 +69,7 @@ class Effects:
                 continue
             failure = run_statement(record, draft.summaries[module], index)
             if failure is not None:
-                done = f"; {', '.join(ran.places)} had run before and is not taken back" if ran.places else ""
-                return attrs.evolve(failure, message=f"{failure.message}{done}"), ran
+                return ran.tell(failure), ran
             if not unit.names:
                 ran.done.append(key)
             ran.places.append(f"{module} line {unit.line}")

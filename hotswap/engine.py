@@ -312,7 +312,7 @@ class Engine:
             self._take_back(swap, before, gone)
             raise
         findings += [finding for finding in settled if finding.severity is not Severity.HELD]
-        failure = failure or next((finding for finding in settled if finding.severity is Severity.HELD), None)
+        failure = failure or next((ran.tell(finding) for finding in settled if finding.severity is Severity.HELD), None)
         if failure is not None:
             findings += self._after_failure(failure, swap, before, gone)
             if settled:

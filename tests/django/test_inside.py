@@ -240,6 +240,7 @@ assert report.verdict == "restart" and "both bind APPEND_SLASH" in str(report), 
 REFUSED = (
     ("bakery/models.py", "class Oven(", "class Flour(models.Model):\n    pass\n\n\nclass Oven(", "bakery.models.Flour is a new model"),
     ("bakery/models.py", "        ordering = (", "        verbose_name = 'l'\n        ordering = (", "ModelBase takes part in making"),
+    ("bakery/models.py", '"Stone oven"', '"Stone"', "bakery.models.Oven was made from bakery.models.KINDS"),
     ("bakery_site/settings.py", "DEBUG = True", "DEBUG = False", "error pages and static files were set up by it"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody in the program is seen to read UNREAD"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nMIDDLEWARE.append('x')", "a statement of the settings has run"),

@@ -24,8 +24,11 @@ class Loaf(models.Model):
         return f"{self.name}, {self.grams} g"
 
 
+KINDS = [("stone", "Stone oven")]
+
+
 class Oven(models.Model):
-    name = models.CharField(max_length=40)
+    name = models.CharField(max_length=40, choices=KINDS)
 
     def __str__(self):
         return self.name

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.Shelf.as_view(), name="shelf"),
     path("state/", views.state, name="state"),
     path("slow/", views.slow, name="slow"),
+    path("asks/", views.asks, name="asks"),
     path("stream/", views.stream, name="stream"),
     path("async/", views.asynchronous, name="asynchronous"),
     path("slow-async/", views.slow_async, name="slow_async"),

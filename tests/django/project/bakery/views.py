@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import threading
+from urllib.request import urlopen
 
 from django.conf import settings
 from django.core.management import call_command
@@ -49,6 +50,15 @@ def stream(request):
         yield recipe.second()
 
     return StreamingHttpResponse(parts())
+
+
+def asks(request):
+    """Asks its own server for another page in the middle, and waits for that."""
+    before = recipe.first()
+    wait_for(request.GET["file"])
+    with urlopen(request.build_absolute_uri("/slow/?file=manage.py"), timeout=15) as other:
+        inner = other.read().decode()
+    return HttpResponse(f"{before}, {inner}, {recipe.second()}")
 
 
 def wait_for(file):

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name="Oven",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=40)),
+                ("name", models.CharField(choices=[("stone", "Stone oven")], max_length=40)),
             ],
         ),
         migrations.RunPython(bake, migrations.RunPython.noop),
