@@ -242,7 +242,7 @@ REFUSED = (
     ("bakery/models.py", "        ordering = (", "        verbose_name = 'l'\n        ordering = (", "ModelBase takes part in making"),
     ("bakery/models.py", '"Stone oven"', '"Stone"', "bakery.models.Oven was made from bakery.models.KINDS"),
     ("bakery_site/settings.py", "DEBUG = True", "DEBUG = False", "error pages and static files were set up by it"),
-    ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody in the program is seen to read UNREAD"),
+    ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody is seen to read UNREAD"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nMIDDLEWARE.append('x')", "a statement of the settings has run"),
 )
 
@@ -258,6 +258,16 @@ for file, old, new, why in {REFUSED!r}:
     edit(file, (new, old))
     report = hotswap.swap([file])
     assert report.verdict == "nothing", str(report)
+pathlib.Path("../library.py").write_text("def f(settings):\\n    return settings.BAKERY_SLOGAN\\n")
+import sys
+sys.path.append("..")
+import library
+edit("bakery_site/settings.py", ("fresh every day", "fresh now"))
+report = hotswap.swap()
+assert report.verdict == "restart" and "library.py reads BAKERY_SLOGAN, and may have kept" in str(report.held), str(report)
+edit("bakery_site/settings.py", ("fresh now", "fresh every day"))
+hotswap.swap()
+del sys.modules["library"]
 assert "flour" not in apps.all_models["bakery"]
 edit("bakery/views.py", ("GOES_ON = ", "SLOGAN = settings.BAKERY_SLOGAN\\nGOES_ON = "))
 assert hotswap.swap().applied

@@ -5,8 +5,8 @@
     that middleware reads when it is made   live              the handlers' chain is made anew
     of the project's own                    live              where the program reads it in functions that run per request
     that two parts of the settings bind     restart           which of them made the value is not kept
-    of the project's own                    restart           where it is read while modules are imported, or nobody is seen
-                                                              to read it: an installed application may have
+    of the project's own                    restart           where it is read while modules are imported, or a library
+                                                              reads it, or nobody is seen to
     any other                               restart           Django has opened, registered or computed something by it
     statement that is no assignment         restart           nobody can tell from its text what it sets
 
@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
-from hotswap_django.reads import find_reads
+from hotswap_django.reads import find_reads, mentions
 
 #: Read at each use.
 _AT_USE = frozenset(
@@ -162,12 +162,23 @@ def _why_not(name: str, files: Iterable[str]) -> str:
     known = name in _AT_USE or name in OF_MIDDLEWARE
     if not known and hasattr(global_settings, name):
         return _WHY.get(name, "Django may have computed something from it")
-    reads = find_reads(name, files)
+    libraries = [file for file in _list_libraries(files) if mentions(name, file)]
+    if not known and libraries:
+        return f"{libraries[0]} reads {name}, and may have kept what it read"
+    reads = find_reads(name, [*files, *libraries])
     if reads.at_import:
         return f"{reads.at_import} reads {name} when it is imported or made"
     if not known and not reads.in_functions:
-        return f"nobody in the program is seen to read {name}, so an installed application may have"
+        return f"nobody is seen to read {name}, so something that has read it by another way may have kept it"
     return ""
+
+
+def _list_libraries(files: Iterable[str]) -> list[str]:
+    """The source files of loaded modules that are neither the program's nor Django's own."""
+    own = {"django", "hotswap", "hotswap_django", *sys.stdlib_module_names}
+    loaded = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] not in own]
+    found = {file for module in loaded if isinstance(file := getattr(module, "__file__", None), str) and file.endswith(".py")}
+    return sorted(found.difference(files))
 
 
 def take_over(plan: Plan) -> set[str]:

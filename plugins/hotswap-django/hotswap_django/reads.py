@@ -32,6 +32,14 @@ class Reads:
     in_functions: bool = False
 
 
+def mentions(name: str, file: str) -> bool:
+    """True where a text has the name, whatever it does with it."""
+    try:
+        return name.encode() in Path(file).read_bytes()
+    except OSError:
+        return False
+
+
 def find_reads(name: str, files: Iterable[str]) -> Reads:
     """Look for readers of ``settings.NAME`` in source files; those that cannot be read or parsed have no readers that run."""
     trees = [(file, tree) for file in sorted(set(files)) if (tree := _parse(file)) is not None]
