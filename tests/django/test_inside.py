@@ -284,7 +284,7 @@ django.VERSION = (99, 0, 0, "final", 0)
 edit("bakery/urls.py", ('path("api/"', 'path("interface/"'))
 report = hotswap.swap()
 assert report.verdict == "restart", str(report)
-assert "hotswap-django knows the inside of Django 4.2, 5.2, 6.1, this is 99.0" in str(report.held), str(report)
+assert "hotswap-django knows the inside of Django 4.2, 5.0, 5.1, 5.2, 6.0, 6.1, this is 99.0" in str(report.held), str(report)
 edit("bakery/urls.py", ('path("interface/"', 'path("api/"'))
 edit(*RECIPE)
 assert hotswap.swap().applied

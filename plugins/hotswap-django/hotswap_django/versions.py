@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 #: The series that ``python -m tests.django.versions`` runs the tests with.
-TESTED = ((4, 2), (5, 2), (6, 1))
+TESTED = ((4, 2), (5, 0), (5, 1), (5, 2), (6, 0), (6, 1))
 
 
 def why_unknown() -> str:
