@@ -18,7 +18,8 @@ from hotswap.link.objects import Made
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over, pair_made
 from hotswap.plan.build import Draft
-from hotswap.plan.depend import Dirt, Follower
+from hotswap.plan.depend import Follower
+from hotswap.plan.dirt import Dirt
 from hotswap.plan.graph import Graph
 from hotswap.plan.outside import effects_of
 from hotswap.plan.recipes import Key, Recipes

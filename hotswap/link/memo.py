@@ -27,7 +27,7 @@ from hotswap.collector import with_subclasses
 from hotswap.fingerprint import LRU
 from hotswap.kinds import PROXY, is_a, vars_of
 from hotswap.link.trampoline import target_of
-from hotswap.plan.depend import Dirt
+from hotswap.plan.dirt import Dirt
 from hotswap.world import ModuleRecord, Symbol
 
 #: Special methods that run where a class or an object is called, which is seen in another way.

@@ -30,7 +30,7 @@ from hotswap.link.unseen import learn_bound
 from hotswap.migrations import Migration, collecting
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
-from hotswap.plan.depend import by_module
+from hotswap.plan.dirt import by_module
 from hotswap.plan.members import MemberEdit, reduce_class
 from hotswap.plan.units import Summary, Unit, UnitKind
 from hotswap.world import ModuleRecord, World

@@ -11,8 +11,9 @@ import attrs
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
 from hotswap.plan.bindings import dotted, resolve_relative
 from hotswap.plan.branches import tries_import
-from hotswap.plan.depend import STAR, Dirt, Follower, by_module, changed_recipes
+from hotswap.plan.depend import Follower, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units, find_successor
+from hotswap.plan.dirt import STAR, Dirt, by_module
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed

@@ -14,73 +14,21 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable
-
-import attrs
+from collections.abc import Iterable
 
 from hotswap.plan.acts import STARTING_METHODS
 from hotswap.plan.bindings import bound_names, dotted
+from hotswap.plan.dirt import Dirt
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.lookers import Lookers
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
-from hotswap.plan.members import MemberEdit
 from hotswap.plan.moved import own_lambdas
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
+from hotswap.plan.support import Support
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import Uses, decorated_functions
-
-#: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
-STAR = "*"
-
-@attrs.define(eq=False)
-class Dirt:
-    """What has to be evaluated.
-
-    Attributes:
-        changed: units whose own text asks for evaluation (added, or another skeleton).
-        derived: units with unchanged text that depend on something that changed, with the symbol that made them so.
-        support: units that are evaluated only because others need their new definitions; their results are dropped.
-        aside: functions and classes that use what is made as support: run over the live module, they would change its
-            data, or use the old methods of its classes.
-        values: symbols whose value changes.
-        classes: classes whose body changes.
-        added: names that only the new text binds.
-        rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
-        unset: symbols to which a statement contributed that is gone, or has another text.
-        lambdas: units that use a changed lambda of their own while they are evaluated.
-        affected: functions (by qualified name) that behave differently, through any number of calls.
-        shallow: those of them that do so while they run themselves, not only in functions nested in them.
-        kept: derived units that are not evaluated, because their live value is opaque.
-        skipped: effect statements that are not repeated.
-        reduced: classes that a library takes part in making, of which only members are evaluated.
-        refused: such classes where that is not enough, with the reason.
-    """
-
-    changed: set[Key] = attrs.Factory(set)
-    derived: dict[Key, Symbol] = attrs.Factory(dict)
-    support: set[Key] = attrs.Factory(set)
-    aside: set[Symbol] = attrs.Factory(set)
-    values: set[Symbol] = attrs.Factory(set)
-    classes: set[Symbol] = attrs.Factory(set)
-    added: set[Symbol] = attrs.Factory(set)
-    rebound: set[Symbol] = attrs.Factory(set)
-    lambdas: set[Key] = attrs.Factory(set)
-    unset: set[Symbol] = attrs.Factory(set)
-    affected: set[Symbol] = attrs.Factory(set)
-    shallow: set[Symbol] = attrs.Factory(set)
-    kept: dict[Key, Symbol] = attrs.Factory(dict)
-    skipped: dict[Key, Symbol] = attrs.Factory(dict)
-    reduced: dict[Key, MemberEdit] = attrs.Factory(dict)
-    refused: dict[Key, str] = attrs.Factory(dict)
-
-    def evaluated(self) -> set[Key]:
-        return self.changed | set(self.derived) | self.support
-
-    def needs_staging(self) -> bool:
-        """False where nothing but function bodies and lines changed."""
-        return bool(self.evaluated()) or any(name == STAR for _, name in self.values)
 
 
 def _takes_apart(node: ast.stmt) -> bool:
@@ -88,14 +36,6 @@ def _takes_apart(node: ast.stmt) -> bool:
     if not isinstance(node, ast.Assign) or isinstance(node.value, (ast.Tuple, ast.List)):
         return False
     return any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
-
-
-def by_module(keys: Iterable[Key]) -> dict[str, list[int]]:
-    """The indexes of some units, sorted, by module."""
-    found: dict[str, list[int]] = {}
-    for module, index in sorted(keys):
-        found.setdefault(module, []).append(index)
-    return found
 
 
 class Follower:
@@ -110,13 +50,8 @@ class Follower:
         self._hops = Hops(graph)
         self.recipe = recipe
         self.objects = Objects(graph, modules, self.recipe)
-        self._order = {module: place for place, module in enumerate(modules)}
         self.lookers = Lookers(graph, dirt, modules)
         self._renamed: dict[str, set[str]] | None = None
-        self._variables: dict[Key, set[Symbol]] = {}
-        self._holding: dict[Symbol, bool] = {}  # in this round
-        self._reached: dict[Key, tuple[set[Symbol], set[Symbol], set[Symbol]]] = {}
-        self._heads: set[Symbol] = set()  # functions and classes that have to be other objects aside
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
         self._shallow_of: dict[Symbol, list[str]] = {}
@@ -142,8 +77,9 @@ class Follower:
                         self._follow_unit(module, unit)
             self._follow_recipes()
         self.lookers.refuse()
-        self._find_support()
-        self._refuse_support()
+        support = Support(self.recipe, self.dirt, self.objects, self.lookers, self.modules)
+        support.find()
+        support.refuse()
         shield(self.graph, self.dirt)
 
     def _members_of_classes(self) -> set[Symbol]:
@@ -494,11 +430,8 @@ class Follower:
         """True for a definition that gives something to an object, or to somebody outside, who would have it twice."""
         if unit.kind not in (UnitKind.FUNCTION, UnitKind.ASSIGN, UnitKind.CLASS):
             return False
-        opaquely = unit.kind is not UnitKind.CLASS and self._registers_opaquely(module, unit)
+        opaquely = unit.kind is not UnitKind.CLASS and self.graph.registers_opaquely(module, unit)
         return opaquely or bool(self.graph.registrations(module, unit))
-
-    def _registers_opaquely(self, module: str, unit: Unit) -> bool:
-        return any(map(self.graph.is_lasting, self.graph.mutated(module, unit)))
 
     def _is_contribution(self, module: str, unit: Unit) -> bool:
         """True for a statement whose whole effect lands in managed data, so it can be evaluated aside."""
@@ -565,207 +498,6 @@ class Follower:
                 if len(keys) > 1 and keys & evaluated:
                     for key in keys - evaluated:
                         d.derived.setdefault(key, (module, name))
-
-    # ---- support ----
-
-    def _find_support(self) -> None:
-        """Definitions that evaluated statements use and that must be there in their new version."""
-        d = self.dirt
-        before = -1
-        while before != (before := len(d.support) + len(d.aside)):
-            made = self._made_aside()
-            classes = self._classes_aside()
-            self._holding.clear()
-            self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
-            wide = classes | d.affected
-            reached, read, places, mets = self._read_by_evaluated()
-            for symbol in reached:
-                self._note_aside(symbol, made)
-                self._support(symbol)
-            for symbol in read:
-                self._support_missing(symbol)
-                self._support_read(symbol)
-            for symbol in reached | read:
-                self._support_table(symbol, classes, wide)
-                self._support_instance(symbol, mets)
-            for symbol, place in places.items():
-                self._support_row(symbol, place)
-            for module, index in d.evaluated():
-                unit = self.graph.summaries[module].units[index]
-                self._support_earlier(module, unit)
-                for symbol in self.graph.mutated(module, unit):
-                    if not self.graph.is_lasting(symbol):
-                        d.support |= {key for key in self.recipe(symbol) if key not in d.changed and key not in d.derived}
-
-    def _read_by_evaluated(self) -> tuple[set[Symbol], set[Symbol], dict[Symbol, tuple[int, int]], set[Symbol]]:
-        """What evaluated statements call or come across, what they read themselves, where each of these is read first, and the
-        variables that they come across in which something changed may be."""
-        reached: set[Symbol] = set()
-        read: set[Symbol] = set()
-        mets: set[Symbol] = set()
-        places: dict[Symbol, tuple[int, int]] = {}
-        for key in sorted(self.dirt.evaluated(), key=self._place, reverse=True):
-            module, unit = key[0], self.graph.summaries[key[0]].units[key[1]]
-            if key not in self._reached:
-                lambdas = {each for uses in own_lambdas(unit) for each in self.graph.uses_symbols(module, uses)}
-                now = self.graph.uses_symbols(module, unit.analysis.now)
-                self._reached[key] = self.graph.reach(self.graph.calls_of(module, unit)), now, lambdas
-            called, now, lambdas = self._reached[key]
-            met = self._met(module, unit)
-            reached |= called | met
-            read |= now
-            mets |= met
-            places |= dict.fromkeys(called | met | now | lambdas, self._place(key))
-        return reached, read, places, mets
-
-    def _refuse_support(self) -> None:
-        """What others are computed from may find the classes and modules of the program aside, in place of the new ones."""
-        d = self.dirt
-        for module, index in d.support:
-            unit = self.graph.summaries[module].units[index]
-            what = f"{module}.{unit.label}, from which others are computed,"
-            if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls) and d.classes | d.affected:
-                d.refused[module, index] = f"{what} asks for the subclasses of a class"
-            elif (got := self.lookers.got_by_running(module, unit, of_itself=True)) is not None:
-                d.refused[module, index] = f"{what} gets {got[0]}.{got[1]}, which changes, from a module that it gets by its name"
-
-    def _met(self, module: str, unit: Unit) -> set[Symbol]:
-        """The variables that an evaluated statement comes across, and in which something changed may be."""
-        key = (module, unit.index)
-        if key not in self._variables:
-            self._variables[key] = self.objects.variables(module, unit) | self.objects.met.get(key, set())
-        return set(filter(self._holds_other, self._variables[key]))
-
-    def _holds_other(self, top: Symbol) -> bool:
-        """True where a variable may hold a function, a class or an object that is another one aside."""
-        if top not in self._holding:
-            self._holding[top] = self._may_hold_other(top)
-        return self._holding[top]
-
-    def _may_hold_other(self, top: Symbol) -> bool:
-        d, graph = self.dirt, self.graph
-        objects, callables = graph.classes_in(top), graph.callables_in(top)
-        if objects is None or callables is None:
-            return True
-        if not self._heads.isdisjoint(objects) or not self._heads.isdisjoint(callables):
-            return True
-        if any((owner, name.partition(".")[0]) in self._heads for owner, name in objects | callables):
-            return True
-        row = [(module, graph.summaries[module].units[index]) for module, index in self.recipe(top)]
-        put = {symbol for module, unit in row for symbol in graph.uses_symbols(module, unit.analysis.now)}
-        return not d.affected.isdisjoint(put) or not d.classes.isdisjoint(put) or not d.aside.isdisjoint(put)
-
-    def _made_aside(self) -> set[Symbol]:
-        """The data and classes that supporting statements make, in copies that the program never sees."""
-        units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
-        kinds = (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.CLASS)
-        return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
-
-    def _classes_aside(self) -> set[Symbol]:
-        """The classes that are other objects aside than in the program."""
-        units = ((module, self.graph.summaries[module].units[index]) for module, index in self.dirt.evaluated())
-        return {(module, name) for module, unit in units if unit.kind is UnitKind.CLASS for name in unit.names}
-
-    def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
-        for module, uses in self.graph.functions(symbol) if made and symbol not in self.dirt.aside else ():
-            used = self.graph.uses_symbols(module, uses, uses.reads | uses.calls | uses.mutates | uses.writes)
-            if any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
-                self.dirt.aside.add(symbol)
-
-    def _support_row(self, symbol: Symbol, place: tuple[int, int]) -> None:
-        """A name that is bound or filled by several statements is read as it was at the reader's line."""
-        d = self.dirt
-        top = (symbol[0], symbol[1].partition(".")[0])
-        if top[0] not in self.graph.summaries:
-            return
-        kind, is_attribute = self.graph.kind_of(top), symbol != top
-        is_filled = kind in ("data", "instance") or (kind == "class" and is_attribute)  # ``Base.registered``
-        if not is_filled and len(self.graph.binders(top[0]).get(top[1], ())) < 2:
-            return
-        row = self.recipe(top)
-        if len(row) > 1 and any(self._place(key) > place for key in row):
-            d.support |= {key for key in row if key not in d.changed and key not in d.derived}
-
-    def _support_table(self, symbol: Symbol, classes: set[Symbol], wide: set[Symbol]) -> None:
-        """``SIGNALS = [Low, High]`` is read with the classes and functions that are there aside, not those of the program."""
-        d = self.dirt
-        top = (symbol[0], symbol[1].partition(".")[0])
-        others = wide if self.objects.may_hold(top) else classes
-        if not others or top[0] not in self.graph.summaries or self.graph.kind_of(top) not in ("data", "holder"):
-            return
-        row = self.recipe(top)
-        units = [(module, self.graph.summaries[module].units[index]) for module, index in row]
-        if any(not others.isdisjoint(self.graph.uses_symbols(module, unit.analysis.now)) for module, unit in units):
-            d.support |= {key for key in row if key not in d.changed and key not in d.derived}
-
-    def _support_earlier(self, module: str, unit: Unit) -> None:
-        """``f = traced(f)`` is evaluated on what the statements before it bind to the name, not on what it is in the end."""
-        d = self.dirt
-        for name in {chain.partition(".")[0] for chain in unit.analysis.now.reads} & set(unit.names):
-            for earlier in self.graph.binders(module)[name]:
-                key = (module, earlier.index)
-                if earlier.index < unit.index and key not in d.changed and key not in d.derived:
-                    d.support.add(key)
-
-    def _place(self, key: Key) -> tuple[int, int]:
-        """When a statement is evaluated at the start: what is imported comes first."""
-        return (self._order.get(key[0], 0), key[1])
-
-    def _support_instance(self, symbol: Symbol, met: Collection[Symbol]) -> None:
-        """``UNIT.area()`` is evaluated on an object of the new class, made by its own statement."""
-        d = self.dirt
-        top = (symbol[0], symbol[1].partition(".")[0])
-        if top[0] not in self.graph.summaries or (kind := self.graph.kind_of(top)) not in ("data", "instance"):
-            if top in met:
-                self._support_holder(top)
-            return
-        cls = self.graph.type_of(top) if kind == "instance" else None
-        if (cls is not None and cls in self._heads) or top in met:
-            rows = (top, cls) if cls is not None else (top,)
-            d.support |= {key for row in rows for key in self.recipe(row) if key not in d.changed and key not in d.derived}
-
-    def _support_holder(self, top: Symbol) -> None:
-        """``g = traced(f)``, or a class with ``f = staticmethod(other)``: what is called is held in it."""
-        d = self.dirt
-        units = [(top[0], unit) for unit in self.graph.binders(top[0]).get(top[1], ())]
-        if all(unit.kind is UnitKind.FUNCTION for _, unit in units) or any(self._registers_opaquely(*each) for each in units):
-            return
-        d.support |= {key for key in self.recipe(top) if key not in d.changed and key not in d.derived}
-
-    def _support_read(self, symbol: Symbol) -> None:
-        """``K[int]``, ``len(K)`` and ``K.x`` run code of a class, or of its metaclass, and call nothing."""
-        top = (symbol[0], symbol[1].partition(".")[0])
-        if self.graph.kind_of(top) == "function" and self.objects.may_hold(top) and self._holds_other(top):
-            self._support_holder(top)  # ``go = Robot().go``
-        if top in self.objects.carriers:
-            if self.graph.kind_of(top) == "class" and not self._heads.isdisjoint(self.graph.ancestors(top)):
-                self.dirt.aside.add(top)
-            self._support(top)
-
-    def _support_missing(self, symbol: Symbol) -> None:
-        """A helper that the module deletes at its end is there again while what it builds is evaluated."""
-        d = self.dirt
-        top = (symbol[0], symbol[1].partition(".")[0])
-        if top[0] in self.graph.summaries and self.graph.kind_of(top) == "missing":
-            for key in self.recipe(top):
-                if key not in d.changed and key not in d.derived:
-                    d.support.add(key)
-
-    def _support(self, symbol: Symbol) -> None:
-        d = self.dirt
-        module, head = symbol[0], symbol[1].partition(".")[0]
-        if module not in self.graph.summaries:
-            return
-        if (module, head) not in self._heads:
-            return
-        for unit in self.graph.binders(module).get(head, ()):
-            key = (module, unit.index)
-            if unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS) and key not in d.changed and key not in d.derived:
-                if unit.kind is UnitKind.FUNCTION and not unit.node.decorator_list:  # type: ignore[attr-defined]  # a function's node has one
-                    continue  # plain functions are cloned into the staging namespace, which costs nothing
-                if not self._registers_opaquely(module, unit):
-                    d.support.add(key)
-                    d.support |= {k for k in self.recipe((module, head)) if k not in d.changed and k not in d.derived}
 
 
 def _by_owner(marked: set[Symbol]) -> dict[Symbol, list[str]]:

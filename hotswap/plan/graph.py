@@ -119,6 +119,10 @@ class Graph:
         """True for an object that is not made anew: what is done to it cannot be done aside."""
         return self.kind_of(symbol) in ("opaque", "shared")
 
+    def registers_opaquely(self, module: str, unit: Unit) -> bool:
+        """True for a statement that contributes to an object that is not made anew."""
+        return any(map(self.is_lasting, self.mutated(module, unit)))
+
     # ---- resolving names ----
 
     def resolve(self, module: str, chain: str) -> Symbol | None:

@@ -21,7 +21,7 @@ from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import BY_STRING, Uses
 
 if TYPE_CHECKING:
-    from hotswap.plan.depend import Dirt
+    from hotswap.plan.dirt import Dirt
 
 #: A text that no code can be without which looks into a module as an object.
 _LOOKS = re.compile(rb"\b(?:vars|getattr|getmembers|dir|import_module|__import__|modules|__dict__)\b")

@@ -25,7 +25,7 @@ from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import PURE_DECORATORS
 
 if TYPE_CHECKING:
-    from hotswap.plan.depend import Dirt
+    from hotswap.plan.dirt import Dirt
 
 #: What a metaclass runs where a class statement is executed.
 _CLASS_MAKERS = ("__prepare__", "__new__", "__init__")
