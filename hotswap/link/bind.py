@@ -40,7 +40,8 @@ from hotswap.link.stale import drop_stale_caches
 from hotswap.link.standins import lead_inner, pair_data
 from hotswap.link.trampoline import target_of
 from hotswap.link.transplanting import move_reduced, transplant_moved
-from hotswap.link.unstage import EscapeError, lead_over
+from hotswap.link.twins import EscapeError
+from hotswap.link.unstage import lead_over
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plugin.manager import Plugins

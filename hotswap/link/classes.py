@@ -41,7 +41,7 @@ from hotswap.link.redirect import lead, redirect, repoint_partial
 from hotswap.link.replacing import begin, fill
 from hotswap.link.rewrap import is_wrapper, lead_wrapper
 from hotswap.link.rows import NoRow, class_row
-from hotswap.link.unstage import Twins
+from hotswap.link.twins import Twins
 from hotswap.model import Finding, Mechanism, Redirect, Severity
 from hotswap.plan.members import MemberEdit
 from hotswap.plugin.values import ClassPair, Refusal

@@ -13,10 +13,12 @@ import attrs
 
 from hotswap.fingerprint import Print, fingerprint, function_data, is_untouched, numbers_of_state
 from hotswap.link.data import pair_objects
+from hotswap.link.exchanging import exchange
 from hotswap.link.heap import Heap
 from hotswap.link.objects import Made
 from hotswap.link.staging import Staging, StagingError
-from hotswap.link.unstage import EscapeError, Twins, exchange, lead_over, pair_made
+from hotswap.link.twins import EscapeError, Twins
+from hotswap.link.unstage import lead_over, pair_made
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Follower
 from hotswap.plan.dirt import Dirt

@@ -37,11 +37,11 @@ from hotswap.commit import COPIES, NOTHING, Call, Swap, Write, change_values, se
 from hotswap.fingerprint import BOUND_BY_C, slot_values
 from hotswap.frames import stack_tops
 from hotswap.kinds import PROXY, is_a, vars_of
+from hotswap.link.exchanging import bind_again
 from hotswap.link.handles import set_wrapped
 from hotswap.link.instances import batch
 from hotswap.link.layout import mro_is_plain, why_not_converted, why_not_exchanged
 from hotswap.link.rows import NoRow, class_row
-from hotswap.link.unstage import bind_again
 from hotswap.peek import forget_readers, own_dict
 from hotswap.shadow import forget_spare, is_slot
 

@@ -10,10 +10,10 @@ from typing import Any
 from hotswap.commit import MISSING, change_values
 from hotswap.fingerprint import CONTAINERS, fingerprint, has_contents, home_of
 from hotswap.kinds import is_a, vars_of
+from hotswap.link.exchanging import exchange, finish_copies
 from hotswap.link.linking import Linking
 from hotswap.link.redirect import can_jump
 from hotswap.link.trampoline import target_of
-from hotswap.link.unstage import exchange, finish_copies
 from hotswap.plan.units import Unit, UnitKind
 
 

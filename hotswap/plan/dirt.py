@@ -13,6 +13,7 @@ from hotswap.plan.recipes import Key
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"
 
+
 @attrs.define(eq=False)
 class Dirt:
     """What has to be evaluated.
