@@ -17,6 +17,7 @@ import operator
 import pathlib
 import re
 import struct
+import traceback
 import types
 import typing
 import uuid
@@ -48,6 +49,7 @@ _IMMUTABLE: tuple[type, ...] = (
     datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo,
     decimal.Decimal, fractions.Fraction, uuid.UUID,
     pathlib.PurePath, re.Pattern, enum.Enum, types.GenericAlias, types.UnionType, types.SimpleNamespace, struct.Struct,
+    traceback.FrameSummary,
 )  # fmt: skip
 #: Bound by name only, so a new one can take its place.
 _REBINDABLE: tuple[type, ...] = (logging.Logger, typing.TypeVar, typing.ParamSpec, typing.NewType)

@@ -71,6 +71,7 @@ class Staging:
     clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
     _runs_nothing: bool = False  # plain functions are made, so nobody can notice which code the others have
     _order: frozenset[str] = frozenset()
+    _deletes: dict[str, set[str]] = attrs.Factory(dict)
     _wanted: dict[str, list[int]] = attrs.Factory(dict)
 
     def run(self) -> None:
@@ -297,6 +298,10 @@ class Staging:
         live = self.world.records[name].module.__dict__
         for binding in unit.imports:
             source = self.modules.get(binding.module)
+            if binding.attr and binding.local not in live and binding.local in self._deleted(name):
+                space = self._space(binding.module)  # it is there until the module deletes it
+                namespace |= {binding.local: space[binding.attr]} if binding.attr in space else {}
+                continue
             if source is None:
                 continue
             if binding.attr is None:
@@ -310,6 +315,14 @@ class Staging:
                 and live.get(binding.local) is origin.get(binding.attr)
             ):
                 namespace[binding.local] = source.__dict__[binding.attr]
+
+    def _deleted(self, module: str) -> set[str]:
+        """The names that the text of a module deletes at its top level."""
+        if module not in self._deletes:
+            nodes = [unit.node for unit in self.draft.summaries[module].units if isinstance(unit.node, ast.Delete)]
+            targets = [target for node in nodes for target in node.targets]
+            self._deletes[module] = {target.id for target in targets if isinstance(target, ast.Name)}
+        return self._deletes[module]
 
     def _bind_stars(self, name: str, summary: Summary, unit: Unit, has_run: bool) -> None:
         """What a star import brings is read from the texts anew: a name may come from another module than before.
