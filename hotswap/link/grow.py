@@ -10,13 +10,13 @@ one of the row or a derived class has its own, which need not call another, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hotswap.collector import with_subclasses
 from hotswap.commit import NOTHING, Swap, Write, del_class, set_class
 from hotswap.fingerprint import slot_values
-from hotswap.kinds import is_own, setter_of, vars_of
+from hotswap.kinds import is_a, is_own, setter_of, vars_of
 from hotswap.peek import class_value, own_dict, static_base
 from hotswap.plugin.values import ClassPair
 from hotswap.shadow import FINALIZER, Shadow, announce, can_forget, coming_slots, is_slot, spare_slots
@@ -69,7 +69,7 @@ def make_again(item: Any, live: type) -> Any:
     Raises:
         TypeError: there is no place for a value.
     """
-    made: Any = object.__new__(live)
+    made: Any = _make_empty(item, live)
     coming = coming_slots(live)
     for name, value in [*slot_values(type(item), item), *(own_dict(item) or {}).items()]:
         slot = coming.get(name, class_value(live, name))
@@ -79,6 +79,31 @@ def make_again(item: Any, live: type) -> Any:
             state[name] = value
         else:
             raise TypeError(f"{live.__qualname__!r} object has no place for {name!r}")
+    return made
+
+
+#: What fills an object of a builtin kind with the contents of another one.
+_FILLS: dict[type, Callable[[Any, Any], None]] = {dict: dict.update, list: list.extend, set: set.update}
+_OF_EXCEPTIONS = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
+
+
+def _make_empty(item: Any, live: type) -> Any:
+    """An object of a class without the attributes of another one, but with what that is as a builtin.
+
+    Raises:
+        TypeError: that cannot be copied.
+    """
+    base: Any = static_base(live)
+    if is_a(item, BaseException):
+        made = base.__new__(live, *item.args)
+        for name in _OF_EXCEPTIONS:
+            setting: Any = vars(BaseException)[name]
+            setting.__set__(made, setting.__get__(item))
+        return made
+    fill = next((_FILLS[kind] for kind in base.__mro__ if kind in _FILLS), None)
+    made = (base if fill is not None else object).__new__(live)
+    if fill is not None:
+        fill(made, item)
     return made
 
 
