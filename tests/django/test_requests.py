@@ -10,6 +10,8 @@ import pytest
 
 from tests.django.bakery import Bakery, running
 
+pytestmark = pytest.mark.once  # real servers, much the same on every interpreter
+
 FreshCopy = Callable[[], Path]
 
 LIMIT = 0.3  # seconds; so that a test that has to see it pass does not take long

@@ -15,6 +15,8 @@ import pytest
 from tests.django.bakery import WAYS, Bakery, running, show_pages
 from tests.django.edits import RESTARTS, SAVES, Save
 
+pytestmark = pytest.mark.once  # real servers, much the same on every interpreter
+
 FreshCopy = Callable[[], Path]
 
 

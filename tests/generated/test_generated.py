@@ -103,11 +103,13 @@ def test_swapped_process_answers_as_fresh_one(explore: Callable[..., None]) -> N
     explore(st.builds(lambda versions, warm: Example.of(versions, warm=warm), chains(1, 1), st.booleans()))
 
 
+@pytest.mark.once
 def test_several_saves_and_the_way_back(explore: Callable[..., None]) -> None:
     """Version 1 to 2 to 3, and taken back step by step: each time all is as on a fresh start of that version."""
     explore(st.builds(Example.of, chains(2, 3)))
 
 
+@pytest.mark.once
 def test_what_the_program_changed_is_kept(explore: Callable[..., None]) -> None:
     """The program changes some of its data before the swap: that is kept, the rest is as on a fresh start."""
     explore(st.builds(lambda versions, drawn: Example.of(versions, drawn=drawn), chains(1, 1), changes))
