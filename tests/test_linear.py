@@ -14,6 +14,8 @@ import importlib, pathlib, sys
 sys.path.insert(0, ".")
 import hotswap
 
+pytestmark = pytest.mark.once  # how it grows is much the same on every interpreter
+
 def write(texts):
     for name, text in texts.items():
         path = pathlib.Path(name)

@@ -14,6 +14,8 @@ import pytest
 
 from tests.examples.shop import EXAMPLE, ROOT, SERVE, Shop, Visitor, running
 
+pytestmark = pytest.mark.once  # a real server, much the same on every interpreter
+
 FreshCopy = Callable[[], Path]
 
 # -- the shop itself -------------------------------------------------------------------------------------------------

@@ -207,6 +207,8 @@ def test_an_installed_command_runs_like_the_module(folder: Path, runtime: Path) 
 MULTI = """
 import multiprocessing as mp, sys
 
+pytestmark = pytest.mark.once  # real processes, much the same on every interpreter
+
 def square(n):
     return n * n, __name__, __spec__ and __spec__.name
 
