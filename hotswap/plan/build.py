@@ -17,6 +17,7 @@ from hotswap.plan.dirt import STAR, Dirt, by_module
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
+from hotswap.plan.memos import find_memos
 from hotswap.plan.moved import find_moved
 from hotswap.plan.outside import effects_of, filled_later, running, sets_only
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
@@ -421,6 +422,7 @@ class _Builder:
                 if (name, new.index) not in dirt.reduced:
                     self._judge_changed(name, old, new)
         self._judge_executing(dirt)
+        self._name_memos(dirt)
         for module, index in sorted(self.misplaced):
             unit = self.graph.summaries[module].units[index]
             owner = _name(self._opaque_registries(module, unit)[0])
@@ -501,6 +503,19 @@ class _Builder:
         if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
             return "it was kept, as it asks for the subclasses of a class"
         return "it is an opaque object and was kept"
+
+    def _name_memos(self, dirt: Dirt) -> None:
+        """What the program keeps by itself of results of functions that behave differently."""
+        words = frozenset(name.rpartition(".")[2].encode() for _, name in dirt.affected)
+        for module, summary in self.graph.summaries.items() if words else ():
+            for unit in summary.units:
+                for memo in find_memos(unit.node) if b"not in" in unit.text and unit.mentions(words) else ():
+                    head, _, rest = memo.computes.partition(".")
+                    own = (module, f"{memo.owner}.{rest}") if head in ("self", "cls") and memo.owner else None
+                    symbol = own or self.graph.resolve(module, memo.computes)
+                    if symbol is not None and symbol in dirt.affected:
+                        what = f"{module}: {memo.table} may hold results of {_name(symbol)}, which gives others now; kept"
+                        self._find("HS402", Severity.KEPT, module, memo.line, what, "empty it in the program, or restart")
 
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)

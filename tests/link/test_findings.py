@@ -35,3 +35,38 @@ def test_code_that_the_file_has_is_swapped(program: Program) -> None:
     load_late(program, "late", V1, V1)
     assert program.edit("late", V2).applied
     assert sys.modules["late"].f() == "new"
+
+
+def test_results_that_the_program_keeps_by_itself_are_named(program: Program) -> None:
+    """They were computed by what changed; nobody can tell what else is in the table."""
+    text = """
+    MEMO = {{}}
+
+    def compute(n):
+        return n * {0}
+
+    def get(n):
+        if n not in MEMO:
+            MEMO[n] = compute(n)
+        return MEMO[n]
+
+    class Maker:
+        def __init__(self):
+            self.made = {{}}
+
+        def make(self, n):
+            return n + {0}
+
+        def __call__(self, n):
+            if n not in self.made:
+                self.made[n] = self.make(n)
+            return self.made[n]
+    """
+    one = program.load("m", text.format(1))
+    maker = one.Maker()
+    assert (one.get(3), maker(3)) == (3, 4)
+    report = program.edit("m", text.format(10))
+    told = [finding.message for finding in report.findings if finding.code == "HS402"]
+    assert report.applied and len(told) == 2 and "MEMO" in str(told) and "self.made" in str(told)
+    assert (one.get(3), one.get(4), maker(3), maker(4)) == (3, 40, 4, 14)
+    assert not [f for f in program.edit("m", text.format(10) + "\n    X = 1\n").findings if f.code == "HS402"]
