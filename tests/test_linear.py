@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # how it grows is much the same on every interpreter
+
 COUNT = """
 import importlib, pathlib, sys
 sys.path.insert(0, ".")
 import hotswap
-
-pytestmark = pytest.mark.once  # how it grows is much the same on every interpreter
 
 def write(texts):
     for name, text in texts.items():

@@ -13,6 +13,8 @@ import pytest
 
 from tests.django.bakery import environment
 
+pytestmark = pytest.mark.once  # much the same on every interpreter; with each Django by tests.django.versions
+
 FreshCopy = Callable[[], Path]
 
 PROLOGUE = """
@@ -262,8 +264,6 @@ pathlib.Path("../library.py").write_text("def f(settings):\\n    return settings
 import sys
 sys.path.append("..")
 import library
-
-pytestmark = pytest.mark.once  # much the same on every interpreter; with each Django by tests.django.versions
 edit("bakery_site/settings.py", ("fresh every day", "fresh now"))
 report = hotswap.swap()
 assert report.verdict == "restart" and "library.py reads BAKERY_SLOGAN, and may have kept" in str(report.held), str(report)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.runner.programs import HOTSWAP, PATIENCE, Ending, environment, run, write_files
 
+pytestmark = pytest.mark.once  # real processes, much the same on every interpreter
+
 
 @pytest.fixture
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -206,8 +208,6 @@ def test_an_installed_command_runs_like_the_module(folder: Path, runtime: Path) 
 
 MULTI = """
 import multiprocessing as mp, sys
-
-pytestmark = pytest.mark.once  # real processes, much the same on every interpreter
 
 def square(n):
     return n * n, __name__, __spec__ and __spec__.name
