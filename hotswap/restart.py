@@ -156,7 +156,7 @@ class Restarter:
     def finish(self) -> None:
         """End the program as the interpreter would, in its order, and replace it; in the main thread."""
         try:
-            threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls at its end  # what the interpreter calls: waits for other threads
+            threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls at its end: it waits for other threads
         except KeyboardInterrupt:  # our own, where the program was about to end by itself when it was sent
             threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls at its end
         atexit._run_exitfuncs()

@@ -208,17 +208,17 @@ def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
 
     It looks the module up by a function of its own, which is replaced for that one call.
     """
-    find_details = runpy._get_module_details  # type: ignore[attr-defined]  # private
+    find_details = runpy._get_module_details  # type: ignore[attr-defined]  # private: what ``python -m`` itself asks
 
     def find_details_once(name: str, error: type[Exception] = ImportError) -> tuple[str, Any, types.CodeType]:
-        runpy._get_module_details = find_details  # type: ignore[attr-defined]  # private
+        runpy._get_module_details = find_details  # type: ignore[attr-defined]  # private: what ``python -m`` itself asks
         found, spec, code = find_details(name, error)
         if isinstance(spec.loader, SourceFileLoader):
             spec.loader.__class__ = SourceFileLoader  # the hook has taken it over, but runpy does not execute through it
             code = _adopt_main(module, spec, runtime) or code
         return found, spec, code
 
-    runpy._get_module_details = find_details_once  # type: ignore[attr-defined]  # private
+    runpy._get_module_details = find_details_once  # type: ignore[attr-defined]  # private: what ``python -m`` itself asks
 
 
 def _adopt_main(module: types.ModuleType, spec: Any, runtime: Runtime) -> types.CodeType | None:

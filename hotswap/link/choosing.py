@@ -40,15 +40,8 @@ def choose(linking: Linking, module: str, name: str, live: Any, staged: Any, new
     if needs_handle(live):
         if unit.kind is UnitKind.IMPORT:
             return new
-        raise LinkRefused(
-            Finding(
-                code="HS208",
-                severity=Severity.HELD,
-                file=where[0],
-                line=where[1],
-                next_step="restart",
-                message=f"{module}.{name} was bound bare, {_why_bare(linking, module)}, so references to it cannot follow",
-            )
+        raise _refused(
+            "HS208", f"{module}.{name} was bound bare, {_why_bare(linking, module)}, so references to it cannot follow", where
         )
     if needs_handle(new) and name in names_with_handles(unit.node):
         return _into_handle(linking, module, name, live, new)
@@ -111,16 +104,7 @@ def _replace_object(linking: Linking, module: str, name: str, live: Any, new: An
     managed = [record.module for record in linking.world.records.values()]
     if id(live) in linking.left.held_outside([live], managed):
         message = f"{module}.{name} would be another {type(new).__qualname__}, but references taken before hold the one of before"
-        raise LinkRefused(
-            Finding(
-                code="HS206",
-                severity=Severity.HELD,
-                message=f"{message}, which cannot take over: {_why_not(linking, module, name)}",
-                file=where[0],
-                line=where[1],
-                next_step="restart",
-            )
-        )
+        raise _refused("HS206", f"{message}, which cannot take over: {_why_not(linking, module, name)}", where)
     return new
 
 
@@ -252,16 +236,7 @@ def _lead_cache(linking: Linking, module: str, name: str, live: Any, new: Any) -
 def _class_to_callable(linking: Linking, module: str, name: str, live: type, new: Any, where: tuple[str, int]) -> Any:
     """A class became a function: calls of the held class are led on by its ``__new__``."""
     if type(live) is not type:
-        raise LinkRefused(
-            Finding(
-                code="HS208",
-                severity=Severity.HELD,
-                message=f"{module}.{name} was a class with a metaclass",
-                file=where[0],
-                line=where[1],
-                next_step="restart",
-            )
-        )
+        raise _refused("HS208", f"{module}.{name} was a class with a metaclass", where)
 
     def led(cls: type, *args: Any, **kwargs: Any) -> Any:
         return new(*args, **kwargs)
@@ -296,3 +271,9 @@ def _inside_caches(item: Any) -> tuple[list[Any], Any]:
         caches.append(item)
         item = item.__dict__["__wrapped__"]
     return caches, item
+
+
+def _refused(code: str, message: str, where: tuple[str, int]) -> LinkRefused:
+    """A name that cannot be bound to what its text says, so that references to it follow."""
+    file, line = where
+    return LinkRefused(Finding(code=code, severity=Severity.HELD, message=message, file=file, line=line, next_step="restart"))

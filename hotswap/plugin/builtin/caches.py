@@ -72,7 +72,7 @@ def _drop_abc_answers(stale: Stale) -> Iterator[Write]:
     rebuilt = {id(cls) for cls in stale.rebuilt}
     for known in _abstract_classes():
         if id(known) not in stale.aside and (all_of_them or _has_judged(known, rebuilt)):
-            forget = (abc._reset_caches, known)  # type: ignore[attr-defined]  # private
+            forget = (abc._reset_caches, known)  # type: ignore[attr-defined]  # private: nothing public tells or drops what was answered
             yield Write(forget, forget, f"isinstance answers of {known.__qualname__}")
 
 
@@ -81,7 +81,7 @@ def _abstract_classes() -> list[type]:
 
 
 def _has_judged(known: type, classes: set[int]) -> bool:
-    _, positive, negative, _ = abc._get_dump(known)  # type: ignore[attr-defined]  # private
+    _, positive, negative, _ = abc._get_dump(known)  # type: ignore[attr-defined]  # private: nothing public tells or drops what was answered
     return any(id(ref()) in classes for answers in (positive, negative) for ref in answers)
 
 
