@@ -110,12 +110,21 @@ class Bakery(Visitor):
         self.wait_until(lambda: re.search(pattern, self.output()[after:]), f"the output matches {pattern!r}")
         return self.output()[after:]
 
-    def pid(self) -> int:
-        """Of the process that answers; 0 while none does."""
+    def answers(self) -> dict[str, Any]:
+        """The state, empty while nobody answers: a connection that was accepted is reset where a program is started again."""
         try:
-            return int(self.state()["pid"])
+            return self.state()
         except (OSError, ValueError, http.client.HTTPException):
-            return 0
+            return {}
+
+    def wait_until_started_again(self, before: dict[str, Any]) -> None:
+        """Until a program answers that does not have what :meth:`state` gave before."""
+
+        def is_another() -> bool:
+            state = self.answers()
+            return bool(state) and (state["pid"] != before["pid"] or state["visits"] <= before["visits"])
+
+        self.wait_until(is_another, "the program is started again")
 
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
@@ -145,7 +154,7 @@ def running(folder: Path, site: Path, way: str = "runserver", *arguments: str) -
     """A bakery that serves, and that is stopped at the end whatever happened."""
     bakery = Bakery(folder, site, way, *arguments)
     try:
-        bakery.wait_until(bakery.pid, "the server answers")
+        bakery.wait_until(bakery.answers, "the server answers")
         yield bakery
     finally:
         bakery.stop()

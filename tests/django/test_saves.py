@@ -105,7 +105,7 @@ def test_what_cannot_be_live_restarts_and_says_why(
     server.edit(file, old, new)
     story = server.wait_for_output(f"restarting(.|\n)*{code}(.|\n)*->", shown)
     assert why in story
-    server.wait_until(lambda: server.pid() not in (0, before["pid"]), "another process answers")
+    server.wait_until_started_again(before)
 
 
 @pytest.mark.once
@@ -137,7 +137,7 @@ def test_hotswap_run_needs_nothing_in_the_project(fresh_copy: FreshCopy, site: P
         _, file, old, new, code, why = RESTARTS[0]
         bakery.edit(file, old, new)
         assert why in bakery.wait_for_output(f"restarting(.|\n)*{code}(.|\n)*->", shown)
-        bakery.wait_until(lambda: bakery.pid() and bakery.state()["visits"] < after["visits"], "the program is started again")
+        bakery.wait_until_started_again(after)
         apply(bakery, next(save for save in SAVES if save.name == "view function"))
 
 
