@@ -1,13 +1,11 @@
-"""The bakery, edited on disk while ``runserver`` serves it: same process, same memory, and the pages of a fresh start.
-
-All saves go to one server, one after the other, as a working day does; what one breaks the next ones show.
-"""
+"""The bakery, edited on disk while ``runserver`` serves it: same process, same memory, and the pages of a fresh start."""
 
 from __future__ import annotations
 
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,13 +27,24 @@ def server(fresh_copy: FreshCopy, site: Path) -> Iterator[Bakery]:
 @pytest.fixture
 def bakery(server: Bakery) -> Iterator[Bakery]:
     """The shared server; afterwards it is still that process, with all that it remembers."""
+    with same_process(server):
+        yield server
+
+
+@contextmanager
+def same_process(server: Bakery, doing: str = "") -> Iterator[None]:
+    """What is done in here is applied by the process that runs, and nothing of it held."""
     before, shown = server.state(), len(server.output())
-    yield server
-    after = server.state()
-    assert after["pid"] == before["pid"], server.story()
-    assert after["visits"] == before["visits"] + 1, server.story()
-    story = server.output()[shown:]
-    assert not re.search(r"HS503|HS599|HS212|not applied|restarting", story), story
+    try:
+        yield
+        after = server.state()
+        assert after["pid"] == before["pid"], server.story()
+        assert after["visits"] == before["visits"] + 1, server.story()
+        story = server.output()[shown:]
+        assert not re.search(r"HS503|HS599|HS212|not applied|restarting", story), story
+    except Exception as error:
+        error.add_note(f"while doing: {doing}")
+        raise
 
 
 def apply(bakery: Bakery, save: Save) -> None:
@@ -50,15 +59,24 @@ def apply(bakery: Bakery, save: Save) -> None:
         bakery.wait_for(save.path, save.shows)
 
 
-@pytest.mark.parametrize("save", SAVES, ids=lambda save: save.name)
-def test_a_save_is_live(bakery: Bakery, save: Save) -> None:
-    """The page shows it, the process is the same."""
-    apply(bakery, save)
+def test_a_working_day(fresh_copy: FreshCopy, site: Path) -> None:
+    """All saves to one server, each on top of those before it: live in the same process, and at last the pages of a fresh start.
 
-
-def test_middleware_keeps_what_it_holds(bakery: Bakery) -> None:
-    """The object that counts has been made anew with the list; its count goes on."""
-    assert int(bakery.get("/async/").headers["X-Served"]) > len(SAVES)
+    One test, since a save is nothing without those before it. Then come those that cannot be live and say why: Django's parent
+    process starts another child, on the new files.
+    """
+    with running(fresh_copy(), site) as bakery:
+        for save in SAVES:
+            with same_process(bakery, save.name):
+                apply(bakery, save)
+        assert int(bakery.get("/async/").headers["X-Served"]) > len(SAVES), "what middleware has counted is kept"
+        with running(bakery.folder, site, "runserver", "--noreload") as fresh:
+            assert show_pages(bakery) == show_pages(fresh)
+        for _, file, old, new, code, why in RESTARTS:
+            before, shown = bakery.state(), len(bakery.output())
+            bakery.edit(file, old, new)
+            assert why in bakery.wait_for_output(f"restarting(.|\n)*{code}(.|\n)*->", shown)
+            bakery.wait_until_started_again(before)
 
 
 def test_a_catalogue_is_live(bakery: Bakery) -> None:
@@ -67,12 +85,6 @@ def test_a_catalogue_is_live(bakery: Bakery) -> None:
         write_catalogue(bakery.folder / "bakery/locale/de/LC_MESSAGES/django.mo", {"Our bread": text})
         bakery.wait_until(lambda: text in bakery.get("/", **{"Accept-Language": "de"}).text, f"the page says {text}")
     assert "Our bread" in bakery.get("/").text
-
-
-def test_all_pages_are_those_of_a_fresh_start(bakery: Bakery, site: Path) -> None:
-    """After all these saves nothing is left that a start on the same files would show differently."""
-    with running(bakery.folder, site, "runserver", "--noreload") as fresh:
-        assert show_pages(bakery) == show_pages(fresh)
 
 
 def test_a_broken_save_is_refused_and_the_next_one_heals(bakery: Bakery) -> None:
@@ -88,24 +100,13 @@ def test_a_broken_save_is_refused_and_the_next_one_heals(bakery: Bakery) -> None
 def test_middleware_that_cannot_be_made_takes_the_save_back(server: Bakery) -> None:
     """A name that does not exist: the save is refused, the chain of before serves on, the next save is live."""
     before, shown = server.state(), len(server.output())
-    server.edit("bakery_site/settings.py", "middleware.polite", "middleware.rude")
+    sign = '    "bakery_site.middleware.Sign",\n'
+    server.edit("bakery_site/settings.py", sign, f'{sign}    "bakery_site.middleware.rude",\n')
     assert 'does not define a "rude" attribute' in server.wait_for_output("HS212(.|\n)*->", shown)
-    assert server.get("/async/").headers["X-Polite"] == "please"
-    server.edit("bakery_site/settings.py", '    "bakery_site.middleware.rude",\n', "")
-    server.wait_until(lambda: server.get("/async/").headers["X-Polite"] is None, "the list is live")
+    assert server.get("/async/").headers["X-Polite"] is None
+    server.edit("bakery_site/settings.py", "middleware.rude", "middleware.polite")
+    server.wait_until(lambda: server.get("/async/").headers["X-Polite"] == "please", "the list is live")
     assert server.state()["pid"] == before["pid"]
-
-
-@pytest.mark.parametrize(("name", "file", "old", "new", "code", "why"), RESTARTS, ids=lambda value: str(value)[:20])
-def test_what_cannot_be_live_restarts_and_says_why(
-    server: Bakery, name: str, file: str, old: str, new: str, code: str, why: str
-) -> None:
-    """Django's parent process starts another child, on the new files."""
-    before, shown = server.state(), len(server.output())
-    server.edit(file, old, new)
-    story = server.wait_for_output(f"restarting(.|\n)*{code}(.|\n)*->", shown)
-    assert why in story
-    server.wait_until_started_again(before)
 
 
 @pytest.mark.once

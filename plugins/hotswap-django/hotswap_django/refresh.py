@@ -16,6 +16,7 @@ private to Django; :mod:`hotswap_django.versions` says in which series it is kno
 
 from __future__ import annotations
 
+import gettext
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -114,6 +115,7 @@ def _site_of(patterns: Any) -> Any:
 def refresh_translations() -> None:
     """Forget which languages there are and what their catalogues say."""
     trans_real.reset_cache(setting="LANGUAGES")
+    gettext._translations.clear()  # type: ignore[attr-defined]  # Python's own, by file; Django's receiver empties it too
     trans_real._translations = {}
     trans_real._default = None
 

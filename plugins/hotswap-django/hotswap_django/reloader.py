@@ -56,6 +56,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         self._known: dict[Path, _Sign] = {}
         self._waiting: set[Path] = set()  # changed files that requests have kept from being told of
         self._is_barred = False  # such requests are inside still
+        self._is_to_forget = False  # requests may have read files before they were known
         self._restart = threading.Event()
         self._said = ""  # the error that was told of last
 
@@ -89,8 +90,9 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         autoreload.autoreload_started.send(sender=self)
 
     def begin(self) -> None:
-        """Remember the files as they are."""
+        """Remember the files as they are. What requests have read of them until now may be older, and is read again."""
         self._known = dict(self._sign())
+        self._is_to_forget = True
 
     def look(self) -> None:
         """Compare the files with what is known of them, and tell of those that changed, came or went."""
@@ -100,7 +102,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix != ".py" or _is_library(path)}
         self._known = now
         self._waiting |= changed
-        if self._waiting and not self._is_barred:
+        if (self._waiting or self._is_to_forget) and not self._is_barred:
             try:
                 self._tell()
             except Busy:
@@ -137,35 +139,40 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         if blockers := self._gate.close():
             self._is_barred = True
             self._gate.when_left(blockers, self._unbar)
-            self._engine.tell(Finding(
-                code="HS510", severity=Severity.KEPT, file=str(min(self._waiting)),
-                message=f"a changed file waits for {', '.join(map(str, blockers))} to end",
-                next_step="it counts when that has ended",
-            ))  # fmt: skip
+            if self._waiting:
+                self._engine.tell(Finding(
+                    code="HS510", severity=Severity.KEPT, file=str(min(self._waiting)),
+                    message=f"a changed file waits for {', '.join(map(str, blockers))} to end",
+                    next_step="it counts when that has ended",
+                ))  # fmt: skip
             return
         try:
             paths, self._waiting = sorted(self._waiting), set()
             for path in paths:
                 if not _is_library(path):
                     self.notify_file_changed(path)
-            self._refresh(paths)
+            is_to_forget, self._is_to_forget = self._is_to_forget, False
+            self._refresh(paths, languages=is_to_forget)
         finally:
             self._gate.open()
 
-    def _refresh(self, paths: list[Path]) -> None:
+    def _refresh(self, paths: list[Path], *, languages: bool) -> None:
         """What Django's own receivers leave: libraries of tags that are new, addresses in other languages."""
         if why_unknown():
             return
-        from hotswap_django.refresh import refresh_templates, refresh_urls
+        from hotswap_django.refresh import refresh_templates, refresh_translations, refresh_urls
 
         importlib.invalidate_caches()  # importers remember the names in a directory
         try:
             refresh_templates()
-            if any(path.suffix == ".mo" for path in paths):
+            if languages:
+                refresh_translations()
+            if languages or any(path.suffix == ".mo" for path in paths):
                 refresh_urls()
         except Exception as error:  # noqa: BLE001 - border to code of the program: a new library is imported
             self._engine.tell(Finding(
-                code="HS212", severity=Severity.KEPT, file=str(paths[0]), message=f"template tags cannot be looked for: {error}",
+                code="HS212", severity=Severity.KEPT, file=str(paths[0]) if paths else "",
+                message=f"template tags cannot be looked for: {error}",
                 next_step="mend the library and save it again", excerpt=traceback.format_exc(),
             ))  # fmt: skip
 
