@@ -227,6 +227,7 @@ class Texts:
             type_of=functools.cache(world.type_of),
             classes_in=functools.cache(world.classes_in),
             callables_in=functools.cache(world.callables_in),
+            kind_of_object=world.kind_of_object,
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
             has_arrived=functools.cache(self._has_arrived),

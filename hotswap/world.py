@@ -413,6 +413,11 @@ class World:
             return None
         return (cls.__module__, cls.__qualname__)
 
+    def kind_of_object(self, symbol: Symbol) -> type | None:
+        """The type of the object that a symbol is bound to; None where it is bound to nothing."""
+        record = self.records.get(symbol[0])
+        return type(record.module.__dict__[symbol[1]]) if record and symbol[1] in record.module.__dict__ else None
+
     def classes_in(self, symbol: Symbol) -> frozenset[Symbol] | None:
         """The managed classes of all objects that can be reached from what a symbol is bound to; None for too many."""
         record = self.records.get(symbol[0])

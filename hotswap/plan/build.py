@@ -98,7 +98,7 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in: see
+        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in, kind_of_object: see
             :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
@@ -119,6 +119,7 @@ class Surroundings:
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
+    kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
     has_arrived: Callable[[str], bool] = lambda name: False
@@ -263,7 +264,7 @@ class _Builder:
         around = self.around
         live = (
             *(around.kind_of, around.type_of, around.module_of),
-            *(around.builder_of, around.builder_of_bases, around.classes_in, around.callables_in),
+            *(around.builder_of, around.builder_of_bases, around.classes_in, around.callables_in, around.kind_of_object),
         )
         self._filled: dict[str, set[Symbol]] = {}
         self.graph, self.before = Graph(summaries, *live), Graph(before, *live, self.around.is_loaded)

@@ -23,6 +23,7 @@ from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.lookers import Lookers
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
 from hotswap.plan.moved import own_lambdas
+from hotswap.plan.mutations import note_mutations
 from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
@@ -523,7 +524,7 @@ def changed_recipes(before: Recipes, after: Recipes, edited: Iterable[str]) -> s
         old, new = _fillings(before.graph, module), _fillings(after.graph, module)
         for graph, mine, theirs in ((before.graph, old, new), (after.graph, new, old)):
             for name, chains in mine.items():
-                graph.note_mutations(module, chains if chains != theirs.get(name) else (), symbols)
+                note_mutations(graph, module, chains if chains != theirs.get(name) else (), symbols)
     return {s for s in symbols if _row(before.graph, before(s)) != _row(after.graph, after(s))}
 
 

@@ -7,19 +7,20 @@ or of something that the recipe reads, is a change of the value: that is all of 
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import attrs
 
 from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS
+from hotswap.plan.aliases import CALL, PART, Source, find_flows
 from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.branches import take_executed
+from hotswap.plan.mutations import find_mutated
 from hotswap.plan.outside import CONSTRUCTORS, find_acts_outside, find_registrations
 from hotswap.plan.units import Facts, Summary, Unit, UnitKind
-from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses, is_metaclass
+from hotswap.plan.uses import BINDS_UNSEEN, MUTATORS, Uses
 
 Symbol = tuple[str, str]
 
@@ -48,8 +49,6 @@ _NEVER_CALLING = PASSIVE_CALLS | {
     *(f"builtins.{n}" for n in "sorted min max sum any all str repr print format abs round iter next reversed bytes".split()),
     *("json.dumps", "copy.copy", "copy.deepcopy", "pprint.pformat"),
 }
-#: Special methods that storing in an object runs.
-_STORES = ("__setitem__", "__delitem__", "__setattr__", "__delattr__")
 _NOTHING: frozenset[Symbol] = frozenset()
 _HELD_BY_MODULE = ("module", "function", "class", "data", "shared")
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars", "dir"})
@@ -70,6 +69,7 @@ class Graph:
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
         callables_in: the managed functions and classes themselves that are reached in that way.
+        kind_of_object: the type of the object that a symbol is bound to; None where it is bound to nothing.
         is_loaded: for a text that has been executed, whether a module has been imported; a text that has not may yet import it.
     """
 
@@ -81,6 +81,7 @@ class Graph:
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
+    kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     is_loaded: Callable[[str], bool] = lambda name: True
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
@@ -88,6 +89,7 @@ class Graph:
     _resolved: dict[tuple[str, str], Symbol | None] = attrs.field(factory=dict, init=False)
     _reach: dict[Symbol, frozenset[Symbol]] = attrs.field(factory=dict, init=False)
     _mutated: dict[tuple[str, int], frozenset[Symbol]] = attrs.field(factory=dict, init=False)
+    _flows: dict[tuple[str, int], Mapping[str, set[Source]]] = attrs.field(factory=dict, init=False)
     _functions: dict[Symbol, list[tuple[str, Uses]]] = attrs.field(factory=dict, init=False)
     _used: dict[tuple[str, int], set[Symbol]] = attrs.field(factory=dict, init=False)  # by the id of the uses
     _wholes: dict[tuple[str, int], set[str]] = attrs.field(factory=dict, init=False)  # likewise
@@ -165,6 +167,12 @@ class Graph:
             return None
         chain = f"{binding.attr}.{rest}" if rest else binding.attr
         return self.resolve(binding.module, chain) or (binding.module, chain)
+
+    def imported(self, module: str, name: str) -> Symbol | None:
+        """Where a name that a module imports is defined; None where it imports no such name."""
+        self.binders(module)
+        binding = self._imports[module].get(name)
+        return self._resolve_import(binding, "") if binding is not None and binding.attr is not None else None
 
     def _is_submodule(self, package: str, name: str) -> bool:
         """True where a name of a package means its module of that name: it is bound by nothing but an import of that."""
@@ -250,7 +258,7 @@ class Graph:
         if key not in self._used:
             found = self.uses_symbols(module, uses, uses.reads | uses.calls)
             imported = {self.resolve(target, attr) for target, attr in uses.imports if attr}
-            stored = {self._stored(module, chain) for chain in uses.stores}  # who assigns a name has to mean the right module
+            stored = {self.stored(module, chain) for chain in uses.stores}  # who assigns a name has to mean the right module
             self._used[key] = found | {symbol for symbol in imported | stored if symbol is not None}
         return set(self._used[key])
 
@@ -293,7 +301,7 @@ class Graph:
                 pending += self.uses_symbols(module, uses) - seen
         return seen
 
-    def _reach_at_once(self, module: str, unit: Unit) -> set[Symbol]:
+    def reach_at_once(self, module: str, unit: Unit) -> set[Symbol]:
         """As :meth:`reach` for what a statement calls, without what is only given to somebody who calls it later."""
         seen: set[Symbol] = set()
         pending = list(self._at_once(module, unit.analysis.now, self.calls_of(module, unit)))
@@ -349,77 +357,21 @@ class Graph:
 
     def mutated(self, module: str, unit: Unit) -> frozenset[Symbol]:
         """Top-level symbols that evaluating a statement contributes to, through any number of calls."""
-        key = (module, unit.index)
         if unit.is_inert:
             return _NOTHING
-        if key in self._mutated:
-            return self._mutated[key]
-        found: set[Symbol] = set()
-        now = unit.analysis.now
-        chains = set(now.mutates)
-        if unit.kind is UnitKind.EFFECT:
-            called = ((chain, self.resolve(module, chain)) for chain in now.effects if "." in chain)
-            chains |= {chain.rpartition(".")[0] for chain, at in called if at is None or not self._starts(at)}
-            chains |= {name for name in now.writes if name not in unit.names}
-        self.note_mutations(module, chains, found)
-        self._note_stores(module, now.stores, found)
-        for owner, name in [kind for symbol in found if (kind := self.type_of(symbol)) is not None]:
-            for store in _STORES:
-                for place, uses in self.functions((owner, f"{name}.{store}")):
-                    self.note_mutations(place, uses.mutates | uses.writes, found)
-        if now.calls:
-            for symbol in self._reach_at_once(module, unit):
-                for owner, uses in self.functions(symbol):
-                    self.note_mutations(owner, uses.mutates | uses.writes, found)
-                    self._note_stores(owner, uses.stores, found)
-        self.note_mutations(module, self._filled_arguments(module, now, unit.kind), found)
-        found |= self._added_to_import(module, unit)
-        found |= self._class_registries(module, unit)
-        found -= {(module, name) for name in unit.names}
-        self._mutated[key] = frozenset(found)
+        key = (module, unit.index)
+        if key not in self._mutated:
+            self._mutated[key] = find_mutated(self, module, unit)
         return self._mutated[key]
 
-    def _added_to_import(self, module: str, unit: Unit) -> set[Symbol]:
-        """``APPS += [...]`` fills the list in place that was imported under that name."""
-        target = unit.node.target if isinstance(unit.node, ast.AugAssign) else None
-        binders = self.binders(module).get(target.id, ()) if isinstance(target, ast.Name) else ()
-        before = [binder for binder in binders if binder.index < unit.index and not isinstance(binder.node, ast.AugAssign)]
-        binding = self._imports[module].get(target.id) if isinstance(target, ast.Name) else None
-        if binding is None or not before or not before[-1].imports or binding.attr is None:
-            return set()
-        source = self._resolve_import(binding, "")
-        return {(source[0], source[1].partition(".")[0])} if source is not None and source[1] else set()
+    def flows(self, module: str, unit: Unit) -> Mapping[str, set[Source]]:
+        """What the names that a statement binds may be, or be parts of."""
+        key = (module, unit.index)
+        if key not in self._flows:
+            self._flows[key] = find_flows([unit.node])
+        return self._flows[key]
 
-    def _filled_arguments(self, module: str, now: Uses, kind: UnitKind) -> Iterator[str]:
-        """What is given to a function that mutates it, itself or in a function that it makes: ``@register(TABLE)``; and a
-        lasting object of which the function calls methods for their effect: ``set_up(APP)``."""
-        is_effect = kind in (UnitKind.EFFECT, UnitKind.BLOCK)
-        for chain, place, argument in now.gives:
-            symbol = self.resolve(module, chain)
-            if symbol is None or not any(u.kind is UnitKind.FUNCTION for u in self.binders(symbol[0]).get(symbol[1], ())):
-                continue
-            for _, uses in self.functions(symbol):
-                name = place if isinstance(place, str) else "".join(uses.parameters[place : place + 1])
-                given = self.resolve(module, argument) if is_effect and name in uses.touches else None
-                if name in uses.fills or (given is not None and self.is_lasting((given[0], given[1].partition(".")[0]))):
-                    yield argument
-
-    def note_mutations(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
-        for chain in chains:
-            symbol = self.resolve(module, chain)
-            if symbol is not None and symbol[1]:
-                top = (symbol[0], symbol[1].partition(".")[0])
-                if self.kind_of(top) != "module":
-                    found.add(top)
-
-    def _note_stores(self, module: str, chains: Iterable[str], found: set[Symbol]) -> None:
-        """``lib.HOOK = f`` contributes to a name of another module, if that one's text binds it."""
-        for chain in chains:
-            symbol = self._stored(module, chain)
-            if symbol is not None and symbol[1] in self.binders(symbol[0]):
-                found.add(symbol)
-
-    def _stored(self, module: str, chain: str) -> Symbol | None:
+    def stored(self, module: str, chain: str) -> Symbol | None:
         """The name of another module that is assigned by ``lib.HOOK = f``."""
         owner, _, name = chain.rpartition(".")
         symbol = self.resolve(module, owner)
@@ -427,24 +379,6 @@ class Graph:
             return (symbol[0], name) if symbol is not None else None
         target = self.module_of(symbol)  # ``me = sys.modules[__name__]``
         return (target, name) if target is not None and target in self.summaries else None
-
-    def _class_registries(self, module: str, unit: Unit) -> set[Symbol]:
-        """Base classes and metaclasses whose class-level hooks note the classes made from them."""
-        found: set[Symbol] = set()
-        for chain in unit.analysis.now.calls:
-            if not chain.endswith(".__init_subclass__"):
-                continue
-            symbol = self.resolve(module, chain.removesuffix(".__init_subclass__"))
-            for owner in self.ancestors(symbol) if symbol else ():
-                for binder in self.binders(owner[0]).get(owner[1], ()):
-                    if owner[1] in binder.analysis.class_hooks:
-                        found.add(owner)
-                    for hook in ("__init_subclass__", "__new__", "__init__", "__prepare__", "__call__"):
-                        if hook == "__init_subclass__" or owner[1] in _metaclass_names(binder):
-                            uses = binder.analysis.functions.get(f"{owner[1]}.{hook}")
-                            if uses is not None:
-                                self.note_mutations(owner[0], uses.mutates | uses.writes, found)
-        return found
 
     def ancestors(self, symbol: Symbol) -> Sequence[Symbol]:
         """A class, its managed base classes and its metaclass, as far as the texts tell."""
@@ -492,7 +426,7 @@ class Graph:
             self._executed[key] = unit if node is unit.node else attrs.evolve(unit, node=node, facts=Facts())
         return self._executed.get(key, unit)
 
-    def _starts(self, symbol: Symbol) -> bool:
+    def starts(self, symbol: Symbol) -> bool:
         """True for ``THREAD.start`` of a thread that a new statement makes: it would run aside."""
         head, _, last = symbol[1].partition(".")
         return last in STARTING_METHODS and last not in self.methods() and self.kind_of((symbol[0], head)) == "missing"
@@ -516,7 +450,7 @@ class Graph:
             if symbol is not None:
                 top = (symbol[0], symbol[1].partition(".")[0])
                 is_balanced = symbol[1].endswith((".acquire", ".release"))  # as with the lock in a with statement
-                if (self.is_lasting(top) or self._starts(symbol)) and "." in symbol[1] and not is_balanced:
+                if (self.is_lasting(top) or self.starts(symbol)) and "." in symbol[1] and not is_balanced:
                     found.append(f"{top[0]}.{symbol[1]}")
                 continue
             if not chain:
@@ -530,12 +464,14 @@ class Graph:
                 found.append(name)
         for chain in uses.stores:
             owner, _, name = chain.rpartition(".")
-            if (stored := self._stored(module, chain)) is not None:
+            if (stored := self.stored(module, chain)) is not None:
                 if name not in self.binders(stored[0]):
                     found.append(f"{stored[0]}.{name}")  # no statement of its module gives it another value
             elif self.resolve(module, owner) is None and self.kind_of((module, owner)) == "module":
                 found.append(self.foreign(module, chain))
-        for chain in uses.mutates:
+        for chain in {chain.removesuffix(PART) for chain in uses.mutates}:
+            if chain.endswith(CALL):
+                continue  # what a call has given is its own, as far as anybody knows
             if self.resolve(module, chain) is None:
                 name = self.foreign(module, chain)
                 head = chain.partition(".")[0]
@@ -547,10 +483,6 @@ class Graph:
                 ):
                     found.append(name)
         return found
-
-
-def _metaclass_names(unit: Unit) -> set[str]:
-    return {unit.node.name} if isinstance(unit.node, ast.ClassDef) and is_metaclass(unit.node) else set()
 
 
 def is_abstract_registration(effect: str) -> bool:

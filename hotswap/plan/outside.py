@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from hotswap.plan.acts import OUTGOING_METHODS, REGISTERING_CALLS, REGISTERING_METHODS, STARTED_LATER, Act, is_builtin_method
+from hotswap.plan.mutations import note_mutations
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import Uses
 
@@ -85,9 +86,9 @@ def filled_later(graph: Graph, modules: Iterable[str]) -> set[Symbol]:
                 given = {name for uses in (unit.analysis.now, *own.values()) for name in uses.later}
                 for symbol in graph.reach(graph.uses_symbols(module, unit.analysis.now, given)):
                     for owner, uses in graph.functions(symbol):
-                        graph.note_mutations(owner, uses.mutates | uses.writes, found)
+                        note_mutations(graph, owner, uses.mutates | uses.writes, found)
                 for name, uses in own.items():
-                    graph.note_mutations(module, uses.mutates | uses.writes if "<lambda>" in name else (), found)
+                    note_mutations(graph, module, uses.mutates | uses.writes if "<lambda>" in name else (), found)
     return found
 
 

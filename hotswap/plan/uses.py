@@ -16,6 +16,7 @@ from typing import cast
 import attrs
 
 from hotswap.plan.acts import REGISTERING_METHODS, Act, Makers, find_acts, keeps_for_later
+from hotswap.plan.aliases import CALL, PART, Source, find_flows, find_returned, find_sources, follow_flows
 from hotswap.plan.bindings import COMPREHENSIONS, bound_names, dotted, import_bindings
 from hotswap.plan.nested import find_running, first_node
 from hotswap.plan.trees import children, walk
@@ -63,9 +64,10 @@ class Uses:
     called: set[str] = attrs.Factory(set)  # those of the attributes that are called, whatever they are taken from
     subscripts: set[str] = attrs.Factory(set)  # those of the reads that are subscripted, which may make a class
     gives: set[tuple[str, int | str, str]] = attrs.Factory(set)  # (call, place or keyword, global that is given there)
-    fills: set[str] = attrs.Factory(set)  # local names whose values are mutated
+    fills: set[str] = attrs.Factory(set)  # local names whose values are mutated, and chains of them
     touches: set[str] = attrs.Factory(set)  # local names of which a method is called whose result nobody takes
     parameters: tuple[str, ...] = ()  # of a function: the names of its parameters
+    returned: frozenset[Source] = frozenset()  # of a function: what it gives back
     calls_unknown: bool = False
     operates: bool = False  # with operators, subscripts, loops and the like, which run special methods
     kept: Uses | None = None  # of these, what is used where the result stays in a default, an argument or an attribute
@@ -164,7 +166,7 @@ class Analysis:
         nested.merge(shallow)
         found = self._functions.setdefault(name, Uses())
         found.merge(nested)
-        found.parameters = nested.parameters
+        found.parameters, found.returned = nested.parameters, nested.returned
         self._shallow.setdefault(name, Uses()).merge(shallow)
 
     def note_class_hook(self, name: str) -> None:
@@ -183,6 +185,7 @@ _OPERATIONS = (
     *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.JoinedStr, ast.Starred, ast.Dict, ast.Set),
     *(ast.With, ast.AsyncWith, ast.Await, ast.YieldFrom, ast.Assert, ast.Delete, ast.MatchClass),
 )
+_DISPLAYS = (ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
 #: Words with which attributes are read by strings: calls that take their names, and the namespace itself.
 READ_BY_STRING = frozenset({"getattr", "attrgetter", "methodcaller", "format", "format_map", "__dict__", "vars"})
 
@@ -285,6 +288,8 @@ class _Walker:
             uses.operates = True
             self._branch(node, uses, local, path, deferred)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and stores_inside(node):
+            if isinstance(node, ast.AugAssign) and not isinstance(node.value, ast.Constant):
+                self._mutation(node.target, uses, local)  # ``ROWS[0] += [1]``
             with computed(uses) as made:
                 self._children(node, made, local, path, deferred)
         elif kind is ast.Expr:
@@ -294,6 +299,8 @@ class _Walker:
             if isinstance(node.target, ast.Name) and node.target.id not in local:
                 uses.read(node.target.id, "")
             uses.operates = True
+            if isinstance(node.value, _DISPLAYS):  # ``row += [1]``; a number would be another object
+                self._mutation(node.target, uses, local)
             self._children(node, uses, local, path, deferred)
         else:
             uses.operates |= isinstance(node, _OPERATIONS) or _unpacks(node)
@@ -462,15 +469,13 @@ class _Walker:
     def _mutation(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("globals", "vars", "locals"):
             uses.effects.add(f"{node.func.id}.__setitem__")  # names that nobody can see in the text: see BINDS_UNSEEN
-        while isinstance(node, (ast.Subscript, ast.Call)):
-            node = node.value if isinstance(node, ast.Subscript) else node.func
-        chain = dotted(node)
-        if chain is not None:
-            head = chain.partition(".")[0]
-            if head in local:
-                uses.fills.add(head)
-            else:
-                uses.mutates.add(chain)
+        for chain, is_contained in find_sources(node):
+            called = chain.removesuffix(PART).removesuffix(CALL)  # ``app.route("/")(f)`` changes the app
+            head = called.partition(".")[0]
+            if not is_contained and head in local:
+                uses.fills |= {head, chain}
+            elif not is_contained:
+                uses.mutates |= {called, chain} if called + CALL in (chain, chain.removesuffix(PART)) else {chain}
 
     def _decorator(self, node: ast.expr, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
         """A decorator is called; one that is a method (``@app.route("/")``) may note the function in its object."""
@@ -534,6 +539,7 @@ class _Walker:
         shallow, nested = Uses(), Uses()
         self._walk_body(body, args, shallow, local, nested)
         nested.parameters = tuple(arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs))
+        nested.returned = find_returned(body)
         self.found.note_function(name, shallow, nested)
 
     def _walk_body(
@@ -554,6 +560,10 @@ class _Walker:
         for node in body:
             self.visit(node, uses, inner, "", deferred)
         self.makers = before
+        if uses.fills:  # what they are parts of changes, too
+            for chain in follow_flows(uses.fills, find_flows(body)):
+                head = chain.partition(".")[0].removesuffix(CALL)
+                (uses.fills if head in inner else uses.mutates).add(head if head in inner else chain)
         uses.inspects_parameter |= inspects_parameter(body, args)
 
     def _class(self, node: ast.ClassDef, uses: Uses, local: frozenset[str], path: str, deferred: Uses | None) -> None:
@@ -728,4 +738,4 @@ def mutates_parameter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     params = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args)}
     uses = Uses()
     _Walker(Analysis()).visit(ast.Module(body=node.body, type_ignores=[]), uses, frozenset(), "", uses)
-    return any(chain.partition(".")[0] in params for chain in uses.mutates)
+    return any(chain.partition(".")[0].removesuffix(CALL) in params for chain in uses.mutates)
