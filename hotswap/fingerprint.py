@@ -80,7 +80,8 @@ class Print:
     Attributes:
         whole: one number for all of it; None when it was too large.
         parts: by number of the key (dict, instance), element (set) or place (list): number of the value.
-        inner: of an object, the prints of the containers among its attributes, by number of the name.
+        inner: of an object, the prints of the containers among its attributes, by number of the name; of a dict, those of
+            the objects in it, by number of the key.
         origin: for a function, a number of its file and qualified name: which definition made it.
         opaque: True when there is something in it that cannot be looked into.
         state: for an object of a library around a function of the program, a number for each of its attributes; None
@@ -96,6 +97,10 @@ class Print:
 
     def same(self, other: Print) -> bool:
         return self.whole is not None and self.whole == other.whole
+
+
+#: Of a larger table each object counts as a whole.
+_MOST_INNER = 500
 
 
 @attrs.define(eq=False)
@@ -423,7 +428,7 @@ def fields_of(value: Any) -> dict[str, Any] | None:
 
 
 def fingerprint(
-    value: Any, is_managed: Callable[[type], bool], own: str | None = None, *, in_class: bool = False
+    value: Any, is_managed: Callable[[type], bool], own: str | None = None, *, in_class: bool = False, is_inner: bool = False
 ) -> Print:
     """Fingerprint a value of module data.
 
@@ -432,6 +437,7 @@ def fingerprint(
         is_managed: True for classes whose module is managed: their instances are looked into.
         own: the name, with its module, for which it is done; without one the value is looked into whatever name it has.
         in_class: True for a value in a class, whose statement makes all of them again when one changes.
+        is_inner: True for an object of a table, which is looked into no further.
     """
     home = home_of(value, is_managed)
     printer = _Printer(is_managed, home if own is None else own)
@@ -439,7 +445,7 @@ def fingerprint(
         whole = printer.number(value)
         origin = hash((value.__code__.co_filename, value.__qualname__)) if type(value) is FunctionType else 0
         parts = _parts(value, printer) if home in ("", printer.own) else None
-        inner = _inner(value, is_managed) if parts is not None and is_managed(type(value)) else {}
+        inner = _inner(value, printer) if parts is not None and not is_inner else {}
         looks = is_made_of_state(value, is_managed) or (in_class and is_of_library(value, is_managed))
         state = numbers_of_state(value, is_managed) if looks else None
         return Print(whole, parts, printer.opaque, origin, inner, state)
@@ -462,9 +468,16 @@ def _parts(value: Any, printer: _Printer) -> dict[int, int] | None:
     return None
 
 
-def _inner(value: Any, is_managed: Callable[[type], bool]) -> dict[int, Print]:
-    state = fields_of(value) or {}
-    return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if is_a(v, CONTAINERS)}
+def _inner(value: Any, printer: _Printer) -> dict[int, Print]:
+    """What in a value can be merged by its own parts: the containers of an object, the objects of a table."""
+    is_managed = printer.is_managed
+    if is_managed(type(value)):
+        state = fields_of(value) or {}
+        return {hash(("str", k)): fingerprint(v, is_managed, "") for k, v in state.items() if is_a(v, CONTAINERS)}
+    if type(value) is not dict or len(value) > _MOST_INNER:
+        return {}
+    objects = [(key, item) for key, item in value.items() if is_managed(type(item)) and not is_a(item, type)]
+    return {printer.number(key): fingerprint(item, is_managed, "", is_inner=True) for key, item in objects}
 
 
 def number_of(value: Any, is_managed: Callable[[type], bool]) -> int | None:

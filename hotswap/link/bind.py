@@ -30,6 +30,7 @@ from hotswap.link.heap import scan_heap
 from hotswap.link.late import evaluate_bases
 from hotswap.link.limbo import collect_staged
 from hotswap.link.linking import Linking, LinkRefused
+from hotswap.link.memos import empty_memos
 from hotswap.link.migrating import future_own, prepare_migrations
 from hotswap.link.objects import Made, take_state
 from hotswap.link.removing import note_imported, remove_modules, remove_names
@@ -119,6 +120,7 @@ def _run(linking: Linking) -> Swap:
         _prepare_shapes(linking)
         finish_functions(linking)
         drop_stale_caches(linking)
+        empty_memos(linking)
         finish_replaced(linking)
         _ask_before_commit(linking)
     except (StagingError, EscapeError, Refusal) as refusal:

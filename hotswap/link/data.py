@@ -212,18 +212,17 @@ class Merger:
             self.keep(name, where, "the program changed it since it was loaded")
             return live
         if is_a(live, dict):
-            return self._merge_dict(name, live, base.parts, new, where)
+            return self._merge_dict(name, live, base, new, where)
         if is_a(live, set):
             return self._merge_set(live, base.parts, new)
         if is_a(live, (list, deque)):
             return self._merge_row(name, live, base, new, then, where)
         return self._merge_state(name, live, base, new, where)
 
-    def _merge_dict(
-        self, name: str, live: dict[Any, Any], base: dict[int, int], new: dict[Any, Any], where: tuple[str, int]
-    ) -> Any:
+    def _merge_dict(self, name: str, live: dict[Any, Any], loaded: Print, new: dict[Any, Any], where: tuple[str, int]) -> Any:
         merged: dict[Any, Any] = {}
         conflicts = []
+        base = loaded.parts or {}
         new_by_number = {number_of(k, self.is_managed): (k, v) for k, v in new.items()}
         for key, value in live.items():
             number = number_of(key, self.is_managed)
@@ -238,6 +237,7 @@ class Merger:
                     not untouched
                     and not same_as_base
                     and number_of(value, self.is_managed) != number_of(fresh[1], self.is_managed)
+                    and not self._merge_inner(f"{name}[{key!r}]", value, loaded.inner.get(number or 0), fresh[1], where)
                 ):
                     conflicts.append(repr(key))
             elif not untouched:
@@ -252,6 +252,16 @@ class Merger:
         self.swap.add(*set_contents(live, {key: merged[key] for key in places} | merged))  # the program's own come last
         self._take_factory(live, new)
         return live
+
+    def _merge_inner(self, name: str, live: Any, base: Print | None, new: Any, where: tuple[str, int]) -> bool:
+        """Merge an object that stands in a table by its attributes; False where it is taken or kept as a whole."""
+        if base is None or type(live) is not type(new) or not self.is_filled(live) or not self.may_fill(live, new):
+            return False
+        now, then = fingerprint(live, self.is_managed, ""), fingerprint(new, self.is_managed, "")
+        if now.parts is None or then.parts is None or base.parts is None:
+            return False
+        self._merge_parts(name, live, base, now, new, then, where)
+        return True
 
     def _merge_set(self, live: set[Any], base: dict[int, int], new: set[Any]) -> Any:
         fresh = {number_of(item, self.is_managed): item for item in new}

@@ -144,8 +144,11 @@ class Linking:
             self.twins.dispose()
         self.__dict__.clear()  # what it has made leads back to it
 
-    def note(self, code: str, message: str, file: str = "", line: int = 0, severity: Severity = Severity.NOTE) -> None:
-        self.swap.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line))
+    def note(
+        self, code: str, message: str, file: str = "", line: int = 0, severity: Severity = Severity.NOTE, next_step: str = ""
+    ) -> None:
+        found = Finding(code=code, severity=severity, message=message, file=file, line=line, next_step=next_step)
+        self.swap.findings.append(found)
 
     def base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import attrs
@@ -17,7 +17,7 @@ from hotswap.plan.dirt import STAR, Dirt, by_module
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
-from hotswap.plan.memos import find_memos
+from hotswap.plan.memos import StaleMemo, find_memos, is_only_memo
 from hotswap.plan.moved import find_moved
 from hotswap.plan.outside import effects_of, filled_later, running, sets_only
 from hotswap.plan.pairing import Pairing, find_roles, pair_codes
@@ -62,6 +62,7 @@ class Draft:
         hooks: new modules with migrations, to be imported aside.
         filled_later: evaluated names that threads and the like fill, so that what they were when their module had been loaded
             may be more than their statements made.
+        memos: tables in which the program keeps results of what gives others now.
     """
 
     plan: Plan
@@ -79,6 +80,7 @@ class Draft:
     renames: Mapping[Symbol, Symbol] = MappingProxyType({})
     hooks: tuple[str, ...] = ()
     filled_later: frozenset[Symbol] = frozenset()
+    memos: tuple[StaleMemo, ...] = ()
 
     @property
     def needs_staging(self) -> bool:
@@ -423,7 +425,6 @@ class _Builder:
                 if (name, new.index) not in dirt.reduced:
                     self._judge_changed(name, old, new)
         self._judge_executing(dirt)
-        self._name_memos(dirt)
         for module, index in sorted(self.misplaced):
             unit = self.graph.summaries[module].units[index]
             owner = _name(self._opaque_registries(module, unit)[0])
@@ -505,7 +506,7 @@ class _Builder:
             return "it was kept, as it asks for the subclasses of a class"
         return "it is an opaque object and was kept"
 
-    def _name_memos(self, dirt: Dirt) -> None:
+    def _find_memos(self, dirt: Dirt) -> Iterator[StaleMemo]:
         """What the program keeps by itself of results of functions that behave differently."""
         words = frozenset(name.rpartition(".")[2].encode() for _, name in dirt.affected)
         for module, summary in self.graph.summaries.items() if words else ():
@@ -515,8 +516,11 @@ class _Builder:
                     own = (module, f"{memo.owner}.{rest}") if head in ("self", "cls") and memo.owner else None
                     symbol = own or self.graph.resolve(module, memo.computes)
                     if symbol is not None and symbol in dirt.affected:
-                        what = f"{module}: {memo.table} may hold results of {_name(symbol)}, which gives others now; kept"
-                        self._find("HS402", Severity.KEPT, module, memo.line, what, "empty it in the program, or restart")
+                        is_only = is_only_memo([each.node for each in summary.units], memo.table)
+                        word = frozenset({memo.table.rpartition(".")[2].encode()})
+                        others = (each for name, other in self.graph.summaries.items() if name != module for each in other.units)
+                        is_own = not any(each.mentions(word) for each in others)
+                        yield StaleMemo(module, memo, is_only and is_own, _name(symbol))
 
     def _judge_removed(self, module: str, unit: Unit) -> None:
         effects = self.before.foreign_effects(module, unit)
@@ -622,6 +626,7 @@ class _Builder:
             renames=self.renames,
             hooks=self.hooks,
             filled_later=frozenset(dirt.values & filled_later(self.before, order)) if dirt.values else frozenset(),
+            memos=tuple(self._find_memos(dirt)),
         )
 
     def _module_plan(self, module: str, dirt: Dirt, derived: list[int], execute: list[int]) -> ModulePlan:

@@ -1,18 +1,19 @@
 """Results that a program keeps by itself: ``if key not in MEMO: MEMO[key] = compute(key)``.
 
-What is in such a table was computed by code that may have changed since. Whether nothing else stands in it nobody can tell,
-so it is kept, and named.
+What is in such a table was computed by code that may have changed since. Where the text uses the table for nothing else, what
+is in it is dropped as the results of an ``lru_cache`` are (:mod:`hotswap.link.memos`). Else nobody can tell what else stands in
+it: it is kept, and named.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
 from hotswap.plan.bindings import dotted
-from hotswap.plan.trees import children
+from hotswap.plan.trees import children, walk
 
 
 @attrs.frozen
@@ -29,6 +30,22 @@ class Memo:
     table: str
     computes: str
     line: int
+
+
+@attrs.frozen
+class StaleMemo:
+    """A memo of a function that gives other results now.
+
+    Attributes:
+        module: in whose text it is filled.
+        is_only_memo: the text does nothing with the table but to keep these results.
+        computed: the function, for a person.
+    """
+
+    module: str
+    memo: Memo
+    is_only_memo: bool
+    computed: str
 
 
 def find_memos(node: ast.stmt) -> Iterator[Memo]:
@@ -57,3 +74,36 @@ def _kept_in(node: ast.stmt, table: str, owner: str) -> Iterator[Memo]:
             subscripted = [dotted(target.value) for target in targets if isinstance(target, ast.Subscript)]
             if table in subscripted and (chain := dotted(function)) is not None:
                 yield Memo(owner, table, chain, node.lineno)
+
+
+def is_only_memo(nodes: Iterable[ast.AST], table: str) -> bool:
+    """True where a text makes a table empty, asks for keys, takes from it and fills it in one place, and does nothing else with
+    what has this name."""
+    last = table.rpartition(".")[2]
+    every = list(walk(nodes))
+    uses = [node for node in every if isinstance(node, (ast.Name, ast.Attribute)) and _last(node) == last]
+    stores = [node for node in every if isinstance(node, ast.Subscript) and _last(node.value) == last and not _is_read(node)]
+    known: set[int] = {id(node.value) for node in every if isinstance(node, ast.Subscript) and (_is_read(node) or node in stores)}
+    for node in every:
+        match node:
+            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
+                known |= {id(target)} if _is_empty(value) else set()
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[asked]):
+                known.add(id(asked))
+            case ast.Call(func=ast.Attribute(value=owner, attr="get")):
+                known.add(id(owner))
+    return len(stores) == 1 and isinstance(stores[0].ctx, ast.Store) and all(id(node) in known for node in uses)
+
+
+def _last(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_read(node: ast.Subscript) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Dict) and not node.keys) or (
+        isinstance(node, ast.Call) and dotted(node.func) == "dict" and not node.args and not node.keywords
+    )
