@@ -236,6 +236,7 @@ class Texts:
             file_of=world.file_of,
             place_of=lambda name: places.get(name, len(places)),
             executing=executing,
+            stands_alone=functools.cache(lambda symbol: self.plugins.stands_alone(world.look_up(symbol))),
             builder_of=functools.cache(lambda symbol: self.plugins.builder_of(world.look_up(symbol), world.is_managed)),
             builder_of_bases=functools.cache(
                 lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed)

@@ -94,10 +94,10 @@ def _run(linking: Linking) -> Swap:
     _check_ambiguous(linking)
     _check_attached_late(linking)
     linking.swap.doubles = find_doubles(linking.draft, linking.world, linking.heap)
-    linking.bases = evaluate_bases(linking.draft, linking.world, linking.heap, linking.alive)
+    linking.bases = evaluate_bases(linking.draft, linking.world, linking.plugins, linking.heap, linking.alive)
     if linking.bases:
         collect_staged()  # before the next staging makes all that is there old
-    linking.staging = staging = Staging(linking.draft, linking.world)
+    linking.staging = staging = Staging(linking.draft, linking.world, linking.plugins)
     try:
         staging.run()
         # Led over to live functions below; what can run before the commit is the staged ones.

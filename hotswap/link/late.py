@@ -26,10 +26,13 @@ from hotswap.plan.graph import Graph
 from hotswap.plan.outside import effects_of
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import UnitKind
+from hotswap.plugin.manager import Plugins
 from hotswap.world import World, print_value
 
 
-def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> dict[str, dict[str, Print]]:
+def evaluate_bases(
+    draft: Draft, world: World, plugins: Plugins, heap: Heap, alive: list[Any]
+) -> dict[str, dict[str, Print]]:
     """Fingerprints of what the old text gives for the names that a plan evaluates, by module.
 
     Args:
@@ -43,7 +46,7 @@ def evaluate_bases(draft: Draft, world: World, heap: Heap, alive: list[Any]) -> 
     if not late or not draft.dirt.needs_staging():
         return {}
     old = _old_draft(draft, world)
-    staging = Staging(old, world)
+    staging = Staging(old, world, plugins)
     try:
         staging.run()
         twins = lead_over(staging, heap)

@@ -33,6 +33,7 @@ from hotswap.plan.build import Draft
 from hotswap.plan.dirt import by_module
 from hotswap.plan.members import MemberEdit, reduce_class
 from hotswap.plan.units import Summary, Unit, UnitKind
+from hotswap.plugin.manager import Plugins
 from hotswap.world import ModuleRecord, World
 
 
@@ -59,6 +60,7 @@ class Staging:
 
     draft: Draft
     world: World
+    plugins: Plugins
     modules: dict[str, ModuleType] = attrs.Factory(dict)
     young: list[Any] = attrs.Factory(list)
     imported: list[str] = attrs.Factory(list)
@@ -86,7 +88,7 @@ class Staging:
         self._order, self._wanted = frozenset(self.draft.order), by_module(self.draft.dirt.evaluated())
         evaluated = [self.draft.summaries[name].units[index] for name, indexes in self._wanted.items() for index in indexes]
         self._runs_nothing = not self.draft.hooks and all(unit.is_inert for unit in evaluated)
-        with _note_young(self), collecting() as self.declared:
+        with _note_young(self), collecting() as self.declared, self.plugins.aside(self.draft.plan):
             self._make_modules()
             try:
                 for name in self.draft.order:

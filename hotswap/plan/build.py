@@ -9,6 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
+from hotswap.plan.alone import note_members
 from hotswap.plan.bindings import dotted, resolve_relative
 from hotswap.plan.branches import tries_import
 from hotswap.plan.depend import Follower, changed_recipes
@@ -100,7 +101,7 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in, kind_of_object: see
+        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in, kind_of_object, stands_alone: see
             :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
@@ -122,6 +123,7 @@ class Surroundings:
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
+    stands_alone: Callable[[Symbol], bool] = lambda symbol: False
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
     has_arrived: Callable[[str], bool] = lambda name: False
@@ -269,7 +271,8 @@ class _Builder:
             *(around.builder_of, around.builder_of_bases, around.classes_in, around.callables_in, around.kind_of_object),
         )
         self._filled: dict[str, set[Symbol]] = {}
-        self.graph, self.before = Graph(summaries, *live), Graph(before, *live, self.around.is_loaded)
+        alone = around.stands_alone
+        self.graph, self.before = Graph(summaries, *live, stands_alone=alone), Graph(before, *live, around.is_loaded, alone)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
@@ -321,6 +324,7 @@ class _Builder:
                 if before.text != unit.text and self._is_read_by_decorator(name, before, unit):
                     dirt.derived[name, unit.index] = (name, unit.names[0])
             reduce_changed(self.graph, self.before, dirt, diff)
+            note_members(self.graph, dirt, diff)
             self._note_removed(diff, dirt)
             for unit in [old for old, _ in diff.changed] + diff.removed:
                 dirt.unset |= self.before.mutated(name, unit)
@@ -343,7 +347,8 @@ class _Builder:
                 dirt.derived.setdefault((module, unit.index), ([*arrived, *self.gone][0], ""))
                 dirt.rebound |= {(module, name) for name in unit.names}
         dirt.rebound |= find_rebound(self.before, self.graph, self.diffs)
-        dirt.classes |= find_derived(self.graph, self.diffs)
+        for symbol in find_derived(self.graph, self.diffs):
+            (dirt.alone if self.graph.stands_alone(symbol) else dirt.classes).add(symbol)
         dirt.lambdas = {
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }

@@ -17,6 +17,7 @@ import ast
 from collections.abc import Iterable
 
 from hotswap.plan.acts import STARTING_METHODS
+from hotswap.plan.alone import cause_in_bases, member_in, spread_alone, stands_alone
 from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.dirt import Dirt
 from hotswap.plan.graph import Graph, Symbol
@@ -95,7 +96,7 @@ class Follower:
 
     def _size(self) -> int:
         d = self.dirt
-        marks = (d.values, d.classes, d.affected, d.shallow, d.added, d.rebound)
+        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.added, d.rebound)
         return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
     def _spread_functions(self) -> None:
@@ -223,6 +224,8 @@ class Follower:
             return maker
         if (whole := self._cause_by_namespace(module, unit)) is not None:
             return whole
+        if (base := cause_in_bases(self.graph, d, module, unit)) is not None:
+            return base
         if key in d.lambdas:
             return (module, "<lambda>")
         if (other := self._reads_rebound(module, now) or self._imports_rebound(unit)) is not None:
@@ -242,6 +245,8 @@ class Follower:
                 return top
             if symbol in d.values:
                 return symbol
+            if (changed := member_in(d, symbol)) is not None:
+                return changed
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
                 return top
         if (member := self.objects.cause(module, unit, self._reads[key])) is not None:
@@ -394,7 +399,7 @@ class Follower:
         if unit.kind is UnitKind.IMPORT:
             return False
         if unit.kind is UnitKind.CLASS and isinstance(unit.node, ast.ClassDef):
-            if unit.node.decorator_list or unit.node.keywords:
+            if unit.node.decorator_list or unit.node.keywords or (unit.analysis.now.calls and stands_alone(self.graph, module, unit)):
                 return True
             ancestors = self.graph.ancestors(base)
             return any(
@@ -452,7 +457,9 @@ class Follower:
         for name in unit.names:
             symbol = (module, name)
             kind = self.graph.kind_of(symbol)
-            if unit.kind is UnitKind.CLASS or kind == "class":
+            if stands_alone(self.graph, module, unit):
+                spread_alone(d, module, unit)
+            elif unit.kind is UnitKind.CLASS or kind == "class":
                 d.classes.add(symbol)
                 d.affected |= {(module, q) for q in unit.analysis.functions}
             elif (unit.kind is UnitKind.FUNCTION and kind in ("function", "missing")) or (

@@ -26,6 +26,7 @@ class Dirt:
             data, or use the old methods of its classes.
         values: symbols whose value changes.
         classes: classes whose body changes.
+        alone: those of them, not among ``classes``, whose readers are not evaluated again, see :mod:`hotswap.plan.alone`.
         added: names that only the new text binds.
         rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
         unset: symbols to which a statement contributed that is gone, or has another text.
@@ -44,6 +45,7 @@ class Dirt:
     aside: set[Symbol] = attrs.Factory(set)
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
+    alone: set[Symbol] = attrs.Factory(set)
     added: set[Symbol] = attrs.Factory(set)
     rebound: set[Symbol] = attrs.Factory(set)
     lambdas: set[Key] = attrs.Factory(set)

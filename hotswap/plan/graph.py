@@ -67,6 +67,7 @@ class Graph:
         module_of: the name of the module that a symbol is bound to, if it is managed.
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
+        stands_alone: whether those who read the class that a symbol is bound to need not be evaluated again when it is.
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
         callables_in: the managed functions and classes themselves that are reached in that way.
         kind_of_object: the type of the object that a symbol is bound to; None where it is bound to nothing.
@@ -83,6 +84,7 @@ class Graph:
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     is_loaded: Callable[[str], bool] = lambda name: True
+    stands_alone: Callable[[Symbol], bool] = lambda symbol: False
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)
     _imports: dict[str, dict[str, ImportBinding]] = attrs.field(factory=dict, init=False)
     _stars: dict[str, list[str]] = attrs.field(factory=dict, init=False)

@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -176,6 +177,10 @@ class Plugins:
     def _can_rebuild(self, cls: type) -> bool:
         return any(answer is True for _, answer in self._ask("hotswap_can_rebuild", cls=cls))
 
+    def stands_alone(self, cls: object) -> bool:
+        """True for a class whose readers need not be evaluated again when its statement is."""
+        return is_a(cls, type) and any(answer is True for _, answer in self._ask("hotswap_stands_alone", cls=cls))
+
     def check_plan(self, plan: Plan) -> Plan:
         """The plan with the plugins' findings; held ones stop it."""
         found = list(self._each("hotswap_plan", Finding, plan=plan))
@@ -192,6 +197,14 @@ class Plugins:
     def release(self) -> None:
         for _ in self._ask("hotswap_release"):
             pass
+
+    @contextmanager
+    def aside(self, plan: Plan) -> Iterator[None]:
+        """Inside, statements are evaluated aside."""
+        with ExitStack() as stack:
+            for _, around in self._ask("hotswap_aside", plan=plan):
+                stack.enter_context(around)
+            yield
 
     def pair_members(self, live: type, staged: type) -> list[tuple[object, object]]:
         return list(self._each("hotswap_pair_members", tuple, live=live, staged=staged))

@@ -1,8 +1,8 @@
 """The hook specifications, in the order in which one swap calls them.
 
-    attach     plan      value_kind, can_rebuild                  (planning: nothing is executed)
+    attach     plan      value_kind, can_rebuild, stands_alone    (planning: nothing is executed)
                quiesce   the program is brought to rest, from here to release
-               link      pair_members, class_shape, rebuild_class, stale_caches, before_commit
+               link      aside, pair_members, class_shape, rebuild_class, stale_caches, before_commit
                commit    settle, after_commit, after_rollback
                release
     detach
@@ -18,6 +18,7 @@ A plugin module may have ``REPLACES``, names of plugins that it stands for: they
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import pluggy
@@ -90,6 +91,18 @@ class Specs:
             True: making the class again leaves nothing behind, and what it makes can be moved; else None.
         """
 
+    @hookspec(firstresult=True)
+    def hotswap_stands_alone(self, cls: type) -> bool | None:
+        """Say whether those who have read a class need not be evaluated again when its statement is.
+
+        For classes of a library that are read at each use. Without an answer, a decorator that gets the class, and whatever
+        else may have copied from it, is called again, or the change asks for a restart. What reads an attribute of the class,
+        and what inherits from it, is evaluated again in any case.
+
+        Returns:
+            True: nobody keeps anything of it, or ``hotswap_settle`` leads those who do to what is live.
+        """
+
     @hookspec
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding] | None:
         """Look at a plan. A finding with severity ``held`` stops it, others accompany it."""
@@ -113,6 +126,18 @@ class Specs:
         """The swap is live and told to the plugins, or is not made; called after each ``hotswap_quiesce``, whatever it gave."""
 
     # ---- linking: the new text is evaluated, writes are prepared ----
+
+    @hookspec
+    def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object] | None:
+        """Give what surrounds the evaluation of statements aside.
+
+        For makers of classes that note each class in a table: inside, what this thread makes goes into another one. Objects
+        that are made on entering count as made aside: references among them to staged objects become ones to the live twins.
+        What was entered is left before anything is paired, also where a statement raises.
+
+        Args:
+            plan: what is evaluated; for a module that was loaded before hotswap the old text is evaluated first.
+        """
 
     @hookspec
     def hotswap_pair_members(self, live: type, staged: type) -> Iterable[tuple[object, object]] | None:

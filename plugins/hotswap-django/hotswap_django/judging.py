@@ -16,12 +16,13 @@ from typing import Any
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
 
+_IN_PLACE = frozenset({EditKind.LINES, EditKind.BODY, EditKind.SIGNATURE})
+_GONE = frozenset({EditKind.REMOVED, EditKind.RENAMED, EditKind.MOVED})
 _EVALUATED = frozenset({EditKind.DATA, EditKind.DERIVED, EditKind.ADDED})
 
 
 def judge(plan: Plan) -> Iterator[Finding]:
     """All of these; the texts are read from the files of the plan."""
-    yield from _check_models(plan)
     yield from _check_converters(plan)
     for path in middleware_to_call(plan):
         module, _, name = path.rpartition(".")
@@ -32,54 +33,21 @@ def judge(plan: Plan) -> Iterator[Finding]:
 # ---- models ----
 
 
-def _check_models(plan: Plan) -> Iterator[Finding]:
+def find_models(plan: Plan) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """The live models that a plan evaluates anew, and those whose statement has gone, as registries name them."""
     base: type | None = getattr(sys.modules.get("django.db.models.base"), "ModelBase", None)
-    if base is None:
-        return
-    for module in plan.modules:
-        tree = _parse(module.file)
-        for edit in module.edits:
-            if edit.kind is EditKind.ADDED and _is_model(edit.qualname, tree, module.module, base):
-                message = f"{edit.name} is a new model: Django registers models, their relations and tables at the start"
-                yield _finding(plan, edit, "HS213", Severity.HELD, message, "restart")
-    for found in plan.findings:
-        module_name = next((module.module for module in plan.modules if module.file == found.file), "")
-        name = found.message.partition(" was made from ")[0].removeprefix(f"{module_name}.")
-        value = getattr(sys.modules.get(module_name), "__dict__", {}).get(name)
-        if found.code == "HS402" and isinstance(value, base):
-            yield Finding(
-                code="HS206", severity=Severity.HELD, file=found.file, line=found.line, next_step="restart",
-                message=f"{found.message.partition(';')[0]}; Django has made fields, managers and relations by it",
-            )  # fmt: skip
-
-
-def _is_model(name: str, tree: ast.Module, module: str, base: type, seen: frozenset[str] = frozenset()) -> bool:
-    """True where the text has a class of this name with a model among its bases, by what the names mean in the module now."""
-    space = getattr(sys.modules.get(module), "__dict__", {})
-    if name in seen:
-        return False
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return any(
-                isinstance(_look_up(ast.unparse(parent), space, tree), base)
-                or _is_model(ast.unparse(parent), tree, module, base, seen | {name})
-                for parent in node.bases
-            )
-    return False
-
-
-def _look_up(chain: str, space: dict[str, Any], tree: ast.Module) -> Any:
-    """What a dotted name means; an import of the new text that the module has not executed yet counts where it is loaded."""
-    head, *rest = chain.split(".")
-    value = space.get(head)
-    for node in (node for node in tree.body if isinstance(node, ast.ImportFrom)) if value is None else ():
-        for alias in node.names:
-            if (alias.asname or alias.name) == head:
-                owner = sys.modules.get(node.module or "")
-                value = getattr(owner, alias.name, None) or sys.modules.get(f"{node.module}.{alias.name}")
-    for name in rest:
-        value = getattr(value, name, None)
-    return value
+    hidden: set[tuple[str, str]] = set()
+    gone: set[tuple[str, str]] = set()
+    for edit in plan.edits if base is not None else ():
+        space = getattr(sys.modules.get(edit.module), "__dict__", {})
+        for name in edit.qualname.split(", "):
+            model = space.get(name)
+            if isinstance(model, base) and model.__module__ == edit.module and edit.kind not in _IN_PLACE:  # type: ignore[arg-type]
+                meta = vars(model).get("_meta")
+                if meta is not None and not meta.abstract:
+                    found = gone if edit.kind in _GONE else hidden
+                    found.add((meta.app_label, meta.model_name))
+    return hidden, gone
 
 
 # ---- addresses ----

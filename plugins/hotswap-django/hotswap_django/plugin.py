@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ import wrapt
 
 from hotswap.commit import Swap, set_class
 from hotswap.model import ChangeSet, EditKind, Finding, ModulePlan, Plan, Severity, SourceFile
-from hotswap.plugin import ClassPair, EngineView, hookimpl
+from hotswap.plugin import ClassPair, EngineView, Refusal, Shape, hookimpl
 from hotswap.plugin.builtin import django_guard
 from hotswap_django.gate import Busy, Gate
 from hotswap_django.judging import judge, middleware_to_call
@@ -28,6 +29,8 @@ from hotswap_django.versions import why_unknown
 
 #: So many plans are remembered, at least as many as swaps can be taken back.
 _REMEMBERED = 40
+#: What the metaclass of forms of models makes, and nobody else writes to.
+_OF_FORMS = ("_meta", "base_fields")
 
 
 class DjangoPlugin:
@@ -49,6 +52,9 @@ class DjangoPlugin:
         self._put_back: list[Callable[[], None]] = []
         # The modules of the last plans that want middleware to be made again, when they are live and when they are taken back.
         self._again: list[tuple[ModulePlan, ...]] = []
+        self._with_models: list[tuple[ModulePlan, ...]] = []  # of the last plans that change models
+        self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
+        self._remaking: Any = None  # what the swap that is being linked does to models
 
     # ---- beginning and end ----
 
@@ -108,13 +114,77 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_can_rebuild(self, cls: type) -> bool | None:
+        """Forms and the like only collect; managers mark their own methods; models are made aside, in a registry of their own."""
+        made = sys.modules.get("django.db.models")
+        if made is not None and hasattr(made, "Model") and not why_unknown():
+            if type(cls) is type(made.Model) or (type(cls) is type and issubclass(cls, (made.manager.BaseManager, made.QuerySet))):
+                return True
         return django_guard.hotswap_can_rebuild(cls)
+
+    # ---- models ----
+
+    @hookimpl
+    def hotswap_stands_alone(self, cls: type) -> bool | None:
+        """Django asks a model at each use; forms that keep fields of it are led to it in :mod:`hotswap_django.refresh`."""
+        return True if _is_model(cls) and not why_unknown() else None
+
+    @hookimpl
+    def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object] | None:
+        apps = sys.modules.get("django.apps")
+        if apps is None or not apps.apps.ready or why_unknown():
+            return None
+        return self._make_aside(plan)
+
+    def _note_models(self, plan: Plan) -> None:
+        """Models are going to change: what Django's checks find now is no matter of this swap."""
+        from hotswap_django.refresh import find_errors
+
+        self._errors = find_errors()
+        self._with_models = [*self._with_models, plan.modules][-_REMEMBERED:]
+
+    @contextmanager
+    def _make_aside(self, plan: Plan) -> Iterator[None]:
+        from hotswap_django.aside import making_aside
+        from hotswap_django.judging import find_models
+        from hotswap_django.remaking import Remaking
+
+        hidden, gone = find_models(plan)
+        with making_aside(hidden, gone) as registry:
+            self._remaking = Remaking(registry, gone, plan)
+            yield
+
+    @hookimpl
+    def hotswap_pair_members(self, live: type, staged: type) -> Iterable[tuple[object, object]]:
+        if self._remaking is None or not (_is_model(live) and _is_model(staged)):
+            return ()
+        with _or_refuse():
+            return list(self._remaking.pair(live, staged))
+
+    @hookimpl
+    def hotswap_class_shape(self, cls: type) -> Shape | None:
+        if self._remaking is None or not _is_model(cls):
+            return None
+        with _or_refuse():
+            return self._remaking.shape(cls)  # type: ignore[no-any-return]
+
+    @hookimpl
+    def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding]:
+        if self._remaking is not None:
+            with _or_refuse():
+                if self._remaking.finish(swap):
+                    self._note_models(self._remaking.plan)
+        return ()
 
     @hookimpl
     def hotswap_rebuild_class(self, pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> Iterable[str]:
         """A class that a factory of Django's forms has made is what its arguments are; nobody else has written to it."""
+        if self._remaking is not None and _is_model(pair.live):
+            with _or_refuse():
+                return self._remaking.rebuild(pair, swap, resolve)  # type: ignore[no-any-return]
         if not pair.live.__module__.startswith("django.forms.") or type(pair.live) is not type(pair.staged):
-            return ()
+            names = [name for name in _OF_FORMS if _is_form(pair.live) and name in vars(pair.staged)]
+            swap.add(*(set_class(pair.live, name, resolve(vars(pair.staged)[name])) for name in names))
+            return names
         names = [name for name in vars(pair.staged) if name not in ("__dict__", "__weakref__", "__module__", "__qualname__")]
         swap.add(*(set_class(pair.live, name, resolve(vars(pair.staged)[name])) for name in names))
         return names
@@ -149,7 +219,8 @@ class DjangoPlugin:
         from hotswap_django.refresh import refresh
 
         try:
-            refresh(plan, middleware=any(modules is plan.modules for modules in self._again))
+            models = any(modules is plan.modules for modules in self._with_models)
+            refresh(plan, middleware=any(modules is plan.modules for modules in self._again), models=models, known=self._errors)
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
@@ -185,6 +256,7 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_release(self) -> None:
+        self._remaking = None
         self.gate.open()
 
     def _swap_again(self, files: list[str]) -> Callable[[], None]:
@@ -194,6 +266,33 @@ class DjangoPlugin:
 
         # A thread of its own: whoever lets the last request out still has to close its connection.
         return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
+
+
+@contextmanager
+def _or_refuse() -> Iterator[None]:
+    """A mistake of this plugin must not leave a model half made: the swap is refused."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:  # noqa: BLE001 - border: becomes a value
+        message = f"hotswap-django failed to make a model anew: {type(error).__name__}: {error}"
+        raise Refusal(Finding(
+            code="HS206", severity=Severity.HELD, message=message, next_step="restart, and please report this",
+            excerpt=traceback.format_exc(),
+        )) from error  # fmt: skip
+
+
+def _is_form(cls: type) -> bool:
+    """True for a form of a model: its fields have been made again with each change of the model."""
+    made: type | None = getattr(sys.modules.get("django.forms.models"), "ModelFormMetaclass", None)
+    return made is not None and isinstance(cls, made)
+
+
+def _is_model(cls: type) -> bool:
+    """True for a model that is not ``Model`` itself."""
+    base = getattr(sys.modules.get("django.db.models.base"), "ModelBase", None)
+    return base is not None and isinstance(cls, base) and "_meta" in vars(cls)
 
 
 def _edited_files(plan: Plan) -> list[str]:

@@ -5,6 +5,7 @@ the same for the way there and for the way back, and doing it once too often cos
 private to Django; :mod:`hotswap_django.versions` says in which series it is known.
 
     kept by                              computed from                       here
+    forms of models                      fields of models                    fields made again
     Django's settings                    the settings module                 taken over again
     resolvers, also of include()         urlpatterns, converters             emptied, compiled again when asked
     admin sites' addresses               what is registered                  made again, in place
@@ -21,6 +22,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.checks import run_checks
+from django.core.management.base import SystemCheckError
 from django.template import engines
 from django.template.backends.django import DjangoTemplates, get_installed_libraries
 from django.urls import clear_url_caches, converters, resolvers
@@ -31,19 +34,25 @@ from hotswap.model import Plan
 from hotswap_django.handlers import has_other_hooks, rebuild_chains
 from hotswap_django.heap import instances
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
+from hotswap_django.model_forms import refresh_forms
 
 
-def refresh(plan: Plan, *, middleware: bool = False) -> None:
+def refresh(plan: Plan, *, middleware: bool = False, models: bool = False, known: frozenset[str] = frozenset()) -> None:
     """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
 
     Args:
         plan: what was made live, or taken back.
         middleware: make the chains of middleware anew, whatever the settings say.
+        models: models have changed.
+        known: errors that Django's checks have found before.
 
     Raises:
         Exception: of that code.
     """
     changed = take_over(plan)
+    if models:
+        refresh_forms()
+        check_models(known)
     refresh_admin()
     refresh_urls()
     refresh_templates()
@@ -52,6 +61,24 @@ def refresh(plan: Plan, *, middleware: bool = False) -> None:
         refresh_translations()
     if middleware or changed & OF_MIDDLEWARE or has_other_hooks():
         rebuild_chains()
+
+
+# ---- models ----
+
+
+def find_errors() -> frozenset[str]:
+    """What Django's system checks find, and does not start with."""
+    return frozenset(str(error) for error in run_checks() if error.is_serious() and not error.is_silenced())
+
+
+def check_models(known: frozenset[str]) -> None:
+    """Have Django's checks look at models, and at all that uses them, as at a start.
+
+    Raises:
+        SystemCheckError: of what was not known.
+    """
+    if new := sorted(find_errors() - known):
+        raise SystemCheckError("; ".join(new))
 
 
 # ---- addresses ----
