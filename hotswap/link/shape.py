@@ -363,7 +363,7 @@ class _Shapes:
             return "its objects cannot be written to past their class"
         for owner in (cls, self.views.staged.get(id(cls), cls)):
             value = class_attribute(owner, name)
-            if runs_code(value):
+            if runs_code(value) and not field.is_bare:
                 return "it is a property, whose code would have to run"
         return ""
 

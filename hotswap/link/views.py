@@ -214,7 +214,8 @@ class Views:
             if goes_on:
                 self._add_fields(view, cls, module, text, shape, texts)
                 goes_on = self._goes_on(view, twin, module, text, shape)
-        view.guards = find_guards([twin for _, twin in twins], view.fields, twin_of)
+        guarded = [name for name, field in view.fields.items() if not field.is_bare]
+        view.guards = find_guards([twin for _, twin in twins], guarded, twin_of)
         return view
 
     def _add_fields(

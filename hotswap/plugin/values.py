@@ -67,12 +67,14 @@ class Field:
         kind: a word for what the field holds (``int``, ``list``), empty where unknown. A field that goes while one of
             the same kind comes may have been renamed; that is asked about.
         why: a few words that say why there is no default, for the question that a person is asked.
+        is_bare: True where a descriptor of a library stands before the field and keeps it under its name in the object's dict.
     """
 
     default: Any = MISSING
     factory: Callable[[], Any] | None = None
     kind: str = ""
     why: str = ""
+    is_bare: bool = False
 
     @property
     def is_safe(self) -> bool:

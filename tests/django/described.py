@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import json
 import os
@@ -26,6 +27,7 @@ _NOT_META = frozenset({"apps", "original_attrs", "_get_fields_cache", "related_f
 
 def describe(label: str) -> dict[str, Any]:
     """What is known of the models of an application, and of those on the other side of their relations."""
+    gc.collect()  # what was taken back may be in circles
     own = sorted(apps.all_models[label].items())
     found: dict[str, Any] = {name: describe_model(model) for name, model in own}
     others = {f.related_model for _, m in own for f in m._meta.get_fields() if isinstance(f.related_model, type)}

@@ -71,11 +71,11 @@ RECIPE = ("bakery/recipe.py", ("flour 1", "flour 2"), ("water 1", "water 2"))
 """
 
 
-def run(folder: Path, site: Path, program: str) -> str:
+def run(folder: Path, site: Path, program: str, timeout: float = 60) -> str:
     kept = environment()
     env = {**kept, "PYTHONPATH": os.pathsep.join([str(site), str(folder), kept.get("PYTHONPATH", "")])}
     command = [sys.executable, "-c", PROLOGUE + program]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -240,9 +240,7 @@ assert report.verdict == "restart" and "both bind APPEND_SLASH" in str(report), 
 
 
 REFUSED = (
-    ("bakery/models.py", "class Oven(", "class Flour(models.Model):\n    pass\n\n\nclass Oven(", "bakery.models.Flour is a new model"),
-    ("bakery/models.py", "        ordering = (", "        verbose_name = 'l'\n        ordering = (", "ModelBase takes part in making"),
-    ("bakery/models.py", '"Stone oven"', '"Stone"', "bakery.models.Oven was made from bakery.models.KINDS"),
+    ("bakery/models.py", "class Oven(models.Model):\n    name", "class Oven(Loaf):\n    kind", "bakery.models.Oven: its parents are other models"),
     ("bakery_site/settings.py", "DEBUG = True", "DEBUG = False", "error pages and static files were set up by it"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody is seen to read UNREAD"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nMIDDLEWARE.append('x')", "a statement of the settings has run"),
@@ -270,7 +268,7 @@ assert report.verdict == "restart" and "library.py reads BAKERY_SLOGAN, and may 
 edit("bakery_site/settings.py", ("fresh now", "fresh every day"))
 hotswap.swap()
 del sys.modules["library"]
-assert "flour" not in apps.all_models["bakery"]
+assert sorted(apps.all_models["bakery"]) == ["loaf", "oven"]
 edit("bakery/views.py", ("GOES_ON = ", "SLOGAN = settings.BAKERY_SLOGAN\\nGOES_ON = "))
 assert hotswap.swap().applied
 edit("bakery_site/settings.py", ("fresh every day", "fresh today"))

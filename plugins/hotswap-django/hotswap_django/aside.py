@@ -48,6 +48,7 @@ class Registry(Apps):  # type: ignore[misc]  # Django has no types
         made: models that were made aside, in order; led over to the live ones with all else that is made aside.
         accessors: what would have been set on live classes: class, name, value.
         connected: receivers that were connected: signal, entry.
+        prepared: receivers of ``class_prepared``, which are not told of models that are made aside.
     """
 
     def __init__(self, hidden: set[Key]) -> None:
@@ -58,6 +59,7 @@ class Registry(Apps):  # type: ignore[misc]  # Django has no types
         self.made: list[Any] = []
         self.accessors: list[tuple[Any, str, Any]] = []
         self.connected: list[tuple[Any, Any]] = []
+        self.prepared: list[Any] = []
 
     def register_model(self, app_label: str, model: Any) -> None:
         name = model._meta.model_name
@@ -122,6 +124,7 @@ def making_aside(hidden: set[Key], gone: set[Key]) -> Iterator[Registry]:
     registry = Registry(hidden | gone)
     per_thread = _PerThread(registry)
     receivers = [(signal, list(signal.receivers)) for signal in _SIGNALS]
+    registry.prepared, signals.class_prepared.receivers = signals.class_prepared.receivers, []
     lookups = [(model, list(model._meta.related_fkey_lookups)) for model in list_models()]
     Options.default_apps = per_thread
     type.__setattr__(ModelBase, "__setattr__", _make_setattr(registry, per_thread.thread))
@@ -130,6 +133,7 @@ def making_aside(hidden: set[Key], gone: set[Key]) -> Iterator[Registry]:
         registry.resolve_rest(gone)
     finally:
         type.__delattr__(ModelBase, "__setattr__")
+        signals.class_prepared.receivers = registry.prepared
         Options.default_apps = apps
         Apps.get_swappable_settings_name.cache_clear()  # it has kept the registry
         _take_out(receivers, registry)
@@ -153,7 +157,7 @@ def _take_out(before: list[tuple[Any, list[Any]]], registry: Registry) -> None:
     """Disconnect what was connected meanwhile by this thread; others hardly connect receivers of models later than at the start."""
     for signal, known in before:
         ids = {id(entry) for entry in known}
-        if new := [entry for entry in signal.receivers if id(entry) not in ids]:
+        if signal is not signals.class_prepared and (new := [each for each in signal.receivers if id(each) not in ids]):
             registry.connected += [(signal, entry) for entry in new]
             with signal.lock:
                 signal.receivers = [entry for entry in signal.receivers if all(entry is not other for other in new)]

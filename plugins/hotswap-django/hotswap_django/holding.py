@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import NOT_PROVIDED, Value
 from django.db.models.base import ModelBase
@@ -33,7 +34,8 @@ def shape_of(cls: type, other: type | None = None) -> Shape | None:
     if (fields := _columns(cls)) is None:
         return None
     known = fields if other is None else _columns(other) or {}
-    return Shape(fields={name: _holds(field, name not in known) for name, field in fields.items()})
+    # Django's descriptors keep all of it in the dict of the object, also those that stand before it (``ForeignKey``, files).
+    return Shape(fields={n: attrs.evolve(_holds(field, n not in known), is_bare=True) for n, field in fields.items()})
 
 
 def _columns(cls: type) -> dict[str, Any] | None:

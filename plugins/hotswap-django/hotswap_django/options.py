@@ -1,6 +1,7 @@
 """The settings of this plugin: the dict ``HOTSWAP`` in Django's settings.
 
     REQUEST_LIMIT    seconds that a swap waits for requests to end, 3.0 by default
+    MIGRATE          what is done about the database when models have changed: "tell" (the default), "make" or "run"
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import attrs
 
 #: Seconds; what a page takes at most that is waited for without a thought.
 REQUEST_LIMIT = 3.0
+MIGRATE = ("tell", "make", "run")
 
 
 @attrs.frozen(kw_only=True)
@@ -19,10 +21,12 @@ class Options:
 
     Attributes:
         request_limit: seconds that a swap waits for requests to end.
+        migrate: one of :data:`MIGRATE`, see :mod:`hotswap_django.database`.
         wrong: what was said and makes no sense, with the next step; empty where all is well.
     """
 
     request_limit: float = REQUEST_LIMIT
+    migrate: str = MIGRATE[0]
     wrong: str = ""
 
 
@@ -34,9 +38,11 @@ def read_options() -> Options:
     given = getattr(settings, "HOTSWAP", {})
     if not isinstance(given, dict):
         return Options(wrong=f"HOTSWAP in the settings is {given!r}; make it a dict, as {{'REQUEST_LIMIT': 3.0}}")
-    if unknown := sorted(map(str, given.keys() - {"REQUEST_LIMIT"})):
-        return Options(wrong=f"HOTSWAP in the settings has {', '.join(unknown)}; it knows REQUEST_LIMIT")
+    if unknown := sorted(map(str, given.keys() - {"REQUEST_LIMIT", "MIGRATE"})):
+        return Options(wrong=f"HOTSWAP in the settings has {', '.join(unknown)}; it knows REQUEST_LIMIT and MIGRATE")
     limit = given.get("REQUEST_LIMIT", REQUEST_LIMIT)
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0:
         return Options(wrong=f"HOTSWAP['REQUEST_LIMIT'] in the settings is {limit!r}; make it a number of seconds")
-    return Options(request_limit=float(limit))
+    if (migrate := given.get("MIGRATE", MIGRATE[0])) not in MIGRATE:
+        return Options(wrong=f"HOTSWAP['MIGRATE'] in the settings is {migrate!r}; make it one of {', '.join(MIGRATE)}")
+    return Options(request_limit=float(limit), migrate=migrate)

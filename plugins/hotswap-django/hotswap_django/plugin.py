@@ -53,6 +53,8 @@ class DjangoPlugin:
         # The modules of the last plans that want middleware to be made again, when they are live and when they are taken back.
         self._again: list[tuple[ModulePlan, ...]] = []
         self._with_models: list[tuple[ModulePlan, ...]] = []  # of the last plans that change models
+        self._is_new = False  # models are about to change, and not to be taken back
+        self._explains = False
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
         self._remaking: Any = None  # what the swap that is being linked does to models
 
@@ -139,7 +141,12 @@ class DjangoPlugin:
         """Models are going to change: what Django's checks find now is no matter of this swap."""
         from hotswap_django.refresh import find_errors
 
-        self._errors = find_errors()
+        if not self._explains:
+            from hotswap_django.database import explain_errors
+
+            self._explains = True
+            self._put_back.append(explain_errors())
+        self._errors, self._is_new = find_errors(), True
         self._with_models = [*self._with_models, plan.modules][-_REMEMBERED:]
 
     @contextmanager
@@ -150,36 +157,41 @@ class DjangoPlugin:
 
         hidden, gone = find_models(plan)
         with making_aside(hidden, gone) as registry:
-            self._remaking = Remaking(registry, gone, plan)
-            yield
+            try:
+                self._remaking = Remaking(registry, gone, plan)
+                yield
+            except BaseException:  # raised again: a statement failed, and nothing that was made aside is needed
+                self._remaking = None
+                raise
 
     @hookimpl
     def hotswap_pair_members(self, live: type, staged: type) -> Iterable[tuple[object, object]]:
         if self._remaking is None or not (_is_model(live) and _is_model(staged)):
             return ()
-        with _or_refuse():
+        with self._or_refuse():
             return list(self._remaking.pair(live, staged))
 
     @hookimpl
     def hotswap_class_shape(self, cls: type) -> Shape | None:
         if self._remaking is None or not _is_model(cls):
             return None
-        with _or_refuse():
+        with self._or_refuse():
             return self._remaking.shape(cls)  # type: ignore[no-any-return]
 
     @hookimpl
     def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding]:
         if self._remaking is not None:
-            with _or_refuse():
+            with self._or_refuse():
                 if self._remaking.finish(swap):
                     self._note_models(self._remaking.plan)
+            self._remaking = None  # it holds what was made aside, which is to go now
         return ()
 
     @hookimpl
     def hotswap_rebuild_class(self, pair: ClassPair, swap: Swap, resolve: Callable[[Any], Any]) -> Iterable[str]:
         """A class that a factory of Django's forms has made is what its arguments are; nobody else has written to it."""
         if self._remaking is not None and _is_model(pair.live):
-            with _or_refuse():
+            with self._or_refuse():
                 return self._remaking.rebuild(pair, swap, resolve)  # type: ignore[no-any-return]
         if not pair.live.__module__.startswith("django.forms.") or type(pair.live) is not type(pair.staged):
             names = [name for name in _OF_FORMS if _is_form(pair.live) and name in vars(pair.staged)]
@@ -208,6 +220,22 @@ class DjangoPlugin:
     def _list_files(self) -> list[str]:
         return [file for _, file in self._engine.status().modules] if self._engine is not None else []
 
+    @contextmanager
+    def _or_refuse(self) -> Iterator[None]:
+        """A mistake of this plugin must not leave a model half made: the swap is refused."""
+        try:
+            yield
+        except Refusal:
+            self._remaking = None
+            raise
+        except Exception as error:  # noqa: BLE001 - border: becomes a value
+            self._remaking = None
+            message = f"hotswap-django failed to make a model anew: {type(error).__name__}: {error}"
+            raise Refusal(Finding(
+                code="HS206", severity=Severity.HELD, message=message, next_step="restart, and please report this",
+                excerpt=traceback.format_exc(),
+            )) from error  # fmt: skip
+
     # ---- it is live ----
 
     @hookimpl
@@ -227,7 +255,13 @@ class DjangoPlugin:
                 message=f"Django cannot be brought to what was saved: {type(error).__name__}: {error}",
                 next_step="mend it and save it again; the old code serves on",
             )]  # fmt: skip
-        return ()
+        if not models:
+            return ()
+        from hotswap_django.database import follow_models
+
+        # Taken back, the models may lack what a migration has made by now: that is told, and left to a person.
+        mode, self._is_new = read_options().migrate if self._is_new else "tell", False
+        return follow_models(mode)
 
     # ---- requests in flight ----
 
@@ -256,7 +290,7 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_release(self) -> None:
-        self._remaking = None
+        self._remaking, self._is_new = None, False
         self.gate.open()
 
     def _swap_again(self, files: list[str]) -> Callable[[], None]:
@@ -266,21 +300,6 @@ class DjangoPlugin:
 
         # A thread of its own: whoever lets the last request out still has to close its connection.
         return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
-
-
-@contextmanager
-def _or_refuse() -> Iterator[None]:
-    """A mistake of this plugin must not leave a model half made: the swap is refused."""
-    try:
-        yield
-    except Refusal:
-        raise
-    except Exception as error:  # noqa: BLE001 - border: becomes a value
-        message = f"hotswap-django failed to make a model anew: {type(error).__name__}: {error}"
-        raise Refusal(Finding(
-            code="HS206", severity=Severity.HELD, message=message, next_step="restart, and please report this",
-            excerpt=traceback.format_exc(),
-        )) from error  # fmt: skip
 
 
 def _is_form(cls: type) -> bool:

@@ -46,6 +46,7 @@ class Remade:
         parts: fields and relations whose contents go into the live ones behind them.
         limits: what limits the choices of new relations, with the model on the other side.
         before: the live fields.
+        targets: the models that new fields lead to, by the field's name.
         names: attributes of the new class that Django has made.
         counts: its contents are exchanged; otherwise it was made because others need it.
     """
@@ -57,6 +58,7 @@ class Remade:
     names: dict[str, Any]
     parts: list[tuple[Any, Any]] = attrs.Factory(list)
     limits: list[tuple[Any, Any]] = attrs.Factory(list)
+    targets: dict[str, Key | None] = attrs.Factory(dict)
     counts: bool = False
 
 
@@ -99,6 +101,7 @@ class Remaking:
         yield staged._meta, live._meta
         for field, twin in fields:
             relation = relation_of(field)
+            remade.targets[field.name] = _target(field)
             if limit := getattr(relation, "limit_choices_to", None):
                 remade.limits.append((relation.model, limit))
             if twin is None:
@@ -172,7 +175,11 @@ class Remaking:
         return [*found, *(table for table in tables if key_of(table)[1] in apps.all_models[key_of(table)[0]])]
 
     def _check_receivers(self) -> None:
-        """A field that connects a receiver (``ImageField``): the live one of its name has done so already."""
+        """Who is told of each model that is made; a field that connects a receiver (``ImageField``), unless the live one has."""
+        if self.registry.prepared:
+            names = ", ".join(str(getattr(entry[1], "__name__", entry[1])) for entry in self.registry.prepared)
+            message = f"receivers of class_prepared are called once for each model, when it is made: {names}"
+            raise Refusal(Finding(code="HS206", severity=Severity.HELD, next_step="restart", message=message))
         pairs = [pair for remade in self._models.values() for pair in remade.fields]
         for signal, entry in self.registry.connected:
             receiver = entry[1]()
@@ -288,15 +295,13 @@ def _limit_of(field: Any) -> Any:
 
 def _forget_related(remade: Remade) -> Iterator[Write]:
     """Objects that exist keep what a relation has led to: forgotten where it leads to another model now, or is gone."""
-    targets = {field.name: _target(field) for field, _ in remade.fields}
-    names = [
-        cache_name(field) for field in remade.before
-        if _target(field) is not None and field.name in targets and targets[field.name] is not _target(field)
-    ]  # fmt: skip
+    left = [field for field in remade.before if _target(field) is not None and remade.targets.get(field.name) != _target(field)]
+    names = [cache_name(field) for field in left]
     for item in instances(remade.live) if names else ():
         kept = vars(item.__dict__.get("_state", object)).get("fields_cache", {})
         yield from (del_item(kept, name) for name in names if name in kept)
 
 
-def _target(field: Any) -> Any:
-    return getattr(relation_of(field), "model", None)
+def _target(field: Any) -> Key | None:
+    model = getattr(relation_of(field), "model", None)
+    return key_of(model) if hasattr(model, "_meta") else None
