@@ -172,6 +172,8 @@ CODES: dict[str, Code] = _codes(
      "before a reload keep their code.", "Take it anew from the module where it is used, or restart."),
     ("HS413", "class replaced", "A live class could not become what its text makes of it, so another class object has its place: "
      "all references and objects were led over to that.", "Nothing."),
+    ("HS414", "database migration is due", "Models changed, and the database has not what they have now.",
+     "Make and run the migration, or let hotswap-django do it: HOTSWAP = {'MIGRATE': 'run'}."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

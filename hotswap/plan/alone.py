@@ -34,8 +34,7 @@ def note_members(graph: Graph, dirt: Dirt, diff: UnitDiff) -> None:
             dirt.values |= {(diff.module, f"{new.node.name}.{name}") for name in bound_names(differing)}
             added = bound_names(theirs.values())
             functions = {q for q in new.analysis.functions if q.split(".")[1:2] and q.split(".")[1] in added}
-            known = {q for q in old.analysis.functions}
-            dirt.affected |= {(diff.module, qualname) for qualname in functions - known}
+            dirt.affected |= {(diff.module, qualname) for qualname in functions.difference(old.analysis.functions)}
 
 
 def spread_alone(dirt: Dirt, module: str, unit: Unit) -> None:

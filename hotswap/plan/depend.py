@@ -399,7 +399,9 @@ class Follower:
         if unit.kind is UnitKind.IMPORT:
             return False
         if unit.kind is UnitKind.CLASS and isinstance(unit.node, ast.ClassDef):
-            if unit.node.decorator_list or unit.node.keywords or (unit.analysis.now.calls and stands_alone(self.graph, module, unit)):
+            if unit.node.decorator_list or unit.node.keywords:
+                return True
+            if unit.analysis.now.calls and stands_alone(self.graph, module, unit):  # ``Manager.from_queryset(Loaves)()``
                 return True
             ancestors = self.graph.ancestors(base)
             return any(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a table of what is described)
 """All that Django knows of the models of an application, as plain text: the same in a process that swapped and in a fresh one."""
 
 from __future__ import annotations

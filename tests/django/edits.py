@@ -106,6 +106,13 @@ SAVES = (
     save("property of a model", ("bakery/models.py", "    def short(self)", "    @property\n    def weight(self):\n        return f'{self.grams} gr'\n\n    def short(self)"),
          ("bakery/models.py", "{self.grams} grams", "{self.weight}"), path="/", shows="Ry Rye, 1000 gr"),
     save("method of a manager", ("bakery/models.py", "grams__gte=800", "grams__gte=400"), path="/", shows="2 heavy"),
+    save("field of a model that a form shows", ("bakery/models.py", "grams = models.PositiveIntegerField(default=500)", "grams = models.PositiveIntegerField(default=500, help_text='in the oven')"),
+         path="/forms/", shows="in the oven"),
+    save("options of a model", ("bakery/models.py", 'ordering = ("name",)', 'ordering = ("name",)\n        verbose_name = "warm loaf"'),
+         path="/office/bakery/loaf/", shows="warm loaf"),
+    save("new model", ("bakery/models.py", "class Oven(models.Model)", "class Stock(Loaf):\n    class Meta:\n        proxy = True\n\n    def label(self):\n        return 'in stock'\n\n\nclass Oven(models.Model)"),
+         ("bakery/views.py", "import Loaf, Oven\n", "import Loaf, Oven, Stock\n"), ("bakery/views.py", "    model = Loaf\n", "    model = Stock\n"),
+         path="/", shows="in stock"),
     # ---- settings, static files ----
     save("setting of the project", ("bakery_site/settings.py", "fresh every day", "fresh all day"), path="/", shows="fresh all day"),
     save("setting of Django", ("bakery_site/settings.py", "USE_TZ = True", 'USE_TZ = True\nX_FRAME_OPTIONS = "DENY"'), path="/", shows="fresh"),
@@ -116,8 +123,8 @@ SAVES = (
 RESTARTS = (
     ("installed applications", "bakery_site/settings.py", '    "bakery",\n', '    "django.contrib.humanize",\n    "bakery",\n',
      "HS213", "the registry of applications was filled at the start"),
-    ("field of a model", "bakery/models.py", "grams = models.PositiveIntegerField(default=500)",
-     "grams = models.PositiveIntegerField(default=600)", "HS206", "ModelBase takes part in making bakery.models.Loaf"),
+    ("primary key of a model", "bakery/models.py", "class Oven(models.Model):\n    name = models.CharField(",
+     "class Oven(models.Model):\n    name = models.CharField(primary_key=True, ", "HS206", "objects are known by its primary key"),
     ("new converter and its address", "bakery/urls.py", 'register_converter(converters.Grams, "grams")\n',
      'register_converter(converters.Grams, "grams")\nregister_converter(converters.Kilos, "kilos")\n'
      'weights = [path("kilo/<kilos:grams>/", views.heavier)]\n', "HS213", "a converter is registered together with"),

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import functools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from django.apps import apps
 from django.apps.registry import Apps
 from django.db.models.base import method_get_order, method_set_order
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor, ReverseOneToOneDescriptor
 from django.utils.functional import cached_property
 
-from hotswap.commit import NOTHING, Write
+from hotswap.commit import Write
 
 #: Parts of Django whose objects stand in a model's class by its fields, managers and relations.
 _PARTS = ("django.db.", "django.contrib.contenttypes.", "django.contrib.postgres.", "django.contrib.gis.")
@@ -107,12 +106,9 @@ def is_accessor(value: Any) -> bool:
     if isinstance(value, functools.partialmethod):
         return value.func in _ORDER
     if isinstance(value, ReverseManyToOneDescriptor):  # the forward side of many to many, and generic relations, are of its kind
-        return bool(getattr(value, "reverse", True)) and not hasattr(value.rel, "get_joining_columns_of_generic") and not _is_generic(value)
+        is_generic = type(value).__module__.startswith("django.contrib.contenttypes")
+        return bool(getattr(value, "reverse", True)) and not is_generic
     return isinstance(value, ReverseOneToOneDescriptor)
-
-
-def _is_generic(value: Any) -> bool:
-    return type(value).__module__.startswith("django.contrib.contenttypes")
 
 
 def maker_of(accessor: Any) -> Any:
@@ -127,9 +123,9 @@ def maker_of(accessor: Any) -> Any:
 
 
 @functools.cache
-def _kept_by(cls: type) -> frozenset[str]:
+def _kept_by(cls: Hashable) -> frozenset[str]:
     """The attributes by which Django computes something once, and that can be computed again: fields add to their validators."""
-    own = [each for each in cls.__mro__ if each.__module__.startswith("django.")]
+    own = [each for each in getattr(cls, "__mro__", ()) if each.__module__.startswith("django.")]
     return frozenset(
         name for each in own for name, value in vars(each).items() if isinstance(value, cached_property) and name != "validators"
     )
@@ -137,7 +133,7 @@ def _kept_by(cls: type) -> frozenset[str]:
 
 def state_of(item: Any) -> dict[str, Any]:
     """What an object of Django holds, without what it has computed."""
-    kept = _kept_by(type(item))
+    kept = _kept_by(cast(Hashable, type(item)))
     state = {name: value for name, value in vars(item).items() if name not in kept}
     return {**state, "_get_fields_cache": {}} if "_get_fields_cache" in state else state
 
@@ -167,7 +163,7 @@ def drop_caches(models: Iterable[Any]) -> Iterator[Write]:
 
 def _drop_kept(item: Any) -> Iterator[Write]:
     # Also what nobody has asked for yet: somebody may until the swap is made.
-    yield from (write for name in _kept_by(type(item)) for write in _both((dict.pop, vars(item), name, None)))
+    yield from (write for name in _kept_by(cast(Hashable, type(item))) for write in _both((dict.pop, vars(item), name, None)))
 
 
 def _both(call: tuple[Any, ...]) -> Iterator[Write]:

@@ -12,7 +12,6 @@ Only the thread that swaps is led here. Nothing that is live changes.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -154,7 +153,7 @@ def _make_setattr(registry: Registry, thread: int) -> Any:
 
 
 def _take_out(before: list[tuple[Any, list[Any]]], registry: Registry) -> None:
-    """Disconnect what was connected meanwhile by this thread; others hardly connect receivers of models later than at the start."""
+    """Disconnect what was connected meanwhile; other threads hardly connect receivers of models later than at the start."""
     for signal, known in before:
         ids = {id(entry) for entry in known}
         if signal is not signals.class_prepared and (new := [each for each in signal.receivers if id(each) not in ids]):

@@ -5,8 +5,9 @@
     "make"                the migration is written, as makemigrations does it
     "run"                 and run, as migrate does it, while requests wait at the gate
 
-A migration of which Django would ask something (a renamed field, a field without a default), or that takes data away, is never made
-here: nobody could answer in a server. Then, and where making or running one fails, the models stay live and the commands are told.
+A migration of which Django would ask something (a renamed field, a field without a default), or that takes data away, is never
+made here: nobody could answer in a server. Then, and where making or running one fails, the models stay live and the commands
+are told.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def find_due() -> Due:
         for label, migrations in changes.items()
     }
     made = [(label, operation) for label, migrations in changes.items() for each in migrations for operation in each.operations]
-    lost = [f"whether the rows or values of {label}.{_what(op)} may go" for label, op in made if isinstance(op, (RemoveField, DeleteModel))]
+    gone = [(label, operation) for label, operation in made if isinstance(operation, (RemoveField, DeleteModel))]
+    lost = [f"whether what is in {label}.{_what(operation)} may go" for label, operation in gone]
     return Due(operations, [*questioner.asked, *lost])
 
 
@@ -117,7 +119,8 @@ def follow_models(mode: str) -> list[Finding]:
         due = find_due()
     except Exception as error:  # noqa: BLE001 - border to migrations of the program
         note_due("")
-        return [_kept(f"migrations cannot be compared with the models: {type(error).__name__}: {error}", "mend them", traceback.format_exc())]
+        why = f"migrations cannot be compared with the models: {type(error).__name__}: {error}"
+        return [_kept(why, "mend them", traceback.format_exc())]
     note_due(str(due))
     if not due.operations:
         return []
@@ -139,7 +142,7 @@ def _carry_out(due: Due, mode: str) -> list[Finding]:
     if mode == "make":
         return [_kept(f"a migration was made for {due}", _RUN)]
     note_due("")
-    return [Finding(code="HS212", severity=Severity.NOTE, message=f"a migration was made and run for {due}")]
+    return [Finding(code="HS414", severity=Severity.NOTE, message=f"a migration was made and run for {due}")]
 
 
 def _run_migrations(out: io.StringIO) -> None:
@@ -153,7 +156,7 @@ def _run_migrations(out: io.StringIO) -> None:
 
 
 def _kept(message: str, step: str, excerpt: str = "") -> Finding:
-    return Finding(code="HS212", severity=Severity.KEPT, message=message, next_step=step, excerpt=excerpt)
+    return Finding(code="HS414", severity=Severity.KEPT, message=message, next_step=step, excerpt=excerpt)
 
 
 # ---- queries that fail ----

@@ -42,7 +42,8 @@ def _columns(cls: type) -> dict[str, Any] | None:
     if not isinstance(cls, ModelBase) or "_meta" not in vars(cls) or vars(cls)["_meta"].abstract:
         return None
     metas = [vars(each)["_meta"] for each in reversed(cls.__mro__) if isinstance(each, ModelBase) and "_meta" in vars(each)]
-    return {field.attname: field for meta in metas if not meta.abstract for field in meta.local_fields if field.column is not None}
+    fields = [field for meta in metas if not meta.abstract for field in meta.local_fields]
+    return {field.attname: field for field in fields if field.column is not None}
 
 
 def _holds(field: Any, calls: bool) -> Field:

@@ -29,9 +29,10 @@ def refresh_forms() -> None:
 def _list_forms() -> Iterator[Any]:
     for form in instances(ModelFormMetaclass):
         options = getattr(form, "_meta", None)
-        if form is not BaseModelForm and options is not None and options.model is not None and "base_fields" in vars(form):
-            if options.fields is not None or options.exclude is not None:
-                yield form
+        if options is None or options.model is None or form is BaseModelForm or "base_fields" not in vars(form):
+            continue
+        if options.fields is not None or options.exclude is not None:
+            yield form
 
 
 def _fields_of(form: Any) -> dict[str, Any]:
@@ -45,5 +46,6 @@ def _fields_of(form: Any) -> dict[str, Any]:
     )  # fmt: skip
     missing = {name for name, field in fields.items() if not field} - form.declared_fields.keys()
     if missing:
-        raise FieldError(f"Unknown field(s) ({', '.join(sorted(missing))}) specified for {options.model.__name__}, by {form.__qualname__}")
+        names = ", ".join(sorted(missing))
+        raise FieldError(f"Unknown field(s) ({names}) specified for {options.model.__name__}, by {form.__qualname__}")
     return {**fields, **form.declared_fields}

@@ -118,9 +118,11 @@ class DjangoPlugin:
     def hotswap_can_rebuild(self, cls: type) -> bool | None:
         """Forms and the like only collect; managers mark their own methods; models are made aside, in a registry of their own."""
         made = sys.modules.get("django.db.models")
-        if made is not None and hasattr(made, "Model") and not why_unknown():
-            if type(cls) is type(made.Model) or (type(cls) is type and issubclass(cls, (made.manager.BaseManager, made.QuerySet))):
-                return True
+        if made is None or not hasattr(made, "Model") or why_unknown():
+            return django_guard.hotswap_can_rebuild(cls)
+        managers = (made.manager.BaseManager, made.QuerySet)
+        if type(cls) is type(made.Model) or (type(cls) is type and issubclass(cls, managers)):
+            return True
         return django_guard.hotswap_can_rebuild(cls)
 
     # ---- models ----
@@ -228,7 +230,7 @@ class DjangoPlugin:
         except Refusal:
             self._remaking = None
             raise
-        except Exception as error:  # noqa: BLE001 - border: becomes a value
+        except Exception as error:
             self._remaking = None
             message = f"hotswap-django failed to make a model anew: {type(error).__name__}: {error}"
             raise Refusal(Finding(

@@ -21,12 +21,21 @@ from typing import Any
 import attrs
 from django.apps import apps
 
-from hotswap.commit import Swap, Write, del_class, del_item, set_class, set_contents
+from hotswap.commit import Swap, Write, del_class, del_item, set_class, set_contents, set_item
 from hotswap.model import Finding, Plan, Severity
 from hotswap.plugin import ClassPair, Refusal, Shape
 from hotswap_django.anatomy import (
-    accessors, cache_name, drop_caches, in_order_of_text, is_accessor, made_by_django, maker_of, own_fields, own_table,
-    relation_of, set_state,
+    accessors,
+    cache_name,
+    drop_caches,
+    in_order_of_text,
+    is_accessor,
+    made_by_django,
+    maker_of,
+    own_fields,
+    own_table,
+    relation_of,
+    set_state,
 )  # fmt: skip
 from hotswap_django.aside import Key, Registry, key_of, list_models
 from hotswap_django.heap import instances
@@ -211,17 +220,12 @@ class Remaking:
         made = {id(remade.live) for remade in rebuilt}
         stay = [field for model in [*models, *new] if id(model) not in made for field in own_fields(model)]
         limits = [(field.remote_field.model, limit) for field in stay if (limit := _limit_of(field))]
-        limits += [(self._live(model), limit) for remade in rebuilt for model, limit in remade.limits]
+        # The ``_meta`` of a model that was made aside is the live one by now, and knows the live class.
+        limits += [(model._meta.model, limit) for each in rebuilt for model, limit in each.limits if not isinstance(model, str)]
         for model in models:
             own = [limit for other, limit in limits if other is model]
             if own or model._meta.related_fkey_lookups or id(model) in made:
-                state = vars(model._meta)
-                put = dict.__setitem__
-                yield Write((put, state, "related_fkey_lookups", own), (put, state, "related_fkey_lookups", state["related_fkey_lookups"]))
-
-    def _live(self, model: Any) -> Any:
-        """The live model for one that was made aside; ``_meta`` of that has been led over."""
-        return model._meta.model if not isinstance(model, str) else None
+                yield set_item(vars(model._meta), "related_fkey_lookups", own)
 
 
 def name_of(model: Any) -> str:
