@@ -21,7 +21,7 @@ from hotswap.model import ChangeSet, EditKind, Finding, ModulePlan, Plan, Severi
 from hotswap.plugin import ClassPair, EngineView, Refusal, Shape, hookimpl
 from hotswap.plugin.builtin import django_guard
 from hotswap_django.gate import Busy, Gate
-from hotswap_django.judging import judge, middleware_to_call
+from hotswap_django.judging import find_models, judge, middleware_to_call
 from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
 from hotswap_django.serving import Serving
@@ -53,6 +53,7 @@ class DjangoPlugin:
         # The modules of the last plans that want middleware to be made again, when they are live and when they are taken back.
         self._again: list[tuple[ModulePlan, ...]] = []
         self._with_models: list[tuple[ModulePlan, ...]] = []  # of the last plans that change models
+        self._plan: Plan | None = None  # that is being made live
         self._is_new = False  # models are about to change, and not to be taken back
         self._explains = False
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
@@ -134,10 +135,7 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object] | None:
-        apps = sys.modules.get("django.apps")
-        if apps is None or not apps.apps.ready or why_unknown():
-            return None
-        return self._make_aside(plan)
+        return self._make_aside(plan) if _are_models_ready() else None
 
     def _note_models(self, plan: Plan) -> None:
         """Models are going to change: what Django's checks find now is no matter of this swap."""
@@ -154,7 +152,6 @@ class DjangoPlugin:
     @contextmanager
     def _make_aside(self, plan: Plan) -> Iterator[None]:
         from hotswap_django.aside import making_aside
-        from hotswap_django.judging import find_models
         from hotswap_django.remaking import Remaking
 
         hidden, gone = find_models(plan)
@@ -182,6 +179,9 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding]:
+        if self._remaking is None and self._plan is not None and _are_models_ready() and find_models(self._plan)[1]:
+            with self._make_aside(self._plan):
+                pass  # the statement of a model has gone, and nothing had to be evaluated
         if self._remaking is not None:
             with self._or_refuse():
                 if self._remaking.finish(swap):
@@ -243,8 +243,7 @@ class DjangoPlugin:
     @hookimpl
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """Django drops what it has computed. Middleware and admin sites are made by code of the program, which may fail."""
-        apps = sys.modules.get("django.apps")
-        if apps is None or not apps.apps.ready or why_unknown():
+        if not _are_models_ready():
             return ()
         from hotswap_django.refresh import refresh
 
@@ -269,6 +268,7 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
+        self._plan = plan
         if own := self.gate.find_own():
             return [_held(
                 f"the request {own[0]} asks for the swap itself, and would be answered by old and new code",
@@ -292,7 +292,7 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_release(self) -> None:
-        self._remaking, self._is_new = None, False
+        self._remaking, self._plan, self._is_new = None, None, False
         self.gate.open()
 
     def _swap_again(self, files: list[str]) -> Callable[[], None]:
@@ -302,6 +302,12 @@ class DjangoPlugin:
 
         # A thread of its own: whoever lets the last request out still has to close its connection.
         return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
+
+
+def _are_models_ready() -> bool:
+    """True where Django has started, in a series that is known from the inside."""
+    apps = sys.modules.get("django.apps")
+    return apps is not None and apps.apps.ready and not why_unknown()
 
 
 def _is_form(cls: type) -> bool:
