@@ -24,7 +24,7 @@ from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
 from hotswap.plugin.values import ClassPair, Refusal, Shape, Stale
 
 #: The built-in handling, written as plugins. Of several answers the last one registered counts first.
-BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples", "django_guard")
+BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples", "django_guard", "requests")
 
 
 #: Hooks that are asked while a change can still be refused; elsewhere a refusal is a plugin's mistake.

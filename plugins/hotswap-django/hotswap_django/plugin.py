@@ -6,7 +6,6 @@ Imports nothing of Django: without it in the program nothing of this costs anyth
 from __future__ import annotations
 
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,10 +16,10 @@ import attrs
 import wrapt
 
 from hotswap.commit import Swap, set_class
-from hotswap.model import ChangeSet, EditKind, Finding, ModulePlan, Plan, Severity, SourceFile
+from hotswap.model import Finding, ModulePlan, Plan, Severity
 from hotswap.plugin import ClassPair, EngineView, Refusal, Shape, hookimpl
 from hotswap.plugin.builtin import django_guard
-from hotswap_django.gate import Busy, Gate
+from hotswap.requests.gate import GATE
 from hotswap_django.judging import find_models, judge, middleware_to_call
 from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
@@ -37,7 +36,7 @@ class DjangoPlugin:
     """Django under hotswap; the entry point of this distribution.
 
     Attributes:
-        gate: through which all requests go.
+        gate: through which all requests go; the one of the process.
         watches_files: True where Django's own loop watches what is no Python.
     """
 
@@ -45,7 +44,7 @@ class DjangoPlugin:
     REPLACES = ("django_guard",)
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.gate = GATE
         self.watches_files = False
         self._engine: EngineView | None = None
         self._serving = Serving(self.gate, self._watch_files)
@@ -268,40 +267,15 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
+        """How long requests are waited for; the waiting is :mod:`hotswap.plugin.builtin.requests`."""
         self._plan = plan
-        if own := self.gate.find_own():
-            return [_held(
-                f"the request {own[0]} asks for the swap itself, and would be answered by old and new code",
-                "ask from elsewhere: save again, or hotswap swap in a terminal",
-            )]  # fmt: skip
         options = read_options()
         self.gate.limit = options.request_limit
-        try:
-            blockers = self.gate.close()
-        except Busy:
-            return [_held("changed templates are being taken over, which does not end", "save again")]
-        wrong = [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
-        if not blockers:
-            return wrong
-        self.gate.when_left(blockers, self._swap_again(_edited_files(plan)))
-        names = ", ".join(map(str, blockers))
-        return [_held(
-            f"{len(blockers)} request(s) have not ended within {self.gate.limit:g} s: {names}",
-            "the old code serves on; the swap is tried again by itself when they have ended",
-        )]  # fmt: skip
+        return [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
 
     @hookimpl
     def hotswap_release(self) -> None:
         self._remaking, self._plan, self._is_new = None, None, False
-        self.gate.open()
-
-    def _swap_again(self, files: list[str]) -> Callable[[], None]:
-        def swap() -> None:
-            if self._engine is not None:
-                self._engine.swap(_read(files))
-
-        # A thread of its own: whoever lets the last request out still has to close its connection.
-        return lambda: threading.Thread(target=swap, name="hotswap-django-swap", daemon=True).start()
 
 
 def _are_models_ready() -> bool:
@@ -322,26 +296,5 @@ def _is_model(cls: type) -> bool:
     return base is not None and isinstance(cls, base) and "_meta" in vars(cls)
 
 
-def _edited_files(plan: Plan) -> list[str]:
-    """Those whose text has changed; others take part because they are computed from them."""
-    return [module.file for module in plan.modules if any(edit.kind is not EditKind.DERIVED for edit in module.edits)]
-
-
 def _kept(message: str) -> Finding:
     return Finding(code="HS212", severity=Severity.KEPT, message=message)
-
-
-def _held(message: str, step: str) -> Finding:
-    return Finding(code="HS510", severity=Severity.HELD, message=message, next_step=step)
-
-
-def _read(files: Iterable[str]) -> ChangeSet:
-    """The files as they are on disk now, which is what a person wants to be live."""
-    sources = []
-    for path in sorted(files):
-        try:
-            with open(path, "rb") as file:
-                sources.append(SourceFile(path=path, data=file.read()))
-        except OSError:
-            continue  # it went meanwhile: its next event tells of that
-    return ChangeSet(files=tuple(sources))

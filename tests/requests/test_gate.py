@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.django.bakery import PLUGIN
-
-sys.path.insert(0, str(PLUGIN))
-
-from hotswap_django.gate import Busy, Gate  # noqa: E402
+from hotswap.requests import Busy, Gate
 
 
 def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

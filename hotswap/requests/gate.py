@@ -1,0 +1,195 @@
+"""The request gate: each request is answered by the old code or by the new code, never by both.
+
+    open        requests come and go; each that is inside is known
+    draining    a swap is coming: those that are inside go on to their end, new ones wait at the gate
+    closed      nobody is inside: the swap is linked and committed, and what frameworks have computed is dropped
+    open        those that have waited go in and run the new code
+
+                     enter                          close                            open
+    open             goes in                        draining, then closed or         -
+                                                    (time is over) open again
+    draining         waits; inside of a request     - (one swap at a time)           open
+    closed           of its own: goes in            -                                open
+
+Interleavings that the tests force:
+
+1. *Somebody is inside*: the swap waits for it, at most ``limit`` seconds. Then the gate is open again, the swap is held and
+   says who was in the way; when these have left it is asked for again.
+2. *A request asks for a swap itself*, or is served by the thread that does: it would wait for its own end. Held at once.
+3. *A request waits for another one*, that waits at the gate: the limit ends it, as in 1.
+4. *A streaming response* is inside until its last byte was sent or its client has gone.
+5. *A request inside of a request* (a test client, an application that wraps another one) belongs to the outer one.
+6. *Code that the swap runs* comes in through the gate: it is the swap's own thread, and goes in.
+7. *The gate stays closed* (a statement that the swap runs does not return): who has waited :data:`PATIENCE` seconds gets
+   :class:`Busy`, which is answered by 503. Nobody waits for ever, and nobody is let into half a swap.
+
+There is one gate in a process, :data:`GATE`: a program may have an application of Flask mounted into one of FastAPI, and what
+comes to the outer one is one request then.
+
+Requests only are known here: threads, tasks and timers that the program starts itself are not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+
+import attrs
+
+#: Seconds that a request waits at a closed gate until it is turned away.
+PATIENCE = 30.0
+#: Seconds between two looks of a coroutine that waits; its loop must not be held by a lock.
+_LOOK = 0.005
+
+
+class Busy(Exception):
+    """The gate has been closed for too long; the request was not begun. Send it again."""
+
+
+@attrs.define(eq=False)
+class Visit:
+    """One request that is inside.
+
+    Attributes:
+        label: method and path, for a person.
+        thread: ident of the thread that serves it; of the event loop's where coroutines do.
+        since: ``time.monotonic()`` in seconds.
+    """
+
+    label: str
+    thread: int = attrs.field(factory=threading.get_ident)
+    since: float = attrs.field(factory=time.monotonic)
+
+    def __str__(self) -> str:
+        name = next((t.name for t in threading.enumerate() if t.ident == self.thread), "a thread that has ended")
+        return f"{self.label} (for {time.monotonic() - self.since:.1f} s, in {name})"
+
+
+#: The request of which this code is a part. Tasks inherit it, and threads that a framework runs a part of a request in.
+_visit: contextvars.ContextVar[Visit | None] = contextvars.ContextVar("hotswap_visit", default=None)
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Counts requests in, and keeps them out while a swap is made.
+
+    Attributes:
+        limit: seconds that a swap waits for requests to end.
+        patience: seconds that a request waits for a swap to end.
+    """
+
+    limit: float = 3.0
+    patience: float = PATIENCE
+    # Guards the fields below; innermost: nothing is called while it is held.
+    _state: threading.Condition = attrs.field(factory=threading.Condition, init=False, repr=False)
+    _inside: set[Visit] = attrs.field(factory=set, init=False)
+    _keeper: int | None = attrs.field(default=None, init=False)  # the thread that has closed it; None: open
+    # Called once each, by the thread that lets the last of these visits out.
+    _awaited: list[tuple[set[Visit], Callable[[], None]]] = attrs.field(factory=list, init=False)
+
+    # ---- requests ----
+
+    def enter(self, label: str) -> Visit | None:
+        """Go in, as soon as it is open.
+
+        Returns:
+            What :meth:`leave` takes; None where this is a part of a request that is inside.
+
+        Raises:
+            Busy: it stayed closed; answer with 503.
+        """
+        if self._is_part():
+            return None
+        with self._state:
+            if not self._state.wait_for(self._is_open, self.patience):
+                raise Busy(label)
+            return self._let_in(label)
+
+    async def enter_async(self, label: str) -> Visit | None:
+        """The same for a coroutine."""
+        if self._is_part():
+            return None
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until:
+            with self._state:
+                if self._is_open():
+                    return self._let_in(label)
+            await asyncio.sleep(_LOOK)
+        raise Busy(label)
+
+    def leave(self, visit: Visit | None) -> None:
+        """Go out; a second call does nothing."""
+        if visit is None:
+            return
+        if _visit.get() is visit:  # elsewhere where the server closes a response in another context
+            _visit.set(None)
+        with self._state:
+            self._inside.discard(visit)
+            self._state.notify_all()
+            free = [call for visits, call in self._awaited if visits.isdisjoint(self._inside)]
+            self._awaited = [(visits, call) for visits, call in self._awaited if not visits.isdisjoint(self._inside)]
+        for call in free:
+            call()
+
+    def _is_part(self) -> bool:
+        visit = _visit.get()
+        return visit is not None and visit in self._inside
+
+    def _is_open(self) -> bool:
+        return self._keeper is None or self._keeper == threading.get_ident()
+
+    def _let_in(self, label: str) -> Visit:  # caller holds _state
+        visit = Visit(label)
+        self._inside.add(visit)
+        _visit.set(visit)
+        return visit
+
+    # ---- swaps, and changed templates: who changes what requests use; one at a time ----
+
+    def find_own(self) -> list[Visit]:
+        """The requests that this thread serves, or of which it runs a part: they cannot end while it waits for them."""
+        with self._state:
+            part = _visit.get()
+            return [v for v in self._inside if v is part or v.thread == threading.get_ident()]
+
+    def close(self) -> list[Visit]:
+        """Keep new requests out and wait for those that are inside.
+
+        Returns:
+            Who is inside still when time is over; the gate is open again then. Empty: it is closed until :meth:`open`.
+
+        Raises:
+            Busy: another thread keeps it closed; try again later.
+        """
+        with self._state:
+            if not self._state.wait_for(lambda: self._keeper is None, self.patience):
+                raise Busy("another change")
+            self._keeper = threading.get_ident()
+            if self._state.wait_for(lambda: not self._inside, self.limit):
+                return []
+            self._keeper = None
+            self._state.notify_all()
+            return sorted(self._inside, key=lambda visit: visit.since)
+
+    def open(self) -> None:
+        """Let requests in, where this thread keeps them out."""
+        with self._state:
+            if self._keeper == threading.get_ident():
+                self._keeper = None
+                self._state.notify_all()
+
+    def when_left(self, visits: list[Visit], call: Callable[[], None]) -> None:
+        """Have something called when the last of these requests has ended, by whoever lets it out."""
+        with self._state:
+            inside = self._inside.intersection(visits)
+            if inside:
+                self._awaited.append((inside, call))
+                return
+        call()
+
+
+#: The gate of this process.
+GATE = Gate()

@@ -1,0 +1,139 @@
+"""Ways in of a framework, led through the gate: a WSGI or an ASGI application's ``__call__``.
+
+    application    a request begins      it ends
+    WSGI           when it is called     at ``close()`` of what it gives, as PEP 3333 demands
+    ASGI, http     when it is called     when it returns
+    ASGI, else     is not led through: a websocket may stay open for days
+
+The inner one of two is a part of the outer one (:meth:`hotswap.requests.gate.Gate.enter` gives None).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import attrs
+
+from hotswap.requests.gate import GATE, Busy, Gate, Visit
+
+#: What a request gets that has waited at the gate for too long.
+_BUSY = b"The server has been taking new code over for too long; this request was not begun. See the server's terminal.\n"
+
+
+@attrs.define(eq=False)
+class Passage:
+    """Leads calls through a gate, until it is told to stop.
+
+    Attributes:
+        on_begin: called inside of each request that begins.
+        gate: counts them.
+    """
+
+    on_begin: Callable[[Visit | None], None] = lambda visit: None
+    gate: Gate = attrs.field(default=GATE)
+    _replaced: list[tuple[type, str, Any]] = attrs.field(factory=list, init=False)
+
+    def replace(self, cls: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Put another method into a class.
+
+        Args:
+            make: gives it; takes the one that is there.
+        """
+        self._replaced.append((cls, name, vars(cls).get(name)))
+        original = getattr(cls, name)
+        setattr(cls, name, functools.wraps(original)(make(original)))
+
+    def stop(self) -> None:
+        """Put back what was replaced; requests that are inside go on."""
+        while self._replaced:
+            cls, name, original = self._replaced.pop()
+            if original is None:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, original)
+
+    # ---- for ``replace`` ----
+
+    def wsgi(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The ``__call__`` of a WSGI application, led through the gate."""
+
+        def call(application: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            try:
+                visit = self.gate.enter(label(environ))
+            except Busy:
+                return answer_busy(environ, start_response)
+            try:
+                self.on_begin(visit)
+                response = original(application, environ, start_response)
+            except BaseException:  # raised again: whatever it was, the request is over
+                self.gate.leave(visit)
+                raise
+            return response if visit is None else _leave_at_close(response, functools.partial(self.gate.leave, visit))
+
+        return call
+
+    def asgi(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The ``__call__`` of an ASGI application, led through the gate."""
+
+        async def call(application: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                return await original(application, scope, receive, send)
+            try:
+                visit = await self.gate.enter_async(f"{scope['method']} {scope['path']}")
+            except Busy:
+                return await send_busy(send)
+            try:
+                self.on_begin(visit)
+                await original(application, scope, receive, send)
+            finally:
+                self.gate.leave(visit)
+
+        return call
+
+
+def label(environ: dict[str, Any]) -> str:
+    """A WSGI request, for a person."""
+    return f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
+
+
+def answer_busy(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A WSGI application that says that the gate stayed closed."""
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(_BUSY))), ("Retry-After", "1")]
+    start_response("503 Service Unavailable", headers)
+    return [_BUSY]
+
+
+async def send_busy(send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Say so to an ASGI server."""
+    headers = [(b"content-type", b"text/plain"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _BUSY})
+
+
+class _Body:
+    """A body whose class does not let its ``close`` be replaced: a file wrapper of a server that is written in C."""
+
+    def __init__(self, body: Any, close: Callable[[], None]) -> None:
+        self._body, self.close = body, close
+
+    def __iter__(self) -> Any:
+        return iter(self._body)
+
+
+def _leave_at_close(body: Any, leave: Callable[[], None]) -> Any:
+    close_body = getattr(body, "close", None)
+
+    def close() -> None:
+        try:
+            if close_body is not None:
+                close_body()
+        finally:
+            leave()
+
+    try:
+        body.close = close  # of this one object: its class, and what a server knows it by, stay
+    except AttributeError:
+        return _Body(body, close)
+    return body
