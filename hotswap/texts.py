@@ -228,6 +228,8 @@ class Texts:
             classes_in=functools.cache(world.classes_in),
             callables_in=functools.cache(world.callables_in),
             kind_of_object=world.kind_of_object,
+            is_keeper=functools.cache(world.is_keeper),
+            copies_bases=functools.cache(lambda symbol: self.plugins.is_made_again(world.look_up(symbol), world.is_managed)),
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
             has_arrived=functools.cache(self._has_arrived),

@@ -180,7 +180,7 @@ class World:
     mechanisms: dict[str, dict[str, Mechanism]] = attrs.Factory(dict)
     outdated: Outdated = attrs.Factory(Outdated)
     removed: dict[tuple[str, str], list[weakref.ref[FunctionType]]] = attrs.Factory(dict)
-    # What plugins say about a value of a module: "data", "opaque", or None.
+    # What plugins say about a value of a module: "data", "keeper", "opaque", or None.
     ask_kind: Callable[[Any], str | None] = lambda value: None
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
     is_managed: Managed = attrs.field(init=False, repr=False)
@@ -395,7 +395,16 @@ class World:
             return "missing"
         value = record.module.__dict__[symbol[1]]
         kind = kind_of_value(value, self.is_managed)
-        return self.ask_kind(value) or kind if kind in ("data", "instance", "holder", "shared", "opaque") else kind
+        if kind not in ("data", "instance", "holder", "shared", "opaque"):
+            return kind
+        said = self.ask_kind(value)
+        return "data" if said == "keeper" else said or kind
+
+    def is_keeper(self, symbol: Symbol) -> bool:
+        """True for an object that a plugin knows to call what it is filled with only later, never while it is filled."""
+        record = self.records.get(symbol[0])
+        value = record.module.__dict__.get(symbol[1]) if record is not None else None
+        return value is not None and self.ask_kind(value) == "keeper"
 
     def look_up(self, symbol: Symbol) -> Any:
         """What a symbol is bound to in a loaded module, managed or not; None where it is bound to nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import CO_OPTIMIZED
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ from hotswap.link.classes import follow_abstract
 from hotswap.link.doubles import find_doubles
 from hotswap.link.functions import finish_functions, link_functions
 from hotswap.link.heap import scan_heap
-from hotswap.link.late import evaluate_bases
+from hotswap.link.late import describe_known, evaluate_bases
 from hotswap.link.limbo import collect_staged
 from hotswap.link.linking import Linking, LinkRefused
 from hotswap.link.memos import empty_memos
@@ -45,8 +45,9 @@ from hotswap.link.twins import EscapeError
 from hotswap.link.unstage import lead_over
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
+from hotswap.plan.graph import Symbol
 from hotswap.plugin.manager import Plugins
-from hotswap.plugin.values import Refusal
+from hotswap.plugin.values import Kept, Refusal
 from hotswap.shadow import coming_slots
 from hotswap.world import World
 
@@ -95,7 +96,8 @@ def _run(linking: Linking) -> Swap:
     _check_attached_late(linking)
     linking.swap.doubles = find_doubles(linking.draft, linking.world, linking.heap)
     linking.bases = evaluate_bases(linking.draft, linking.world, linking.plugins, linking.heap, linking.alive)
-    if linking.bases:
+    described = describe_known(linking.draft, linking.world, linking.plugins)
+    if linking.bases or described:
         collect_staged()  # before the next staging makes all that is there old
     linking.staging = staging = Staging(linking.draft, linking.world, linking.plugins)
     try:
@@ -104,7 +106,13 @@ def _run(linking: Linking) -> Swap:
         linking.swap.imported = staging.imported
         linking.declared = [(migration, attrs.evolve(migration)) for migration in staging.declared]
         linking.made_aside = _objects_of_staged_classes(staging.young)
-        linking.twins = lead_over(staging, linking.heap, linking.plugins.pair_members, functools.partial(_may_take, linking))
+        linking.twins = lead_over(
+            staging,
+            linking.heap,
+            linking.plugins.pair_members,
+            functools.partial(_may_take, linking),
+            functools.partial(_kept_state, linking, described),
+        )
         pair_data(linking, linking.draft.dirt.changed | set(linking.draft.dirt.derived))
         link_functions(linking)
         bind_names(linking)
@@ -248,6 +256,11 @@ def _ask_before_commit(linking: Linking) -> None:
     if any(finding.severity is Severity.HELD for finding in found):
         raise LinkRefused(*found)
     linking.swap.findings += found
+
+
+def _kept_state(linking: Linking, described: Mapping[Symbol, object], made: Made) -> Kept | None:
+    """How a live object that a plugin knows becomes the one that was made aside."""
+    return linking.plugins.kept_state(made.live, made.staged, described.get((made.module, made.path)), linking.swap)
 
 
 def _may_take(linking: Linking, made: Made) -> bool:

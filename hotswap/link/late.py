@@ -6,7 +6,8 @@ when it is evaluated now is the next best base; it is evaluated in the same way 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -22,7 +23,7 @@ from hotswap.link.unstage import lead_over, pair_made
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Follower
 from hotswap.plan.dirt import Dirt
-from hotswap.plan.graph import Graph
+from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.outside import effects_of
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import UnitKind
@@ -45,7 +46,7 @@ def evaluate_bases(
     late += [name for name in draft.order if name not in late and any(module == name for module, _ in draft.filled_later)]
     if not late or not draft.dirt.needs_staging():
         return {}
-    old = _old_draft(draft, world)
+    old = _old_draft(draft, world, partial(_old_units, draft, world=world))
     staging = Staging(old, world, plugins)
     try:
         staging.run()
@@ -87,15 +88,40 @@ def _names(draft: Draft, module: str) -> set[str]:
     return {name for owner, index in draft.dirt.evaluated() if owner == module for name in units[index].names}
 
 
-def _old_draft(draft: Draft, world: World) -> Draft:
-    """The draft that would evaluate the same names from the old texts."""
+def describe_known(draft: Draft, world: World, plugins: Plugins) -> dict[Symbol, object]:
+    """What plugins say of the objects that they know, as the old texts make them, for those that the plan makes anew.
+
+    What a live one has besides, the program has given it; where the old texts cannot be evaluated any more, nothing is known.
+    """
+    units = ((module, draft.summaries[module].units[index]) for module, index in draft.dirt.evaluated() - draft.dirt.support)
+    wanted = {(module, name) for module, unit in units for name in unit.names if draft.graph.is_keeper((module, name))}
+    if not wanted:
+        return {}
+    old = _old_draft(draft, world, lambda recipe: {key for symbol in wanted for key in recipe(symbol)})
+    staging = Staging(old, world, plugins)
+    try:
+        staging.run()
+        spaces = {name: module.__dict__ for name, module in staging.modules.items()}
+        return {(module, name): plugins.describe(spaces[module].get(name)) for module, name in wanted if module in spaces}
+    except StagingError:
+        return {}
+    finally:
+        staging.dispose()
+
+
+def _old_draft(draft: Draft, world: World, choose: Callable[[Recipes], Iterable[Key]]) -> Draft:
+    """The draft that would evaluate the same names from the old texts.
+
+    Args:
+        choose: gives the statements to begin with.
+    """
     summaries = {
         name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()
     }
     graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
     modules = list(draft.universe)
     recipe = Recipes(graph, modules)
-    dirt = Dirt(changed=set(_old_units(draft, recipe, world)))
+    dirt = Dirt(changed=set(choose(recipe)))
     dirt.values = {(module, name) for module, index in dirt.changed for name in graph.summaries[module].units[index].names}
     Follower(recipe, dirt, modules).follow()
     needed = {module for module, _ in dirt.evaluated()}.union(draft.order)
@@ -113,7 +139,7 @@ def _old_draft(draft: Draft, world: World) -> Draft:
     )
 
 
-def _old_units(draft: Draft, recipe: Recipes, world: World) -> Iterable[Key]:
+def _old_units(draft: Draft, recipe: Recipes, *, world: World) -> Iterable[Key]:
     for module, index in draft.dirt.evaluated():
         unit = draft.summaries[module].units[index]
         symbols = {(module, name) for name in unit.names} | set(draft.graph.mutated(module, unit))

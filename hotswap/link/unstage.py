@@ -24,7 +24,7 @@ from hotswap.link.grow import announce_slots
 from hotswap.link.heap import Heap
 from hotswap.link.loops import is_in_loop, pair_rounds
 from hotswap.link.names import kind_of_method, look_up, look_up_function
-from hotswap.link.objects import MayTake, find_made
+from hotswap.link.objects import KeptState, MayTake, find_known, find_made
 from hotswap.link.rewrap import is_wrapper
 from hotswap.link.staging import Staging
 from hotswap.link.twins import EscapeError, Twins
@@ -41,6 +41,7 @@ def lead_over(
     heap: Heap,
     pair_members: PairMembers = lambda live, staged: (),
     may_take: MayTake = lambda made: False,
+    kept_state: KeptState = lambda made: None,
 ) -> Twins:
     """Find a twin for each staged object and exchange all references among the young.
 
@@ -56,6 +57,7 @@ def lead_over(
     _pair_functions(staging, heap, twins)
     _pair_wrappers(staging, twins)
     _pair_methods(twins)
+    _pair_known(staging, twins, kept_state)
     pair_made(staging, twins, may_take)
     announce_slots(twins.classes)
     exchange(staging, twins)
@@ -348,6 +350,14 @@ def _pair_methods(twins: Twins) -> None:
             old = vars_of(live).get(name)
             if type(value) is LRU and type(old) is LRU:
                 pair_cache(twins, value, old)
+
+
+def _pair_known(staging: Staging, twins: Twins, kept_state: KeptState) -> None:
+    """What a plugin knows goes on living."""
+    for made in find_known(staging, kept_state):
+        if id(made.staged) not in twins.of:
+            twins.put(made.staged, made.live)
+            twins.objects.append(made)
 
 
 def pair_made(staging: Staging, twins: Twins, may_take: MayTake) -> None:

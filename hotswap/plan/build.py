@@ -94,6 +94,13 @@ class Draft:
         return any(item.old.data != item.new.data for item in self.edited.values())
 
 
+#: What a graph asks about the live program, under its names there.
+_ASKED_BY_GRAPHS = (
+    *("kind_of", "type_of", "module_of", "builder_of", "builder_of_bases", "classes_in", "callables_in", "kind_of_object"),
+    *("stands_alone", "is_keeper", "copies_bases"),
+)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Surroundings:
     """What the plan stage may ask about the rest of the program, all in plain words.
@@ -101,8 +108,8 @@ class Surroundings:
     Attributes:
         importers: the managed modules whose text names a module in an import.
         summary: the summary of a managed module's loaded text.
-        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in, kind_of_object, stands_alone: see
-            :class:`hotswap.plan.graph.Graph`.
+        kind_of, type_of, module_of, builder_of, builder_of_bases, classes_in, callables_in, kind_of_object, stands_alone,
+            is_keeper, copies_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
         has_arrived: whether a module that is not loaded has a file that is newer than the process.
@@ -124,6 +131,8 @@ class Surroundings:
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     stands_alone: Callable[[Symbol], bool] = lambda symbol: False
+    is_keeper: Callable[[Symbol], bool] = lambda symbol: False
+    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
     has_arrived: Callable[[str], bool] = lambda name: False
@@ -265,14 +274,10 @@ class _Builder:
         wide = self._with_imported(modules)
         summaries = {module: self._summary(module) for module in wide}
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
-        around = self.around
-        live = (
-            *(around.kind_of, around.type_of, around.module_of),
-            *(around.builder_of, around.builder_of_bases, around.classes_in, around.callables_in, around.kind_of_object),
-        )
+        live = {name: getattr(self.around, name) for name in _ASKED_BY_GRAPHS}
         self._filled: dict[str, set[Symbol]] = {}
-        alone = around.stands_alone
-        self.graph, self.before = Graph(summaries, *live, stands_alone=alone), Graph(before, *live, around.is_loaded, alone)
+        self.graph = Graph(summaries, **live)
+        self.before = Graph(before, **live, is_loaded=self.around.is_loaded)
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""

@@ -399,7 +399,7 @@ class Follower:
         if unit.kind is UnitKind.IMPORT:
             return False
         if unit.kind is UnitKind.CLASS and isinstance(unit.node, ast.ClassDef):
-            if unit.node.decorator_list or unit.node.keywords:
+            if unit.node.decorator_list or unit.node.keywords or self.graph.copies_bases((module, unit.node.name)):
                 return True
             if unit.analysis.now.calls and stands_alone(self.graph, module, unit):  # ``Manager.from_queryset(Loaves)()``
                 return True

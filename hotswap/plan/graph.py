@@ -71,6 +71,8 @@ class Graph:
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
         callables_in: the managed functions and classes themselves that are reached in that way.
         kind_of_object: the type of the object that a symbol is bound to; None where it is bound to nothing.
+        is_keeper: whether a symbol is bound to an object that calls what it is filled with only later.
+        copies_bases: whether a symbol is bound to a class that a library makes, from its bases too, and that may be made again.
         is_loaded: for a text that has been executed, whether a module has been imported; a text that has not may yet import it.
     """
 
@@ -83,6 +85,8 @@ class Graph:
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
+    is_keeper: Callable[[Symbol], bool] = lambda symbol: False
+    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     is_loaded: Callable[[str], bool] = lambda name: True
     stands_alone: Callable[[Symbol], bool] = lambda symbol: False
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)

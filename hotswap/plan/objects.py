@@ -265,14 +265,18 @@ class Objects:
             if not names.isdisjoint(functions):
                 pending |= self.graph.mutated(module, unit)  # a decorator may have put it there
             pending |= self._put(module, unit, functions, values_only=True)
-        pending -= self.holders
+        pending -= self.holders | self._keepers(pending)
         while pending:
             self.holders |= pending
             words = {name for _, name in pending}
             found: set[Symbol] = set()
             for module, unit in self.mentioning(words):
                 found |= self._put(module, unit, pending)
-            pending = found - self.holders
+            pending = found - self.holders - self._keepers(found)
+
+    def _keepers(self, symbols: set[Symbol]) -> set[Symbol]:
+        """Those that run nothing of what is in them while statements are evaluated."""
+        return {symbol for symbol in symbols if self.graph.is_keeper(symbol)}
 
     def _put(self, module: str, unit: Unit, things: set[Symbol], *, values_only: bool = False) -> set[Symbol]:
         """The names that a statement gives to things or to what it makes with them, and the functions that use them.

@@ -9,9 +9,10 @@ A plugin imports all that it needs from here: ``from hotswap.plugin import hooki
 
 from hotswap.plugin.defaults import copies_of, field_of_factory, field_of_value
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, hookimpl
-from hotswap.plugin.values import ClassPair, Field, Refusal, Shape, Stale
+from hotswap.plugin.values import ClassPair, Field, Kept, Refusal, Shape, Stale
 
 __all__ = [
-    "ENTRY_POINTS", "ClassPair", "EngineView", "Field", "Refusal", "Shape", "Stale", "copies_of", "field_of_factory",
+    "ENTRY_POINTS", "ClassPair", "EngineView", "Field",
+    "Kept", "Refusal", "Shape", "Stale", "copies_of", "field_of_factory",
     "field_of_value", "hookimpl",
 ]  # fmt: skip

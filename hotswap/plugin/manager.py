@@ -21,15 +21,17 @@ from hotswap.kinds import is_a
 from hotswap.model import Finding, Plan, Report, Severity, Verdict
 from hotswap.plugin.builders import foreign_builder, foreign_builder_below
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
-from hotswap.plugin.values import ClassPair, Refusal, Shape, Stale
+from hotswap.plugin.values import ClassPair, Kept, Refusal, Shape, Stale
 
 #: The built-in handling, written as plugins. Of several answers the last one registered counts first.
 BUILTIN = ("caches", "dataclasses", "attrs", "enums", "namedtuples", "django_guard", "requests")
 
 
+_KINDS = ("data", "keeper", "opaque")
 #: Hooks that are asked while a change can still be refused; elsewhere a refusal is a plugin's mistake.
 _MAY_REFUSE = frozenset(
-    f"hotswap_{name}" for name in ("pair_members", "rebuild_class", "class_shape", "stale_caches", "before_commit")
+    f"hotswap_{name}"
+    for name in ("kept_state", "pair_members", "rebuild_class", "class_shape", "stale_caches", "before_commit")
 )
 
 
@@ -159,8 +161,8 @@ class Plugins:
             pass
 
     def value_kind(self, value: object) -> str | None:
-        """What a plugin says may be done with a value: ``data``, ``opaque``, or None where none knows it."""
-        return next((kind for _, kind in self._ask("hotswap_value_kind", value=value) if kind in ("data", "opaque")), None)
+        """What a plugin says may be done with a value: ``data``, ``keeper``, ``opaque``, or None where none knows it."""
+        return next((kind for _, kind in self._ask("hotswap_value_kind", value=value) if kind in _KINDS), None)
 
     def builder_of(self, cls: object, is_managed: Callable[[type], bool]) -> str:
         """The foreign code that would run if the statement of a live class were executed again; empty for none."""
@@ -173,6 +175,10 @@ class Plugins:
         if not is_a(base, type) or not (builder := foreign_builder_below(base, is_managed)):
             return ""
         return "" if self._can_rebuild(base) else builder
+
+    def is_made_again(self, cls: object, is_managed: Callable[[type], bool]) -> bool:
+        """True for a class that foreign code takes part in making, and that a plugin lets be made again."""
+        return is_a(cls, type) and bool(foreign_builder(cls, is_managed)) and self._can_rebuild(cls)
 
     def _can_rebuild(self, cls: type) -> bool:
         return any(answer is True for _, answer in self._ask("hotswap_can_rebuild", cls=cls))
@@ -205,6 +211,15 @@ class Plugins:
             for _, around in self._ask("hotswap_aside", plan=plan):
                 stack.enter_context(around)
             yield
+
+    def describe(self, value: object) -> object | None:
+        """What is in an object that a plugin knows; None where none does."""
+        return next((answer for _, answer in self._ask("hotswap_describe", value=value)), None)
+
+    def kept_state(self, live: object, staged: object, before: object | None, swap: Swap) -> Kept | None:
+        """How a live object becomes another one; None where no plugin knows it."""
+        answers = self._ask("hotswap_kept_state", live=live, staged=staged, before=before, swap=swap)
+        return next((kept for _, kept in answers if isinstance(kept, Kept)), None)
 
     def pair_members(self, live: type, staged: type) -> list[tuple[object, object]]:
         return list(self._each("hotswap_pair_members", tuple, live=live, staged=staged))

@@ -2,7 +2,7 @@
 
     attach     plan      value_kind, can_rebuild, stands_alone    (planning: nothing is executed)
                quiesce   the program is brought to rest, from here to release
-               link      aside, pair_members, class_shape, rebuild_class, stale_caches, before_commit
+               link      describe, aside, kept_state, pair_members, class_shape, rebuild_class, stale_caches, before_commit
                commit    settle, after_commit, after_rollback
                release
     detach
@@ -25,7 +25,7 @@ import pluggy
 
 from hotswap.commit import Swap, Write
 from hotswap.model import ChangeSet, Finding, Plan, Report, Status
-from hotswap.plugin.values import ClassPair, Shape, Stale
+from hotswap.plugin.values import ClassPair, Kept, Shape, Stale
 
 #: Group of the entry points that name plugins: a module, an object, or a class that is called without arguments.
 ENTRY_POINTS = "hotswap"
@@ -73,6 +73,8 @@ class Specs:
 
         Returns:
             ``"data"``: plain data, which is made anew when what it was computed from changes;
+            ``"keeper"``: the same, and what it is filled with (an application, with routes) it calls later, not at once: a
+            changed body of a function is no reason to fill it anew;
             ``"opaque"``: has a life of its own (a connection, a pool): it is kept and named, a changed initialiser
             asks for a restart; None: not mine.
         """
@@ -126,6 +128,33 @@ class Specs:
         """The swap is live and told to the plugins, or is not made; called after each ``hotswap_quiesce``, whatever it gave."""
 
     # ---- linking: the new text is evaluated, writes are prepared ----
+
+    @hookspec(firstresult=True)
+    def hotswap_describe(self, value: object) -> object | None:
+        """Say what is in a ``"keeper"`` that the old texts have made again, aside, to be compared with the live one.
+
+        Returns:
+            Plain values only, nothing of the object itself, which is dropped; None: not mine.
+        """
+
+    @hookspec(firstresult=True)
+    def hotswap_kept_state(self, live: object, staged: object, before: object | None, swap: Swap) -> Kept | None:
+        """Say that a ``"keeper"`` goes on living as what the new text makes of it (an application with its routes).
+
+        Called when the statements that make and fill it have been evaluated aside. The live object then gets the attributes
+        of the new one, in the commit, and whoever refers to it follows.
+
+        Args:
+            live, staged: objects of one class, under one name; what the staged one holds may be staged too.
+            before: what :meth:`hotswap_describe` has said of what the old texts make; None where they could not be evaluated.
+            swap: takes further writes.
+
+        Returns:
+            What the live object keeps; None: not mine.
+
+        Raises:
+            Refusal: it cannot become that, as something of it that the texts do not make would be lost.
+        """
 
     @hookspec
     def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object] | None:

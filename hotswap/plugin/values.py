@@ -56,6 +56,19 @@ class ClassPair:
     members: tuple[tuple[Any, Any], ...] = ()
 
 
+@attrs.frozen(kw_only=True)
+class Kept:
+    """How a live object of a library becomes another one.
+
+    Attributes:
+        names: attributes that it keeps as they are; it gets all others.
+        inside: by the name of an attribute, how the object in it lives on in the same way.
+    """
+
+    names: frozenset[str] = frozenset()
+    inside: Mapping[str, Kept] = attrs.Factory(dict)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Field:
     """A value that each object of a class holds.

@@ -1,0 +1,98 @@
+"""The application."""
+
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from shop import items, state
+from shop.deps import counted, token
+from shop.middleware import Stamp
+
+
+class Trouble(Exception):
+    pass
+
+
+@asynccontextmanager
+async def lifespan(app):
+    state.STARTED.append(1)
+    app.state.opened = True
+    yield
+    state.STARTED.append(-1)
+
+
+app = FastAPI(title="Shop", version="1", lifespan=lifespan)
+app.state.currency = "EUR"
+app.add_middleware(Stamp, text="shop")
+
+
+@app.middleware("http")
+async def polite(request: Request, call_next):
+    response = await call_next(request)
+    response.headers["X-Polite"] = "please"
+    return response
+
+
+@app.exception_handler(Trouble)
+async def on_trouble(request: Request, error: Trouble):
+    return JSONResponse({"trouble": str(error)}, status_code=418)
+
+
+@app.get("/")
+def index():
+    return {"shop": "open", "currency": app.state.currency}
+
+
+app.include_router(items.router)
+
+
+@app.get("/trouble")
+def trouble():
+    raise Trouble("spilt")
+
+
+@app.get("/counted")
+async def count(number: int = Depends(counted)):
+    return {"is": number % 2}
+
+
+@app.api_route("/any", methods=["GET", "PUT"])
+def anything(request: Request):
+    return PlainTextResponse(f"{request.method} {request.url_for('index').path}")
+
+
+@app.websocket("/talk")
+async def talk(socket: WebSocket):
+    await socket.accept()
+    while (text := await socket.receive_text()) != "bye":
+        await socket.send_text(answer(text))
+    await socket.close()
+
+
+def answer(text):
+    return f"you said {text}"
+
+
+def hello(request):
+    return PlainTextResponse("hello")
+
+
+async def bye(request):
+    return PlainTextResponse("bye")
+
+
+plain = Starlette(routes=[Route("/hello", hello), Mount("/deep", routes=[Route("/bye", bye, name="bye")])])
+app.mount("/plain", plain)
+
+
+@app.get("/private", dependencies=[Depends(token)])
+def private():
+    return "private"
+
+
+@app.get("/{rest:path}", include_in_schema=False)
+def everything(rest: str):
+    return {"rest": rest}

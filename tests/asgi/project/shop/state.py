@@ -1,0 +1,9 @@
+"""What the process remembers, and a fresh start does not."""
+
+import os
+
+SEEN: list[str] = []
+LOG: list[str] = []
+STORE: dict[int, str] = {}
+STARTED: list[int] = []
+PID = os.getpid()
