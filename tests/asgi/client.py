@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import os
 import sys
 from typing import Any
 
@@ -82,29 +81,8 @@ def ask_all(app: Any) -> dict[str, list[Any]]:
     return asyncio.run(run())
 
 
-def answer_fresh(module: str, name: str) -> None:
-    """Answer for each folder on stdin."""
-    for line in sys.stdin:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if not pid:
-            try:
-                os.chdir(line.strip())
-                sys.path.insert(0, line.strip())
-                result: Any = ask_all(getattr(importlib.import_module(module), name))
-            except BaseException as error:
-                result = {"failed": f"{type(error).__name__}: {error}"}
-            with os.fdopen(writer, "w") as out:
-                out.write(json.dumps(result))
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader) as given:
-            text = given.read()
-        os.waitpid(pid, 0)
-        print(text, flush=True)
-
-
 if __name__ == "__main__":
     for name in ("fastapi.openapi.docs", "fastapi.responses", "starlette.staticfiles"):
         importlib.import_module(name)
-    answer_fresh(*sys.argv[1].split(":"))
+    sys.path.append(__file__.rpartition("/tests/")[0])
+    importlib.import_module("tests.web.fresh").answer_fresh(ask_all, *sys.argv[1].split(":"))

@@ -57,7 +57,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._original = {file: file.read_text("utf-8") for file in folder.rglob("*.py")}
+        self._original = {file: file.read_text("utf-8") for file in _texts(folder)}
 
     def write(self, edits: list[Edit]) -> None:
         """Have exactly these edits in the files."""
@@ -65,7 +65,7 @@ class Project:
         for change in (change for _, changes in edits for change in changes):
             file = self._find(change[0])
             texts[file] = _apply(texts.get(file, ""), change)
-        for file in [file for file in self.folder.rglob("*.py") if file not in texts]:
+        for file in [file for file in _texts(self.folder) if file not in texts]:
             file.unlink()
         for file, text in texts.items():
             if not file.exists() or file.read_text("utf-8") != text:
@@ -97,6 +97,15 @@ class Project:
 
     def _package(self) -> Path:
         return next(file.parent for file in self._original if file.name == "main.py").relative_to(self.folder)
+
+
+def _is_read_at_each_use(edits: list[Edit]) -> bool:
+    """True where only templates are edited, of which hotswap is not told."""
+    return not any(change[0].endswith(".py") for _, changes in edits for change in changes)
+
+
+def _texts(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*.*") if file.suffix in (".py", ".html", ".css")]
 
 
 def _apply(text: str, change: Change) -> str:
@@ -146,7 +155,7 @@ class Driver:
         report = hotswap.swap()
         shown, wanted = self.answers(), self.fresh.answers(self.project.folder)
         told = [f"{f.code} {f.message}" for f in report.findings if f.severity != "note"]
-        if not report.applied:
+        if not report.applied and (report.held or not _is_read_at_each_use(edits)):
             return {"refused": told, "changed meanwhile": differences(shown, before)}
         self.live += len(edits)
         kept = [text for text in told if text[:5] not in ("HS412",)]

@@ -1,0 +1,142 @@
+"""The hooks: what hotswap asks about a program with Flask, and what is done about it.
+
+Imports nothing of Flask: without it in the program nothing of this costs anything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from hotswap.collector import list_instances
+from hotswap.commit import Swap, Write, del_item, set_item
+from hotswap.model import Finding, Plan, Severity
+from hotswap.plugin import EngineView, Kept, Refusal, hookimpl
+from hotswap.plugin.keepers import Description, check_registered, merge_entries
+from hotswap.requests import Passage
+from hotswap_flask.describe import COMPUTED, CONFIG, JSON, describe
+from hotswap_flask.serving import lead_application, lead_handler, never_reload
+from hotswap_flask.versions import why_unknown
+
+_KEEPERS = (("flask.sansio.app", "App"), ("flask.sansio.blueprints", "Blueprint"))
+
+
+class FlaskPlugin:
+    """Flask under hotswap; the entry point of this distribution."""
+
+    def __init__(self) -> None:
+        self._engine: EngineView | None = None
+        self._passage = Passage()
+        self._put_back: list[Callable[[], None]] = []
+
+    # ---- beginning and end ----
+
+    @hookimpl
+    def hotswap_attach(self, engine: EngineView) -> None:
+        self._engine = engine
+        self._when_imported("werkzeug.serving", lambda module: lead_handler(self._passage, module))
+        self._when_imported("flask.app", lambda module: lead_application(self._passage, module))
+        if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again
+            self._when_imported("werkzeug._reloader", lambda module: self._put_back.append(never_reload(module)))
+
+    @hookimpl
+    def hotswap_detach(self) -> None:
+        self._engine = None
+        self._passage.stop()
+        while self._put_back:
+            self._put_back.pop()()
+
+    def _when_imported(self, name: str, take: Callable[[ModuleType], None]) -> None:
+        def take_if_attached(module: ModuleType) -> None:
+            if self._engine is not None:
+                take(module)
+
+        wrapt.register_post_import_hook(take_if_attached, name)
+
+    # ---- what a change means ----
+
+    @hookimpl
+    def hotswap_value_kind(self, value: object) -> str | None:
+        return "keeper" if is_keeper(value) else None
+
+    @hookimpl
+    def hotswap_can_rebuild(self, cls: type) -> bool | None:
+        """A class of views notes its methods when it is made, and nobody else notes the class."""
+        view = getattr(sys.modules.get("flask.views"), "View", None)
+        return True if view is not None and issubclass(cls, view) and not why_unknown() else None
+
+    @hookimpl
+    def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
+        return ()
+
+    # ---- linking ----
+
+    @hookimpl
+    def hotswap_describe(self, value: object) -> object | None:
+        return describe(value) if is_keeper(value) else None
+
+    @hookimpl
+    def hotswap_kept_state(self, live: Any, staged: Any, before: object | None, swap: Swap) -> Kept | None:
+        if not is_keeper(live):
+            return None
+        what = f"the {type(live).__name__} {live.name}"
+        now, new = describe(live), describe(staged)
+        then = check_registered(what, now, before)
+        taken, kept = merge_entries(what, now.entries, then.entries, new.entries, swap)
+        names = {*COMPUTED, *(name for name in kept if "." not in name)}
+        inside = {"cli": Kept()}
+        if hasattr(live, "config"):
+            swap.add(*_take_entries(live.config, staged.config, CONFIG, taken))
+            swap.add(*_take_entries(vars(live.json), vars(staged.json), JSON, taken))
+            if type(live.json) is not type(staged.json):
+                raise Refusal(_held("HS205", f"{what} gets another JSON provider, which has to know its application"))
+            names |= {"config", "extensions", *_kept_environment(then, staged)}
+            inside["json"] = Kept(names=frozenset(vars(live.json)))  # it refers to its application weakly
+            _keep_static(live, staged)
+        return Kept(names=frozenset(names), inside=inside)
+
+    # ---- it is live ----
+
+    @hookimpl
+    def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
+        """Compiled templates are dropped: what filters and tests give for constants is computed when they are compiled."""
+        environment = getattr(sys.modules.get("jinja2.environment"), "Environment", None)
+        for items in list_instances([environment] if environment is not None else []).values():
+            for item in items:
+                if item.cache is not None:
+                    item.cache.clear()
+        return ()
+
+
+def is_keeper(value: object) -> bool:
+    """True for an application or a blueprint, of a version that is known from the inside."""
+    classes = (getattr(sys.modules.get(module), name, None) for module, name in _KEEPERS)
+    return any(cls is not None and isinstance(value, cls) for cls in classes) and not why_unknown()
+
+
+def _take_entries(live: Any, staged: Any, prefix: str, names: list[str]) -> Iterable[Write]:
+    for name in (name.removeprefix(prefix) for name in names if name.startswith(prefix)):
+        if name in staged:
+            yield set_item(live, name, staged[name])
+        elif name in live:
+            yield del_item(live, name)
+
+
+def _kept_environment(before: Description, staged: Any) -> Iterable[str]:
+    """The environment of Jinja stays where neither text has put anything into it: it is made when it is first used."""
+    is_ours = any(line.startswith("jinja ") for line in before.made) or "jinja_env" in vars(staged)
+    return () if is_ours else ("jinja_env",)
+
+
+def _keep_static(live: Any, staged: Any) -> None:
+    """The view of static files refers to its application weakly, so that of the one that was made aside would be of no use."""
+    if "static" in live.view_functions and "static" in staged.view_functions:
+        staged.view_functions["static"] = live.view_functions["static"]
+
+
+def _held(code: str, message: str) -> Finding:
+    return Finding(code=code, severity=Severity.HELD, message=message, next_step="restart")

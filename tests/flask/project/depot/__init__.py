@@ -1,0 +1,1 @@
+"""A small depot, to be edited while it serves."""
