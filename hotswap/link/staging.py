@@ -73,6 +73,7 @@ class Staging:
     clones: dict[int, tuple[FunctionType, FunctionType]] = attrs.Factory(dict)  # by id of the clone, with the live one
     _runs_nothing: bool = False  # plain functions are made, so nobody can notice which code the others have
     _order: frozenset[str] = frozenset()
+    _bystanders: dict[str, list[tuple[str, Unit]]] = attrs.Factory(dict)  # by what they import from
     _deletes: dict[str, set[str]] = attrs.Factory(dict)
     _wanted: dict[str, list[int]] = attrs.Factory(dict)
 
@@ -133,6 +134,13 @@ class Staging:
             for key, value in list(module.__dict__.items()):
                 if id(value) in staged:
                     module.__dict__[key] = staged[id(value)]
+
+        for name in self.modules.keys() & self.draft.summaries.keys() - self._order:
+            for unit in self.draft.summaries[name].units:
+                for source in {binding.module for binding in unit.imports if binding.local != "*"} & self.modules.keys():
+                    self._bystanders.setdefault(source, []).append((name, unit))
+        for source in self._bystanders:
+            self._bind_bystanders(source)
 
     def _on_the_way(self, names: Collection[str]) -> set[str]:
         """Modules through which staged code comes to staged modules, ``package.module.f()``: in the live ones it would find the
@@ -250,6 +258,15 @@ class Staging:
         if name in self._begun or name not in self._order:
             return
         self._begun.add(name)
+        self._evaluate_statements(name)
+        self._bind_bystanders(name)
+
+    def _bind_bystanders(self, source: str) -> None:
+        """Modules of which nothing is evaluated, and whose functions may be called, have the names that they import from one."""
+        for name, unit in self._bystanders.get(source, ()):
+            self._bind_imports(name, unit)
+
+    def _evaluate_statements(self, name: str) -> None:
         module = self.modules[name]
         summary = self.draft.summaries[name]
         wanted = set(self._wanted.get(name, ()))

@@ -18,6 +18,7 @@ Interleavings that the tests force:
 2. *A request asks for a swap itself*, or is served by the thread that does: it would wait for its own end. Held at once.
 3. *A request waits for another one*, that waits at the gate: the limit ends it, as in 1.
 4. *A streaming response* is inside until its last byte was sent or its client has gone.
+   One that is dropped without being closed, as a test client does it, ends with its last reference.
 5. *A request inside of a request* (a test client, an application that wraps another one) belongs to the outer one.
 6. *Code that the swap runs* comes in through the gate: it is the swap's own thread, and goes in.
 7. *The gate stays closed* (a statement that the swap runs does not return): who has waited :data:`PATIENCE` seconds gets
@@ -33,9 +34,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import attrs
 
@@ -90,6 +93,9 @@ class Gate:
     # Called once each, by the thread that lets the last of these visits out.
     _awaited: list[tuple[set[Visit], Callable[[], None]]] = attrs.field(factory=list, init=False)
 
+    # Those whose response was dropped without being closed; a put from a finalizer takes no lock.
+    _lost: SimpleQueue[Visit] = attrs.field(factory=SimpleQueue, init=False, repr=False)
+
     # ---- requests ----
 
     def enter(self, label: str) -> Visit | None:
@@ -134,6 +140,20 @@ class Gate:
         for call in free:
             call()
 
+    def lose(self, visit: Visit) -> None:
+        """Note that a request is over of which nothing is left; from a finalizer."""
+        self._lost.put(visit)
+
+    def _forget_lost(self) -> bool:  # caller holds _state
+        while not self._lost.empty():
+            self._inside.discard(self._lost.get())
+        return not self._inside
+
+    def _is_empty(self) -> bool:  # caller holds _state
+        """A response may be in a circle with the traceback of an error; finalizers only put into a queue."""
+        gc.collect()
+        return self._forget_lost()
+
     def _is_part(self) -> bool:
         visit = _visit.get()
         return visit is not None and visit in self._inside
@@ -153,6 +173,8 @@ class Gate:
         """The requests that this thread serves, or of which it runs a part: they cannot end while it waits for them."""
         with self._state:
             part = _visit.get()
+            if any(v.thread == threading.get_ident() for v in self._inside):
+                self._is_empty()
             return [v for v in self._inside if v is part or v.thread == threading.get_ident()]
 
     def close(self) -> list[Visit]:
@@ -168,7 +190,7 @@ class Gate:
             if not self._state.wait_for(lambda: self._keeper is None, self.patience):
                 raise Busy("another change")
             self._keeper = threading.get_ident()
-            if self._state.wait_for(lambda: not self._inside, self.limit):
+            if self._state.wait_for(self._forget_lost, self.limit) or self._is_empty():
                 return []
             self._keeper = None
             self._state.notify_all()

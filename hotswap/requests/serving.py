@@ -11,6 +11,7 @@ The inner one of two is a part of the outer one (:meth:`hotswap.requests.gate.Ga
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -70,7 +71,7 @@ class Passage:
             except BaseException:  # raised again: whatever it was, the request is over
                 self.gate.leave(visit)
                 raise
-            return response if visit is None else _leave_at_close(response, functools.partial(self.gate.leave, visit))
+            return response if visit is None else _leave_at_close(response, self.gate, visit)
 
         return call
 
@@ -113,7 +114,7 @@ async def send_busy(send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
 
 
 class _Body:
-    """A body whose class does not let its ``close`` be replaced: a file wrapper of a server that is written in C."""
+    """A body whose class does not let its ``close`` be replaced: a file wrapper of a server that is written in C, a list."""
 
     def __init__(self, body: Any, close: Callable[[], None]) -> None:
         self._body, self.close = body, close
@@ -122,18 +123,23 @@ class _Body:
         return iter(self._body)
 
 
-def _leave_at_close(body: Any, leave: Callable[[], None]) -> Any:
-    close_body = getattr(body, "close", None)
+def _leave_at_close(body: Any, gate: Gate, visit: Visit) -> Any:
+    close_own = getattr(body, "__dict__", {}).get("close")
+    close_kind = getattr(type(body), "close", None)
 
-    def close() -> None:
+    def close_and_leave(item: Any) -> None:
         try:
-            if close_body is not None:
-                close_body()
+            if close_own is not None:
+                close_own()
+            elif close_kind is not None and item is not None:
+                close_kind(item)
         finally:
-            leave()
+            gate.leave(visit)
 
     try:
-        body.close = close  # of this one object: its class, and what a server knows it by, stay
-    except AttributeError:
-        return _Body(body, close)
+        ref = weakref.ref(body)  # or the body would be in a circle of references, and not end with the last one to it
+        body.close = lambda: close_and_leave(ref())  # of this one object: its class, and what a server knows it by, stay
+    except (AttributeError, TypeError):
+        body = _Body(body, functools.partial(close_and_leave, body))
+    weakref.finalize(body, gate.lose, visit)
     return body

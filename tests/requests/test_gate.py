@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from hotswap.requests import Busy, Gate
+from hotswap.requests import Busy, Gate, Passage
 
 
 def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
@@ -174,3 +174,40 @@ def test_a_coroutine_waits_without_holding_its_loop() -> None:
     gate.open()
     thread.join(20)
     assert given == [["tick"] * 3]
+
+
+class Body:
+    """A body of a response, of a plain class."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"text"])
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("make", [Body, lambda: [b"text"]], ids=["object", "list"])
+def test_a_response_is_inside_until_it_is_closed_or_dropped(make: Callable[[], Any]) -> None:
+    """Closed: the body's own ``close`` runs too. Dropped without that, as a test client does it: over with the last reference."""
+
+    class Application:
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            return make()
+
+    gate = Gate(limit=0.01)
+    passage = Passage(gate=gate)
+    passage.replace(Application, "__call__", passage.wsgi)
+    for end in ("close", "drop"):
+        response = Application()({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, None)
+        assert b"".join(response) == b"text"
+        assert [visit.label for visit in gate.close()] == ["GET /"]
+        assert [visit.label for visit in gate.find_own()] == ["GET /"]
+        if end == "close":
+            response.close()
+            assert make is not Body or response.is_closed
+        del response
+        assert gate.find_own() == []
+        assert gate.close() == []
+        gate.open()
+    passage.stop()
+    assert make is Body or type(Application()({}, None)) is list

@@ -1,13 +1,23 @@
-"""Processes for the tests of the web plugins: the driver of edits, and real servers."""
+"""Processes for the tests of the web plugins: the driver of edits, programs that swap, and real servers."""
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from tests.examples.shop import ROOT, environment
+from tests.examples.shop import PATIENCE, ROOT, Visitor, environment, free_port
 
 
 def drive(framework: str, *arguments: str) -> list[dict[str, Any]]:
@@ -23,3 +33,110 @@ def drive(framework: str, *arguments: str) -> list[dict[str, Any]]:
     assert "live" in lines[-1], done.stderr
     assert lines[-1]["of"] > 50
     return lines[:-1]
+
+
+def install(plugin: str, site: Path) -> None:
+    """Do what an installer does: copy the package, write down its entry point."""
+    source = ROOT / "plugins" / plugin
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    package = plugin.replace("-", "_")
+    shutil.copytree(source / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+    info = site / f"{package}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = project["entry-points"]["hotswap"].items()
+    (info / "entry_points.txt").write_text("[hotswap]\n" + "".join(f"{name} = {value}\n" for name, value in points))
+
+
+def make_site(plugin: str, folder: Path) -> Path:
+    """A folder with one plugin in it; its name makes it an installed one."""
+    site = folder / "site-packages"
+    site.mkdir()
+    install(plugin, site)
+    return site
+
+
+def run_program(folder: Path, site: Path, program: str) -> str:
+    """Run a program that swaps when it says so; gives what it prints."""
+    env = {**environment(), "PYTHONPATH": os.pathsep.join([str(site), str(folder), environment().get("PYTHONPATH", "")])}
+    command = [sys.executable, "-B", "-W", "ignore", "-c", program]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Server(Visitor):
+    """A program that serves, on a port of its own."""
+
+    def __init__(self, folder: Path, site: Path, command: str, **variables: str) -> None:
+        super().__init__(free_port())
+        self.folder = folder
+        self.log = folder.parent / f"{folder.name}-{self.port}.log"
+        path = os.pathsep.join([str(site), environment().get("PYTHONPATH", "")])
+        env = {**environment(), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PORT": str(self.port), **variables}
+        words = [sys.executable, "-B", *command.replace("PORT", str(self.port)).split()]
+        with self.log.open("wb") as out:  # a group of its own: a child is ended with its parent, as a terminal does
+            self.process = subprocess.Popen(
+                words, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace one passage, which has to be there exactly once, as an editor does it."""
+        path = self.folder / file
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        beside = path.with_name(f".{path.name}.swp")
+        beside.write_text(text.replace(old, new), "utf-8")
+        os.replace(beside, path)
+
+    def text(self, path: str) -> str:
+        """What a page shows; nothing while nobody answers: a program may be started again just then."""
+        try:
+            return self.get(path).text
+        except (OSError, http.client.HTTPException):
+            return ""
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            code = self.process.poll()
+            assert code is None, f"the server ended with {code} while waiting until {what}\n{self.output()}"
+            assert time.monotonic() < deadline, f"never came true: {what}\n{self.output()}"
+            time.sleep(0.02)
+
+    def wait_for(self, path: str, text: str) -> None:
+        self.wait_until(lambda: text in self.text(path), f"{path} shows {text!r}")
+
+    def wait_for_output(self, pattern: str, after: int = 0) -> str:
+        self.wait_until(lambda: re.search(pattern, self.output()[after:]), f"the output matches {pattern!r}")
+        return self.output()[after:]
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def stop(self) -> None:
+        """Ctrl-C for all that was started, then the end for what did not listen."""
+        for number in (signal.SIGINT, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(5)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self.process.wait(5)
+
+
+@contextmanager
+def serving(folder: Path, site: Path, command: str, path: str, **variables: str) -> Iterator[Server]:
+    """A server that answers, and that is stopped at the end whatever happened.
+
+    Args:
+        path: a page that it has.
+    """
+    server = Server(folder, site, command, **variables)
+    try:
+        server.wait_until(lambda: server.text(path), "the server answers")
+        yield server
+    finally:
+        server.stop()

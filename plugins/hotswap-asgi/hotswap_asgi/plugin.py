@@ -5,6 +5,7 @@ Imports nothing of them: without them in the program nothing of this costs anyth
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import traceback
@@ -15,8 +16,9 @@ from typing import Any
 import wrapt
 
 from hotswap.commit import Swap, del_item, set_item
-from hotswap.model import EditKind, Finding, Plan, Severity
+from hotswap.model import Edit, EditKind, Finding, Plan, Severity
 from hotswap.plugin import ClassPair, EngineView, Kept, Shape, hookimpl
+from hotswap.plugin.factories import Factories, find_going
 from hotswap.plugin.keepers import check_registered, merge_entries
 from hotswap.requests import Passage
 from hotswap_asgi import models, refresh
@@ -27,6 +29,13 @@ from hotswap_asgi.stacks import rebuild_stack
 from hotswap_asgi.versions import why_unknown
 
 _KEEPERS = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
+#: By which something gets into an application; what else there is ends in one of these.
+_REGISTERING = {
+    ("starlette.applications", "Starlette"): ("__init__", "add_middleware", "add_exception_handler"),
+    ("starlette.routing", "Router"): ("__init__", "mount", "host", "add_route", "add_websocket_route"),
+    ("fastapi.applications", "FastAPI"): ("__init__",),
+    ("fastapi.routing", "APIRouter"): ("add_api_route", "add_api_websocket_route", "include_router"),
+}
 _CYCLES = ("h11_impl", "httptools_impl")
 #: Edits that leave what routes and models have computed as it is.
 _QUIET = frozenset({EditKind.BODY, EditKind.LINES})
@@ -39,6 +48,7 @@ class AsgiPlugin:
         self._engine: EngineView | None = None
         self._passage = Passage()
         self._put_back: list[Callable[[], None]] = []
+        self._factories = Factories(follows=_is_followed)
         # Of the swap that is being made: applications with the stack and the list of middleware that they had.
         self._stacks: list[tuple[Any, Any, list[Any]]] = []
         self._described: list[Any] = []
@@ -53,6 +63,8 @@ class AsgiPlugin:
         self._when_imported(
             "starlette.applications", lambda module: self._passage.replace(module.Starlette, "__call__", self._passage.asgi)
         )
+        for (module_name, cls), methods in _REGISTERING.items():
+            self._when_imported(module_name, functools.partial(self._note_makers, cls, methods))
         if "hotswap.runner" in sys.modules:  # it swaps, and can start the program again, so no child of uvicorn's is needed
             self._when_imported("uvicorn.config", lambda module: self._put_back.append(never_reload(module.Config)))
 
@@ -70,6 +82,10 @@ class AsgiPlugin:
 
         wrapt.register_post_import_hook(take_if_attached, name)
 
+    def _note_makers(self, cls: str, methods: tuple[str, ...], module: ModuleType) -> None:
+        for name in methods:
+            self._passage.replace(getattr(module, cls), name, self._factories.noting)
+
     # ---- what a change means ----
 
     @hookimpl
@@ -86,10 +102,14 @@ class AsgiPlugin:
 
     @hookimpl
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
-        if "starlette" not in sys.modules:
+        if "starlette" not in sys.modules or self._engine is None:
             return ()
         try:
-            return list(judge(plan))
+            return [
+                *judge(plan),
+                *self._factories.judge(plan, self._engine),
+                *find_going(plan, self._engine, _is_application),
+            ]
         except Exception as error:  # noqa: BLE001 - a mistake of this plugin must not let a change through that nobody has judged
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(), next_step="restart, and please report this",
@@ -169,6 +189,16 @@ def _is_keeper(value: object) -> bool:
     """True for an application or a router, of a version that is known from the inside."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in _KEEPERS)
     return any(cls is not None and isinstance(value, cls) for cls in classes) and not why_unknown()
+
+
+def _is_application(value: object) -> bool:
+    return _is_keeper(value) and hasattr(value, "user_middleware")
+
+
+def _is_followed(edit: Edit) -> bool:
+    """FastAPI asks an included router for its routes; so a router that is filled anew needs no application to be made again."""
+    value = getattr(sys.modules.get(edit.module), "__dict__", {}).get(edit.qualname)
+    return edit.kind is EditKind.DERIVED and hasattr(value, "include_router") and not hasattr(value, "router")
 
 
 def _state_writes(live: Any, staged: Any, names: Iterable[str]) -> Iterable[Any]:

@@ -5,7 +5,9 @@ Imports nothing of Flask: without it in the program nothing of this costs anythi
 
 from __future__ import annotations
 
+import functools
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -16,6 +18,7 @@ from hotswap.collector import list_instances
 from hotswap.commit import Swap, Write, del_item, set_item
 from hotswap.model import Finding, Plan, Severity
 from hotswap.plugin import EngineView, Kept, Refusal, hookimpl
+from hotswap.plugin.factories import Factories, find_going
 from hotswap.plugin.keepers import Description, check_registered, merge_entries
 from hotswap.requests import Passage
 from hotswap_flask.describe import COMPUTED, CONFIG, JSON, describe
@@ -32,6 +35,7 @@ class FlaskPlugin:
         self._engine: EngineView | None = None
         self._passage = Passage()
         self._put_back: list[Callable[[], None]] = []
+        self._factories = Factories()
 
     # ---- beginning and end ----
 
@@ -40,6 +44,8 @@ class FlaskPlugin:
         self._engine = engine
         self._when_imported("werkzeug.serving", lambda module: lead_handler(self._passage, module))
         self._when_imported("flask.app", lambda module: lead_application(self._passage, module))
+        for module_name, cls in _KEEPERS:
+            self._when_imported(module_name, functools.partial(self._note_makers, cls))
         if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again
             self._when_imported("werkzeug._reloader", lambda module: self._put_back.append(never_reload(module)))
 
@@ -57,6 +63,10 @@ class FlaskPlugin:
 
         wrapt.register_post_import_hook(take_if_attached, name)
 
+    def _note_makers(self, cls: str, module: ModuleType) -> None:
+        for name in ("__init__", "_check_setup_finished"):  # the second one is called whenever something is registered
+            self._passage.replace(getattr(module, cls), name, self._factories.noting)
+
     # ---- what a change means ----
 
     @hookimpl
@@ -71,7 +81,15 @@ class FlaskPlugin:
 
     @hookimpl
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding]:
-        return ()
+        if "flask" not in sys.modules or self._engine is None:
+            return ()
+        try:
+            return [*self._factories.judge(plan, self._engine), *find_going(plan, self._engine, _is_application)]
+        except Exception as error:  # noqa: BLE001 - a mistake of this plugin must not let a change through that nobody has judged
+            return [Finding(
+                code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(), next_step="restart, and please report this",
+                message=f"hotswap-flask failed to judge this change: {type(error).__name__}: {error}",
+            )]  # fmt: skip
 
     # ---- linking ----
 
@@ -116,6 +134,10 @@ def is_keeper(value: object) -> bool:
     """True for an application or a blueprint, of a version that is known from the inside."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in _KEEPERS)
     return any(cls is not None and isinstance(value, cls) for cls in classes) and not why_unknown()
+
+
+def _is_application(value: object) -> bool:
+    return is_keeper(value) and hasattr(value, "url_map")
 
 
 def _take_entries(live: Any, staged: Any, prefix: str, names: list[str]) -> Iterable[Write]:

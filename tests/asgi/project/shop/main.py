@@ -1,5 +1,7 @@
 """The application."""
 
+import os
+import time
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request, WebSocket
@@ -86,6 +88,25 @@ async def bye(request):
 
 plain = Starlette(routes=[Route("/hello", hello), Mount("/deep", routes=[Route("/bye", bye, name="bye")])])
 app.mount("/plain", plain)
+
+
+@app.get("/state", include_in_schema=False)
+def show_state():
+    """What a fresh start does not have."""
+    return {"pid": state.PID, "visits": state.visit(), "started": state.STARTED, "currency": app.state.currency}
+
+
+@app.get("/slow", include_in_schema=False)
+def slow(file: str):
+    """Two steps with a pause between them, until a file appears."""
+    first = step()
+    while not os.path.exists(file):
+        time.sleep(0.01)
+    return PlainTextResponse(f"{first} and {step()}")
+
+
+def step():
+    return "step 1"
 
 
 @app.get("/private", dependencies=[Depends(token)])

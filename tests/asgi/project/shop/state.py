@@ -7,3 +7,10 @@ LOG: list[str] = []
 STORE: dict[int, str] = {}
 STARTED: list[int] = []
 PID = os.getpid()
+_VISITS = [0]
+
+
+def visit():
+    """Count one more."""
+    _VISITS[0] += 1
+    return _VISITS[0]
