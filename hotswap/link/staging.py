@@ -122,6 +122,7 @@ class Staging:
     def _make_modules(self) -> None:
         dirt = self.draft.dirt
         names = set(self.draft.order) | {s[0] for s in dirt.affected | dirt.values | dirt.classes | dirt.aside}
+        names |= {parent for name in names for parent in _parents(name)}  # ``from package import module``
         for name in names | self._on_the_way(names):
             if (record := self.world.records.get(name)) is not None:
                 self.modules[name] = self._make_module(name, record)
@@ -516,6 +517,12 @@ def describe_failure(
         next_step="the old code serves on; mend it and save again",
         excerpt=text,
     )
+
+
+def _parents(name: str) -> list[str]:
+    """The packages that a module is in."""
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def _clone(function: FunctionType, code: Any, namespace: dict[str, Any]) -> FunctionType:

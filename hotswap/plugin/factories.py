@@ -66,7 +66,7 @@ class Factories:
                     )  # fmt: skip
 
     def _why(self, module: ModulePlan, edit: Edit, codes: set[CodeType], names: set[str]) -> str | None:
-        if edit.kind is EditKind.LINES or self.follows(edit):
+        if edit.kind is EditKind.LINES or (self.follows(edit) and "routes" not in names):  # which would have been copied
             return None
         own = [code for code in codes if code.co_filename == module.file and code.co_qualname == edit.qualname]
         if any(_outer(code) != _outer(_find(module.file, edit.qualname)) for code in own):

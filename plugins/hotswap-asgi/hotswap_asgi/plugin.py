@@ -196,7 +196,10 @@ def _is_application(value: object) -> bool:
 
 
 def _is_followed(edit: Edit) -> bool:
-    """FastAPI asks an included router for its routes; so a router that is filled anew needs no application to be made again."""
+    """FastAPI asks an included router for its routes, where it has not copied them, as earlier ones did; so where a router is
+    filled anew, no application needs to be made again."""
+    if not hasattr(sys.modules.get("fastapi.routing"), "_IncludedRouter"):
+        return False
     value = getattr(sys.modules.get(edit.module), "__dict__", {}).get(edit.qualname)
     return edit.kind is EditKind.DERIVED and hasattr(value, "include_router") and not hasattr(value, "router")
 

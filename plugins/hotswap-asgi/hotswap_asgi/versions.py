@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 #: The series that the tests have run with: of Starlette, and of FastAPI.
-TESTED = {"starlette": ((1, 10),), "fastapi": ((0, 165),)}
+TESTED = {"starlette": ((0, 46), (0, 52), (1, 10)), "fastapi": ((0, 115), (0, 128), (0, 165))}
 
 
 def why_unknown() -> str:

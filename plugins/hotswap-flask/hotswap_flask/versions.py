@@ -10,7 +10,7 @@ import functools
 import importlib.metadata
 
 #: The series that the tests have run with.
-TESTED = {"flask": ((3, 1),), "werkzeug": ((3, 1),)}
+TESTED = {"flask": ((3, 0), (3, 1)), "werkzeug": ((3, 0), (3, 1))}
 
 
 @functools.cache

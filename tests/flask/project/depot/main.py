@@ -1,6 +1,8 @@
 """The application."""
 
 import functools
+import os
+import time
 
 import click
 from flask import Flask, Response, g, jsonify, render_template, request, stream_with_context, url_for
@@ -112,6 +114,30 @@ def count(by):
 @app.get("/command")
 def command():
     return app.test_cli_runner().invoke(args=["count"]).output
+
+
+@app.get("/state")
+def show_state():
+    """What a fresh start does not have."""
+    state.VISITS.append("one more")
+    return jsonify(pid=state.PID, visits=len(state.VISITS))
+
+
+@app.get("/slow")
+def slow():
+    """Two steps with a pause between them, until a file appears."""
+
+    def steps():
+        yield step()
+        while not os.path.exists(request.args["file"]):
+            time.sleep(0.01)
+        yield f" and {step()}"
+
+    return Response(stream_with_context(steps()))
+
+
+def step():
+    return "step 1"
 
 
 @app.get("/<path:rest>")
