@@ -19,3 +19,9 @@ def test_edits_answer_as_a_fresh_start_does() -> None:
 def test_each_edit_and_its_way_back_answers_as_a_fresh_start_does() -> None:
     """One by one, forth and back."""
     assert drive(FRAMEWORK, "--each") == []
+
+
+@pytest.mark.slow
+def test_a_rollback_leaves_nothing() -> None:
+    """All answers are those of before."""
+    assert drive(FRAMEWORK, "--back") == []

@@ -41,7 +41,8 @@ def save_some(server: Server) -> None:
     before = state(server)
     server.edit("depot/parts.py", 'f"part {number}"', 'f"piece {number}"')
     server.wait_for("/parts/7", "piece 7")
-    server.edit("depot/main.py", '@app.get("/error")\ndef error():\n    return 1 / 0', '@app.get("/extra")\ndef f():\n    return "extra"')
+    error = '@app.get("/error")\ndef error():\n    return 1 / 0'
+    server.edit("depot/main.py", error, '@app.get("/extra")\ndef extra():\n    return "extra"')
     server.wait_for("/extra", "extra")
     server.edit("depot/parts.py", 'url_prefix="/parts"', 'url_prefix="/goods"')
     server.wait_for("/goods/7", "piece 7")

@@ -1,4 +1,4 @@
-"""Objects that a plugin calls keepers: made aside from their texts, compared with what the old texts make, taken over in place."""
+"""Objects that a plugin calls keepers: made aside from their texts, compared with what the old ones make, taken over in place."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def plugin(program: Program) -> Knows:
 
 
 def test_a_keeper_is_filled_in_its_order_and_keeps_itself(program: Program, plugin: Knows) -> None:
-    """A registration comes in front: no other object, no double registration; what the plugin names stays; a rollback leads back."""
+    """One comes in front: no other object, nothing is registered twice; what the plugin names stays; a rollback leads back."""
     lib = program.load("lib", TEXT)
     held, inner, f = lib.reg, lib.reg.inner, lib.f
     held.served = 7

@@ -1,10 +1,10 @@
 """Edits in one process that swaps, beside fresh starts: the same answers, or it was told that there are others.
 
-    python -m tests.web.driving FRAMEWORK [--each]    prints what has gone wrong, a line of JSON each, and at the end how
-                                                      many edits were live
+    python -m tests.web.driving FRAMEWORK [--each | --back]    prints what has gone wrong, a line of JSON each, and at the end
+                                                               how many edits were live
 
 Without ``--each`` edits that do not touch each other's passages are saved together, six at a time, and the next six replace
-them; with it each is saved alone and taken back again.
+them; with it each is saved alone and taken out again. With ``--back`` sixes are taken back by a rollback.
 """
 
 from __future__ import annotations
@@ -162,7 +162,18 @@ class Driver:
         return {"told": kept, "differs": differences(shown, wanted)} if kept or shown != wanted else {}
 
 
-def main(framework: str, *, each: bool) -> int:
+    def take_back(self, before: dict[str, Any]) -> dict[str, Any]:
+        """Roll the last save back; gives what has gone wrong."""
+        import hotswap
+
+        hotswap.rollback()
+        self.project.write([])  # templates are read from there
+        shown = self.answers()
+        hotswap.swap()  # the texts are what is live again
+        return {"left by the rollback": differences(shown, before)} if shown != before else {}
+
+
+def main(framework: str, *, each: bool, back: bool) -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -178,8 +189,12 @@ def main(framework: str, *, each: bool) -> int:
             edits = list(driver.edits.LIVE)
             random.Random(3).shuffle(edits)
             groups = [[edit] for edit in edits] if each else list(driver.project.group(edits))
+            before = driver.answers()
             for group in [step for group in groups for step in ([group, []] if each else [group])]:
-                if wrong := driver.save(group):
+                wrong = driver.save(group)
+                if back and driver.engine.status().swaps:
+                    wrong |= driver.take_back(before)
+                if wrong:
                     failed += 1
                     print(json.dumps({"edits": [name for name, _ in group], **wrong}), flush=True)
         finally:
@@ -189,4 +204,4 @@ def main(framework: str, *, each: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], each="--each" in sys.argv))
+    sys.exit(main(sys.argv[1], each="--each" in sys.argv, back="--back" in sys.argv))

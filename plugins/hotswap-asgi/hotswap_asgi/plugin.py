@@ -9,6 +9,7 @@ import functools
 import gc
 import sys
 import traceback
+import weakref
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -51,7 +52,8 @@ class AsgiPlugin:
         self._factories = Factories(follows=_is_followed)
         # Of the swap that is being made: applications with the stack and the list of middleware that they had.
         self._stacks: list[tuple[Any, Any, list[Any]]] = []
-        self._described: list[Any] = []
+        # Routes that describe themselves by a docstring, by id, since they have no hash.
+        self._described: dict[int, weakref.ref[Any]] = {}
 
     # ---- beginning and end ----
 
@@ -147,8 +149,9 @@ class AsgiPlugin:
 
     @hookimpl
     def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding]:
-        is_known = "fastapi.routing" in sys.modules and not why_unknown()
-        self._described = refresh.derived_descriptions() if is_known else []
+        if "fastapi.routing" in sys.modules and not why_unknown():
+            known = {key: ref for key, ref in self._described.items() if ref() is not None}
+            self._described = known | {id(route): weakref.ref(route) for route in refresh.derived_descriptions()}
         return ()
 
     # ---- it is live ----
@@ -157,11 +160,10 @@ class AsgiPlugin:
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """What was computed is computed again, and middleware made, by code of the program, which may fail."""
         stacks, self._stacks = self._stacks, []
-        described, self._described = self._described, []
         if "starlette" not in sys.modules or why_unknown():
             return ()
         try:
-            refresh.describe_again(described)
+            refresh.describe_again([route for ref in self._described.values() if (route := ref()) is not None])
             live = refresh.find_live()
             if any(edit.kind not in _QUIET for edit in plan.edits):
                 models.compile_models(self._is_managed)
