@@ -26,6 +26,7 @@ from hotswap.applying import Applier
 from hotswap.clock import Clock
 from hotswap.collector import list_instances
 from hotswap.convert.converter import Converter, Request
+from hotswap.convert.lineage import VERSIONS
 from hotswap.convert.owners import OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.effects import Effects
@@ -54,6 +55,7 @@ from hotswap.model import (
     Status,
     Verdict,
 )
+from hotswap.past import Past
 from hotswap.peek import forget_readers
 from hotswap.pending import Pending, concerns
 from hotswap.plan.build import Draft
@@ -101,6 +103,8 @@ class Engine:
         applier: commits.
         pending: texts that were refused.
         effects: runs what was added for its effect.
+        past: the newest reports.
+        restarts: whether a change that needs a restart has the program started again; whoever takes the reports does that.
     """
 
     scope: object
@@ -111,6 +115,8 @@ class Engine:
     list_forks: Callable[[], Iterable[int]] = tuple
     converter: Converter = attrs.Factory(Converter)
     ended: EndedFrames = attrs.Factory(EndedFrames)
+    past: Past = attrs.Factory(Past)
+    restarts: bool = False
     # Serialises swaps and rollbacks; taken before World.lock, held while statements are evaluated aside.
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
     texts: Texts = attrs.field(init=False)
@@ -228,7 +234,12 @@ class Engine:
         return self._report(Plan(verdict=Verdict.ASK), Verdict.ASK, [finding], Clock(start), None)
 
     def _tell(self, report: Report) -> None:
-        """Hand a report on; no lock is held. What the receiver raises is shown as an uncaught exception is."""
+        """Hand a report on; no lock is held. What the receiver raises is shown as an uncaught exception is.
+
+        Plugins are told first: the receiver may end the program, to start it again.
+        """
+        self.past.note(report)
+        self.plugins.told(report)
         if self.on_report is not None:
             try:
                 self.on_report(report)
@@ -621,6 +632,11 @@ class Engine:
                 "changed. Save the old text with a migration that leads on from the live version instead"
             )
 
+    def held(self) -> tuple[Finding, ...]:
+        """Why newer texts on disk are not live."""
+        with self.world.lock:
+            return tuple(dict.fromkeys(finding for findings in self.world.held.values() for finding in findings))
+
     def status(self) -> Status:
         """What is managed, what was swapped, what is redirected and how, what is held."""
         world = self.world
@@ -633,8 +649,11 @@ class Engine:
                     for module, known in sorted(world.mechanisms.items())
                     for name, mechanism in sorted(known.items())
                 ),
-                held=tuple(dict.fromkeys(finding for findings in world.held.values() for finding in findings)),
+                held=self.held(),
                 classes=self.converter.status(),
+                versions=tuple(sorted(VERSIONS.items())),
+                past=self.past.entries(),
+                restarts=self.restarts,
             )
 
     def _report(

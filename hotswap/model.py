@@ -356,6 +356,34 @@ class Preflight:
 
 
 @attrs.frozen(kw_only=True)
+class Entry:
+    """A report as the history keeps it: bounded, however large the swap was.
+
+    Attributes:
+        at: when it was told, in seconds since the epoch.
+        number, applied, verdict, rolled_back, writes, timing: as in the report.
+        files: of the modules that took part, or what the findings are about.
+        edits, findings: the first of them.
+        more_edits, more_findings: how many there were besides.
+        mechanisms: how many callables were redirected by which.
+    """
+
+    at: float
+    number: int
+    applied: bool
+    verdict: Verdict
+    rolled_back: bool = False
+    files: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    more_edits: int = 0
+    findings: tuple[Finding, ...] = ()
+    more_findings: int = 0
+    mechanisms: tuple[tuple[Mechanism, int], ...] = ()
+    writes: int = 0
+    timing: Timing = Timing()
+
+
+@attrs.frozen(kw_only=True)
 class Status:
     """The state of the engine.
 
@@ -365,6 +393,9 @@ class Status:
         mechanisms: module, qualified name and mechanism of each redirected callable.
         held: reasons why newer texts on disk are not live.
         classes: those whose objects are being converted.
+        versions: of the classes whose objects swaps of this process have converted, by ``module:name``.
+        past: what was told last, oldest first: also what was held, and what was taken back.
+        restarts: True where a change that needs a restart has the program started again, False where it is held.
     """
 
     modules: tuple[tuple[str, str], ...] = ()
@@ -372,6 +403,9 @@ class Status:
     mechanisms: tuple[tuple[str, str, Mechanism], ...] = ()
     held: tuple[Finding, ...] = ()
     classes: tuple[ClassStatus, ...] = ()
+    versions: tuple[tuple[str, int], ...] = ()
+    past: tuple[Entry, ...] = ()
+    restarts: bool = False
 
 
 def to_json(value: Any) -> Any:

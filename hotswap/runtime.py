@@ -52,6 +52,7 @@ class Runtime:
         self._server: ControlServer | None = None
         self.engine = self._session.engine
         self.engine.converter.budget = settings.budget
+        self.engine.restarts = restart is not None
 
     def start(self) -> None:
         """Watch and serve; ``hotswap.swap()`` and its like, called by the program, mean this session."""

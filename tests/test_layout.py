@@ -30,8 +30,8 @@ STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
 WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
 FOR_PLUGINS = {"requests"}
-PARTS = {"texts", "applying", "pending", "effects", "clock"}
 EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | FOR_PLUGINS | {"engine"} | WAYS_IN
+PARTS = {"texts", "applying", "pending", "effects", "clock", "past"}
 
 # Who may import whom, besides itself. From the bottom up:
 #

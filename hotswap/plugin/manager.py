@@ -244,6 +244,10 @@ class Plugins:
         for _ in self._ask("hotswap_after_rollback", report=report):
             pass
 
+    def told(self, report: Report) -> None:
+        for _ in self._ask("hotswap_told", report=report):
+            pass
+
 
 def _lengths(swap: Swap | None) -> tuple[int, int, int]:
     return (0, 0, 0) if swap is None else (len(swap.writes), len(swap.redirects), len(swap.findings))

@@ -5,6 +5,7 @@
                link      describe, aside, kept_state, pair_members, class_shape, rebuild_class, stale_caches, before_commit
                commit    settle, after_commit, after_rollback
                release
+    told       what came of it, also where nothing was applied      (no lock is held)
     detach
 
 Every hook is optional. Hooks run in the thread that swaps, while the engine's swap lock is held and no other lock; a
@@ -236,6 +237,13 @@ class Specs:
     @hookspec
     def hotswap_after_rollback(self, report: Report) -> None:
         """A swap was taken back."""
+
+    @hookspec
+    def hotswap_told(self, report: Report) -> None:
+        """A report is handed on, also that of a change that was not applied; no lock is held.
+
+        Called before whoever has started the engine gets it, who may end the program in order to start it again.
+        """
 
     @hookspec
     def hotswap_detach(self) -> None:
