@@ -13,6 +13,7 @@ care of restarts.
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import signal
 import sys
 import threading
@@ -32,6 +33,9 @@ from hotswap_django.versions import why_unknown
 
 #: Seconds between two looks at the files.
 INTERVAL = 0.25
+
+#: Endings of files that are imported: an extension in C may be loaded late, too.
+_MODULES = frozenset(Path(f"module{suffix}").suffix for suffix in importlib.machinery.all_suffixes())
 
 _Sign = tuple[int, int, int]
 
@@ -99,7 +103,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         now = dict(self._sign())
         changed = {path for path in now.keys() & self._known.keys() if now[path] != self._known[path] and not _is_library(path)}
         # A module that is imported later is no change; a template that comes may stand before another, or be missed by now.
-        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix != ".py" or _is_library(path)}
+        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix not in _MODULES or _is_library(path)}
         self._known = now
         self._waiting |= changed
         if (self._waiting or self._is_to_forget) and not self._is_barred:
