@@ -28,10 +28,10 @@ VALUES = {"model", "errors", "scope", "config", "log", "kinds", "fingerprint", "
 VALUES |= {"detached", "migrations", "peek", "shadow", "hooks", "history", "collector", "frames", "green"}
 STATE = {"commit", "world", "contributions"}
 PROCESS = {"loader", "fork", "restart"}
-WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "testing"}
+WAYS_IN = {"__init__", "changes", "__main__", "session", "runner", "runtime", "control", "page", "testing"}
 FOR_PLUGINS = {"requests"}
-EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | FOR_PLUGINS | {"engine"} | WAYS_IN
 PARTS = {"texts", "applying", "pending", "effects", "clock", "past"}
+EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | FOR_PLUGINS | {"engine"} | WAYS_IN
 
 # Who may import whom, besides itself. From the bottom up:
 #
@@ -136,7 +136,7 @@ def test_every_part_of_the_package_is_known() -> None:
 
 def test_every_stage_says_what_it_takes_and_gives() -> None:
     """A stage's ``__init__`` opens with what it takes, gives, may touch and must not do."""
-    for stage in sorted(STAGES | FOR_PLUGINS | {"control", "testing"}):
+    for stage in sorted(STAGES | FOR_PLUGINS | {"control", "page", "testing"}):
         init = PACKAGE / stage / "__init__.py"
         if init.parent.is_dir():
             doc = (ast.get_docstring(ast.parse(init.read_text("utf-8"))) or "").lower()

@@ -66,9 +66,17 @@ class Visit:
     thread: int = attrs.field(factory=threading.get_ident)
     since: float = attrs.field(factory=time.monotonic)
 
+    @property
+    def thread_name(self) -> str:
+        return next((t.name for t in threading.enumerate() if t.ident == self.thread), "a thread that has ended")
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been inside."""
+        return time.monotonic() - self.since
+
     def __str__(self) -> str:
-        name = next((t.name for t in threading.enumerate() if t.ident == self.thread), "a thread that has ended")
-        return f"{self.label} (for {time.monotonic() - self.since:.1f} s, in {name})"
+        return f"{self.label} (for {self.seconds:.1f} s, in {self.thread_name})"
 
 
 #: The request of which this code is a part. Tasks inherit it, and threads that a framework runs a part of a request in.
@@ -82,17 +90,18 @@ class Gate:
     Attributes:
         limit: seconds that a swap waits for requests to end.
         patience: seconds that a request waits for a swap to end.
+        on_wait: called when a swap begins to wait for requests that are inside.
     """
 
     limit: float = 3.0
     patience: float = PATIENCE
+    on_wait: Callable[[], None] = lambda: None
     # Guards the fields below; innermost: nothing is called while it is held.
     _state: threading.Condition = attrs.field(factory=threading.Condition, init=False, repr=False)
     _inside: set[Visit] = attrs.field(factory=set, init=False)
     _keeper: int | None = attrs.field(default=None, init=False)  # the thread that has closed it; None: open
     # Called once each, by the thread that lets the last of these visits out.
     _awaited: list[tuple[set[Visit], Callable[[], None]]] = attrs.field(factory=list, init=False)
-
     # Those whose response was dropped without being closed; a put from a finalizer takes no lock.
     _lost: SimpleQueue[Visit] = attrs.field(factory=SimpleQueue, init=False, repr=False)
 
@@ -190,11 +199,21 @@ class Gate:
             if not self._state.wait_for(lambda: self._keeper is None, self.patience):
                 raise Busy("another change")
             self._keeper = threading.get_ident()
+            waits = not self._forget_lost()
+        if waits:
+            self.on_wait()  # no lock is held; new requests wait at the gate already
+        with self._state:
             if self._state.wait_for(self._forget_lost, self.limit) or self._is_empty():
                 return []
             self._keeper = None
             self._state.notify_all()
             return sorted(self._inside, key=lambda visit: visit.since)
+
+    def look(self) -> tuple[str, list[Visit]]:
+        """The state by the names above, and who is inside, longest first."""
+        with self._state:
+            state = "open" if self._keeper is None else "draining" if self._inside else "closed"
+            return state, sorted(self._inside, key=lambda visit: visit.since)
 
     def open(self) -> None:
         """Let requests in, where this thread keeps them out."""

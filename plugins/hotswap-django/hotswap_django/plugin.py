@@ -16,13 +16,14 @@ import attrs
 import wrapt
 
 from hotswap.commit import Swap, set_class
-from hotswap.model import Finding, ModulePlan, Plan, Severity
+from hotswap.model import Finding, ModulePlan, Plan, Report, Severity
 from hotswap.plugin import ClassPair, EngineView, Refusal, Shape, hookimpl
 from hotswap.plugin.builtin import django_guard
 from hotswap.requests.gate import GATE
 from hotswap_django.judging import find_models, judge, middleware_to_call
 from hotswap_django.live_settings import check_settings
 from hotswap_django.options import read_options
+from hotswap_django.pages import Pages
 from hotswap_django.serving import Serving
 from hotswap_django.versions import why_unknown
 
@@ -47,7 +48,9 @@ class DjangoPlugin:
         self.gate = GATE
         self.watches_files = False
         self._engine: EngineView | None = None
-        self._serving = Serving(self.gate, self._watch_files)
+        self._pages = Pages(self.gate)
+        self._serving = Serving(self.gate, self._watch_files, self._pages)
+        self.gate.on_wait = self._pages.note
         self._put_back: list[Callable[[], None]] = []
         # The modules of the last plans that want middleware to be made again, when they are live and when they are taken back.
         self._again: list[tuple[ModulePlan, ...]] = []
@@ -63,9 +66,11 @@ class DjangoPlugin:
     @hookimpl
     def hotswap_attach(self, engine: EngineView) -> None:
         self._engine = engine
+        self._pages.attach(engine)
         self._when_imported("django.core.servers.basehttp", self._serving.take_server)
         self._when_imported("django.core.handlers.wsgi", self._serving.take_wsgi)
         self._when_imported("django.core.handlers.asgi", self._serving.take_asgi)
+        self._when_imported("django.utils.autoreload", lambda module: self._put_back.append(self._pages.watch(module)))
         if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again, so no child of Django's is needed
             self._when_imported("django.utils.autoreload", self._take_reloader)
 
@@ -73,6 +78,7 @@ class DjangoPlugin:
     def hotswap_detach(self) -> None:
         self._engine = None
         self._serving.stop()
+        self._pages.stop()
         while self._put_back:
             self._put_back.pop()()
 
@@ -262,6 +268,18 @@ class DjangoPlugin:
         # Taken back, the models may lack what a migration has made by now: that is told, and left to a person.
         mode, self._is_new = read_options().migrate if self._is_new else "tell", False
         return follow_models(mode)
+
+    @hookimpl
+    def hotswap_after_commit(self, report: Report) -> None:
+        self._pages.note_swapped(report)
+
+    @hookimpl
+    def hotswap_after_rollback(self, report: Report) -> None:
+        self._pages.note_swapped(report)
+
+    @hookimpl
+    def hotswap_told(self, report: Report) -> None:
+        self._pages.note_report(report)
 
     # ---- requests in flight ----
 

@@ -5,13 +5,16 @@
     any other WSGI server                 WSGIHandler.__call__            at close() of what it gives, as PEP 3333 demands
     any ASGI server                       ASGIHandler.__call__            when it returns
 
+A request for the status page is answered before it gets to the gate; into other pages the script of ``pages.py`` is put at their
+handler's ``get_response``, which is inside of it.
+
 The inner one of two is a part of the outer one (:meth:`hotswap.requests.gate.Gate.enter` gives None).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +22,7 @@ import attrs
 
 from hotswap.requests.gate import Busy, Gate, Visit
 from hotswap.requests.serving import Passage, answer_busy, label
+from hotswap_django.pages import Pages
 
 
 @attrs.define(eq=False)
@@ -28,10 +32,12 @@ class Serving:
     Attributes:
         gate: counts them.
         on_first: called once, inside of the first request.
+        pages: the page beside the program.
     """
 
     gate: Gate
     on_first: Callable[[], None]
+    pages: Pages
     _passage: Passage = attrs.field(init=False)
     _began: bool = attrs.field(default=False, init=False)
     # Guards _began, for a moment; innermost.
@@ -46,11 +52,13 @@ class Serving:
 
     def take_wsgi(self, module: ModuleType) -> None:
         """``django.core.handlers.wsgi`` was imported."""
-        self._passage.replace(module.WSGIHandler, "__call__", self._passage.wsgi)
+        self._passage.replace(module.WSGIHandler, "__call__", self._paged_wsgi)
+        self._passage.replace(module.WSGIHandler, "get_response", self._with_script)
 
     def take_asgi(self, module: ModuleType) -> None:
         """``django.core.handlers.asgi`` was imported."""
-        self._passage.replace(module.ASGIHandler, "__call__", self._passage.asgi)
+        self._passage.replace(module.ASGIHandler, "__call__", self._paged_asgi)
+        self._passage.replace(module.ASGIHandler, "get_response_async", self._with_script_async)
 
     def stop(self) -> None:
         """Put back what was replaced; requests that are inside go on."""
@@ -68,6 +76,8 @@ class Serving:
 
     def _gated_run(self, original: Callable[..., None]) -> Callable[..., None]:
         def run(handler: Any, application: Any) -> None:
+            if (own := self.pages.answer_wsgi(handler.base_env)) is not None:
+                return original(handler, own)
             visit = None
             try:
                 visit = self.gate.enter(label(handler.base_env))
@@ -80,3 +90,38 @@ class Serving:
                 self.gate.leave(visit)
 
         return run
+
+    # ---- the page beside the program, and the script in its pages ----
+
+    def _paged_wsgi(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        gated = self._passage.wsgi(original)
+
+        def call(handler: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            own = self.pages.answer_wsgi(environ)
+            return gated(handler, environ, start_response) if own is None else own(environ, start_response)
+
+        return call
+
+    def _paged_asgi(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        gated = self._passage.asgi(original)
+
+        async def call(handler: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:
+            own = self.pages.answer_asgi(scope) if scope["type"] == "http" else None
+            if own is None:
+                return await gated(handler, scope, receive, send)
+            for message in own:
+                await send(message)
+
+        return call
+
+    def _with_script(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def get_response(handler: Any, request: Any) -> Any:
+            return self.pages.take_response(request, original(handler, request))
+
+        return get_response
+
+    def _with_script_async(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def get_response_async(handler: Any, request: Any) -> Any:
+            return self.pages.take_response(request, await original(handler, request))
+
+        return get_response_async

@@ -1,0 +1,102 @@
+"""Board, server and status page of one engine, wired together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import attrs
+
+from hotswap.control.commands import ControlledEngine
+from hotswap.model import Finding, Report, Severity, Verdict
+from hotswap.page.board import Board
+from hotswap.page.render import render
+from hotswap.page.sampler import Sampler
+from hotswap.page.server import EventServer
+from hotswap.page.view import Guest, Rest, Server, shorten_below, view_status
+
+__all__ = ["Page"]
+
+#: So many changes that only a restart brings are remembered, each by its file.
+_MOST_REFUSED = 20
+
+
+class Page:
+    """What browsers see of one engine.
+
+    Args:
+        engine: whose reports are told by :meth:`note_report`.
+        rest: what is known of the program's requests and jobs.
+        title: the program, for a person.
+    """
+
+    def __init__(self, engine: ControlledEngine, *, rest: Callable[[], Rest] = Rest, title: str = "") -> None:
+        self._engine = engine
+        self._rest = rest
+        self._title = title or " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+        self._began = time.time()
+        self._shorten = shorten_below(os.getcwd())
+        # Refusals of what is no managed text are in no table of the engine. The last of each file counts, until a restart.
+        self._refused: dict[str, Finding] = {}
+        self.board = Board(self._read_held, self._shorten)
+        self.sampler = Sampler(engine.converter.status, self.board.note)
+        self.server = EventServer(self.board, engine, render=self._render_for_host)
+
+    def start(self) -> None:
+        """Listen on a loopback port.
+
+        Raises:
+            OSError: there is none.
+        """
+        self.server.start()
+
+    def stop(self) -> None:
+        """End the threads and close the port; returns at once."""
+        self.board.close()
+        self.sampler.stop()
+        self.server.stop()
+
+    def note_report(self, report: Report) -> None:
+        """Tell pages what came of a save: called with each report."""
+        if report.verdict is Verdict.RESTART and not report.applied:
+            self._note_restart(report)
+        self.sampler.start()
+        self.board.note()
+
+    def _note_restart(self, report: Report) -> None:
+        if not report.plan.modules:
+            for finding in report.held:
+                self._refused[finding.file] = finding
+            while len(self._refused) > _MOST_REFUSED:
+                self._refused.pop(next(iter(self._refused)), None)
+        if self._engine.status().restarts:
+            self.board.note_restart(next((finding.message for finding in report.held), "a change needs a restart"))
+
+    def _read_held(self) -> tuple[Finding, ...]:
+        held = self._engine.held()
+        refused = [each for each in list(self._refused.values()) if each.severity is Severity.HELD]
+        return tuple(dict.fromkeys((*held, *refused)))
+
+    def _render_for_host(self, server: Server, *, whole: bool = True) -> str:
+        return self.render(Guest.HOST, server, whole=whole)
+
+    def render(self, guest: Guest, server: Server | None = None, *, whole: bool = True) -> str:
+        """The status page.
+
+        Args:
+            guest: who looks.
+            server: where commands go; None where there are none.
+            whole: the page; else what is inside of its ``main``.
+        """
+        if guest is Guest.OTHER:
+            server = None
+        elif server is not None and whole:
+            server = attrs.evolve(server, said=self.server.take_said())
+        status = self._engine.status()
+        view = view_status(
+            status, held=self._read_held(), rest=self._rest(), samples=self.sampler.samples(), shorten=self._shorten,
+            title=self._title, began=self._began,
+        )  # fmt: skip
+        return render(view, server, whole=whole)
