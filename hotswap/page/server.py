@@ -1,6 +1,7 @@
 """The event server: a loopback port of its own for browsers on this machine.
 
     GET  /page.js                 the script for pages of the program; nothing secret in it, needs no token
+    GET  /run                     which process this is; needs no token
     GET  /events?token=           the board's states as server-sent events
     GET  /part?token=             what is inside of the status page's ``main``
     GET  /?token=                 the whole status page, for a program without a web framework
@@ -113,8 +114,8 @@ class EventServer:
         """In a forked child: its copies must not keep the parent's connections open. No lock: its holder may not exist here."""
         listening, self._socket = self._socket, None
         for each in [listening, *self._peers]:
-            if each is not None:
-                each.close()
+            if each is not None and (handle := each.detach()) >= 0:
+                os.close(handle)  # close() would wait for the file that the handler of a thread of the parent has made of it
 
     def allow(self, origin: str, home: str) -> None:
         """Let pages of an origin listen and give commands.
@@ -214,6 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/page.js":
             headers = (("Cross-Origin-Resource-Policy", "cross-origin"),)
             self._send(Reply(200, read_asset("page.js"), "text/javascript", headers))
+        elif url.path == "/run" and not (why := self._why_not(self.server.token)):
+            self._send(Reply(200, json.dumps({"run": self.server.board.run}), "application/json"))
         elif why := self._why_not(token):
             self._send(Reply(403, f"{why}\n"))
         elif url.path == "/events":

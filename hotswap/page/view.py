@@ -218,7 +218,10 @@ def _state(held: int, rest: Rest, status: Status) -> tuple[str, str]:
     if rest.state == "draining":
         return "waits", f"waiting for {_count(len(rest.inside), 'request')} to end"
     if held:
-        return "held", f"{_count(held, 'question')} open: the last good code serves"
+        return "held", "not all is live: the last good code serves on"
+    applied = [entry for entry in status.past if entry.applied]
+    if applied and applied[-1].rolled_back:
+        return "back", f"swap {applied[-1].number} is taken back: the text on disk is another one"
     if any(count for each in status.classes for _, count in each.left):
         return "converts", "live; objects are being converted"
     return "live", "what is on disk is live"
@@ -253,7 +256,7 @@ def _headline(entry: Entry, live: set[int]) -> tuple[str, str]:
     if entry.verdict is Verdict.RESTART:
         return "restart", "Needs a restart"
     if entry.verdict is Verdict.NOTHING:
-        return "nothing", "Nothing to swap"
+        return "nothing", "Mended" if any(finding.code == "HS105" for finding in entry.findings) else "Nothing to swap"
     return "held", "Held"
 
 
