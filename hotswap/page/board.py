@@ -84,10 +84,10 @@ class Board:
     # ---- who looks ----
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """``code`` and ``styles`` as they are now, for a page that is being made."""
+    def counts(self) -> tuple[int, int, int]:
+        """``code``, ``styles`` and the number as they are now, for a page that is being made."""
         with self._newer:
-            return self._code, self._styles
+            return self._code, self._styles, self._number
 
     def wait(self, number: int, timeout: float) -> dict[str, Any] | None:
         """Wait for a state with another number than this.

@@ -137,9 +137,9 @@ class EventServer:
 
     def describe(self, home: str) -> Server:
         """What a page at this address needs to know."""
-        code, styles = self.board.counts
+        code, styles, number = self.board.counts
         return Server(base=self.base, token=self.token, nonce=secrets.token_urlsafe(12), run=self.board.run, code=code,
-                      styles=styles, home=home)  # fmt: skip
+                      styles=styles, home=home, number=number)  # fmt: skip
 
     def take_said(self) -> str:
         """What came of the last command, once."""

@@ -36,7 +36,7 @@ class Server:
         base: origin of the event server.
         token: that it wants.
         nonce: of the page's own styles and scripts.
-        run, code, styles: of the board when the page was made.
+        run, number, code, styles: of the board when the page was made.
         home: address that the browser is led back to.
         said: what came of the last command that was given by a form.
     """
@@ -48,6 +48,7 @@ class Server:
     code: int
     styles: int
     home: str
+    number: int = 0
     said: str = ""
 
 
@@ -216,15 +217,15 @@ def view_status(
 
 def _state(held: int, rest: Rest, status: Status) -> tuple[str, str]:
     if rest.state == "draining":
-        return "waits", f"waiting for {_count(len(rest.inside), 'request')} to end"
+        return "waits", f"Waiting for {_count(len(rest.inside), 'request')} to end"
     if held:
-        return "held", "not all is live: the last good code serves on"
+        return "held", "Not all is live: the last good code serves on"
     applied = [entry for entry in status.past if entry.applied]
     if applied and applied[-1].rolled_back:
-        return "back", f"swap {applied[-1].number} is taken back: the text on disk is another one"
+        return "back", f"Swap {applied[-1].number} is taken back: the text on disk is another one"
     if any(count for each in status.classes for _, count in each.left):
-        return "converts", "live; objects are being converted"
-    return "live", "what is on disk is live"
+        return "converts", "Live; objects are being converted"
+    return "live", "What is on disk is live"
 
 
 # ---- the timeline ----

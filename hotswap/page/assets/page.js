@@ -20,6 +20,7 @@
   let source = null;
   let state = null;
   let failures = 0;
+  let strangers = 0; // answers of a server that has no such page
   let timer = 0;
   let isAway = false;
   let offers = "";
@@ -57,7 +58,7 @@
       run = error instanceof SyntaxError ? "" : null;
     }
     if (run === seen.run) return later(connect);
-    if (run === null) {
+    if (run === null || (!run && (strangers += 1) < 10)) { // nobody, or one who is about to end and knows of no page any more
       isAway = true;
       show();
       return later(ask);
@@ -73,7 +74,7 @@
   // ---- what a state means ----
 
   function take(next) {
-    failures = 0;
+    failures = strangers = 0;
     isAway = false;
     state = next;
     document.dispatchEvent(new CustomEvent("hotswap", { detail: next }));

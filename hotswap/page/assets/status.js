@@ -9,7 +9,10 @@
   let isFetching = false;
   let isStale = false;
 
-  document.addEventListener("hotswap", fetchAnew);
+  // A content that is not newer is left alone: somebody may be about to press a button of it.
+  document.addEventListener("hotswap", (event) => {
+    if (String(event.detail.number) !== main.querySelector("#state").dataset.number) fetchAnew();
+  });
 
   async function fetchAnew() {
     isStale = true;

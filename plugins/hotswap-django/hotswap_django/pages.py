@@ -272,7 +272,7 @@ class Pages:
     def _insert(page: Page, response: Any, home: str, method: str, nonce: str) -> None:
         from html import escape
 
-        code, styles = page.board.counts
+        code, styles, _ = page.board.counts
         values = {"src": f"{page.server.base}/page.js", "data-token": page.server.token, "data-home": home, "data-method": method,
                   "data-run": page.board.run, "data-code": str(code), "data-styles": str(styles)}  # fmt: skip
         values |= {"nonce": nonce} if nonce else {}
