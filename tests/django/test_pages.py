@@ -217,17 +217,3 @@ def test_the_status_page_is_there_while_a_swap_waits(fresh_copy: FreshCopy, site
 
 def status_page(bakery: Bakery) -> str:
     return bakery.get("/__hotswap__/").text
-
-
-@pytest.mark.once
-def test_a_server_that_loads_an_extension_late_goes_on(fresh_copy: FreshCopy, site: Path) -> None:
-    """A module in C that a request imports first is no changed file."""
-    folder = fresh_copy()
-    (folder / "bakery/late.py").write_text("import _testcapi\n")
-    views = folder / "bakery/views.py"
-    views.write_text(views.read_text().replace("def state(request):\n", "def state(request):\n    from bakery import late\n", 1))
-    with running(folder, site) as bakery:
-        before = bakery.state()
-        (folder / "bakery/templates/bakery/shelf.html").write_text("looked at\n")
-        bakery.wait_for("/", "looked at")  # the files have been looked at since
-        assert bakery.state()["pid"] == before["pid"], bakery.story()
