@@ -20,6 +20,7 @@ import attrs
 
 from hotswap.errors import CODES
 from hotswap.model import Finding
+from hotswap.page.view import shorten_excerpt
 
 #: So many findings are told to a page; the rest is counted.
 MOST_HELD = 5
@@ -118,5 +119,5 @@ class Board:
         return {
             "code": finding.code, "title": code.title if code is not None else "", "message": finding.message,
             "where": f"{self.shorten(finding.file)}{line}" if finding.file else "", "next": finding.next_step,
-            "excerpt": finding.excerpt[:EXCERPT],
+            "excerpt": shorten_excerpt(finding, self.shorten)[:EXCERPT],
         }  # fmt: skip

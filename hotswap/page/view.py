@@ -103,6 +103,8 @@ class Row:
         iso, clock: when.
         state: ``live``, ``back``, ``held``, ``restart`` or ``nothing``; ``past`` for a swap that was taken back later.
         headline: one line.
+        note: why it is held, while that is folded.
+        is_open: unfolded until a person says otherwise: the newest that was made. What is held stands above.
         bars: stage, milliseconds, and share of the whole in percent.
     """
 
@@ -121,6 +123,8 @@ class Row:
     more_cards: int
     can_take_back: bool
     number: int
+    note: str
+    is_open: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -195,6 +199,11 @@ def shorten_below(base: str) -> Callable[[str], str]:
     return shorten
 
 
+def shorten_excerpt(finding: Finding, shorten: Callable[[str], str]) -> str:
+    """A traceback or the like that names the finding's own file as a person does."""
+    return finding.excerpt.replace(finding.file, shorten(finding.file)) if finding.file else finding.excerpt
+
+
 def view_status(
     status: Status, *, held: tuple[Finding, ...], rest: Rest, samples: Mapping[str, tuple[Point, ...]],
     shorten: Callable[[str], str], title: str, began: float,
@@ -234,11 +243,14 @@ def _state(held: int, rest: Rest, status: Status) -> tuple[str, str]:
 def _rows(past: tuple[Entry, ...], live: set[int], newest: int, shorten: Callable[[str], str]) -> Iterable[Row]:
     """Newest first."""
     named = False  # the swap that can be taken back is offered once, at its own row
-    for index in range(len(past) - 1, -1, -1):
-        entry = past[index]
+    opened = False
+    for entry in reversed(past):
         state, headline = _headline(entry, live)
         can = state == "live" and entry.number == newest and not named
         named |= can
+        is_open = entry.applied and not opened
+        opened |= is_open
+        note = next((finding.message for finding in entry.findings if finding.severity is Severity.HELD), "")
         yield Row(
             key=f"{entry.at:.3f}-{entry.number}", iso=_iso(entry.at), clock=_clock(entry.at), state=state, headline=headline,
             files=_name_files(tuple(dict.fromkeys(map(shorten, entry.files)))), milliseconds=_milliseconds(entry),
@@ -246,6 +258,7 @@ def _rows(past: tuple[Entry, ...], live: set[int], newest: int, shorten: Callabl
             edits=tuple((str(edit.kind), edit.name, edit.line if edit.qualname else 0, edit.detail) for edit in entry.edits),
             more=entry.more_edits, by=_by(entry), cards=tuple(_card(finding, shorten) for finding in _ordered(entry.findings)),
             more_cards=entry.more_findings, can_take_back=can, number=entry.number,
+            note=note if not entry.applied else "", is_open=is_open,
         )  # fmt: skip
 
 
@@ -297,7 +310,7 @@ def _card(finding: Finding, shorten: Callable[[str], str]) -> Card:
     return Card(
         code=finding.code, title=code.title if code is not None else "", severity=str(finding.severity),
         message=finding.message, where=f"{shorten(finding.file)}{line}" if finding.file else "", next_step=finding.next_step,
-        excerpt=finding.excerpt.rstrip(),
+        excerpt=shorten_excerpt(finding, shorten).rstrip(),
     )  # fmt: skip
 
 

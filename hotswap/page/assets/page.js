@@ -145,7 +145,7 @@
     * { box-sizing: border-box; }
     section { --ink: #1c2024; --dim: #5b6470; --paper: #fff; --line: #d9dee3; --mark: #b8471b; --soft: #f5f6f7; --link: #0b5cad;
       font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink); background: var(--paper);
-      border: 1px solid var(--line); border-left: 4px solid var(--mark); border-radius: 8px; padding: 12px 14px; max-height: 70vh;
+      border: 1px solid var(--line); border-left: 4px solid var(--mark); border-radius: 8px; padding: 12px 14px; max-height: 80vh;
       overflow: auto; overflow-wrap: anywhere; box-shadow: 0 6px 24px rgb(0 0 0 / .18); }
     section.calm { --mark: #2a6fb0; }
     @media (prefers-color-scheme: dark) {
@@ -160,7 +160,8 @@
     .next::before { content: "→ "; }
     article + article { border-top: 1px solid var(--line); margin-top: 10px; padding-top: 6px; }
     pre { font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--soft); border-radius: 6px;
-      padding: 8px 10px; margin: 8px 0 0; overflow: auto; max-height: 12em; white-space: pre; tab-size: 4; }
+      padding: 8px 10px; margin: 8px 0 0; overflow: auto; max-height: 15em; white-space: pre; tab-size: 4; }
+    section, pre { scrollbar-width: thin; }
     footer { display: flex; gap: 16px; margin-top: 8px; align-items: center; }
     a { color: var(--link); }
     button { font: inherit; color: inherit; background: var(--soft); border: 1px solid var(--line); border-radius: 6px;

@@ -30,12 +30,17 @@
     isFetching = false;
   }
 
+  const chosen = new Map(); // what a person has folded or unfolded
+  main.addEventListener("click", (event) => {
+    const details = event.target.closest("summary") && event.target.closest("details");
+    if (details) chosen.set(details.id, !details.open);
+  });
+
   function exchange(html) {
-    const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     const focused = document.activeElement && main.contains(document.activeElement) ? document.activeElement.id : "";
     main.innerHTML = html; // escaped by its template, and the page's policy lets no script of it run
     for (const each of main.querySelectorAll("details[id]")) {
-      if (open.has(each.id)) each.open = open.get(each.id);
+      if (chosen.has(each.id)) each.open = chosen.get(each.id);
     }
     if (focused && document.getElementById(focused)) document.getElementById(focused).focus({ preventScroll: true });
     document.title = main.querySelector("#state").dataset.title;
