@@ -85,7 +85,8 @@ def help_of(command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/django_app/README.md", "hotswap/README.md", "plugins/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "examples/django_app/README.md", "hotswap/README.md", "plugins/README.md",
+                                  "plugins/hotswap-django/README.md"])
 def test_links_lead_somewhere(page: str) -> None:
     """Relative links point at files that exist."""
     text = (ROOT / page).read_text("utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.django.bakery import PLUGIN, Bakery, environment, running
+from tests.django.test_inside import run as run_inside
 
 sys.path.insert(0, str(PLUGIN))
 
@@ -167,6 +168,45 @@ assert pages.answer_wsgi({{"REQUEST_METHOD": "GET", "PATH_INFO": "/__hotswap__/"
 assert pages.find_page() is None
 assert [thread.name for thread in threading.enumerate() if "hotswap" in thread.name] == []
 assert [name for name in sys.modules if name.startswith("hotswap.page")] == []
+""")
+
+
+@pytest.mark.once
+def test_asgi_has_the_script_and_the_page_too(fresh_copy: FreshCopy, site: Path) -> None:
+    """The page beside the gate: while that is closed it is answered, and other requests wait."""
+    run_inside(fresh_copy(), site, """
+async def ask(path, **more):
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [(b"host", b"127.0.0.1:8000")],
+             "client": ("127.0.0.1", 5), **more}
+    sent, over = [], asyncio.Event()
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+    async def receive():
+        if messages:
+            return messages.pop()
+        await over.wait()
+    async def send(message):
+        sent.append(message)
+    await asgi(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
+
+status, headers, body = asyncio.run(ask("/"))
+assert status == 200 and b"/page.js" in body
+assert {name.lower(): value for name, value in headers.items()}.get(b"content-length", str(len(body)).encode()) == str(len(body)).encode()
+assert b"page.js" not in asyncio.run(ask("/", client=("192.168.1.9", 5)))[2]
+import hotswap.session
+plugin = hotswap.session.current().engine.plugins.manager.get_plugin("django")
+assert plugin.gate.close() == []
+asyncio_thread = threading.Thread(target=lambda: asyncio.run(ask("/")), daemon=True)
+asyncio_thread.start()
+status, headers, body = asyncio.run(ask("/__hotswap__/"))
+assert status == 200 and b"Saves" in body and headers[b"content-length"] == str(len(body)).encode()
+assert b"default-src 'none'" in headers[b"content-security-policy"]
+assert asyncio.run(ask("/__hotswap__/", method="HEAD"))[2] == b""
+assert asyncio.run(ask("/prefix/__hotswap__/", root_path="/prefix"))[0] == 200
+assert asyncio_thread.is_alive()
+plugin.gate.open()
+asyncio_thread.join(20)
+assert not asyncio_thread.is_alive()
 """)
 
 
