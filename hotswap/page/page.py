@@ -62,6 +62,8 @@ class Page:
         """Tell pages what came of a save: called with each report."""
         if report.verdict is Verdict.RESTART and not report.applied:
             self._note_restart(report)
+        else:
+            self.board.note_restart("")  # one that was announced has failed: the program is here still
         self.sampler.start()
         self.board.note()
 

@@ -153,7 +153,10 @@ class EventServer:
             try:
                 peer, address = listening.accept()
             except OSError:
-                return  # closed
+                if self._socket is not listening:
+                    return  # closed
+                threading.Event().wait(0.1)  # the process has no file descriptor left, for now
+                continue
             with self._lock:
                 is_room = len(self._peers) < CLIENTS
                 if is_room:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hotswap.model import Finding, Severity
 from hotswap.page import Page
 from hotswap.page.server import CLIENTS, ORIGINS
 from tests.link.program import Program
@@ -180,6 +181,34 @@ def test_so_many_browsers_and_no_more(page: Page) -> None:
         raise AssertionError("there is no room")
     for stream in streams:
         stream.__exit__(None, None, None)
+
+
+SETTING = Finding(code="HS213", severity=Severity.HELD, message="settings are read once", file="/w/s.ini", next_step="restart")
+
+
+def test_a_restart_is_announced_and_what_failed_to_restart_goes_on(page: Page, program: Program) -> None:
+    """A report after it comes from a program that is here still."""
+    program.engine.restarts = True
+    with Stream(page.server) as stream:
+        assert stream.read()["restarting"] == ""
+        program.engine.refuse(SETTING)
+        while not (state := stream.read())["restarting"]:
+            pass
+        assert state["restarting"] == "settings are read once"
+        program.edit("m", "def f():\n    return 2\n")
+        while stream.read()["restarting"]:
+            pass
+
+
+def test_what_only_a_restart_brings_is_held_where_there_is_none(page: Page, program: Program) -> None:
+    """No table of the engine has it; it is said once for each file, until the program is started again."""
+    for _ in range(2):
+        program.engine.refuse(SETTING)
+    with Stream(page.server) as stream:
+        state = stream.read()
+    assert state["restarting"] == ""
+    assert [(each["code"], each["where"]) for each in state["held"]] == [("HS213", "/w/s.ini")]
+    assert "until the program is started again" in ask(page.server, "GET", f"/?token={page.server.token}")[1]
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
