@@ -9,11 +9,13 @@ from hotswap.errors import (
     HotswapError,
     MigrationError,
     NotStartedError,
+    PatchError,
     RemovedError,
     RollbackError,
     UnsupportedError,
 )
 from hotswap.hooks import load_migrations
+from hotswap.hotfix.agent import agent, applied
 from hotswap.link import defaults as _defaults  # noqa: F401 - states of earlier versions get what the texts give
 from hotswap.migrations import migrate, owner
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
@@ -27,6 +29,7 @@ __all__ = [
     "HotswapError",
     "MigrationError",
     "NotStartedError",
+    "PatchError",
     "Plan",
     "Preflight",
     "RemovedError",
@@ -35,6 +38,8 @@ __all__ = [
     "Status",
     "UnsupportedError",
     "Verdict",
+    "agent",
+    "applied",
     "confirm",
     "load_migrations",
     "migrate",

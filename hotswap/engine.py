@@ -498,6 +498,11 @@ class Engine:
                 raise Refused(attrs.evolve(refused.plan, findings=findings), refused.verdict, findings)
         return self.texts.plan(*self.texts.read(changes.files))
 
+    def forget_held(self) -> None:
+        """Let go of the texts that were refused: the next swap is not to try them again."""
+        with self.lock:
+            self.pending.drop()
+
     def preview(self, changes: ChangeSet) -> Plan:
         """The plan for some texts, by the same code as a swap, stopped before anything is executed.
 

@@ -3,7 +3,7 @@
 A code never changes its meaning, and the number of one that went (HS211, HS411) is not used again; ``hotswap explain CODE``
 prints what stands here.
 HS1xx: the text. HS2xx: cannot be done in place. HS3xx: a person has to decide. HS4xx: kept or stale, named.
-HS5xx: the environment.
+HS5xx: the environment. HS6xx: patches for running services.
 """
 
 from __future__ import annotations
@@ -62,6 +62,19 @@ class RemovedError(HotswapError, AttributeError):
         )
         self.module = module
         self.qualname = qualname
+
+
+class PatchError(HotswapError):
+    """A patch is refused; nothing was changed. The message says why and what to do.
+
+    Attributes:
+        code: stable, see ``hotswap explain``.
+        message: one sentence.
+    """
+
+    def __init__(self, code: str, message: str, next_step: str = "") -> None:
+        self.code, self.message, self.next_step = code, message, next_step or CODES[code].remedy
+        super().__init__(f"{code} {message}; {self.next_step}" if self.next_step else f"{code} {message}")
 
 
 @attrs.frozen
@@ -197,4 +210,29 @@ CODES: dict[str, Code] = _codes(
      "have gone on with old and new code mixed.", "Let them end: where the plugin says so the swap is tried again by itself, "
      "elsewhere save again."),
     ("HS599", "internal error", "hotswap failed in itself; nothing was applied.", "Please report it with the traceback."),
+    ("HS601", "not a whole patch", "The file is no patch, or not as the builder wrote it: a byte was changed, a member or field "
+     "is unknown, missing or there twice, a bound is exceeded.", "Build and sign it anew."),
+    ("HS602", "not signed by a trusted key", "The patch has no signature, or none that holds, or its key is not in the trust "
+     "file, or is not valid any more.", "Have it signed by somebody of the trust file."),
+    ("HS603", "expired", "The patch may not be ordered any more.", "Build it anew, for what is deployed now."),
+    ("HS604", "older than what was applied", "A patch of this or of a later number was accepted for this target before; an "
+     "old one must not come back.", "Build it with a higher number."),
+    ("HS605", "another base", "The code that is live is not the one that the patch was built from.",
+     "Build the patch from the revision that is deployed."),
+    ("HS606", "target is not here", "What the patch is for is not in this process, or has another version, or is loaded in a "
+     "way that cannot be followed.", "Send it to the processes that it is for."),
+    ("HS607", "patches do not fit", "The patch needs another one that is not live, or stands in the place of one that is not.",
+     "Apply what it needs first."),
+    ("HS608", "spool cannot be trusted", "The directory of orders, or a file in it, belongs to somebody else, can be written to "
+     "by others, or cannot be read.", "Give it to the user of the service and take the rights of others away: chmod 700."),
+    ("HS609", "not confirmed", "The time in which the patch was to be confirmed is over: it was taken back.",
+     "Look why, apply it again, and say hotswap confirm in time."),
+    ("HS610", "cannot be taken back", "The program has gone on in a way that does not let the patch be taken out of the running "
+     "process; it stays live there.", "Restart the process: it starts without the patch."),
+    ("HS611", "does not answer", "The process has no agent that answers, or was not heard in time.",
+     "Ask hotswap status again; the order stands and is followed at the next start at the latest."),
+    ("HS612", "another order is under way", "Orders for one group are carried out one after the other.",
+     "Wait for the other one and ask again."),
+    ("HS613", "cannot be built", "The two trees cannot be made a patch: something differs that a patch cannot carry.",
+     "Leave it out by name, or deploy."),
 )

@@ -58,6 +58,11 @@ class Pending:
         ]
         return attrs.evolve(report, findings=(*report.findings, *told))
 
+    def drop(self) -> None:
+        """Hold nothing any more."""
+        for path in list(self._files):
+            self._forget(path)
+
     def _forget(self, path: str) -> bool:
         """Whether it was held for a reason."""
         self._files.pop(path, None)

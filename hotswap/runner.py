@@ -18,14 +18,36 @@ import types
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from hotswap.config import RunRequest, load_settings, make_scope
 from hotswap.loader import LoadedModule, compile_source, read_bytes
 from hotswap.restart import Image, Restarter
 from hotswap.runtime import Runtime
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "run_request"]
+
+
+class Main(Protocol):
+    """What is asked about a main module: :class:`Runtime` answers."""
+
+    @property
+    def scope(self) -> Any: ...
+    def compile_main(self, module: types.ModuleType, file: str, data: bytes) -> types.CodeType: ...
+    def adopt_main(self, loaded: LoadedModule) -> None: ...
+
+
+def run_request(request: RunRequest, main: Main) -> None:
+    """Run a program as python would, until it ends; what its exception shows has no frames of hotswap.
+
+    Args:
+        main: asked for the code of the main module where its ``scope`` includes the file.
+    """
+    try:
+        _run_program(request, main)
+    except BaseException:  # how the program ended, its exit status among it
+        _hide_own_frames()
+        raise
 
 
 def prepare(request: RunRequest) -> Callable[[], None]:
@@ -112,7 +134,7 @@ def _show(exc: BaseException) -> None:
     sys.excepthook(type(exc), exc.with_traceback(_strip(exc.__traceback__)), exc.__traceback__)
 
 
-def _run_program(request: RunRequest, runtime: Runtime) -> None:
+def _run_program(request: RunRequest, runtime: Main) -> None:
     if request.kind == "module":
         _run_module(request.target, request.args, runtime)
     elif _is_importer_path(path := _absolute(request.target)):
@@ -126,7 +148,7 @@ def _run_program(request: RunRequest, runtime: Runtime) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _run_script(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
+def _run_script(target: str, path: str, args: tuple[str, ...], runtime: Main) -> None:
     sys.argv[:] = [target, *args]
     data = read_bytes(path)
     if data is None:
@@ -189,21 +211,21 @@ def _fail_to_open(path: str) -> NoReturn:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _run_module(name: str, args: tuple[str, ...], runtime: Runtime) -> None:
+def _run_module(name: str, args: tuple[str, ...], runtime: Main) -> None:
     sys.argv[:] = ["-m", *args]
     _set_first_path(os.getcwd())
     _intercept_main(_make_main(), runtime)
     runpy._run_module_as_main(name)  # type: ignore[attr-defined]  # what ``python -m`` calls
 
 
-def _run_folder(target: str, path: str, args: tuple[str, ...], runtime: Runtime) -> None:
+def _run_folder(target: str, path: str, args: tuple[str, ...], runtime: Main) -> None:
     sys.argv[:] = [target, *args]
     _set_first_path(path)
     _intercept_main(_make_main(), runtime)
     runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]  # what ``python`` calls for a folder
 
 
-def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
+def _intercept_main(module: types.ModuleType, runtime: Main) -> None:
     """Have runpy execute our compilation of the main module, and nothing else differently.
 
     It looks the module up by a function of its own, which is replaced for that one call.
@@ -221,7 +243,7 @@ def _intercept_main(module: types.ModuleType, runtime: Runtime) -> None:
     runpy._get_module_details = find_details_once  # type: ignore[attr-defined]  # private: what ``python -m`` itself asks
 
 
-def _adopt_main(module: types.ModuleType, spec: Any, runtime: Runtime) -> types.CodeType | None:
+def _adopt_main(module: types.ModuleType, spec: Any, runtime: Main) -> types.CodeType | None:
     path: str = spec.origin
     data = read_bytes(path) if runtime.scope.includes(path) else None
     if data is None:

@@ -52,6 +52,13 @@ class Session:
     scope: Any
     hook: ImportHook
     watcher: Any = None
+    on_finding: Callable[[Finding], None] = lambda finding: None
+    text_of: Callable[[ModuleType], bytes | None] = lambda module: None
+
+    def adopt_loaded(self) -> None:
+        """Take modules under management that were loaded before, or without the import hook."""
+        for name, module in list(sys.modules.items()):
+            _adopt_loaded(self, name, module)
 
     def close(self) -> None:
         """Stop watching and hooking imports; swaps that were made stay."""
@@ -79,7 +86,12 @@ def check_interpreter() -> None:
 
 
 def open_session(
-    scope: Any, on_report: Callable[[Report], None] | None = None, on_finding: Callable[[Finding], None] = lambda finding: None
+    scope: Any,
+    on_report: Callable[[Report], None] | None = None,
+    on_finding: Callable[[Finding], None] = lambda finding: None,
+    *,
+    hook_imports: bool = True,
+    text_of: Callable[[ModuleType], bytes | None] = lambda module: None,
 ) -> Session:
     """Make an engine, hook imports, and take loaded modules under management.
 
@@ -87,6 +99,8 @@ def open_session(
         scope: says which files are managed.
         on_report: called with each report.
         on_finding: told of what belongs to no swap, as a module that could not be taken under management.
+        hook_imports: take modules under management as they are imported, too; else :meth:`Session.adopt_loaded` does it.
+        text_of: what a loaded module was executed from, where that is not what is on disk.
 
     Raises:
         UnsupportedError: this interpreter cannot be served.
@@ -113,10 +127,10 @@ def open_session(
         adopt=adopt,
         on_error=lambda message, error: on_finding(make_error(message, error)),
     )
-    session = Session(engine, scope, hook)
-    hook.install()
-    for name, module in list(sys.modules.items()):
-        _adopt_loaded(session, name, module, on_finding)
+    session = Session(engine, scope, hook, on_finding=on_finding, text_of=text_of)
+    if hook_imports:
+        hook.install()
+    session.adopt_loaded()
     for record in list(engine.world.records.values()):
         if record.is_package:
             _load_hooks(record.name, record.file, on_finding)
@@ -155,8 +169,8 @@ def make_error(message: str, error: BaseException | None = None) -> Finding:
     return Finding(code="HS599", severity=Severity.KEPT, message=message, excerpt=excerpt, next_step=CODES["HS599"].remedy)
 
 
-def _adopt_loaded(session: Session, name: str, module: ModuleType | None, on_finding: Callable[[Finding], None]) -> None:
-    """Take a module under management that was loaded before; its text is what is on disk now."""
+def _adopt_loaded(session: Session, name: str, module: ModuleType | None) -> None:
+    """Take a module under management that was loaded before; its text is what is on disk now, unless that is known better."""
     file = getattr(module, "__file__", None)
     if (
         not isinstance(module, ModuleType)
@@ -167,13 +181,16 @@ def _adopt_loaded(session: Session, name: str, module: ModuleType | None, on_fin
         return
     if name == "__mp_main__" or not session.scope.includes(file):
         return
+    if (text := session.text_of(module)) is not None:
+        session.engine.world.adopt(module, file, text, name=name, fresh=False)
+        return
     try:
         with open(file, "rb") as source:
             data = source.read()
     except OSError as error:
         message = f"{name} is not managed: {error.strerror or error}"
         step = "make it readable and start hotswap again"
-        on_finding(Finding(code="HS104", severity=Severity.KEPT, message=message, file=file, next_step=step))
+        session.on_finding(Finding(code="HS104", severity=Severity.KEPT, message=message, file=file, next_step=step))
         return
     left, spec = _left.get(name, (None, None))
     if left is not None and left.module is module and left.file == file and module.__spec__ is spec:
@@ -279,6 +296,11 @@ def current() -> Session:
     if session is None:
         raise NotStartedError("hotswap is not running in this process; call hotswap.start() first")
     return session
+
+
+def is_started() -> bool:
+    """Whether this process has a session."""
+    return _current is not None
 
 
 def use(session: Session) -> None:

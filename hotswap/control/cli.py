@@ -18,6 +18,8 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["run"] and not _asks_for_help(words[1:]):
         _run(words[1:])
+    elif words[:1] == ["agent"] and words[1:] and words[1] not in ("-h", "--help"):
+        _launch(words[1:])
     else:
         from hotswap.control.verbs import cli
 
@@ -44,3 +46,14 @@ def _run(words: list[str]) -> None:
         sys.stderr.write(f"hotswap run: {exc}\nTry: hotswap run --help\n")
         sys.exit(2)
     run()  # outside: the program may raise errors of hotswap of its own
+
+
+def _launch(words: list[str]) -> None:
+    from hotswap.hotfix.launch import prepare
+
+    try:
+        run = prepare(words)
+    except HotswapError as exc:
+        sys.stderr.write(f"hotswap agent: {exc}\n")
+        sys.exit(2)
+    run()

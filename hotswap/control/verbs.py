@@ -9,12 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from hotswap.config import OPTIONS
+from hotswap.control import channel
 from hotswap.control.client import ask, find_process
 from hotswap.control.commands import COMMANDS, Command
 from hotswap.control.makemigrations import makemigrations
 from hotswap.control.progress import wait
 from hotswap.control.terminal import write_lines
 from hotswap.errors import CODES, HotswapError
+from hotswap.hotfix.commands import agents_running, apply, history, order, patch, show_status
 
 __all__ = ["cli"]
 
@@ -70,9 +72,19 @@ cli.add_command(
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+#: Those that mean services with an agent, too.
+_FOR_AGENTS = ("status", "rollback", "confirm")
+
+
 def _make_verb(command: Command) -> click.Command:
-    def call(pid: int | None, as_json: bool, files: tuple[str, ...] = ()) -> None:
+    def call(
+        pid: int | None, as_json: bool, files: tuple[str, ...] = (), group: str | None = None, timeout: float = 30.0
+    ) -> None:
         try:
+            if command.name in _FOR_AGENTS and _means_agent(group, pid):
+                if command.name == "status":
+                    show_status(group, pid, as_json)
+                order(command.name, group, pid, timeout, as_json)
             result = ask(find_process(pid), command.name, files=files)
         except HotswapError as exc:
             click.echo(f"hotswap {command.name}: {exc}", err=True)
@@ -89,8 +101,29 @@ def _make_verb(command: Command) -> click.Command:
     ]
     if command.takes_files:
         params.append(click.Argument(["files"], nargs=-1, type=click.Path()))
+    if command.name in _FOR_AGENTS:
+        params.append(click.Option(["--group"], metavar="NAME", help="The service, where it has an agent."))
+        params.append(click.Option(["--timeout"], type=float, default=30.0, help="Seconds that a service gets to answer."))
     more = "" if not command.takes_files else "\n\nWithout FILES: every managed file that differs from what is live."
     return click.Command(command.name, params=params, callback=call, help=command.help + more)
+
+
+def _means_agent(group: str | None, pid: int | None) -> bool:
+    """Whether a service is meant: by its name, by its process, or because nothing runs under ``hotswap run``.
+
+    Raises:
+        ChannelError: it could be either; a guess might take back what nobody meant.
+    """
+    if group is not None:
+        return True
+    known = channel.list_pids(channel.runtime_folder())
+    if not agents_running(pid):
+        return False
+    if pid is None and known:
+        programs = ", ".join(map(str, known))
+        raise channel.ChannelError(f"there are services with an agent and programs under hotswap run ({programs}); "
+                                   "choose with --group or --pid")  # fmt: skip
+    return pid not in known
 
 
 for _command in COMMANDS.values():
@@ -99,6 +132,18 @@ for _command in COMMANDS.values():
 
 cli.add_command(makemigrations)
 cli.add_command(wait)
+for _other in (patch, apply, history):
+    cli.add_command(_other)
+
+
+@cli.command("agent", add_help_option=True)
+@click.option("--group", metavar="NAME", help="The name of the service.")
+@click.option("--trust", metavar="FILE", help="The file of allowed signers; see hotswap apply --help.")
+@click.option("--signal", "bell", metavar="SIGNAL", help="The doorbell; by default HOTSWAP_SIGNAL or SIGRTMIN+7.")
+@click.argument("command", nargs=-1)
+def _agent(**_: object) -> None:
+    """Run a Python program as it is, with an agent that lets signed patches in."""
+    raise click.UsageError("a group and a command are needed: hotswap agent --group NAME -- COMMAND [ARGS]...")
 
 
 @cli.command()

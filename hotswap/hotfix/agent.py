@@ -1,0 +1,376 @@
+"""What a service has in itself: a thread that sleeps until the doorbell rings, and then does what the spool wants.
+
+The order is always the same: what is not wanted any more is taken back, the newest first; what is wanted and not live is
+verified, compared with its base and applied, the oldest first; the result is written. It is the same at the start, at the
+doorbell, after a fork and when a time to confirm is over, so there is one way to be right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+import attrs
+
+from hotswap.errors import ConfigError, PatchError
+from hotswap.fork import guard_forks, note_forks
+from hotswap.green import patched_by
+from hotswap.hotfix import journal
+from hotswap.hotfix.doorbell import Doorbell, parse_signal
+from hotswap.hotfix.overlay import loaded_text
+from hotswap.hotfix.patch import Patch, read_sealed
+from hotswap.hotfix.processes import birth_of
+from hotswap.hotfix.signing import Signer, default_trust, verify
+from hotswap.hotfix.spool import Desired, Order, Spool
+from hotswap.hotfix.stack import PatchScope, Refusal, Stack
+from hotswap.model import Finding, Severity, to_json
+from hotswap.session import check_interpreter, is_started, open_session, use
+
+__all__ = ["Agent", "agent", "applied", "open_order", "patched_text"]
+
+SIGNAL = "SIGRTMIN+7"
+
+
+def open_order(data: bytes, trust: str, at: float) -> tuple[Patch, Signer]:
+    """Read a patch, in the one order that is safe: container, signature, manifest, digests, expiry.
+
+    Args:
+        data: the file.
+        trust: the file of allowed signers.
+        at: when it was ordered, Unix time in seconds.
+
+    Raises:
+        PatchError: it is refused.
+    """
+    sealed = read_sealed(data)
+    signer = verify(sealed.manifest, sealed.signature, trust, at)
+    patch = sealed.open()
+    if patch.manifest.is_expired(at):
+        raise PatchError("HS603", f"{patch.manifest.id} expired at {patch.manifest.expires}")
+    return patch, signer
+
+
+class _Locks:
+    """The agent's lock and the engine's, as one: a fork waits until neither is held."""
+
+    def __init__(self, outer: Any, inner: Any, on_torn: Any) -> None:
+        self._locks, self._on_torn = (outer, inner), on_torn
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        outer, inner = self._locks
+        if not outer.acquire(blocking, timeout):
+            return False
+        if inner.acquire(blocking, timeout):
+            return True
+        outer.release()
+        return False
+
+    def release(self) -> None:
+        for lock in reversed(self._locks):
+            lock.release()
+
+    def _at_fork_reinit(self) -> None:
+        for lock in self._locks:
+            lock._at_fork_reinit()
+        self._on_torn()
+
+
+@attrs.define(eq=False)
+class Agent:
+    """The agent of this process.
+
+    Attributes:
+        spool: where orders lie.
+        trust: the file of allowed signers.
+        doorbell: what is waited for.
+        stack: what is live.
+        seen: the revision of what was wanted that was carried out last.
+        refused: why an order is not live, by digest.
+    """
+
+    spool: Spool
+    trust: str
+    doorbell: Doorbell
+    stack: Stack = attrs.field(init=False)
+    seen: int = 0
+    refused: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
+    # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
+    lock: Any = attrs.field(factory=threading.RLock, repr=False)
+    _deadline: float | None = None
+    _trouble: str = ""
+    _is_torn: bool = False
+    _signers: dict[str, Signer] = attrs.field(factory=dict)
+    _session: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        self.stack = Stack(self._open_session)
+
+    # ---- life ----
+
+    def start(self) -> None:
+        """Arm the doorbell, do what is wanted now, and wait for more in a thread."""
+        self.doorbell.arm()
+        note_forks()
+        guard_forks(_Locks(self.lock, threading.RLock(), self._note_torn), threading.Lock(), self._after_fork)
+        self.look()
+        self._wait_in_thread()
+
+    def _wait_in_thread(self) -> None:
+        threading.Thread(target=self._serve, name="hotswap-agent", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            deadline = self._deadline
+            self.doorbell.wait(None if deadline is None else deadline - time.time())
+            self.look()
+
+    def _after_fork(self) -> None:
+        self.doorbell.after_fork()
+        if self._session is not None:
+            self._session.engine.after_fork()
+        # The child may have been forked before an order of which it was not told: so it looks at once, in its own thread.
+        threading.Thread(target=self._serve_child, name="hotswap-agent", daemon=True).start()
+
+    def _serve_child(self) -> None:
+        self.look()
+        self._serve()
+
+    def _note_torn(self) -> None:
+        self._is_torn = True
+
+    def _open_session(self, scope: PatchScope) -> Any:
+        def tell(finding: Finding) -> None:
+            _say(str(finding))
+
+        self._session = session = open_session(scope, on_finding=tell, hook_imports=False, text_of=loaded_text)
+        engine = session.engine
+        guard_forks(_Locks(self.lock, engine.lock, self._note_torn), engine.world.lock, self._after_fork)
+        use(session)
+        return session
+
+    # ---- orders ----
+
+    def look(self) -> None:
+        """Do what the spool wants, and say what came of it. Never raises: the program goes on as it is."""
+        with self.lock:
+            try:
+                self.spool.check(create=True)
+                desired = self.spool.read_desired()
+                self._trouble = ""
+                self._follow(desired)
+                self.seen = desired.revision
+                self.write_result()
+            except (PatchError, OSError) as error:
+                self._trouble = str(error)
+                _say(self._trouble)
+            except Exception:  # noqa: BLE001 - border: a bug of ours must not end the program or this thread
+                self._trouble = "hotswap failed in itself"
+                _say(f"{self._trouble}:\n{traceback.format_exc()}")
+
+    def _follow(self, desired: Desired) -> None:
+        now = time.time()
+        wanted = desired.wanted(os.getpid(), now)
+        times = [order.confirm_by for order in wanted if order.confirm_by is not None]
+        self._deadline = min(times, default=None)
+        self.refused = {}
+        if self._is_torn:
+            why = "this process was forked while a patch was being applied, so nobody knows which half it has; restart it"
+            raise PatchError("HS610", why)
+        kept = 0
+        for live, order in zip(self.stack.live, wanted, strict=False):
+            if live.patch.digest != order.digest:
+                break
+            kept += 1
+        while len(self.stack.live) > kept:
+            if not self._take_back(desired):
+                return
+        for order in wanted[kept:]:
+            if not self._apply(order):
+                return  # what follows stands on it
+        if (asked := desired.check) is not None and (not asked.only or os.getpid() in asked.only):
+            self._try(asked)
+
+    def _take_back(self, desired: Desired) -> bool:
+        live = self.stack.live[-1]
+        about = {"digest": live.patch.digest, "id": live.patch.manifest.id}
+        order = next((each for each in desired.orders if each.digest == live.patch.digest), None)
+        because = "not confirmed in time (HS609)" if order is not None else "asked"
+        journal.append(self.spool.journal, "takes back", because=because, **about)
+        try:
+            self.stack.take_back()
+        except Refusal as refusal:
+            self.refused[live.patch.digest] = refusal.findings
+            journal.append(self.spool.journal, "stays", reasons=_sentences(refusal.findings), **about)
+            return False
+        journal.append(self.spool.journal, "taken back", because=because, **about)
+        return True
+
+    def _apply(self, order: Order) -> bool:
+        about = {"digest": order.digest, "id": order.id, "by": order.by}
+        try:
+            patch, signer = self._open(order)
+        except PatchError as error:
+            return self._note_refused(order, (_finding(error),), about)
+        about.update(signer=signer.principal, key=signer.key)
+        journal.append(self.spool.journal, "began", **about)
+        try:
+            live = self.stack.apply(patch)
+        except Refusal as refusal:
+            return self._note_refused(order, refusal.findings, about)
+        self._signers[order.digest] = signer
+        how = "contained" if live.contained else "swapped" if live.number else "put where imports look"
+        journal.append(self.spool.journal, "applied", how=how, findings=_sentences(live.findings), **about)
+        return True
+
+    def _try(self, order: Order) -> None:
+        """Find out whether an order would be followed."""
+        try:
+            self.stack.check(self._open(order)[0])
+        except PatchError as error:
+            self.refused[order.digest] = (_finding(error),)
+        except Refusal as refusal:
+            self.refused[order.digest] = refusal.findings
+
+    def _open(self, order: Order) -> tuple[Patch, Signer]:
+        data = self.spool.read_patch(order.digest)
+        # Judged by the time of the order: a worker that starts later has to get what the others have.
+        patch, signer = open_order(data, self.trust, min(order.at, time.time()))
+        if patch.digest != order.digest:
+            raise PatchError("HS608", f"the patch kept as {order.digest[:12]} is another one", "order it again")
+        manifest = patch.manifest
+        for live in self.stack.live:
+            if live.patch.manifest.target == manifest.target and live.patch.manifest.number >= manifest.number:
+                raise PatchError("HS604", f"{manifest.id} has number {manifest.number}, {live.patch.manifest.id} is live with "
+                                          f"{live.patch.manifest.number}")  # fmt: skip
+        if manifest.supersedes:
+            raise PatchError("HS607", f"{manifest.id} is to replace other patches, which this version cannot do in one instant",
+                             "take these back first, and build it from what is deployed")  # fmt: skip
+        lacking = set(manifest.needs) - {live.patch.digest for live in self.stack.live}
+        if lacking:
+            names = ", ".join(digest[:12] for digest in sorted(lacking))
+            raise PatchError("HS607", f"{manifest.id} needs {names}, which is not live here")
+        check_version(manifest.target, manifest.versions)
+        return patch, signer
+
+    def _note_refused(self, order: Order, findings: tuple[Finding, ...], about: dict[str, Any]) -> bool:
+        self.refused[order.digest] = findings
+        journal.append(self.spool.journal, "refused", reasons=_sentences(findings), **about)
+        _say(f"patch {order.id} was not applied: {findings[0] if findings else 'no reason was given'}")
+        return False
+
+    # ---- what came of it ----
+
+    def write_result(self) -> None:
+        """Say in the spool what this process has."""
+        pid = os.getpid()
+        self.spool.write_result(pid, {
+            "pid": pid,
+            "birth": birth_of(pid),
+            "parent": os.getppid(),
+            "argv": sys.argv,
+            "signal": self.doorbell.number,
+            "seen": self.seen,
+            "applied": [self._describe(live) for live in self.stack.live],
+            "refused": {digest: [to_json(finding) for finding in found] for digest, found in self.refused.items()},
+        })  # fmt: skip
+
+    def _describe(self, live: Any) -> dict[str, Any]:
+        manifest = live.patch.manifest
+        signer = self._signers.get(live.patch.digest)
+        return {
+            "id": manifest.id,
+            "number": manifest.number,
+            "target": manifest.target,
+            "digest": live.patch.digest,
+            "signer": signer.principal if signer is not None else "",
+            "contained": live.contained,
+            "findings": [to_json(finding) for finding in live.findings],
+        }
+
+
+def check_version(target: str, versions: tuple[str, ...]) -> None:
+    """Whether the installed version is one that a patch is for.
+
+    Raises:
+        PatchError: HS606, it is not.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    if not versions:
+        return
+    try:
+        found = version(target)
+    except PackageNotFoundError:
+        raise PatchError("HS606", f"{target} is not installed as a distribution, so its version is not known") from None
+    if found not in versions:
+        raise PatchError("HS606", f"{target} is here in version {found}, the patch is for {', '.join(versions)}")
+
+
+def _finding(error: PatchError) -> Finding:
+    return Finding(code=error.code, severity=Severity.HELD, message=error.message, next_step=error.next_step)
+
+
+def _sentences(findings: tuple[Finding, ...]) -> list[str]:
+    return [str(finding)[: journal.MAX_TEXT] for finding in findings]
+
+
+def _say(text: str) -> None:
+    stream = sys.__stderr__
+    if stream is not None:
+        try:
+            stream.write(f"hotswap  {text}\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # the program has closed it
+
+
+# ---- the public functions ----
+
+_agent: Agent | None = None
+
+
+def agent(group: str, *, trust: str | None = None, signal: str | None = None) -> None:
+    """Let signed patches into this process from now on; those that are wanted already are live when it returns.
+
+    It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported.
+
+    Args:
+        group: the name of the service: letters, digits, dash and underscore. Its processes are patched together.
+        trust: the file of keys whose signatures count, as ssh-keygen's allowed signers; by default ``HOTSWAP_TRUST``, or
+            ``/etc/hotswap/allowed_signers``.
+        signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
+
+    Raises:
+        ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already, threads are
+            greenlets.
+        PatchError: HS608, the name is none.
+        UnsupportedError: this interpreter cannot be served.
+    """
+    global _agent
+    check_interpreter()
+    if not hasattr(os, "memfd_create"):
+        raise ConfigError("patches for running services are for Linux only")
+    if _agent is not None:
+        raise ConfigError(f"this process has an agent already, for group {_agent.spool.group}")
+    if is_started():
+        raise ConfigError("hotswap.start() was called in this process: a service has an agent or a session, not both")
+    if library := patched_by():
+        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; this is not there yet")
+    number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
+    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number))
+    made.start()
+    _agent = made
+
+
+def applied() -> tuple[str, ...]:
+    """The ids of the patches that are live in this process, the oldest first; none without an agent."""
+    return tuple(live.patch.manifest.id for live in _agent.stack.live) if _agent is not None else ()
+
+
+def patched_text(path: str) -> bytes | None:
+    """The text that a live patch has for a file; None where none has."""
+    return _agent.stack.overlay.texts.get(path) if _agent is not None else None

@@ -1,0 +1,284 @@
+"""Orders given from the terminal: put into the spool, rung for, and waited for until each process has said what came of them.
+
+An order is carried out by all processes that it is for, or by none: where one refuses, those that have followed take it back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from hotswap.errors import PatchError
+from hotswap.hotfix import journal
+from hotswap.hotfix.doorbell import ring
+from hotswap.hotfix.patch import Patch
+from hotswap.hotfix.processes import find_process, is_own
+from hotswap.hotfix.spool import Desired, Order, Spool, list_groups, who_am_i
+
+__all__ = ["Answer", "Outcome", "apply", "check", "confirm", "find_spool", "living", "rollback"]
+
+#: Seconds between two looks at the results, while an order is waited for.
+INTERVAL = 0.02
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What one process has made of an order.
+
+    Attributes:
+        pid: its number.
+        state: ``done``, ``refused``, ``silent``, ``ended`` or ``passed over``.
+        reasons: findings, as JSON.
+        applied: ids of the patches that are live in it.
+    """
+
+    pid: int
+    state: str
+    reasons: tuple[Mapping[str, Any], ...] = ()
+    applied: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What came of an order.
+
+    Attributes:
+        done: True where every process has followed it.
+        mixed: True where nobody knows for sure that all processes have the same.
+        answers: by process.
+    """
+
+    done: bool
+    answers: tuple[Answer, ...]
+    mixed: bool = False
+
+
+def living(spool: Spool) -> dict[int, dict[str, Any]]:
+    """The processes of a group that are alive, with what they said last; what those that have ended said is dropped."""
+    found = {}
+    for pid, held in spool.read_results().items():
+        process = find_process(pid)
+        if process is not None and process.birth == held["birth"]:
+            found[pid] = held
+        else:
+            spool.drop_result(pid)
+    return found
+
+
+def find_spool(group: str | None, pids: Iterable[int] = ()) -> Spool:
+    """The spool that is meant: of a group, of some processes, or the only one of which processes run.
+
+    Raises:
+        PatchError: HS611, there is none, or several.
+    """
+    if group is not None:
+        spool = Spool.of(group)
+        spool.check()
+        return spool
+    wanted, found = set(pids), []
+    for name in list_groups():
+        spool = Spool.of(name)
+        spool.check()
+        if (alive := living(spool).keys()) and wanted <= alive:
+            found.append(spool)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        whom = f"process {', '.join(map(str, sorted(wanted)))}" if wanted else "no process of this user"
+        what = "no agent of one group" if wanted else "an agent"
+        raise PatchError("HS611", f"{whom} has {what}", "start it with hotswap agent")
+    names = ", ".join(spool.group for spool in found)
+    raise PatchError("HS611", f"several groups have processes: {names}", "name one with --group")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The orders
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def apply(
+    spool: Spool, patch: Patch, *, pids: Iterable[int] = (), confirm_within: float | None = None, timeout: float = 30.0
+) -> Outcome:
+    """Have a patch applied.
+
+    Args:
+        patch: whose signature was verified.
+        pids: only these processes; by default all of the group, those that start later too.
+        confirm_within: seconds until it is taken back unless it is confirmed.
+        timeout: seconds until a process counts as silent.
+
+    Raises:
+        PatchError: it is not ordered: HS604, HS607, HS611, HS612.
+    """
+    with spool.ordering():
+        before = spool.read_desired()
+        now = time.time()
+        order = _make_order(patch, now, pids, None if confirm_within is None else now + confirm_within)
+        orders = before.standing(now)
+        if any(each.digest == order.digest for each in orders):
+            return _ring_and_wait(spool, before, timeout)  # it is wanted already: who has not heard hears now
+        _check_number(before, order)
+        _require_processes(spool, order.only)
+        spool.add_patch(order.digest, patch.to_bytes())
+        wanted = Desired(revision=before.revision + 1, orders=(*orders, order), numbers=before.with_number(order))
+        return _carry_out(spool, before, wanted, timeout, verb="apply", id=order.id, digest=order.digest)
+
+
+def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: float = 30.0) -> Outcome:
+    """Ask the processes whether they would apply a patch; nothing is changed.
+
+    Raises:
+        PatchError: it would not be ordered: HS604, HS611, HS612.
+    """
+    with spool.ordering():
+        before = spool.read_desired()
+        order = _make_order(patch, time.time(), pids)
+        _check_number(before, order)
+        _require_processes(spool, order.only)
+        spool.add_patch(order.digest, patch.to_bytes())
+        asked = attrs.evolve(before, revision=before.revision + 1, check=order)
+        spool.write_desired(asked)
+        outcome = _ring_and_wait(spool, asked, timeout)
+        spool.write_desired(attrs.evolve(asked, check=None))
+        return outcome
+
+
+def _make_order(patch: Patch, now: float, pids: Iterable[int], confirm_by: float | None = None) -> Order:
+    manifest = patch.manifest
+    return Order(
+        digest=patch.digest, id=manifest.id, number=manifest.number, target=manifest.target, by=who_am_i(), at=now,
+        confirm_by=confirm_by, only=tuple(sorted(pids)),
+    )  # fmt: skip
+
+
+def _check_number(desired: Desired, order: Order) -> None:
+    number, digest = desired.number_of(order.target)
+    if order.number < number or (order.number == number and order.digest != digest):
+        raise PatchError("HS604", f"{order.id} has number {order.number}, and {order.target} has accepted {number} before")
+
+
+def _require_processes(spool: Spool, pids: Iterable[int]) -> None:
+    alive = living(spool)
+    missing = sorted(set(pids) - alive.keys())
+    if missing or not alive:
+        whom = f"process {', '.join(map(str, missing))}" if missing else "no process"
+        raise PatchError("HS611", f"{whom} of group {spool.group} is running with an agent", "look at hotswap status")
+
+
+def rollback(spool: Spool, timeout: float = 30.0) -> Outcome:
+    """Have the newest patch taken back.
+
+    Raises:
+        PatchError: HS607, there is none; HS612.
+    """
+    with spool.ordering():
+        before = spool.read_desired()
+        orders = before.standing(time.time())
+        if not orders:
+            raise PatchError("HS607", f"group {spool.group} has no patch to take back", "look at hotswap history")
+        order = orders[-1]
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders[:-1])
+        # It stays wanted-for-nobody even where a process cannot take it out: that one says so, and a restart helps.
+        return _carry_out(spool, None, wanted, timeout, verb="rollback", id=order.id, digest=order.digest)
+
+
+def confirm(spool: Spool, timeout: float = 30.0) -> Outcome:
+    """Say that all patches stay.
+
+    Raises:
+        PatchError: HS609, the time of one is over; HS607, there is nothing to confirm; HS612.
+    """
+    with spool.ordering():
+        before, now = spool.read_desired(), time.time()
+        waiting = [order for order in before.orders if order.confirm_by is not None]
+        if not waiting:
+            raise PatchError("HS607", f"no patch of group {spool.group} waits to be confirmed", "look at hotswap status")
+        for order in waiting:
+            if order.confirm_by is not None and order.confirm_by <= now:
+                raise PatchError("HS609", f"the time to confirm {order.id} is over, it was taken back")
+        orders = tuple(attrs.evolve(order, confirm_by=None) for order in before.orders)
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders)
+        return _carry_out(spool, None, wanted, timeout, verb="confirm", id=waiting[-1].id, digest=waiting[-1].digest)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ringing and waiting
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _carry_out(spool: Spool, before: Desired | None, wanted: Desired, timeout: float, **about: Any) -> Outcome:
+    """Write what is wanted, ring, wait; where a process refuses, what was wanted before is wanted again."""
+    journal.append(spool.journal, "ordered", by=who_am_i(), revision=wanted.revision, **about)
+    spool.write_desired(wanted)
+    outcome = _ring_and_wait(spool, wanted, timeout)
+    if not outcome.done and before is not None:
+        # The number stays accepted: what was refused may be ordered again, what is older may not.
+        again = attrs.evolve(before, revision=wanted.revision + 1, numbers=before.numbers)
+        spool.write_desired(again)
+        back = _ring_and_wait(spool, again, timeout)
+        outcome = attrs.evolve(outcome, mixed=not back.done)
+    else:
+        outcome = attrs.evolve(outcome, mixed=not outcome.done)
+    states = {str(answer.pid): answer.state for answer in outcome.answers}
+    journal.append(spool.journal, "carried out" if outcome.done else "not carried out", revision=wanted.revision,
+                   states=states, **about)  # fmt: skip
+    return outcome
+
+
+def _ring_and_wait(spool: Spool, wanted: Desired, timeout: float) -> Outcome:
+    rung = {pid: _ring(pid, held["signal"]) for pid, held in living(spool).items()}
+    end = time.monotonic() + timeout
+    for alive in _looks(spool, end):
+        # Who came meanwhile has read what is wanted at its start.
+        waiting = [pid for pid, held in alive.items() if held["seen"] < wanted.revision and rung.get(pid, "") == ""]
+        if not waiting:
+            break
+    answers = [_answer(pid, alive.get(pid), wanted, why) for pid, why in sorted({**dict.fromkeys(alive, ""), **rung}.items())]
+    done = all(answer.state in ("done", "ended", "passed over") for answer in answers)
+    return Outcome(done=done and any(answer.state == "done" for answer in answers), answers=tuple(answers))
+
+
+def _looks(spool: Spool, end: float) -> Iterator[dict[int, dict[str, Any]]]:
+    while True:
+        yield living(spool)
+        if time.monotonic() > end:
+            return
+        time.sleep(INTERVAL)
+
+
+def _ring(pid: int, number: int) -> str:
+    """Ring at a process; gives why not."""
+    process = find_process(pid)
+    if process is None:
+        return ""
+    if not is_own(process):
+        return f"process {pid} belongs to another user"
+    if number not in process.caught:  # it would end by it
+        return f"process {pid} does not handle signal {number} any more"
+    try:
+        ring(pid, number)
+    except ProcessLookupError:  # ended meanwhile
+        pass
+    return ""
+
+
+def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str) -> Answer:
+    if held is None:
+        return Answer(pid=pid, state="ended")
+    applied = tuple(each["id"] for each in held["applied"])
+    if why or held["seen"] < wanted.revision:
+        reason = why or f"process {pid} has not answered in time"
+        step = PatchError("HS611", reason).next_step
+        found = {"code": "HS611", "severity": "held", "message": reason, "next_step": step}
+        return Answer(pid=pid, state="silent", reasons=(found,), applied=applied)
+    reasons = tuple(finding for found in held["refused"].values() for finding in found)
+    if reasons:
+        return Answer(pid=pid, state="refused", reasons=reasons, applied=applied)
+    newest = wanted.check or (wanted.orders[-1] if wanted.orders else None)
+    is_meant = newest is None or not newest.only or pid in newest.only
+    return Answer(pid=pid, state="done" if is_meant else "passed over", applied=applied)
+
+

@@ -1,0 +1,338 @@
+"""The patches that are live in this process, the newest on top: put on, and taken off again.
+
+Takes: patches whose signature was verified. Gives: what was done, or the findings why not. May touch: the program, through the
+engine. Must not: be used by two threads at once (the agent's lock is held by who calls).
+
+1. Each base is compared with the text that is live, or that would be imported.
+2. The new texts are put where imports look, so that a module that is imported from now on has them.
+3. What was loaded before that is swapped by the engine, whole or not at all. If it is not, the texts are taken away again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import PathFinder
+from types import ModuleType
+from typing import Any, NoReturn
+
+import attrs
+
+from hotswap.config import load_settings, make_scope
+from hotswap.errors import PatchError, RollbackError
+from hotswap.hotfix.overlay import Overlay, loaded_text
+from hotswap.hotfix.patch import Patch, sha256
+from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
+
+__all__ = ["Live", "PatchScope", "Refusal", "Stack"]
+
+
+class Refusal(Exception):
+    """A patch is not applied, or not taken back.
+
+    Attributes:
+        findings: why.
+    """
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("; ".join(map(str, findings)))
+        self.findings = findings
+
+
+@attrs.frozen(kw_only=True)
+class Live:
+    """A patch that is live.
+
+    Attributes:
+        patch: with its texts.
+        bases: the texts before it, by the path of the file; None for a file that the patch brings.
+        paths: the path of the file by the name of its module.
+        swapped: the files of modules that were loaded when it was applied.
+        number: of the engine's swap; 0 where nothing had to be swapped.
+        findings: what the engine has to say.
+        contained: True where the deployed code has it already, so nothing is done for it.
+    """
+
+    patch: Patch
+    bases: Mapping[str, bytes | None] = attrs.field(factory=dict, repr=False)
+    paths: Mapping[str, str] = attrs.field(factory=dict)
+    swapped: frozenset[str] = frozenset()
+    number: int = 0
+    findings: tuple[Finding, ...] = ()
+    contained: bool = False
+
+    def texts(self) -> dict[str, bytes]:
+        """The new texts by the path of the file."""
+        files = () if self.contained else self.patch.manifest.files
+        return {self.paths[file.module]: self.patch.texts[file.path] for file in files}
+
+
+class PatchScope:
+    """What the engine manages in a service: what ``hotswap.start()`` would, and what patches are for, installed or not."""
+
+    def __init__(self) -> None:
+        self._usual = make_scope(load_settings())
+        self.targets: set[str] = set()
+
+    def includes(self, path: str) -> bool:
+        """Whether a file is managed."""
+        return not self.exclusion(path)
+
+    def exclusion(self, path: str) -> str:
+        """Why it is not; empty when it is."""
+        own = any(path == target or path.startswith(target + os.sep) for target in self.targets)
+        return "" if own else self._usual.exclusion(path)
+
+
+@attrs.define(eq=False)
+class Stack:
+    """The live patches of this process.
+
+    Attributes:
+        open_session: makes an engine without an import hook for a scope; called at the first patch of something that is loaded.
+        live: the oldest first.
+    """
+
+    open_session: Callable[[PatchScope], Any]
+    live: list[Live] = attrs.field(factory=list)
+    overlay: Overlay = attrs.field(factory=Overlay)
+    _session: Any = None
+    _scope: PatchScope | None = None
+
+    # ---- putting one on ----
+
+    def apply(self, patch: Patch) -> Live:
+        """Make a patch live.
+
+        Raises:
+            Refusal: it is not; nothing was changed.
+        """
+        live = self._compare(patch)
+        if not live.contained:
+            self._put([*self.live, live])
+            try:
+                live = self._swap(live)
+            except Refusal:
+                self._put(self.live)
+                self._return_early_imports(live)
+                raise
+        self.live.append(live)
+        return live
+
+    def check(self, patch: Patch) -> tuple[Finding, ...]:
+        """What :meth:`apply` would say, by the same steps up to the commit.
+
+        Raises:
+            Refusal: it would not be applied.
+        """
+        live = self._compare(patch)
+        changes = self._changes(live, live.texts())
+        if not changes.files:
+            return ()
+        preflight = self._session.engine.preflight(changes)
+        failing = tuple(
+            Finding(code="HS308", severity=Severity.HELD, message=f"{each.name}: {count:,} objects cannot be converted: {why}")
+            for each in preflight.classes
+            for why, count in each.failures
+        )
+        if held := (*(finding for finding in preflight.findings if finding.severity is Severity.HELD), *failing):
+            raise Refusal(held)
+        return tuple(preflight.findings)
+
+    def _compare(self, patch: Patch) -> Live:
+        paths = find_paths(patch)
+        bases = {path: self._text_of(path) for path in paths.values()}
+        live = Live(patch=patch, bases=bases, paths=paths)
+        files = {paths[file.module]: file for file in patch.manifest.files}
+        if all((text := bases[path]) is not None and sha256(text) == file.digest for path, file in files.items()):
+            return attrs.evolve(live, contained=True)
+        for path, file in files.items():
+            text = bases[path]
+            if (sha256(text) if text is not None else "") != file.base:
+                found = "there is none" if text is None else f"the live one has SHA-256 {sha256(text)[:12]}"
+                wanted = file.base[:12] or "no file there"
+                _refuse("HS605", f"the patch expects another text of {file.path} than is live: {wanted}, but {found}", path)
+        return live
+
+    def _text_of(self, path: str) -> bytes | None:
+        """The text of a file that is live, or would be if it were imported."""
+        for record in self._records(path):
+            return bytes(record.data)
+        if path in self.overlay.texts:
+            return self.overlay.texts[path]
+        for _, module in _loaded(path):
+            if (text := loaded_text(module)) is not None:
+                return text
+        try:
+            with open(path, "rb") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _refuse("HS605", f"the live text cannot be read: {error.strerror or error}", path)
+
+    def _swap(self, live: Live) -> Live:
+        """Swap what was loaded before the texts were put where imports look."""
+        changes = self._changes(live, live.texts())
+        if not changes.files:
+            return live
+        report = self._hand_over(changes)
+        if not report.applied and report.verdict is not Verdict.NOTHING:
+            raise Refusal(report.held)
+        self.overlay.show()  # the engine has let linecache look at the files again
+        swapped = frozenset(file.path for file in changes.files)
+        return attrs.evolve(live, number=report.number, swapped=swapped, findings=report.findings)
+
+    def _changes(self, live: Live, texts: Mapping[str, bytes | None]) -> ChangeSet:
+        """The files of a patch that are loaded with another text than the one that they are to have."""
+        if not any(True for path in texts for _ in _loaded(path)):
+            return ChangeSet(files=())
+        self._adopt(live)
+        files = []
+        for path, text in sorted(texts.items()):
+            records = self._records(path)
+            for name, module in _loaded(path):
+                if getattr(module.__spec__, "_initializing", False):
+                    _refuse("HS606", f"{name} is being imported just now", path, "ask again in a moment")
+                if name not in {record.name for record in records}:
+                    _refuse("HS606", f"{name} is loaded, but cannot be managed", path)
+            known = live.bases[path]
+            for record in records:
+                if record.data not in (known, text, live.texts().get(path)):
+                    _refuse("HS605", f"{record.name} was loaded from another text than its file has now", path)
+            if any(record.data != text for record in records):
+                files.append(SourceFile(path=records[0].file, data=text))
+        return ChangeSet(files=tuple(files))
+
+    def _adopt(self, live: Live) -> None:
+        """Have the engine know all that is loaded."""
+        if self._scope is None:
+            self._scope = PatchScope()
+        for file in live.patch.manifest.files:
+            path = live.paths[file.module]
+            inside = len(file.path.split("/")) - 1  # the folder of the package, or the file itself
+            for _ in range(inside):
+                path = os.path.dirname(path)
+            top = file.path.split("/")[0]
+            self._scope.targets.add(os.path.join(path, top) if inside else path)
+        if self._session is None:
+            self._session = self.open_session(self._scope)
+        else:
+            self._session.adopt_loaded()
+
+    def _records(self, path: str) -> list[Any]:
+        return list(self._session.engine.world.file_finder()(path)) if self._session is not None else []
+
+    def _hand_over(self, changes: ChangeSet) -> Report:
+        report: Report = self._session.engine.swap(changes)
+        self._session.engine.forget_held()  # a patch is not tried again by itself
+        return report
+
+    # ---- taking one off ----
+
+    def take_back(self) -> Live:
+        """Take the newest patch out.
+
+        Raises:
+            Refusal: it stays live; nothing was changed.
+        """
+        live = self.live[-1]
+        if not live.contained:
+            self._put(self.live[:-1])
+            try:
+                self._swap_back(live)
+            except Refusal:
+                self._put(self.live)
+                raise
+        self.live.pop()
+        return live
+
+    def _swap_back(self, live: Live) -> None:
+        back = {path: text for path, text in live.bases.items() if text is not None}
+        changes = self._changes(live, back)
+        if not changes.files:
+            return
+        history = self._session.engine.world.history
+        is_newest = live.number and history and history[-1].report.number == live.number
+        if is_newest and {file.path for file in changes.files} == live.swapped & back.keys():
+            try:
+                self._session.engine.rollback()
+            except RollbackError as error:
+                _refuse("HS610", str(error), "")
+        else:  # some of it was imported with the patch's text, of which the engine has no way back but the text before
+            report = self._hand_over(changes)
+            if not report.applied and report.verdict is not Verdict.NOTHING:
+                raise Refusal((_finding("HS610", "its texts cannot be exchanged for the ones before", ""), *report.held))
+        self.overlay.show()
+
+    def _return_early_imports(self, live: Live) -> None:
+        """A module that another thread has imported while its patch was tried has the patch's text: it gets the one before."""
+        back = {path: text for path, text in live.bases.items() if text is not None}
+        changes = self._changes(live, back)
+        if changes.files and not self._hand_over(changes).applied:
+            names = ", ".join(file.path for file in changes.files)
+            _refuse("HS610", f"{names} was imported with the text of the patch while that was tried, and keeps it", "")
+
+    # ---- texts where imports look ----
+
+    def _put(self, lives: list[Live]) -> None:
+        texts = {path: text for live in lives for path, text in live.texts().items()}
+        paths = {name: path for live in lives if not live.contained for name, path in live.paths.items()}
+        self.overlay.put(texts, paths)
+
+
+def find_paths(patch: Patch) -> dict[str, str]:
+    """Where the files of a patch are in this process, by the names of their modules.
+
+    Raises:
+        Refusal: HS606, its packages are not here, or in several places.
+    """
+    roots: dict[str, str] = {}
+    for file in patch.manifest.files:
+        top = file.path.split("/")[0].removesuffix(".py")
+        if top not in roots and (root := _find_root(top)) is not None:
+            roots[top] = root
+    if len(set(roots.values())) != 1:
+        names = ", ".join(sorted({file.path.split("/")[0] for file in patch.manifest.files}))
+        where = ", ".join(sorted(set(roots.values()))) or "not here"
+        _refuse("HS606", f"what the patch is for ({names}) has to be in one place of sys.path, it is {where}", "")
+    [root] = set(roots.values())
+    return {file.module: os.path.join(root, *file.path.split("/")) for file in patch.manifest.files}
+
+
+def _find_root(top: str) -> str | None:
+    """The directory in which a package or module lies."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if isinstance(main, str) and os.path.basename(main) == f"{top}.py":
+        return os.path.dirname(os.path.abspath(main))
+    module = sys.modules.get(top)
+    spec = getattr(module, "__spec__", None) or PathFinder.find_spec(top)
+    if spec is None or not isinstance(spec.origin, str):
+        return None
+    folder = os.path.dirname(os.path.abspath(spec.origin))
+    return os.path.dirname(folder) if spec.submodule_search_locations else folder
+
+
+def _loaded(path: str) -> Iterator[tuple[str, ModuleType]]:
+    """The modules that were executed from a file."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name != "__mp_main__" and _is_same(file, path):
+            yield name, module
+
+
+def _is_same(file: str, path: str) -> bool:
+    """Whether two spellings lead to one file."""
+    return file == path or (
+        os.path.basename(file) == os.path.basename(path) and os.path.realpath(file) == os.path.realpath(path)
+    )
+
+
+def _finding(code: str, message: str, file: str, next_step: str = "") -> Finding:
+    step = next_step or PatchError(code, message).next_step
+    return Finding(code=code, severity=Severity.HELD, message=message, file=file, next_step=step)
+
+
+def _refuse(code: str, message: str, file: str, next_step: str = "") -> NoReturn:
+    raise Refusal((_finding(code, message, file, next_step),))

@@ -1,0 +1,99 @@
+"""The whole line on a real process: built, signed, ordered, live, taken back."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.hotfix.service import CART, LATER, PRICING, Shop, wait_until
+
+pytestmark = pytest.mark.once
+
+TRIPLE = PRICING.replace("pieces * 2", "pieces * 3")
+
+
+def test_a_patch_goes_live_and_is_taken_back(shop: Shop) -> None:
+    """References taken before run the new code, data that is computed follows, and a rollback leads back."""
+    service = shop.serve()
+    patch = shop.build({"shop/pricing.py": TRIPLE.replace("RATE = 2", "RATE = 3")}, words=("-d", "three for each"))
+    assert "nothing is changed" not in shop.done("apply", patch, "--check")
+    assert service.ask("total(5)") == 10
+
+    shop.done("apply", patch)
+    assert service.ask("(total(5), shop.pricing.TABLE[3], hotswap.applied())") == [15, 9, ["shop-1"]]
+    assert service.ask("__import__('inspect').getsource(total)").endswith("pieces * 3\n")
+
+    shop.done("rollback")
+    assert service.ask("(total(5), shop.pricing.TABLE[3], hotswap.applied())") == [10, 6, []]
+    assert service.ask("__import__('inspect').getsource(total)").endswith("pieces * 2\n")
+    events = [(entry["event"], entry["pid"] == service.pid) for entry in shop.journal()]
+    assert events == [
+        ("ordered", False), ("began", True), ("applied", True), ("carried out", False),
+        ("ordered", False), ("takes back", True), ("taken back", True), ("carried out", False),
+    ]  # fmt: skip
+
+
+def test_patches_stack_and_a_start_carries_them(shop: Shop) -> None:
+    """A second patch is built from the first one's text; a process that starts later has both, and takes them back in turn."""
+    first = shop.build({"shop/pricing.py": TRIPLE, "shop/later.py": LATER.replace("old", "new")})
+    service = shop.serve()
+    shop.done("apply", first)
+    assert service.ask("__import__('shop.later').later.late()") == "new"  # imported now, from the text of the patch
+
+    newer = TRIPLE.replace("pieces * 3", "pieces * 4")
+    second = shop.build({"shop/pricing.py": newer}, base=shop.root / "new1", words=("--needs", str(first)))
+    shop.done("apply", second)
+    assert service.ask("(total(5), hotswap.applied())") == [20, ["shop-1", "shop-2"]]
+
+    other = shop.serve()
+    assert other.ask("(total(5), hotswap.applied(), __import__('shop.later').later.late())") == [20, ["shop-1", "shop-2"], "new"]
+    shop.done("rollback")
+    assert [each.ask("total(5)") for each in (service, other)] == [15, 15]
+    shop.done("rollback")
+    for each in (service, other):
+        assert each.ask("(total(5), hotswap.applied(), __import__('shop.later').later.late())") == [10, [], "old"]
+
+
+def test_objects_are_converted_by_the_migration_of_a_patch(shop: Shop) -> None:
+    """A class that changes shape takes its objects along, both ways."""
+    text = "from hotswap import migrate\n" + CART.replace("self.owner", "self.name")
+    text += "\n\n@migrate('shop.cart:Cart')\ndef rename(state):\n    state.name = state.pop('owner')\n"
+    text += "\n\n@rename.down\ndef _(state):\n    state.owner = state.pop('name')\n"
+    service = shop.serve()
+    service.ask("carts.append(Cart('Ada'))")
+    shop.done("apply", shop.build({"shop/cart.py": text}))
+    assert service.ask("(carts[0].title(), vars(carts[0]))") == ["Ada", {"name": "Ada"}]
+    shop.done("rollback")
+    assert service.ask("(carts[0].title(), vars(carts[0]))") == ["Ada", {"owner": "Ada"}]
+
+
+def test_unconfirmed_patch_is_taken_back_by_itself(shop: Shop) -> None:
+    """Without a confirmation in time the old code is back, and a confirmed one stays."""
+    service = shop.serve()
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    shop.done("apply", patch, "--confirm-within", 1)
+    wait_until(lambda: service.ask("total(5)") == 10, "the patch is taken back")
+    assert any("HS609" in entry.get("because", "") for entry in shop.journal())
+    shop.refused("HS609", "confirm")
+    assert shop.ask_json("status")["groups"][0]["wanted"] == []
+
+    shop.done("apply", patch, "--confirm-within", 3600)
+    shop.done("confirm")
+    wanted = shop.ask_json("status")["groups"][0]["wanted"]
+    assert [order["confirm_by"] for order in wanted] == [None]
+    assert service.ask("total(5)") == 15
+
+
+def test_killed_process_starts_with_what_is_wanted(shop: Shop) -> None:
+    """After kill -9 the next start has the state of the spool, and says which."""
+    service = shop.serve()
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    shop.done("apply", patch)
+    os.kill(service.pid, signal.SIGKILL)
+    service.process.wait()
+    assert shop.serve().ask("(total(5), hotswap.applied())") == [15, ["shop-1"]]
+    [group] = shop.ask_json("status")["groups"]
+    assert [[each["id"] for each in held["applied"]] for held in group["processes"]] == [["shop-1"]]
+    assert group["same"]
