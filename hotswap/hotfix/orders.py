@@ -118,8 +118,12 @@ def apply(
         now = time.time()
         order = _make_order(patch, now, pids, None if confirm_within is None else now + confirm_within)
         orders = before.standing(now)
-        if any(each.digest == order.digest for each in orders):
-            return _ring_and_wait(spool, before, timeout)  # it is wanted already: who has not heard hears now
+        if (again := next((each for each in orders if each.digest == order.digest), None)) is not None:
+            if again.only == order.only:
+                return _ring_and_wait(spool, before, timeout)  # it is wanted already: who has not heard hears now
+            if again is not orders[-1]:
+                raise PatchError("HS607", f"{again.id} is wanted already, and others stand on it", "take these back first")
+            orders = orders[:-1]  # ordered for some processes, and now for others, mostly for all
         _check_number(before, order)
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
@@ -219,7 +223,7 @@ def _carry_out(spool: Spool, before: Desired | None, wanted: Desired, timeout: f
         again = attrs.evolve(before, revision=wanted.revision + 1, numbers=before.numbers)
         spool.write_desired(again)
         back = _ring_and_wait(spool, again, timeout)
-        outcome = attrs.evolve(outcome, mixed=not back.done)
+        outcome = attrs.evolve(outcome, mixed=any(answer.state in ("refused", "silent") for answer in back.answers))
     else:
         outcome = attrs.evolve(outcome, mixed=not outcome.done)
     states = {str(answer.pid): answer.state for answer in outcome.answers}

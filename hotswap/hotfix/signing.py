@@ -6,6 +6,7 @@ and, where a key ends, ``valid-before="20270101"``.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -71,6 +72,7 @@ def verify(data: bytes, signature: bytes, trust: str, at: float) -> Signer:
     """
     if not signature:
         _refuse("it is not signed")
+    _check_armour(signature)
     when = f"verify-time={time.strftime('%Y%m%d%H%M%S', time.localtime(at))}"
     with ExitStack() as stack:
         allowed = stack.enter_context(_in_memory(_read_trust(trust)))
@@ -88,6 +90,20 @@ def verify(data: bytes, signature: bytes, trust: str, at: float) -> Signer:
     if good is None or good["principal"] != principal or done.returncode:
         _refuse(f"its signature does not hold: {_last_line(done.stderr + done.stdout)}")
     return Signer(principal=principal, key=good["key"])
+
+
+def _check_armour(signature: bytes) -> None:
+    """Refuse what ssh-keygen would read as the same signature: a patch is in one form, to the last byte."""
+    lines = signature.split(b"\n")
+    body = b"".join(lines[1:-2])
+    try:
+        raw = base64.b64decode(body, validate=True)
+    except ValueError:
+        raw = b""
+    wrapped = base64.b64encode(raw)
+    folded = b"\n".join(wrapped[at : at + 70] for at in range(0, len(wrapped), 70))
+    if signature != b"-----BEGIN SSH SIGNATURE-----\n" + folded + b"\n-----END SSH SIGNATURE-----\n":
+        _refuse("its signature is not written as ssh-keygen does")
 
 
 def _read_trust(path: str) -> bytes:

@@ -90,7 +90,8 @@ class Shop:
         self.environment = {**os.environ, "HOTSWAP_SPOOL": str(root / "spool"), "HOTSWAP_TRUST": str(self.trust),
                             "HOTSWAP_RUNTIME_DIR": str(root)}  # fmt: skip
         self.environment.pop("HOTSWAP_SIGNAL", None)
-        self.services: list[Service] = []
+        self.processes: list[subprocess.Popen[str]] = []
+        self.errors = root / "errors"
         self._made = 0
 
     @staticmethod
@@ -135,28 +136,39 @@ class Shop:
         assert code in result.output, result.output
         return result.output
 
+    def start(self, *command: object, group: str = "web") -> subprocess.Popen[str]:
+        """Start a command with an agent in the folder of what is deployed."""
+        words = [sys.executable, "-m", "hotswap", "agent", "--group", group, "--", *map(str, command)]
+        self.processes.append(subprocess.Popen(
+            words, cwd=self.deployed, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors.open("ab"), text=True,
+        ))  # fmt: skip
+        return self.processes[-1]
+
     def serve(self, *, group: str = "web", server: str = SERVER) -> Service:
-        self.services.append(Service(self, group, server))
-        return self.services[-1]
+        """Start a service that evaluates what it is sent."""
+        (self.deployed / "server.py").write_text(server)
+        return Service(self.start("python", "server.py", group=group))
+
+    def processes_of(self, group: str = "web") -> list[dict[str, Any]]:
+        """What the living processes of a group say of themselves."""
+        result = self.hotswap("status", "--group", group, "--json")
+        return [] if not result.stdout else json.loads(result.stdout)["groups"][0]["processes"]
 
     def journal(self, group: str = "web") -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.done("history", "--group", group, "--json").splitlines()]
 
     def close(self) -> None:
-        for service in self.services:
-            service.stop()
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
 
 class Service:
     """A process of the service: what is written to it is evaluated there."""
 
-    def __init__(self, shop: Shop, group: str, server: str) -> None:
-        (shop.deployed / "server.py").write_text(server)
-        words = [sys.executable, "-m", "hotswap", "agent", "--group", group, "--", "python", "server.py"]
-        self.process = subprocess.Popen(
-            words, cwd=shop.deployed, env=shop.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=(shop.root / f"errors{len(shop.services)}").open("wb"), text=True,
-        )  # fmt: skip
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
         self.pid = self.read()
 
     def read(self) -> Any:
@@ -170,7 +182,3 @@ class Service:
         self.process.stdin.write(expression + "\n")
         self.process.stdin.flush()
         return self.read()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.communicate()

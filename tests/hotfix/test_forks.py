@@ -1,0 +1,93 @@
+"""A master and the workers that it forks are one service: each is patched and reported, and so are workers that come later."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import urllib.request
+
+import pytest
+
+from tests.hotfix.service import FILES, PRICING, Shop, wait_until
+
+pytestmark = pytest.mark.once
+
+WEB = """\
+import json, os
+import hotswap
+from shop.pricing import total
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps([os.getpid(), total(5), list(hotswap.applied())]).encode()]
+"""
+
+
+class Gunicorn:
+    """A real gunicorn with two workers."""
+
+    def __init__(self, shop: Shop, *options: str) -> None:
+        self.shop = shop
+        (shop.deployed / "shop" / "web.py").write_text(WEB)
+        command = ["python", "-m", "gunicorn", "-w", "2", "-b", "127.0.0.1:0", *options, "shop.web:app"]
+        self.process = shop.start(*command)
+        wait_until(lambda: b"Listening at: " in shop.errors.read_bytes(), "gunicorn listens")
+        [self.url] = set(re.findall(r"Listening at: (\S+)", shop.errors.read_text()))
+        wait_until(lambda: len(self.pids()) == 3, "master and workers are there")
+
+    def pids(self) -> list[int]:
+        return sorted(held["pid"] for held in self.shop.processes_of())
+
+    def workers(self) -> list[int]:
+        return [pid for pid in self.pids() if pid != self.process.pid]
+
+    def answers(self) -> set[tuple[int, tuple[str, ...]]]:
+        """What both workers answer."""
+        seen: dict[int, tuple[int, tuple[str, ...]]] = {}
+
+        def ask() -> bool:
+            with urllib.request.urlopen(self.url, timeout=30) as answer:
+                pid, total, applied = json.load(answer)
+            seen[pid] = total, tuple(applied)
+            return set(self.workers()) <= seen.keys()
+
+        wait_until(ask, "both workers have answered")
+        return set(seen.values())
+
+
+@pytest.mark.parametrize("options", [("-k", "sync"), ("-k", "gthread", "--threads", "2", "--preload")], ids=["sync", "preload"])
+def test_gunicorn_is_patched_as_a_whole(shop: Shop, options: tuple[str, ...]) -> None:
+    """One command reaches master and workers, a worker that is killed comes back with the patch, and a rollback reaches all."""
+    server = Gunicorn(shop, *options)
+    assert server.answers() == {(10, ())}
+    result = shop.ask_json("apply", shop.build({"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")}))
+    answers = result["groups"]["web"]["answers"]
+    assert sorted(answer["pid"] for answer in answers) == server.pids()
+    assert {answer["state"] for answer in answers} == {"done"}
+    assert server.answers() == {(15, ("shop-1",))}
+
+    killed = server.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: killed not in server.pids() and len(server.pids()) == 3, "the master has forked another one")
+    assert server.answers() == {(15, ("shop-1",))}
+    assert shop.hotswap("status").exit_code == 0
+
+    shop.done("rollback")
+    assert server.answers() == {(10, ())}
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 0
+    assert shop.hotswap("status").exit_code == 1  # nobody is left
+
+
+def test_one_worker_that_refuses_holds_all(shop: Shop) -> None:
+    """A process that cannot follow now refuses, and the patch is taken back where it was live."""
+    one, other = shop.serve(), shop.serve()
+    patch = shop.build({"shop/pricing.py": PRICING.replace("RATE = 2", "RATE = 5")})
+    other.ask("setattr(shop.pricing.__spec__, '_initializing', True)")  # as while another thread imports it
+    text = shop.refused("HS606", "apply", patch)
+    assert "nothing is changed" in text
+    assert one.ask("(shop.pricing.RATE, hotswap.applied())") == [2, []]
+    assert FILES["shop/pricing.py"] == one.ask("__import__('inspect').getsource(shop.pricing)")

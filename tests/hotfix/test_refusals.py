@@ -1,0 +1,186 @@
+"""Whatever is wrong with an order: one clear sentence, an exit code, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from hotswap.hotfix.orders import _make_order
+from hotswap.hotfix.patch import read_sealed
+from hotswap.hotfix.spool import Spool
+from tests.hotfix.service import CART, PRICING, Service, Shop, wait_until
+
+pytestmark = pytest.mark.once
+
+TRIPLE = PRICING.replace("pieces * 2", "pieces * 3")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, Service]]:
+    """A service that all refusals leave as it is; so one is enough."""
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    yield shop, shop.serve()
+    shop.close()
+
+
+@pytest.fixture
+def service(running: tuple[Shop, Service]) -> Iterator[Service]:
+    """The service, which has to be as it was when the test is over."""
+    shop, service = running
+    yield service
+    assert service.ask("(total(5), shop.pricing.RATE, hotswap.applied())") == [10, 2, []]
+    assert shop.ask_json("status")["groups"][0]["same"]
+
+
+@pytest.fixture
+def shop(running: tuple[Shop, Service]) -> Shop:
+    return running[0]
+
+
+def test_unsigned_and_foreign_signatures(shop: Shop, service: Service) -> None:
+    """The terminal says so before anything is put into the spool."""
+    patch = shop.build({"shop/pricing.py": TRIPLE}, sign=False)
+    assert "is not signed" in shop.refused("HS602", "apply", patch)
+    stranger = shop.root / "stranger"
+    shop.make_key(stranger)
+    assert "is not one of" in shop.refused("HS602", "apply", shop.build({"shop/pricing.py": TRIPLE}, key=stranger))
+    assert json.loads(shop.hotswap("apply", patch, "--json").stdout)["error"]["code"] == "HS602"
+
+
+def test_expired(shop: Shop, service: Service) -> None:
+    """It may not be ordered any more."""
+    patch = shop.build({"shop/pricing.py": TRIPLE}, words=("--expires", "2020-01-01T00:00:00Z"))
+    shop.refused("HS603", "apply", patch)
+
+
+def test_another_base(shop: Shop, service: Service) -> None:
+    """The process compares what is live with what the patch was built from, and names the file."""
+    other = shop.root / "other"
+    shutil.copytree(shop.deployed, other)
+    (other / "shop" / "pricing.py").write_text(PRICING + "\n# another release\n")
+    text = shop.refused("HS605", "apply", shop.build({"shop/pricing.py": TRIPLE}, base=other))
+    assert "shop/pricing.py" in text
+    assert "nothing is changed" in text
+    [refused] = [entry for entry in shop.journal() if entry["event"] == "refused"]
+    assert (refused["pid"], refused["signer"]) == (service.pid, "ops@example.org")
+
+
+def test_what_the_engine_refuses(shop: Shop, service: Service) -> None:
+    """A text that needs more than a patch is refused with the engine's code; asking first says the same."""
+    broken = shop.build({"shop/pricing.py": PRICING.replace("RATE = 2", "RATE = 1 / 0")})
+    for words in (("--check",), ()):
+        assert "ZeroDivisionError" in shop.refused("HS110", "apply", broken, *words)
+    service.ask("carts.append(Cart('Ada'))")
+    fields = shop.build({"shop/cart.py": CART.replace("self.owner = owner", "self.owner = owner\n        self.first = owner[0]")})
+    shop.refused("HS301", "apply", fields)
+
+
+def test_version_needs_and_target(shop: Shop, service: Service) -> None:
+    """What the manifest asks for and is not there."""
+    shop.refused("HS606", "apply", shop.build({"shop/pricing.py": TRIPLE}, words=("--version", "1.0")))
+    needed = shop.build({"shop/pricing.py": TRIPLE}, sign=False)
+    shop.refused("HS607", "apply", shop.build({"shop/pricing.py": TRIPLE}, words=("--needs", str(needed))))
+
+
+def test_process_that_is_none(shop: Shop, service: Service) -> None:
+    """A number of another process, which the signal would end, is not rung at."""
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    shop.refused("HS611", "apply", patch, "--pid", os.getpid())
+    shop.refused("HS611", "apply", patch, "--group", "web", "--pid", os.getpid())
+    shop.refused("HS608", "apply", patch, "--group", "nobody")
+
+
+def test_second_order_during_the_first(shop: Shop, service: Service) -> None:
+    """While an order is carried out another one is not begun."""
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    with Spool("web", str(shop.root / "spool" / "web")).ordering():
+        shop.refused("HS612", "apply", patch)
+
+
+def test_spool_that_others_may_write_to(shop: Shop, service: Service) -> None:
+    """Neither the terminal nor the process trusts it."""
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    folder = shop.root / "spool" / "web"
+    for each in (folder, folder / "patches", folder.parent):
+        each.chmod(0o777)
+        shop.refused("HS608", "apply", patch, "--group", "web")
+        os.kill(service.pid, shop_signal(shop))
+        wait_until(lambda: str(each) in shop.errors.read_text(), "the process says why it does nothing")
+        each.chmod(0o700)
+
+
+def shop_signal(shop: Shop) -> int:
+    results = Spool("web", str(shop.root / "spool" / "web")).read_results()
+    return int(next(iter(results.values()))["signal"])
+
+
+def test_patch_that_was_exchanged_in_the_spool(shop: Shop, service: Service) -> None:
+    """The process verifies by itself what it finds: a patch of another, or of nobody."""
+    wanted = read_sealed(shop.build({"shop/pricing.py": TRIPLE}).read_bytes()).open()
+    spool = Spool("web", str(shop.root / "spool" / "web"))
+    order = _make_order(wanted, 0.0, ())
+    for data, code in ((attrs.evolve(wanted, signature=b"").to_bytes(), "HS602"), (b"hello", "HS601")):
+        before = spool.read_desired()
+        spool.add_patch(wanted.digest, data)
+        spool.write_desired(attrs.evolve(before, revision=before.revision + 1, orders=(order,)))
+        os.kill(service.pid, shop_signal(shop))
+        wait_until(lambda: code in json.dumps(shop.processes_of()), "it is refused")
+        spool.write_desired(attrs.evolve(before, revision=before.revision + 2))
+        os.kill(service.pid, shop_signal(shop))
+        wait_until(lambda: code not in json.dumps(shop.processes_of()), "it is forgotten")
+
+
+def test_older_number(shop: Shop, service: Service) -> None:
+    """An old patch does not come back, though it was signed once; the newest one may."""
+    old, new = (shop.build({"shop/pricing.py": TRIPLE}, number=number, words=("-d", str(number))) for number in (70, 71))
+    shop.done("apply", new)
+    shop.done("rollback")
+    shop.refused("HS604", "apply", old)
+    shop.done("apply", new)
+    shop.done("rollback")
+
+
+def test_killed_between_the_steps_of_an_order(shop: Shop, service: Service) -> None:
+    """Killed before the order stands, nothing is wanted; killed after, the process has not heard, which status says."""
+    patch = shop.build({"shop/pricing.py": TRIPLE}, number=80)
+    at = {"before": ("os.replace", "desired.json"), "after": ("os.kill", "")}
+    for when, (function, needle) in at.items():
+        program = (
+            f"import os, signal, sys\nreal = {function}\n"
+            f"def stop(one, other):\n"
+            f"    if {needle!r} in str(one): signal.raise_signal(signal.SIGKILL)\n"
+            f"    return real(one, other)\n"
+            f"{function} = stop\n"
+            "from hotswap.control.verbs import cli\ncli()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, "apply", str(patch)], env=shop.environment, capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done
+        assert service.ask("total(5)") == 10
+        status = shop.hotswap("status", "--group", "web", "--json")
+        [group] = json.loads(status.stdout)["groups"]
+        assert ([order["id"] for order in group["wanted"]], group["same"]) == (
+            ([], True) if when == "before" else (["shop-80"], False)
+        )
+        assert status.exit_code == (0 if when == "before" else 3)
+    shop.done("apply", patch)  # it is wanted already: who has not heard hears now
+    assert service.ask("total(5)") == 15
+    shop.done("rollback")
+
+
+def test_killed_while_it_applies(shop: Shop, service: Service) -> None:
+    """A process that a patch ends does not start with it again: the order was not carried out, as the journal shows."""
+    other = shop.serve(group="second")
+    other.ask("setattr(__import__('hotswap.hotfix.stack').hotfix.stack.Stack, 'apply', lambda *_: os.kill(os.getpid(), 9))")
+    patch = shop.build({"shop/pricing.py": TRIPLE}, number=90)
+    result = shop.hotswap("apply", patch, "--group", "second")
+    assert result.exit_code == 1, result.output
+    assert [entry["event"] for entry in shop.journal("second")] == ["ordered", "began", "not carried out"]
+    assert shop.serve(group="second").ask("(total(5), hotswap.applied())") == [10, []]
