@@ -538,6 +538,7 @@ class Engine:
                     return Preflight(plan=draft.plan, findings=draft.plan.findings)
                 swap = self._link(draft, look)
                 findings = [*draft.plan.findings, *swap.findings]
+                forget_imported(swap.imported, self.world)
                 self.applier.look(swap)
             except ReplaceError as error:
                 held = (*draft.plan.findings, *_before_replacing(swap), error.finding)

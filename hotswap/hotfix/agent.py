@@ -23,7 +23,7 @@ from hotswap.hotfix import journal
 from hotswap.hotfix.doorbell import Doorbell, parse_signal
 from hotswap.hotfix.overlay import loaded_text
 from hotswap.hotfix.patch import Patch, read_sealed
-from hotswap.hotfix.processes import birth_of
+from hotswap.hotfix.processes import birth_of, image_of
 from hotswap.hotfix.signing import Signer, default_trust, verify
 from hotswap.hotfix.spool import Desired, Order, Spool
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
@@ -89,7 +89,7 @@ class Agent:
         doorbell: what is waited for.
         stack: what is live.
         seen: the revision of what was wanted that was carried out last.
-        refused: why an order is not live, by digest.
+        refused: why an order is not live, by digest; by "" where it is not about one of them.
     """
 
     spool: Spool
@@ -101,13 +101,12 @@ class Agent:
     # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _deadline: float | None = None
-    _trouble: str = ""
     _is_torn: bool = False
     _signers: dict[str, Signer] = attrs.field(factory=dict)
     _session: Any = None
 
     def __attrs_post_init__(self) -> None:
-        self.stack = Stack(self._open_session)
+        self.stack = Stack(self._open_session, _say)
 
     # ---- life ----
 
@@ -160,16 +159,25 @@ class Agent:
             try:
                 self.spool.check(create=True)
                 desired = self.spool.read_desired()
-                self._trouble = ""
-                self._follow(desired)
+                self._follow_or_say(desired)
                 self.seen = desired.revision
                 self.write_result()
             except (PatchError, OSError) as error:
-                self._trouble = str(error)
-                _say(self._trouble)
-            except Exception:  # noqa: BLE001 - border: a bug of ours must not end the program or this thread
-                self._trouble = "hotswap failed in itself"
-                _say(f"{self._trouble}:\n{traceback.format_exc()}")
+                _say(str(error))  # and who has ordered hears nothing, which counts as a refusal there
+
+    def _follow_or_say(self, desired: Desired) -> None:
+        try:
+            self._follow(desired)
+        except PatchError as error:
+            self.refused[""] = (_finding(error),)
+        except OSError as error:
+            where = error.filename or self.spool.folder
+            self.refused[""] = (_finding(PatchError("HS608", f"{where}: {error.strerror or error}")),)
+        except Exception as error:  # noqa: BLE001 - border: a bug of ours must not end the program or this thread
+            trace = traceback.format_exc()
+            message = f"hotswap failed in itself ({type(error).__name__}: {error}); nothing was applied"
+            self.refused[""] = (attrs.evolve(_finding(PatchError("HS599", message)), excerpt=trace),)
+            _say(f"{message}\n{trace}")
 
     def _follow(self, desired: Desired) -> None:
         now = time.time()
@@ -272,6 +280,7 @@ class Agent:
             "birth": birth_of(pid),
             "parent": os.getppid(),
             "argv": sys.argv,
+            "image": image_of(pid),
             "signal": self.doorbell.number,
             "seen": self.seen,
             "applied": [self._describe(live) for live in self.stack.live],

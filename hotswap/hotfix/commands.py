@@ -247,7 +247,7 @@ def _finish(outcomes: Mapping[str, Outcome], as_json: bool) -> None:
 def _print_outcome(group: str, outcome: Outcome) -> None:
     for answer in outcome.answers:
         click.echo(f"{group} {answer.pid}  {answer.state:<11} {', '.join(answer.applied) or 'no patch'}")
-        for line in _reason_lines(answer.reasons):
+        for line in _reason_lines((*answer.reasons, *answer.kept)):
             click.echo(f"    {line}")
     if not outcome.done:
         mixed = "not all processes have the same now: hotswap status"

@@ -15,7 +15,7 @@ from hotswap.errors import PatchError
 from hotswap.hotfix import journal
 from hotswap.hotfix.doorbell import ring
 from hotswap.hotfix.patch import Patch
-from hotswap.hotfix.processes import find_process, is_own
+from hotswap.hotfix.processes import find_process, image_of, is_own
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups, who_am_i
 
 __all__ = ["Answer", "Outcome", "apply", "check", "confirm", "find_spool", "living", "rollback"]
@@ -30,14 +30,16 @@ class Answer:
 
     Attributes:
         pid: its number.
-        state: ``done``, ``refused``, ``silent``, ``ended`` or ``passed over``.
+        state: ``done``, ``ready`` (it would be), ``refused``, ``silent``, ``ended`` or ``passed over``.
         reasons: findings, as JSON.
+        kept: what is not as a fresh start would make it, of the newest patch; findings, as JSON.
         applied: ids of the patches that are live in it.
     """
 
     pid: int
     state: str
     reasons: tuple[Mapping[str, Any], ...] = ()
+    kept: tuple[Mapping[str, Any], ...] = ()
     applied: tuple[str, ...] = ()
 
 
@@ -61,10 +63,12 @@ def living(spool: Spool) -> dict[int, dict[str, Any]]:
     found = {}
     for pid, held in spool.read_results().items():
         process = find_process(pid)
-        if process is not None and process.birth == held["birth"]:
-            found[pid] = held
-        else:
+        if process is None or process.birth != held["birth"]:
             spool.drop_result(pid)
+        elif held["signal"] not in process.caught and held["image"] != image_of(pid):
+            spool.drop_result(pid)  # it executes another program by now
+        else:
+            found[pid] = held
     return found
 
 
@@ -241,8 +245,9 @@ def _ring_and_wait(spool: Spool, wanted: Desired, timeout: float) -> Outcome:
         if not waiting:
             break
     answers = [_answer(pid, alive.get(pid), wanted, why) for pid, why in sorted({**dict.fromkeys(alive, ""), **rung}.items())]
-    done = all(answer.state in ("done", "ended", "passed over") for answer in answers)
-    return Outcome(done=done and any(answer.state == "done" for answer in answers), answers=tuple(answers))
+    states = {answer.state for answer in answers}
+    good = {"done", "ready"}
+    return Outcome(done=states <= good | {"ended", "passed over"} and bool(states & good), answers=tuple(answers))
 
 
 def _looks(spool: Spool, end: float) -> Iterator[dict[int, dict[str, Any]]]:
@@ -281,8 +286,11 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
     reasons = tuple(finding for found in held["refused"].values() for finding in found)
     if reasons:
         return Answer(pid=pid, state="refused", reasons=reasons, applied=applied)
-    newest = wanted.check or (wanted.orders[-1] if wanted.orders else None)
-    is_meant = newest is None or not newest.only or pid in newest.only
-    return Answer(pid=pid, state="done" if is_meant else "passed over", applied=applied)
+    order = wanted.check or (wanted.orders[-1] if wanted.orders else None)
+    is_meant = order is None or not order.only or pid in order.only
+    done = "ready" if wanted.check else "done"
+    newest = held["applied"][-1:] if is_meant and not wanted.check else []
+    kept = tuple(finding for each in newest for finding in each["findings"] if finding["severity"] == "kept")
+    return Answer(pid=pid, state=done if is_meant else "passed over", kept=kept, applied=applied)
 
 

@@ -11,7 +11,7 @@ import importlib.util
 import linecache
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -24,9 +24,14 @@ __all__ = ["Overlay", "loaded_text"]
 class PatchLoader(SourceFileLoader):
     """Loads a module from the text of a patch, as if that stood in its file."""
 
-    def __init__(self, fullname: str, path: str, text: bytes) -> None:
+    def __init__(self, fullname: str, path: str, text: bytes, adopt: Callable[[ModuleType], None]) -> None:
         super().__init__(fullname, path)
-        self.text = text
+        self.text, self._adopt = text, adopt
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module, and have the engine know it, where there is one."""
+        super().exec_module(module)
+        self._adopt(module)
 
     def get_data(self, path: str) -> bytes:
         """The text of the patch; what else lies beside the module comes from the disk."""
@@ -50,8 +55,12 @@ class Overlay:
     Attributes:
         texts: by the path of the file.
         paths: by the name of the module.
+        say: tells a person what cannot be as the patch has it.
+        adopt: told of each module that was executed from a text.
     """
 
+    say: Callable[[str], None]
+    adopt: Callable[[ModuleType], None]
     # Both are replaced and never changed, so that a thread which imports sees the ones of one moment.
     texts: Mapping[str, bytes] = attrs.field(factory=dict)
     paths: Mapping[str, str] = attrs.field(factory=dict)
@@ -88,10 +97,12 @@ class Overlay:
         text, spec = self.texts[file], self._find_behind(name, path, target)
         if spec is None:  # a file that the patch brings
             folder = [os.path.dirname(file)] if os.path.basename(file) == "__init__.py" else None
-            loader = PatchLoader(name, file, text)
+            loader = PatchLoader(name, file, text, self.adopt)
             return importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=folder)
-        if spec.origin == file and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = PatchLoader(name, file, text)
+        if spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(file):
+            spec.loader = PatchLoader(name, spec.origin, text, self.adopt)
+        else:
+            self.say(f"{name} is imported from {spec.origin}, and not from {file}, for which there is a patch")
         return spec
 
     def _find_behind(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:

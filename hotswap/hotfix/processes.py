@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import attrs
 
-__all__ = ["Process", "birth_of", "find_process"]
+__all__ = ["Process", "birth_of", "find_process", "image_of", "is_own"]
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +36,15 @@ def birth_of(pid: int) -> int:
         return 0
     fields = text[text.rindex(b")") + 2 :].split()  # a program may have spaces and brackets in its name
     return int(fields[19]) if fields[0] not in (b"Z", b"X") else 0
+
+
+def image_of(pid: int) -> str:
+    """What tells the program that a process has executed from one that it executes later; empty where that cannot be read."""
+    try:
+        with open(f"/proc/{pid}/auxv", "rb") as stream:  # has addresses that are random for each exec, and kept by a fork
+            return hashlib.sha256(stream.read()).hexdigest()[:16]
+    except OSError:
+        return ""
 
 
 def find_process(pid: int) -> Process | None:

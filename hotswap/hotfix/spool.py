@@ -171,7 +171,8 @@ class Spool:
     @staticmethod
     def _check_folder(folder: str, info: os.stat_result, owners: tuple[int, ...]) -> None:
         if not stat.S_ISDIR(info.st_mode) or info.st_uid not in owners:
-            raise PatchError("HS608", f"{folder} is not a directory of this user (uid {os.geteuid()})")
+            step = f"give the command as that user: sudo -u '#{info.st_uid}' hotswap ..." if not os.geteuid() else ""
+            raise PatchError("HS608", f"{folder} is not a directory of this user (uid {os.geteuid()})", step)
         if stat.S_IMODE(info.st_mode) & 0o022:
             raise PatchError("HS608", f"others may write to {folder}")
 
@@ -236,7 +237,8 @@ class Spool:
 
     def write_result(self, pid: int, result: dict[str, Any]) -> None:
         """Say what a process has to say."""
-        self._write(os.path.join("results", f"{pid}.json"), json.dumps(result, sort_keys=True).encode() + b"\n")
+        # Not waited for: it is about a process that lives, and each fork writes one.
+        self._write(os.path.join("results", f"{pid}.json"), json.dumps(result, sort_keys=True).encode() + b"\n", durable=False)
 
     def read_results(self) -> dict[int, dict[str, Any]]:
         """What the processes have said, by pid; of those that have ended, too."""
@@ -279,16 +281,19 @@ class Spool:
                 raise PatchError("HS608", f"{path} belongs to somebody else, or others may write to it")
             return stream.read(limit)
 
-    def _write(self, name: str, data: bytes) -> None:
-        """Replace a file as a whole, on the disk before this returns."""
+    def _write(self, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Replace a file as a whole; where it is to be durable, on the disk before this returns."""
         path = os.path.join(self.folder, name)
         folder, fresh = os.path.dirname(path), f"{path}.{os.getpid()}.new"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(fresh, path)
+        if not durable:
+            return
         entry = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(entry)

@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib.machinery import PathFinder
-from types import ModuleType
+from importlib.util import find_spec
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
 import attrs
@@ -91,14 +91,19 @@ class Stack:
 
     Attributes:
         open_session: makes an engine without an import hook for a scope; called at the first patch of something that is loaded.
+        say: tells a person what cannot be told otherwise.
         live: the oldest first.
     """
 
     open_session: Callable[[PatchScope], Any]
+    say: Callable[[str], None]
     live: list[Live] = attrs.field(factory=list)
-    overlay: Overlay = attrs.field(factory=Overlay)
+    overlay: Overlay = attrs.field(init=False)
     _session: Any = None
     _scope: PatchScope | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.overlay = Overlay(self.say, self._adopt_imported)
 
     # ---- putting one on ----
 
@@ -113,7 +118,7 @@ class Stack:
             self._put([*self.live, live])
             try:
                 live = self._swap(live)
-            except Refusal:
+            except BaseException:  # raised again: what is live and where imports look must agree
                 self._put(self.live)
                 self._return_early_imports(live)
                 raise
@@ -130,7 +135,12 @@ class Stack:
         changes = self._changes(live, live.texts())
         if not changes.files:
             return ()
-        preflight = self._session.engine.preflight(changes)
+        brought = {path: text for path, text in live.texts().items() if live.bases[path] is None}
+        self._put(self.live, brought, live.paths)  # nothing that is live knows of them
+        try:
+            preflight = self._session.engine.preflight(changes)
+        finally:
+            self._put(self.live)
         failing = tuple(
             Finding(code="HS308", severity=Severity.HELD, message=f"{each.name}: {count:,} objects cannot be converted: {why}")
             for each in preflight.classes
@@ -242,7 +252,7 @@ class Stack:
             self._put(self.live[:-1])
             try:
                 self._swap_back(live)
-            except Refusal:
+            except BaseException:  # raised again, as above
                 self._put(self.live)
                 raise
         self.live.pop()
@@ -276,10 +286,17 @@ class Stack:
 
     # ---- texts where imports look ----
 
-    def _put(self, lives: list[Live]) -> None:
-        texts = {path: text for live in lives for path, text in live.texts().items()}
-        paths = {name: path for live in lives if not live.contained for name, path in live.paths.items()}
-        self.overlay.put(texts, paths)
+    def _put(
+        self, lives: list[Live], more: Mapping[str, bytes] = MappingProxyType({}), names: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        texts = {path: text for live in lives for path, text in live.texts().items()} | dict(more)
+        paths = {name: path for live in lives if not live.contained for name, path in live.paths.items()} | dict(names)
+        self.overlay.put(texts, {name: path for name, path in paths.items() if path in texts})
+
+    def _adopt_imported(self, module: ModuleType) -> None:
+        """A module was executed from the text of a patch: an engine that there is has to be able to give it up again."""
+        if self._session is not None and (text := loaded_text(module)) is not None:
+            self._session.engine.world.adopt(module, module.__file__, text, name=module.__name__)
 
 
 def find_paths(patch: Patch) -> dict[str, str]:
@@ -303,15 +320,20 @@ def find_paths(patch: Patch) -> dict[str, str]:
 
 def _find_root(top: str) -> str | None:
     """The directory in which a package or module lies."""
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    if isinstance(main, str) and os.path.basename(main) == f"{top}.py":
-        return os.path.dirname(os.path.abspath(main))
-    module = sys.modules.get(top)
-    spec = getattr(module, "__spec__", None) or PathFinder.find_spec(top)
-    if spec is None or not isinstance(spec.origin, str):
+    main = sys.modules.get("__main__")
+    script = getattr(main, "__file__", None)
+    if isinstance(script, str) and getattr(main, "__spec__", None) is None and os.path.basename(script) == f"{top}.py":
+        return os.path.dirname(os.path.abspath(script))
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):  # a module without a spec
         return None
-    folder = os.path.dirname(os.path.abspath(spec.origin))
-    return os.path.dirname(folder) if spec.submodule_search_locations else folder
+    if spec is None:
+        return None
+    if spec.submodule_search_locations is not None:
+        folders = list(spec.submodule_search_locations)
+        return os.path.dirname(os.path.abspath(folders[0])) if len(folders) == 1 else None
+    return os.path.dirname(os.path.abspath(spec.origin)) if spec.origin is not None and spec.has_location else None
 
 
 def _loaded(path: str) -> Iterator[tuple[str, ModuleType]]:

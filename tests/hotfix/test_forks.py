@@ -91,3 +91,33 @@ def test_one_worker_that_refuses_holds_all(shop: Shop) -> None:
     assert "nothing is changed" in text
     assert one.ask("(shop.pricing.RATE, hotswap.applied())") == [2, []]
     assert FILES["shop/pricing.py"] == one.ask("__import__('inspect').getsource(shop.pricing)")
+
+
+def test_children_that_are_forked_and_that_execute_something_else(shop: Shop) -> None:
+    """A forked child is a process of the service; one that has executed another program is none any more."""
+    service = shop.serve()
+    service.ask("globals().update(subprocess=__import__('subprocess'), signal=__import__('signal'))")
+    child = service.ask("os.fork() or signal.pause()")
+    other = service.ask("subprocess.Popen(['sleep', '600'], preexec_fn=lambda: None).pid")
+    try:
+        wait_until(lambda: child in {held["pid"] for held in shop.processes_of()}, "the child is known")
+        result = shop.ask_json("apply", shop.build({"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")}))
+        assert {(answer["pid"], answer["state"]) for answer in result["groups"]["web"]["answers"]} == {
+            (service.pid, "done"), (child, "done"),
+        }  # fmt: skip
+        assert service.ask("total(5)") == 15
+    finally:
+        for pid in (child, other):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_one_process_first_and_then_all(shop: Shop) -> None:
+    """Ordered for one process the others are passed over; ordered again for all, these follow, and so does who starts later."""
+    one, other = shop.serve(), shop.serve()
+    patch = shop.build({"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")})
+    assert "passed over" in shop.done("apply", patch, "--pid", one.pid)
+    assert [one.ask("total(5)"), other.ask("total(5)")] == [15, 10]
+    shop.done("apply", patch)
+    assert [one.ask("total(5)"), other.ask("total(5)")] == [15, 15]
+    shop.done("rollback")
+    assert [one.ask("total(5)"), other.ask("total(5)")] == [10, 10]

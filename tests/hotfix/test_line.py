@@ -97,3 +97,20 @@ def test_killed_process_starts_with_what_is_wanted(shop: Shop) -> None:
     [group] = shop.ask_json("status")["groups"]
     assert [[each["id"] for each in held["applied"]] for held in group["processes"]] == [["shop-1"]]
     assert group["same"]
+
+
+def test_files_that_come_with_a_patch(shop: Shop) -> None:
+    """A module and a package that are on no disk are imported from the patch, and are gone when it is taken back."""
+    service = shop.serve()
+    text = TRIPLE.replace("RATE = 2", "from shop.tax import RATE\nfrom shop.rules.more import EXTRA")
+    text = text.replace("pieces * 3", "pieces * RATE + EXTRA")
+    files = {"shop/tax.py": "RATE = 4\n", "shop/rules/__init__.py": "", "shop/rules/more.py": "EXTRA = 1\n"}
+    patch = shop.build({"shop/pricing.py": text, **files})
+    shop.done("apply", patch, "--check")
+    assert service.ask("(total(5), 'shop.tax' in sys.modules)") == [10, False]
+    shop.done("apply", patch)
+    assert service.ask("(total(5), shop.tax.RATE, __import__('inspect').getsource(shop.tax))") == [21, 4, "RATE = 4\n"]
+    assert not (shop.deployed / "shop" / "tax.py").exists()
+    shop.done("rollback")
+    assert service.ask("(total(5), shop.pricing.RATE)") == [10, 2]
+    assert "ModuleNotFoundError" in service.ask("sys.modules.pop('shop.tax', None) and 0 or __import__('shop.tax')")
