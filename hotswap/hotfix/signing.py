@@ -1,4 +1,4 @@
-"""Signatures by SSH keys, made and verified by ``ssh-keygen -Y``.
+"""Signatures by SSH keys, made and verified by ``ssh-keygen -Y``; where that is not there, verified by ``sshsig.py``.
 
 The trust file is one of allowed signers, as ssh-keygen has it: ``principal options keytype key``, with ``namespaces="hotswap"``
 and, where a key ends, ``valid-before="20270101"``.
@@ -21,6 +21,7 @@ from typing import NoReturn
 import attrs
 
 from hotswap.errors import PatchError
+from hotswap.hotfix.sshsig import SignatureError, is_there, verify_here
 
 __all__ = ["Signer", "default_trust", "sign", "verify"]
 
@@ -73,9 +74,20 @@ def verify(data: bytes, signature: bytes, trust: str, at: float) -> Signer:
     if not signature:
         _refuse("it is not signed")
     _check_armour(signature)
+    allowed_signers = _read_trust(trust)
+    if not is_program_there() and is_there():
+        try:
+            principal, key = verify_here(data, signature, allowed_signers.decode("utf-8", "replace"), NAMESPACE, at)
+        except SignatureError as error:
+            _refuse(f"its signature does not hold by {trust}: {error}")
+        return Signer(principal=principal, key=key)
+    return _verify_by_program(data, signature, allowed_signers, trust, at)
+
+
+def _verify_by_program(data: bytes, signature: bytes, allowed_signers: bytes, trust: str, at: float) -> Signer:
     when = f"verify-time={time.strftime('%Y%m%d%H%M%S', time.localtime(at))}"
     with ExitStack() as stack:
-        allowed = stack.enter_context(_in_memory(_read_trust(trust)))
+        allowed = stack.enter_context(_in_memory(allowed_signers))
         armoured = stack.enter_context(_in_memory(signature))
         files, fds = ["-s", f"/dev/fd/{armoured}", "-f", f"/dev/fd/{allowed}"], (allowed, armoured)
         found = _run(["-Y", "find-principals", "-O", when, *files], b"", fds)
@@ -90,6 +102,11 @@ def verify(data: bytes, signature: bytes, trust: str, at: float) -> Signer:
     if good is None or good["principal"] != principal or done.returncode:
         _refuse(f"its signature does not hold: {_last_line(done.stderr + done.stdout)}")
     return Signer(principal=principal, key=good["key"])
+
+
+def is_program_there() -> bool:
+    """Whether there is an ssh-keygen."""
+    return shutil.which("ssh-keygen") is not None
 
 
 def _check_armour(signature: bytes) -> None:
@@ -138,7 +155,7 @@ def _in_memory(data: bytes) -> Iterator[int]:
 def _run(words: Sequence[str], data: bytes, fds: Sequence[int] = ()) -> subprocess.CompletedProcess[bytes]:
     program = shutil.which("ssh-keygen")
     if program is None:
-        _refuse("ssh-keygen is not there to verify it with; install the OpenSSH client")
+        _refuse("there is neither ssh-keygen nor the library cryptography to verify it with; install one of them")
     try:
         return subprocess.run(
             [program, *words], input=data, capture_output=True, pass_fds=fds, timeout=PATIENCE, env={**os.environ, "LC_ALL": "C"}

@@ -23,6 +23,14 @@ NOW = 1_900_000_000.0
 TEXT = b"RATE = 3\n"
 
 
+@pytest.fixture(params=["ssh-keygen", "cryptography"])
+def verifier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Signatures are verified by the program, or in this process as where that is not there."""
+    if request.param == "cryptography":
+        monkeypatch.setattr("hotswap.hotfix.signing.is_program_there", lambda: False)
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Keys and a trust file; nothing is started."""
@@ -45,7 +53,7 @@ def refusal(data: bytes, keys: Shop, at: float = NOW) -> str:
     return caught.value.code
 
 
-def test_a_signed_patch_is_read_as_it_was_made(keys: Shop) -> None:
+def test_a_signed_patch_is_read_as_it_was_made(keys: Shop, verifier: str) -> None:
     """What comes out is what went in, with who has signed it; any tool lists the archive."""
     patch, signer = open_order(signed(keys, make()), str(keys.trust), NOW)
     assert (patch.manifest, patch.texts, signer.principal) == (make().manifest, {"shop/pricing.py": TEXT}, "ops@example.org")
@@ -134,7 +142,7 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
         read_sealed(file.read_bytes())
 
 
-def test_who_may_not_sign_is_refused(keys: Shop, tmp_path: Path) -> None:
+def test_who_may_not_sign_is_refused(keys: Shop, verifier: str, tmp_path: Path) -> None:
     """No signature, an unknown key, a key whose time is over, another namespace, a trust file that others may write to."""
     assert refusal(make().to_bytes(), keys) == "HS602"
 
@@ -153,7 +161,7 @@ def test_who_may_not_sign_is_refused(keys: Shop, tmp_path: Path) -> None:
     assert refusal(data, other) == "HS602"
 
 
-def test_a_signature_is_not_another_ones(keys: Shop) -> None:
+def test_a_signature_is_not_another_ones(keys: Shop, verifier: str) -> None:
     """Bytes of manifest and signature that are changed, by a sample, and a signature written otherwise."""
     manifest = make().manifest.to_bytes()
     signature = sign(manifest, str(keys.key))
@@ -169,7 +177,7 @@ def test_a_signature_is_not_another_ones(keys: Shop) -> None:
     assert verify(manifest, signature, str(keys.trust), NOW).principal == "ops@example.org"
 
 
-def test_a_key_is_judged_by_the_time_of_the_order(keys: Shop, tmp_path: Path) -> None:
+def test_a_key_is_judged_by_the_time_of_the_order(keys: Shop, verifier: str, tmp_path: Path) -> None:
     """A worker that starts after a key has ended gets the patch that was ordered before."""
     other = Shop(tmp_path)
     other.allow('ops@example.org namespaces="hotswap",valid-before="20300101" ', keys.key)
@@ -231,3 +239,36 @@ def test_what_a_patch_cannot_carry_is_refused(tmp_path: Path, changes: dict[str,
         (new / gone).unlink()
     with pytest.raises(PatchError, match=f"HS613.*{what}"):
         build(read_tree(str(old)), read_tree(str(new)), number=1, target="shop")
+
+
+def test_both_verifiers_agree_on_trust_files(keys: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the one that is built in takes the program takes too, with the same names."""
+    data = make().manifest.to_bytes()
+    signature = sign(data, str(keys.key))
+    public = keys.key.with_suffix(".pub").read_text()
+    trust = tmp_path / "trust"
+    lines = {
+        f"a@x {public}": True,
+        f'a@x namespaces="hotswap" {public}': True,
+        f'a@x namespaces="git,hot*" {public}': True,
+        f'"a@x" valid-after="20200101",valid-before="20991231235959Z" {public}': True,
+        f"# a comment\n\nb@x ssh-rsa AAAA other\na@x {public}": True,
+        f'a@x namespaces="git" {public}': False,
+        f'a@x valid-after="20400101" {public}': False,
+        f'a@x valid-before="20200101Z" {public}': False,
+        f"# a@x {public}": False,
+        f"a@x cert-authority {public}": False,
+        "": False,
+    }
+    for text, is_trusted in lines.items():
+        trust.write_text(text)
+        trust.chmod(0o600)
+        said = []
+        for is_there in (True, False):
+            monkeypatch.setattr("hotswap.hotfix.signing.is_program_there", lambda: is_there)
+            try:
+                said.append(verify(data, signature, str(trust), NOW))
+            except PatchError:
+                said.append(None)
+        assert said[0] == said[1], text
+        assert (said[0] is not None) is is_trusted, text
