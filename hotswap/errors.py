@@ -235,4 +235,6 @@ CODES: dict[str, Code] = _codes(
      "Wait for the other one and ask again."),
     ("HS613", "cannot be built", "The two trees cannot be made a patch: something differs that a patch cannot carry.",
      "Leave it out by name, or deploy."),
+    ("HS614", "a canary ended", "A process that had the patch before the others ended while it was watched: the others did not "
+     "get it.", "Look in its log why; if it would have ended anyhow, apply the patch again."),
 )

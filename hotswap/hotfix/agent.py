@@ -17,13 +17,13 @@ from typing import Any
 import attrs
 
 from hotswap.errors import ConfigError, PatchError
-from hotswap.fork import guard_forks, note_forks
+from hotswap.fork import guard_forks
 from hotswap.green import patched_by
 from hotswap.hotfix import journal
 from hotswap.hotfix.doorbell import Doorbell, parse_signal
 from hotswap.hotfix.overlay import loaded_text
 from hotswap.hotfix.patch import Patch, read_sealed
-from hotswap.hotfix.processes import birth_of, image_of
+from hotswap.hotfix.processes import birth_of, stack_of
 from hotswap.hotfix.signing import Signer, default_trust, verify
 from hotswap.hotfix.spool import Desired, Order, Spool
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
@@ -102,6 +102,7 @@ class Agent:
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _deadline: float | None = None
     _is_torn: bool = False
+    _is_started: bool = False
     _signers: dict[str, Signer] = attrs.field(factory=dict)
     _session: Any = None
 
@@ -113,9 +114,9 @@ class Agent:
     def start(self) -> None:
         """Arm the doorbell, do what is wanted now, and wait for more in a thread."""
         self.doorbell.arm()
-        note_forks()
         guard_forks(_Locks(self.lock, threading.RLock(), self._note_torn), threading.Lock(), self._after_fork)
         self.look()
+        self._is_started = True
         self._wait_in_thread()
 
     def _wait_in_thread(self) -> None:
@@ -147,6 +148,7 @@ class Agent:
 
         self._session = session = open_session(scope, on_finding=tell, hook_imports=False, text_of=loaded_text)
         engine = session.engine
+        engine.list_forks = tuple  # forked children have an agent of their own, they need not be named
         guard_forks(_Locks(self.lock, engine.lock, self._note_torn), engine.world.lock, self._after_fork)
         use(session)
         return session
@@ -199,7 +201,8 @@ class Agent:
         for order in wanted[kept:]:
             if not self._apply(order):
                 return  # what follows stands on it
-        if (asked := desired.check) is not None and (not asked.only or os.getpid() in asked.only):
+        asked = desired.check if self._is_started else None  # what was asked before has been answered, or nobody waits for it
+        if asked is not None and (not asked.only or os.getpid() in asked.only):
             self._try(asked)
 
     def _take_back(self, desired: Desired) -> bool:
@@ -280,7 +283,7 @@ class Agent:
             "birth": birth_of(pid),
             "parent": os.getppid(),
             "argv": sys.argv,
-            "image": image_of(pid),
+            "stack": stack_of(pid),
             "signal": self.doorbell.number,
             "seen": self.seen,
             "applied": [self._describe(live) for live in self.stack.live],

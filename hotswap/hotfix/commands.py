@@ -21,6 +21,7 @@ from hotswap.errors import HotswapError, PatchError
 from hotswap.hotfix import journal, orders
 from hotswap.hotfix.agent import open_order
 from hotswap.hotfix.build import build, diff_patches, read_tree
+from hotswap.hotfix.canary import apply_with_canary
 from hotswap.hotfix.orders import Outcome
 from hotswap.hotfix.patch import MAX_PATCH, Patch, read_sealed
 from hotswap.hotfix.signing import default_trust, sign
@@ -190,26 +191,37 @@ def _diff(one: str, other: str) -> None:
 @_group_option
 @click.option("--all", "everywhere", is_flag=True, help="All groups of which processes run.")
 @click.option("--check", is_flag=True, help="Only say whether it would be applied; nothing is changed.")
+@click.option("--canary", type=click.IntRange(1), metavar="N", help="Apply it to N processes first, and see whether they live.")
+@click.option("--watch", type=float, default=30.0, show_default=True, metavar="SECONDS", help="How long canaries are watched.")
 @click.option("--confirm-within", type=float, metavar="SECONDS", help="Take it back after that time unless it is confirmed.")
 @_trust_option
 @_timeout_option
 @_json_option
 def apply(
-    file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, confirm_within: float | None,
-    trust: str | None, timeout: float, as_json: bool,
+    file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, canary: int | None, watch: float,
+    confirm_within: float | None, trust: str | None, timeout: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Apply a signed patch to the running processes of a service, to all of them or to none."""
     if everywhere and (group or pids):
-        raise click.UsageError("--all stands alone")
+        raise click.UsageError("--all stands without --group and --pid")
+    if canary and (check or pids):
+        raise click.UsageError("--canary stands without --check and --pid")
 
     def act() -> None:
         made, signer = open_order(_read(file), trust or default_trust(), time.time())
         found = _running_groups() if everywhere else [orders.find_spool(group, pids)]
         if not as_json:
             click.echo(f"{made.manifest.id} is whole, signed by {signer.principal}")
-        give = orders.check if check else orders.apply
-        more = {} if check else {"confirm_within": confirm_within}
-        _finish({spool.group: give(spool, made, pids=pids, timeout=timeout, **more) for spool in found}, as_json)
+
+        def give(spool: Spool) -> Outcome:
+            if check:
+                return orders.check(spool, made, pids=pids, timeout=timeout)
+            within: dict[str, Any] = {"confirm_within": confirm_within, "timeout": timeout}
+            if canary:
+                return apply_with_canary(spool, made, count=canary, watch=watch, **within)
+            return orders.apply(spool, made, pids=pids, **within)
+
+        _finish({spool.group: give(spool) for spool in found}, as_json)
 
     _guarded("apply", act, as_json)
 
@@ -224,9 +236,11 @@ def _running_groups() -> list[Spool]:
 def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool) -> None:
     """Carry out ``rollback`` or ``confirm`` for a group, and end this process with its exit code."""
     give = {"rollback": orders.rollback, "confirm": orders.confirm}[verb]
+    if pid is not None:
+        raise click.UsageError(f"{verb} is for all processes of a service: name it with --group")
 
     def act() -> None:
-        spool = orders.find_spool(group, () if pid is None else (pid,))
+        spool = orders.find_spool(group)
         _finish({spool.group: give(spool, timeout=timeout)}, as_json)
 
     _guarded(verb, act, as_json)

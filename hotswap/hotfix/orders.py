@@ -15,7 +15,7 @@ from hotswap.errors import PatchError
 from hotswap.hotfix import journal
 from hotswap.hotfix.doorbell import ring
 from hotswap.hotfix.patch import Patch
-from hotswap.hotfix.processes import find_process, image_of, is_own
+from hotswap.hotfix.processes import find_process, is_own, stack_of
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups, who_am_i
 
 __all__ = ["Answer", "Outcome", "apply", "check", "confirm", "find_spool", "living", "rollback"]
@@ -65,7 +65,7 @@ def living(spool: Spool) -> dict[int, dict[str, Any]]:
         process = find_process(pid)
         if process is None or process.birth != held["birth"]:
             spool.drop_result(pid)
-        elif held["signal"] not in process.caught and held["image"] != image_of(pid):
+        elif held["signal"] not in process.caught and held["stack"] != stack_of(pid):
             spool.drop_result(pid)  # it executes another program by now
         else:
             found[pid] = held

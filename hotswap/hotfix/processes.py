@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 import attrs
 
-__all__ = ["Process", "birth_of", "find_process", "image_of", "is_own"]
+__all__ = ["Process", "birth_of", "find_process", "is_own", "stack_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -29,22 +28,24 @@ class Process:
 
 def birth_of(pid: int) -> int:
     """When a process started, in clock ticks; 0 where it has ended."""
+    fields = _read_stat(pid)
+    return int(fields[19]) if fields else 0
+
+
+def stack_of(pid: int) -> int:
+    """Where its stack starts: another address for each program that it executes, kept by a fork; 0 where we may not see it."""
+    fields = _read_stat(pid)
+    return int(fields[25]) if fields else 0
+
+
+def _read_stat(pid: int) -> list[bytes]:
+    """The fields of ``/proc/PID/stat`` behind the name; none where the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:
-            text = stream.read()
+            fields = stream.read().rpartition(b")")[2].split()  # the name may contain anything
     except OSError:
-        return 0
-    fields = text[text.rindex(b")") + 2 :].split()  # a program may have spaces and brackets in its name
-    return int(fields[19]) if fields[0] not in (b"Z", b"X") else 0
-
-
-def image_of(pid: int) -> str:
-    """What tells the program that a process has executed from one that it executes later; empty where that cannot be read."""
-    try:
-        with open(f"/proc/{pid}/auxv", "rb") as stream:  # has addresses that are random for each exec, and kept by a fork
-            return hashlib.sha256(stream.read()).hexdigest()[:16]
-    except OSError:
-        return ""
+        return []
+    return fields if fields and fields[0] not in (b"Z", b"X") else []
 
 
 def find_process(pid: int) -> Process | None:

@@ -121,3 +121,18 @@ def test_one_process_first_and_then_all(shop: Shop) -> None:
     assert [one.ask("total(5)"), other.ask("total(5)")] == [15, 15]
     shop.done("rollback")
     assert [one.ask("total(5)"), other.ask("total(5)")] == [10, 10]
+
+
+def test_a_canary_that_ends_keeps_the_others_from_the_patch(shop: Shop) -> None:
+    """A patch that ends the process which has it first reaches no other one; one that does not reaches all."""
+    one, other = shop.serve(), shop.serve()
+    deadly = PRICING.replace("RATE = 2", "import os, threading\nRATE = 2\nthreading.Timer(0.2, os._exit, [9]).start()")
+    text = shop.refused("HS614", "apply", shop.build({"shop/pricing.py": deadly}), "--canary", 1, "--watch", 60)
+    assert "nothing is changed" in text
+    [left] = [each for each in (one, other) if each.pid in {held["pid"] for held in shop.processes_of()}]
+    assert left.ask("(total(5), hotswap.applied())") == [10, []]
+
+    third = shop.serve()
+    harmless = shop.build({"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")})
+    shop.done("apply", harmless, "--canary", 1, "--watch", 0.1)
+    assert [each.ask("total(5)") for each in (left, third)] == [15, 15]
