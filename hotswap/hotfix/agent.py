@@ -89,6 +89,7 @@ class Agent:
         doorbell: what is waited for.
         stack: what is live.
         seen: the revision of what was wanted that was carried out last.
+        found: what would be kept if what was asked about were applied.
         refused: why an order is not live, by digest; by "" where it is not about one of them.
     """
 
@@ -98,6 +99,7 @@ class Agent:
     stack: Stack = attrs.field(init=False)
     seen: int = 0
     refused: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
+    found: tuple[Finding, ...] = ()
     # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _deadline: float | None = None
@@ -186,7 +188,7 @@ class Agent:
         wanted = desired.wanted(os.getpid(), now)
         times = [order.confirm_by for order in wanted if order.confirm_by is not None]
         self._deadline = min(times, default=None)
-        self.refused = {}
+        self.refused, self.found = {}, ()
         if self._is_torn:
             why = "this process was forked while a patch was being applied, so nobody knows which half it has; restart it"
             raise PatchError("HS610", why)
@@ -240,7 +242,7 @@ class Agent:
     def _try(self, order: Order) -> None:
         """Find out whether an order would be followed."""
         try:
-            self.stack.check(self._open(order)[0])
+            self.found = self.stack.check(self._open(order)[0])
         except PatchError as error:
             self.refused[order.digest] = (_finding(error),)
         except Refusal as refusal:
@@ -287,6 +289,7 @@ class Agent:
             "signal": self.doorbell.number,
             "seen": self.seen,
             "applied": [self._describe(live) for live in self.stack.live],
+            "found": [to_json(finding) for finding in self.found],
             "refused": {digest: [to_json(finding) for finding in found] for digest, found in self.refused.items()},
         })  # fmt: skip
 

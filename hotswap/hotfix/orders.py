@@ -290,7 +290,8 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
     is_meant = order is None or not order.only or pid in order.only
     done = "ready" if wanted.check else "done"
     newest = held["applied"][-1:] if is_meant and not wanted.check else []
-    kept = tuple(finding for each in newest for finding in each["findings"] if finding["severity"] == "kept")
+    said = [*held["found"], *(finding for each in newest for finding in each["findings"])]
+    kept = tuple(finding for finding in said if finding["severity"] == "kept")
     return Answer(pid=pid, state=done if is_meant else "passed over", kept=kept, applied=applied)
 
 

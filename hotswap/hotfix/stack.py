@@ -21,6 +21,7 @@ import attrs
 
 from hotswap.config import load_settings, make_scope
 from hotswap.errors import PatchError, RollbackError
+from hotswap.hotfix.matching import find_replaced
 from hotswap.hotfix.overlay import Overlay, loaded_text
 from hotswap.hotfix.patch import Patch, sha256
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
@@ -135,6 +136,7 @@ class Stack:
         changes = self._changes(live, live.texts())
         if not changes.files:
             return ()
+        self._match(live)
         brought = {path: text for path, text in live.texts().items() if live.bases[path] is None}
         self._put(self.live, brought, live.paths)  # nothing that is live knows of them
         try:
@@ -187,6 +189,7 @@ class Stack:
         changes = self._changes(live, live.texts())
         if not changes.files:
             return live
+        self._match(live)
         report = self._hand_over(changes)
         if not report.applied and report.verdict is not Verdict.NOTHING:
             raise Refusal(report.held)
@@ -215,17 +218,28 @@ class Stack:
                 files.append(SourceFile(path=records[0].file, data=text))
         return ChangeSet(files=tuple(files))
 
+    def _match(self, live: Live) -> None:
+        """Refuse a patch of functions in whose place the program has put others: it would mend nothing."""
+        for path, base in live.bases.items():
+            for record in self._records(path):
+                names = [change.qualname for change in live.patch.manifest.changes if live.paths[change.module] == path]
+                if base is None or record.data != base:
+                    continue
+                if not (replaced := find_replaced(record.module, record.file, base, names)):
+                    continue
+                what = ", ".join(f"{record.name}.{name}" for name in replaced)
+                step = "restart without what replaces it, or patch that"
+                _refuse("HS605", f"the program has put something else in the place of {what}, which is to be patched", path, step)
+
     def _adopt(self, live: Live) -> None:
         """Have the engine know all that is loaded."""
         if self._scope is None:
             self._scope = PatchScope()
         for file in live.patch.manifest.files:
             path = live.paths[file.module]
-            inside = len(file.path.split("/")) - 1  # the folder of the package, or the file itself
-            for _ in range(inside):
+            for _ in file.path.split("/")[1:]:
                 path = os.path.dirname(path)
-            top = file.path.split("/")[0]
-            self._scope.targets.add(os.path.join(path, top) if inside else path)
+            self._scope.targets.add(path)  # the folder of the outermost package, or the file itself
         if self._session is None:
             self._session = self.open_session(self._scope)
         else:

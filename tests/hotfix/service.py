@@ -80,9 +80,9 @@ def write_tree(root: Path, files: Mapping[str, str]) -> Path:
 class Shop:
     """A place with deployed sources, keys and a spool, in which the commands of the terminal are given."""
 
-    def __init__(self, root: Path, files: Mapping[str, str] = FILES) -> None:
+    def __init__(self, root: Path, at: str = "deployed") -> None:
         self.root = root
-        self.deployed = write_tree(root / "deployed", files)
+        self.deployed = write_tree(root / at, FILES)
         self.trust = root / "allowed_signers"
         self.key = root / "key"
         self.make_key(self.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +115,28 @@ def test_files_that_come_with_a_patch(shop: Shop) -> None:
     shop.done("rollback")
     assert service.ask("(total(5), shop.pricing.RATE)") == [10, 2]
     assert "ModuleNotFoundError" in service.ask("sys.modules.pop('shop.tax', None) and 0 or __import__('shop.tax')")
+
+
+def test_what_is_installed_or_ignored_can_be_patched(tmp_path: Path) -> None:
+    """What a patch names counts, wherever it lies. A function in whose place the program has put another one is not patched."""
+    shop = Shop(tmp_path, "lib/site-packages")
+    try:
+        (shop.deployed / ".gitignore").write_text("*\n")
+        service = shop.serve()
+        patch = shop.build({"shop/pricing.py": TRIPLE})
+        shop.done("apply", patch)
+        assert service.ask("total(5)") == 15
+        shop.done("rollback")
+        service.ask("setattr(shop.pricing, 'wrapped', __import__('functools').wraps(total)(lambda pieces: total(pieces)))")
+        service.ask("setattr(shop.pricing, 'total', shop.pricing.wrapped)")  # as monitoring does: what is inside is patched
+        shop.done("apply", patch)
+        assert service.ask("shop.pricing.total(5)") == 15
+        shop.done("rollback")
+        for replace in ("setattr(shop.pricing, 'total', len)", "setattr(total, '__code__', (lambda pieces: 7).__code__)"):
+            service.ask(replace)
+            for words in (("--check",), ()):
+                assert "shop.pricing.total" in shop.refused("HS605", "apply", patch, *words)
+            assert service.ask("shop.pricing.RATE") == 2
+            service.ask("setattr(shop.pricing, 'total', total)")
+    finally:
+        shop.close()
