@@ -182,6 +182,7 @@ class Agent:
             message = f"hotswap failed in itself ({type(error).__name__}: {error}); nothing was applied"
             self.refused[""] = (attrs.evolve(_finding(PatchError("HS599", message)), excerpt=trace),)
             _say(f"{message}\n{trace}")
+            journal.append(self.spool.journal, "failed", reasons=[message])
 
     def _follow(self, desired: Desired) -> None:
         now = time.time()

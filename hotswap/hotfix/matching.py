@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -60,19 +60,18 @@ def _bound_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _is_live(module: ModuleType, file: str, qualname: str) -> bool:
-    found: Any = module
+    space: Mapping[str, Any] | None = module.__dict__
+    found: Any = None
     for name in qualname.split("."):
-        if found is not module and not is_a(found, type):
-            return False
-        space = module.__dict__ if found is module else vars_of(found)
-        if name not in space:
+        if space is None or name not in space:
             return False
         found = space[name]
+        space = vars_of(found) if is_a(found, type) else None
     for _ in range(100):  # wrappers of a monitoring library, each around the next
         if is_a(found, (staticmethod, classmethod)):  # __new__ and the like are made such
             found = found.__func__
-        elif is_a(found, FunctionType) and found.__code__.co_filename == file and found.__qualname__ == qualname:
-            return found.__code__.co_qualname == qualname
+        elif is_a(found, FunctionType) and (found.__code__.co_filename, found.__code__.co_qualname) == (file, qualname):
+            return True
         elif (wrapped := getattr(found, "__wrapped__", None)) is not None:
             found = wrapped
         else:

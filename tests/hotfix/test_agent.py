@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hotfix.service import PRICING, SERVER, Shop
+from hotswap.errors import ConfigError
+from hotswap.hotfix.launch import prepare
+from tests.hotfix.service import PRICING, SERVER, Shop, wait_until
 
 pytestmark = pytest.mark.once
 
@@ -30,7 +32,16 @@ def switches(pid: int) -> dict[str, int]:
 def test_an_idle_agent_never_wakes_up(shop: Shop) -> None:
     """Its thread sleeps until the doorbell rings; an import hook or a handler in the main thread's way there is none."""
     service = shop.serve()
-    before, began = switches(service.pid), time.monotonic()
+    before: dict[str, int] = {}
+
+    def is_asleep() -> bool:
+        known = dict(before)
+        before.update(switches(service.pid))
+        time.sleep(0.2)  # one that wakes up more often than this is never seen asleep
+        return before == known
+
+    wait_until(is_asleep, "the thread waits for the doorbell")
+    began = time.monotonic()
     assert len(before) == 1
     while time.monotonic() < began + 1.0:  # whatever wakes up by itself does so in a second
         assert service.ask("total(5)") == 10
@@ -127,3 +138,26 @@ def test_doorbell_reaches_a_process_with_threads_from_before(shop: Shop) -> None
     print("heard")
 """
     assert run(shop, before=before, after=after) == "heard\n"
+
+
+def test_a_command_ends_as_it_does_without_an_agent(shop: Shop) -> None:
+    """Arguments, exit code and traceback are python's own."""
+    (shop.deployed / "own.py").write_text("import sys\nprint(sys.argv, __name__, sys.path[0])\nraise ValueError(sys.argv[1])\n")
+    said = []
+    for words in ([], ["-m", "hotswap", "agent", "--group", "web", "--", "python"]):
+        command = [sys.executable, *words, "own.py", "--flag"]
+        done = subprocess.run(command, cwd=shop.deployed, env=shop.environment, capture_output=True, text=True, timeout=120)
+        said.append((done.returncode, done.stdout, done.stderr))
+    assert said[0] == said[1]
+    assert said[0][0] == 1
+
+
+def test_a_command_line_that_is_wrong(shop: Shop) -> None:
+    """Is refused with a sentence before anything is run; as a command with 2."""
+    for words in (["own.py"], ["--group", "web"], ["--group", "web", "--", "true"], ["--group", "web", "--", "python", "-c", "1"]):
+        with pytest.raises(ConfigError):
+            prepare(words)
+    command = [sys.executable, "-m", "hotswap", "agent", "--nothing", "x", "--", "own.py"]
+    done = subprocess.run(command, cwd=shop.deployed, env=shop.environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert done.stderr.startswith("hotswap agent: --nothing is not known")
