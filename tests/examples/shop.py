@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -86,11 +86,12 @@ class Visitor:
 class Shop(Visitor):
     """One running copy of the example, with its first visitor."""
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        """Start it where README.md does, beside the folder, or in ``cwd``; with ``env`` on top of the caller's environment."""
         super().__init__(free_port())
         self.folder = folder
         self.log = folder.parent / f"{folder.name}.log"
-        self.process = start(folder, f"{command} 127.0.0.1:{self.port}", self.log)
+        self.process = start(localise(f"{command} 127.0.0.1:{self.port}", folder), self.log, cwd or folder.parent, env or {})
 
     # -- the editor ----------------------------------------------------------------------------------------------
 
@@ -130,10 +131,10 @@ class Shop(Visitor):
     def wait_until_served(self) -> None:
         self.wait_until(self.answers, "the server answers")
 
-    def answers(self, path: str = "/status/") -> bool:
+    def answers(self, path: str = "/status/", *, any_status: bool = False) -> bool:
         """Whether a page is there; no while the server starts, ends or starts again."""
         try:
-            return self.get(path).status == 200
+            return self.get(path).status == 200 or any_status
         except (OSError, http.client.HTTPException):
             return False
 
@@ -191,13 +192,13 @@ def make_copy(target: Path) -> Path:
     return target
 
 
-def start(folder: Path, command: str, log: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a server whose terminal is a file."""
     with log.open("wb") as out:
         return subprocess.Popen(
-            localise(command, folder),
-            cwd=folder.parent,
-            env=environment(),
+            command,
+            cwd=cwd,
+            env={**environment(), **env},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -205,9 +206,11 @@ def start(folder: Path, command: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def running(folder: Path, command: str = SERVE) -> Iterator[Shop]:
+def running(
+    folder: Path, command: str = SERVE, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Shop]:
     """A shop that serves, and that is stopped at the end whatever happened."""
-    shop = Shop(folder, command)
+    shop = Shop(folder, command, cwd, env)
     try:
         shop.wait_until_served()
         yield shop

@@ -180,7 +180,7 @@ def test_running_thread(shop: Shop) -> None:
 def test_decorator_removed(shop: Shop) -> None:
     """The resolver holds what ``@require_POST`` made; without the decorator that reference runs the bare function."""
     assert shop.get("/cart/add/bread/").status == 405
-    shop.edit("shop/views.py", "@require_POST\n", "")
+    shop.edit("shop/views.py", "@require_POST\ndef add_to_cart", "def add_to_cart")
     shop.wait_until(lambda: shop.get("/cart/add/bread/").status == 400, "GET reaches the view")
 
 

@@ -2,24 +2,46 @@
 
 import threading
 
-CARTS = {}
+CARTS = {}  # by session key
 _lock = threading.Lock()
 
 
+class Line:
+    """One product in a cart, by its slug."""
+
+    def __init__(self, slug, qty):
+        self.slug = slug
+        self.qty = qty
+
+
 class Cart:
-    """What one visitor wants to buy: slug -> quantity."""
+    """What one visitor wants to buy, and who that is."""
 
     def __init__(self):
-        self.quantities = {}
+        self.customer = ""
+        self.lines = []
+
+    def sign(self, name):
+        self.customer = name
+
+    def name(self):
+        return self.customer
 
     def add(self, slug, quantity):
-        self.quantities[slug] = self.quantities.get(slug, 0) + quantity
+        for line in self:
+            if line.slug == slug:
+                line.qty += quantity
+                return
+        self.lines.append(Line(slug, quantity))
 
     def clear(self):
-        self.quantities.clear()
+        self.lines.clear()
+
+    def __iter__(self):
+        return iter(self.lines)
 
     def __len__(self):
-        return sum(self.quantities.values())
+        return sum(line.qty for line in self)
 
 
 def cart_of(session):

@@ -10,6 +10,10 @@ class AddToCartForm(forms.Form):
         return self.cleaned_data["quantity"]
 
 
+class NameForm(forms.Form):
+    name = forms.CharField(max_length=80, label="Your name")
+
+
 class CheckoutForm(forms.Form):
     customer = forms.CharField(max_length=80, label="Your name")
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import DetailView, FormView, ListView
 
 from shop.cart import CARTS, cart_of
-from shop.forms import AddToCartForm, CheckoutForm
+from shop.forms import AddToCartForm, CheckoutForm, NameForm
 from shop.models import Order, OrderLine, Product
 from shop.pricing import CURRENCY, FACTORS, shipping
 from shop.signals import JOURNAL
@@ -45,21 +45,35 @@ def add_to_cart(request, slug):
 
 def read_lines(cart):
     """The cart with its products: (product, quantity, cents)."""
-    products = Product.objects.filter(slug__in=cart.quantities)
-    return [(p, cart.quantities[p.slug], p.gross_cents() * cart.quantities[p.slug]) for p in products]
+    products = Product.objects.in_bulk([line.slug for line in cart], field_name="slug")
+    lines = [(products[line.slug], line.qty) for line in cart if line.slug in products]
+    return [(product, quantity, product.gross_cents() * quantity) for product, quantity in lines]
 
 
 def cart_page(request):
-    lines = read_lines(cart_of(request.session))
+    cart = cart_of(request.session)
+    lines = read_lines(cart)
     goods = sum(cents for _, _, cents in lines)
     context = {"lines": lines, "goods": goods, "shipping": shipping(goods), "currency": CURRENCY}
-    return render(request, "shop/cart.html", context)
+    return render(request, "shop/cart.html", {**context, "name": cart.name(), "form": NameForm()})
+
+
+@require_POST
+def sign_cart(request):
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest(form.errors.as_text())
+    cart_of(request.session).sign(form.cleaned_data["name"])
+    return redirect("cart")
 
 
 class Checkout(FormView):
     form_class = CheckoutForm
     template_name = "shop/checkout.html"
     success_url = reverse_lazy("catalogue")
+
+    def get_initial(self):
+        return {"customer": cart_of(self.request.session).name()}
 
     def form_valid(self, form):
         cart = cart_of(self.request.session)
@@ -81,5 +95,7 @@ def status(request):
             "carts": sum(len(cart) for cart in CARTS.values()),
             "factors": FACTORS,
             "journal": JOURNAL,
-        }
+            "in_memory": list(CARTS.values()),
+        },
+        json_dumps_params={"default": vars},  # carts and their lines as they are, field by field
     )
