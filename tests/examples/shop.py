@@ -131,10 +131,10 @@ class Shop(Visitor):
     def wait_until_served(self) -> None:
         self.wait_until(self.answers, "the server answers")
 
-    def answers(self, path: str = "/status/", *, any_status: bool = False) -> bool:
+    def answers(self, path: str = "/status/") -> bool:
         """Whether a page is there; no while the server starts, ends or starts again."""
         try:
-            return self.get(path).status == 200 or any_status
+            return self.get(path).status == 200
         except (OSError, http.client.HTTPException):
             return False
 
