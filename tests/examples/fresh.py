@@ -1,6 +1,6 @@
 """A process that has Django imported, and forks one freshly started server of the example for each line that it reads.
 
-Run by path, never imported by a test: what it forks must not have hotswap in it. A line is JSON, ``{"folder", "port", "log"}``;
+Run by path, never imported: what it forks must not have hotswap in it. A line is JSON, ``{"folder", "options", "log"}``;
 the answer is a line with the number of the server's process. Forking saves the second that Django's import takes; the project
 itself is loaded in the child, from its files.
 """
@@ -22,7 +22,7 @@ import django.urls
 import django.views.generic
 
 
-def serve(folder: str, port: int, log: str) -> None:
+def serve(folder: str, options: list[str], log: str) -> None:
     """Be ``python manage.py runserver --noreload`` in that folder."""
     terminal = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(terminal, 1)
@@ -30,7 +30,7 @@ def serve(folder: str, port: int, log: str) -> None:
     os.chdir(folder)
     sys.path[0] = folder
     os.environ["DJANGO_SETTINGS_MODULE"] = "shopsite.settings"
-    django.core.management.execute_from_command_line(["manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"])
+    django.core.management.execute_from_command_line(["manage.py", "runserver", "--noreload", *options])
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         number = os.fork()
         if number == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve(order["folder"], order["port"], order["log"])
+            serve(order["folder"], order["options"], order["log"])
             return
         print(number, flush=True)
 

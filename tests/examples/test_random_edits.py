@@ -133,21 +133,32 @@ class Afresh:
         )  # fmt: skip
 
     def show(self, texts: Texts) -> Pages | None:
-        """What a fresh start of these texts shows; None where it does not start."""
-        assert self._starter.stdin is not None and self._starter.stdout is not None
+        """What a fresh start of these texts shows; None where it does not start.
+
+        Where only Django's checks of the program keep it from that, which nothing repeats at a swap, it starts without them.
+        """
         self._count += 1
-        folder, port = self._place / f"fresh{self._count}", free_port()
+        folder, log = self._place / f"fresh{self._count}", self._place / f"fresh{self._count}.log"
         shutil.copytree(self._original, folder)
         for file, text in texts.items():
             (folder / file).write_text(text, "utf-8")
-        self._starter.stdin.write(json.dumps({"folder": str(folder), "port": port, "log": f"{folder}.log"}) + "\n")
+        try:
+            shown = self._look(folder, log)
+            return self._look(folder, log, "--skip-checks") if shown is None and "SystemCheckError" in log.read_text() else shown
+        finally:
+            shutil.rmtree(folder)
+
+    def _look(self, folder: Path, log: Path, *options: str) -> Pages | None:
+        assert self._starter.stdin is not None and self._starter.stdout is not None
+        port = free_port()
+        order = {"folder": str(folder), "options": [f"127.0.0.1:{port}", *options], "log": str(log)}
+        self._starter.stdin.write(json.dumps(order) + "\n")
         self._starter.stdin.flush()
         server = int(self._starter.stdout.readline())
         try:
             return Customer(port).look_around(folder) if _wait_for_server(server, port) else None
         finally:
             _kill(server)
-            shutil.rmtree(folder)
 
     def end(self) -> None:
         assert self._starter.stdin is not None and self._starter.stdout is not None

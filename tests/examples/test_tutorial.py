@@ -24,7 +24,6 @@ from tests.examples.shop import EXAMPLE, ROOT, Shop, environment, running
 pytestmark = pytest.mark.once  # a real server, much the same on every interpreter
 
 README = (ROOT / EXAMPLE / "README.md").read_text("utf-8")
-SERVE = "hotswap run manage.py runserver"
 
 LINK = r"\[(?P<{0}>/[^\]]*)\]\(http://127\.0\.0\.1:8000(?P={0})\)"
 #: What a reader is told, in the order of the page; the name of the group that has a value says what it is.
@@ -189,6 +188,9 @@ def check_memory(shop: Shop, section: Section, before: dict[str, Any]) -> None:
 
 
 def test_every_step_is_told() -> None:
-    """Each folder in ``steps`` is copied by a command of the page, and each that is copied is there."""
+    """Each folder in ``steps`` is copied by a command of the page, and each line of a list is one that the test can follow."""
     folders = {folder.name for folder in (ROOT / EXAMPLE / "steps").iterdir()}
     assert set(re.findall(r"cp -r steps/([^/]+)/\. \.", README)) == folders
+    for section in [SECTIONS["Put something into a cart"], *STEPS]:
+        lines = re.findall(r"^(?:-|\d\.) .*", section.text, re.MULTILINE)
+        assert [line for line in lines if not TOLD.match(line)] == []
