@@ -243,6 +243,7 @@ REFUSED = (
     ("bakery/models.py", "class Oven(models.Model):\n    name", "class Oven(Loaf):\n    kind", "bakery.models.Oven: its parents are other models"),
     ("bakery_site/settings.py", "DEBUG = True", "DEBUG = False", "error pages and static files were set up by it"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nUNREAD = 1", "nobody is seen to read UNREAD"),
+    ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nFORCE_SCRIPT_NAME = '/x'", "addresses of static files were made by it"),
     ("bakery_site/settings.py", "USE_TZ = True", "USE_TZ = True\nMIDDLEWARE.append('x')", "a statement of the settings has run"),
 )
 

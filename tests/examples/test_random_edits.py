@@ -70,18 +70,17 @@ class Customer(Visitor):
         return {name: self._comparable(answer, folder, known) for name, answer in answers.items()}
 
     def _visits(self) -> Iterator[tuple[str, Callable[[], Answer]]]:
-        for page in ("/", "/product/bread/", "/nowhere/", "/cart"):
+        for page in ("/", "/product/bread/", "/nowhere/"):
             yield page, lambda page=page: self.get(page)
         for what, page, fields in (
             ("add", "/cart/add/bread/", {"quantity": 3}), ("buy for nobody", "/cart/checkout/", {"customer": ""}),
-            ("buy", "/cart/checkout/", {"customer": " Ada "}), ("add again", "/cart/add/bread/", {"quantity": 2}),
-            ("add more", "/cart/add/lamp/", {"quantity": 9}), ("add too much", "/cart/add/lamp/", {"quantity": 99}),
-            ("sign", "/cart/sign/", {"name": " Ada Lovelace "}),
+            ("buy", "/cart/checkout/", {"customer": " Ada "}), ("add again", "/cart/add/lamp/", {"quantity": 9}),
+            ("add too much", "/cart/add/lamp/", {"quantity": 99}), ("sign", "/cart/sign/", {"name": " Ada Lovelace "}),
         ):  # fmt: skip
             yield what, lambda page=page, fields=fields: self.post(page, **fields)
-        for page in ("/cart/", "/cart/checkout/", "/status/"):
+        for page in ("/cart", "/cart/checkout/", "/status/"):
             yield page, lambda page=page: self.get(page)
-        for page in ("/admin/", "/admin/shop/product/?q=bread", "/admin/shop/product/1/change/"):
+        for page in ("/admin/shop/product/?q=bread", "/admin/shop/product/1/change/"):
             yield page, lambda page=page: self._get_as_staff(page)
 
     def _get_as_staff(self, page: str) -> Answer:
@@ -349,7 +348,7 @@ def play(day: Day, seed: int, count: int) -> None:
 @pytest.mark.once
 def test_pages_after_random_edits_are_those_of_a_fresh_start(day: Day) -> None:
     """A dozen edits: the pages, forms and headers of both are equal, or the terminal says why not."""
-    play(day, seed=1, count=12)
+    play(day, seed=117, count=12)
     assert day.outcomes["live"] >= 6, day.outcomes
 
 
