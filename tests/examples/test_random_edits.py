@@ -89,8 +89,8 @@ class Customer(Visitor):
     def _comparable(self, answer: Answer, folder: Path, known: Mapping[str, int]) -> tuple[object, ...]:
         kept = [re.sub(r"tick \d+", "tick", answer.headers.get(name) or "") for name in HEADERS]
         text = answer.text.replace(str(folder), "").replace(f":{self.port}", "")
-        if answer.status == 500:  # what Django shows of the error, not of the program around it
-            text = "".join(re.findall(r"<title>.*?</title>", text, re.DOTALL))
+        if answer.status in (400, 500):  # what Django shows of the error, not of the program around it
+            text = "".join(re.findall(r"<title>.*?</title>", text, re.DOTALL)) or text
         text = re.sub(r'value="[A-Za-z0-9]{64}"|\b\d+(?= left)|0x[0-9a-f]+|\border \d+', "", text)
         return (answer.status, *kept, _memory(text, known) or text)
 
