@@ -7,6 +7,7 @@ computation, one that is kept wrongly is a wrong answer. So here, for functions 
     uses an attribute, or a string, of the name of something affected     may differ
     a special method is affected (``len(s)``, ``s + t`` name none)        may differ
     calls what it was given, found in a container, or set in __init__     may differ, if anything is affected
+    asks what an object is, or calls super(), and a class gets a base     may differ
     names a function, a class, a method of any class                      asks the same of that one
 
 Of functions outside of the managed modules only what they wrap or close over is asked. Nothing is called here.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import dis
 import functools
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -37,6 +39,10 @@ _BY_CALL = frozenset(
 #: Builtin functions and the like that call what they are given.
 _CALLERS = frozenset("map filter reduce starmap accumulate eval exec import_module".split())
 
+#: What tells of what a class derives from.
+_ASKING = frozenset("isinstance issubclass type super __class__ __bases__ __base__ __mro__ mro dispatch".split())
+_MATCHING = frozenset(dis.opmap[n] for n in ("MATCH_CLASS", "CHECK_EXC_MATCH") if n in dis.opmap)
+
 _PUSH_NULL, _EXTENDED = dis.opmap["PUSH_NULL"], dis.opmap["EXTENDED_ARG"]
 _LOAD_METHOD = dis.opmap.get("LOAD_METHOD") if sys.version_info < (3, 12) else None  # later: LOAD_ATTR with a bit
 _LOAD_ATTR, _LOAD_GLOBAL = dis.opmap["LOAD_ATTR"], dis.opmap["LOAD_GLOBAL"]
@@ -53,6 +59,7 @@ class _Facts:
     names: frozenset[str]  # globals, attributes, and strings that look like names
     methods: frozenset[str]  # attributes that are called
     calls_unknown: bool
+    asks_for_class: bool  # what an object is, or what a class derives from
 
 
 class Memory:
@@ -71,11 +78,16 @@ class Memory:
         self._records = records
         self._staged = staged
         self._spaces = {id(record.module.__dict__): record.name for record in records}
-        self._affected = {(module, name.partition("#")[0]) for module, name in dirt.affected} | dirt.values
+        # What a member of a class that is made anew uses is looked at where it is; its class alone changes nothing for it.
+        self._affected = {(module, name.partition("#")[0]) for module, name in dirt.affected - dirt.alike} | dirt.values
         self._hot = {name.rpartition(".")[2] for _, name in self._affected | dirt.classes}
-        for pair in classes:
-            self._hot |= {name for cls in pair for name in vars_of(cls) if not _is_special(name)}
+        pairs = tuple(classes)
+        self._hot |= {name for pair in pairs for cls in pair for name in self._exchanged_in(cls, dirt.alike)}
+        inherited = {name for pair in pairs for name in _inherited_otherwise(*pair, pairs)}
+        self._hot |= inherited
+        self._is_rebased = any(_ancestors(staged, pairs) != live.__mro__ for staged, live in pairs)
         self._hot_special = any(_is_special(name) and name not in _BY_CALL for name in self._hot)
+        self._hot_special = self._hot_special or self._special_differs(dirt.alike)
 
     def may_differ(self, item: Any) -> bool:
         """True for a callable that may give something else after the swap, through any number of calls."""
@@ -99,6 +111,20 @@ class Memory:
         """The attributes of a kind in the classes of the managed modules, local classes included."""
         return [(cls, name) for cls in self._classes for name, value in vars_of(cls).items() if issubclass(type(value), kind)]
 
+    # ---- what is hot: the names of what is another one after the swap ----
+
+    def _exchanged_in(self, cls: type, alike: Collection[Symbol]) -> Iterator[str]:
+        """Attributes of a class that is made anew, without those that are as before."""
+        module = next((record.name for record in self._records if record.module.__name__ == cls.__module__), "")
+        return (n for n in vars_of(cls) if not _is_special(n) and (module, f"{cls.__qualname__}.{n}") not in alike)
+
+    def _special_differs(self, alike: Collection[Symbol]) -> bool:
+        """True where a special method does something else that stands in the text as before."""
+        names = {last for _, name in alike if _is_special(last := name.rpartition(".")[2])} - _BY_CALL
+        found = (item for name in names for item in self._by_name.get(name, ()) if type(item) is FunctionType)
+        methods = (item for item in found if self._is_managed(item) and not self._symbols(item).isdisjoint(alike))
+        return any(map(self.may_differ, methods))
+
     # ---- one function ----
 
     def _is_managed(self, function: FunctionType) -> bool:
@@ -113,6 +139,7 @@ class Memory:
         return (
             self._hot_special
             or facts.calls_unknown
+            or (self._is_rebased and facts.asks_for_class)
             or bool(facts.names & self._hot)
             or any(name in self._fields and name not in self._by_name for name in facts.methods)
         )
@@ -190,6 +217,23 @@ class Memory:
         return found
 
 
+def _ancestors(cls: type, pairs: Collection[tuple[type, type]]) -> tuple[type, ...]:
+    """What a class derives from, with itself, where for each class that was made aside the live one is put."""
+    return tuple(next((live for staged, live in pairs if staged is each), each) for each in cls.__mro__)
+
+
+def _inherited_otherwise(staged: type, live: type, pairs: Collection[tuple[type, type]]) -> Iterator[str]:
+    """The attributes that a class has from other bases than before, or that its bases may give it in another order."""
+    before, after = live.__mro__[1:-1], _ancestors(staged, pairs)[1:-1]
+    if before == after:
+        return
+    count = Counter(name for cls in {*before, *after} for name in vars_of(cls))
+    others = {name for cls in {*before}.symmetric_difference(after) for name in vars_of(cls)}
+    for name in others | {name for name, owners in count.items() if owners > 1}:
+        if not _is_special(name) or any(callable(vars_of(cls).get(name)) for cls in (*before, *after)):
+            yield name
+
+
 def _contents(cell: CellType) -> Iterator[Any]:
     try:
         held = cell.cell_contents
@@ -204,6 +248,8 @@ def _contents(cell: CellType) -> Iterator[Any]:
 
 def _facts(code: CodeType) -> _Facts:
     names, unknown = set(code.co_names), False
+    steps = list(_steps(code))
+    asks = any(op in _MATCHING for op, _ in steps)
     methods: set[str] = set()
     for const in code.co_consts:
         if isinstance(const, CodeType):
@@ -211,12 +257,13 @@ def _facts(code: CodeType) -> _Facts:
             names |= inner.names
             methods |= inner.methods
             unknown |= inner.calls_unknown
+            asks |= inner.asks_for_class
         elif isinstance(const, str) and const.isidentifier():
             names.add(const)
         elif isinstance(const, tuple) and "key" in const:  # sorted(s, key=f)
             unknown = True
     unknown |= bool(names & _CALLERS) or ("getattr" in names and names <= set(code.co_names))
-    steps = list(_steps(code))
+    asks |= not _ASKING.isdisjoint((*names, *code.co_freevars))
     for index, (op, argument) in enumerate(steps):
         if op == _PUSH_NULL:
             unknown |= not _calls_known(steps, index)
@@ -226,7 +273,7 @@ def _facts(code: CodeType) -> _Facts:
             methods.add(code.co_names[argument])
         elif op == _LOAD_ATTR and _LOAD_METHOD is None and argument & 1:
             methods.add(code.co_names[argument >> 1])
-    return _Facts(frozenset(names), frozenset(methods), unknown)
+    return _Facts(frozenset(names), frozenset(methods), unknown, asks)
 
 
 def _steps(code: CodeType) -> Iterator[tuple[int, int]]:

@@ -348,6 +348,8 @@ def _pair_methods(twins: Twins) -> None:
     for staged, live in twins.classes:
         for name, value in vars_of(staged).items():
             old = vars_of(live).get(name)
+            if old is not None and type(value) is type(old) and is_a(value, (staticmethod, classmethod)):
+                value, old = value.__func__, old.__func__
             if type(value) is LRU and type(old) is LRU:
                 pair_cache(twins, value, old)
 

@@ -18,6 +18,7 @@ from hotswap.plan.dirt import STAR, Dirt, by_module
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
 from hotswap.plan.makers import maker_of, reduce_changed
+from hotswap.plan.members import find_alike
 from hotswap.plan.memos import StaleMemo, find_memos, is_only_memo
 from hotswap.plan.moved import find_moved
 from hotswap.plan.outside import effects_of, filled_later, running, sets_only
@@ -364,7 +365,16 @@ class _Builder:
                     if key not in dirt.changed:
                         dirt.derived.setdefault(key, symbol)
         Follower(recipe, dirt, modules).follow()
+        self._note_alike(dirt)
         return dirt
+
+    def _note_alike(self, dirt: Dirt) -> None:
+        before = {(name, new.index): old for name, diff in self.diffs.items() for old, new in diff.pairs}
+        for module, index in dirt.evaluated():
+            new = self.graph.summaries[module].units[index]
+            old = before.get((module, index)) if module in self.diffs else new
+            if old is not None and isinstance(old.node, ast.ClassDef) and isinstance(new.node, ast.ClassDef):
+                dirt.alike |= {(module, name) for name in find_alike(old.node, new.node)}
 
     def _action(self, module: str, unit: Unit, added: bool) -> bool:
         """True when the unit is evaluated aside; else it is run after the commit, or left to :meth:`_judge`."""

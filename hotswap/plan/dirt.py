@@ -33,6 +33,7 @@ class Dirt:
         lambdas: units that use a changed lambda of their own while they are evaluated.
         affected: functions (by qualified name) that behave differently, through any number of calls.
         shallow: those of them that do so while they run themselves, not only in functions nested in them.
+        alike: members of classes that are made anew, by qualified name, whose own statements are as before.
         kept: derived units that are not evaluated, because their live value is opaque.
         skipped: effect statements that are not repeated.
         reduced: classes that a library takes part in making, of which only members are evaluated.
@@ -52,6 +53,7 @@ class Dirt:
     unset: set[Symbol] = attrs.Factory(set)
     affected: set[Symbol] = attrs.Factory(set)
     shallow: set[Symbol] = attrs.Factory(set)
+    alike: set[Symbol] = attrs.Factory(set)
     kept: dict[Key, Symbol] = attrs.Factory(dict)
     skipped: dict[Key, Symbol] = attrs.Factory(dict)
     reduced: dict[Key, MemberEdit] = attrs.Factory(dict)

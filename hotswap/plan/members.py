@@ -88,6 +88,40 @@ def compare_members(old: ast.ClassDef, new: ast.ClassDef) -> MemberEdit | str:
     )
 
 
+def find_alike(old: ast.ClassDef, new: ast.ClassDef, path: str = "") -> set[str]:
+    """The members that give the same in both class statements, whatever their class derives from, by qualified name.
+
+    These are functions with the same text, in wrappers only, and constants.
+    """
+    path = f"{path}{new.name}."
+    mine, theirs = _by_name(old), _by_name(new)
+    found: set[str] = set()
+    for name, nodes in theirs.items():
+        before = mine.get(name, [])
+        match (before, nodes):
+            case ([ast.ClassDef() as one], [ast.ClassDef() as other]):
+                found |= find_alike(one, other, path)
+            case _ if all(map(_is_fixed, nodes)) and list(map(ast.dump, before)) == list(map(ast.dump, nodes)):
+                found.add(path + name)
+    return found
+
+
+def _by_name(node: ast.ClassDef) -> dict[str, list[ast.stmt]]:
+    found: dict[str, list[ast.stmt]] = {}
+    for statement in node.body:
+        for name in bound_names([statement]):
+            found.setdefault(name, []).append(statement)
+    return found
+
+
+def _is_fixed(node: ast.stmt) -> bool:
+    if isinstance(node, _Function):
+        return all(map(_only_wraps, node.decorator_list)) and all(
+            isinstance(default, ast.Constant) for default in (*node.args.defaults, *filter(None, node.args.kw_defaults))
+        )
+    return isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
+
+
 def take_members(node: ast.ClassDef, names: Collection[str]) -> MemberEdit | str:
     """The edit that evaluates some members of a class again, with all that has to be evaluated with them.
 
