@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any, Final
 
 import attrs
 
 from hotswap.link.staging import run_statement
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
-from hotswap.world import World
+from hotswap.plan.units import Unit
+from hotswap.world import ModuleRecord, World
 
 #: A statement: its module and its text.
 Key = tuple[str, bytes]
+_MISSING: Final = object()
 
 
 @attrs.define(eq=False)
@@ -67,7 +70,13 @@ class Effects:
                 ran.credit[key] -= 1
                 ran.skipped.add((record.file, unit.line))
                 continue
+            space = record.module.__dict__
+            before = dict(space)
             failure = run_statement(record, draft.summaries[module], index)
+            if failure is None and (failure := _find_reader(draft, record, unit, before)) is not None:
+                space.update(before)
+                for name in space.keys() - before.keys():
+                    del space[name]
             if failure is not None:
                 return ran.tell(failure), ran
             if not unit.names:
@@ -102,3 +111,27 @@ class Effects:
             )  # fmt: skip
             found.append((finding, None if unit.names else (module, unit.text)))
         return found
+
+
+def _find_reader(draft: Draft, record: ModuleRecord, unit: Unit, before: dict[str, Any]) -> Finding | None:
+    """The refusal, where a statement has bound a name of which others, which a start executes after it, have read the value of
+    before: they have been evaluated already."""
+    space = record.module.__dict__
+    bound = {(record.name, name) for name in space if before.get(name, _MISSING) is not space[name]}
+    for module in draft.universe if bound else ():
+        for other in draft.summaries[module].units:
+            is_later = module != record.name or other.index > unit.index
+            if is_later and (module, other.index) not in draft.after and (read := bound & _read_by(draft, module, other)):
+                message = f"{record.name} line {unit.line} binds {min(read)[1]}, which {module} line {other.line} has read before"
+                finding = Finding(code="HS204", severity=Severity.HELD, message=message, file=record.file, line=unit.line)
+                return attrs.evolve(finding, next_step="restart")
+    return None
+
+
+def _read_by(draft: Draft, module: str, unit: Unit) -> set[tuple[str, str]]:
+    """What is read while a statement is evaluated, through any number of calls."""
+    if unit.is_inert:
+        return set()
+    graph = draft.graph
+    imported = {(binding.module, binding.attr or "") for binding in unit.imports}
+    return imported | graph.uses_symbols(module, unit.analysis.now) | graph.reach(graph.calls_of(module, unit))

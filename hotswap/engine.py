@@ -330,7 +330,8 @@ class Engine:
                 findings[-1:-1] = self._settle_back(draft.plan)
             if findings[-1].severity is Severity.HELD:
                 self.effects.note_taken_back(ran.done)
-                raise Refused(draft.plan, Verdict.ASK, findings)
+                verdict = Verdict.RESTART if failure.next_step == "restart" else Verdict.ASK
+                raise Refused(draft.plan, verdict, findings)
         findings = self.effects.note_live(ran, findings)
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)

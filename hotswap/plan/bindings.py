@@ -108,7 +108,10 @@ def dotted(node: ast.AST) -> str | None:
 
 
 def names_in_globals(node: ast.stmt) -> list[str]:
-    """The names that ``globals()["RATE"] = 1`` spells out; empty where a statement binds others by it, too."""
+    """The names that ``globals()["RATE"] = 1`` or ``globals().update(RATE=1)`` spells out; empty where a statement binds others
+    by it, too."""
+    if isinstance(node, ast.Expr):
+        return _names_in_call(node.value)
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
     found: list[str] = []
     for target in targets:
@@ -118,3 +121,21 @@ def names_in_globals(node: ast.stmt) -> list[str]:
             case _:
                 return []
     return found
+
+
+def _names_in_call(node: ast.expr) -> list[str]:
+    match node:
+        case ast.Call(func=ast.Lambda(body=body)):
+            return _names_in_call(body)
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="globals")), attr=method), args=args, keywords=keywords):
+            if method == "__setitem__":
+                return [name for name in map(_text, args[:1]) if name is not None]
+            given = [key for arg in args if isinstance(arg, ast.Dict) for key in arg.keys]
+            names = [*(_text(key) for key in given), *(keyword.arg for keyword in keywords)]
+            is_spelled = method == "update" and all(isinstance(arg, ast.Dict) for arg in args)
+            return [name for name in names if name is not None] if is_spelled and None not in names else []
+    return []
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

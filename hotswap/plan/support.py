@@ -33,14 +33,14 @@ class Support:
         d = self.dirt
         before = -1
         while before != (before := len(d.support) + len(d.aside)):
-            made = self._made_aside()
+            made, anew = self._made_by(d.support), self._made_by(d.evaluated())
             classes = self._classes_aside()
             self._holding.clear()
             self._heads = {(m, name.partition(".")[0]) for m, name in d.affected | d.classes | d.aside}
             wide = classes | d.affected
             reached, read, places, mets = self._read_by_evaluated()
             for symbol in reached:
-                self._note_aside(symbol, made)
+                self._note_aside(symbol, made, anew)
                 self._support(symbol)
             for symbol in read:
                 self._support_missing(symbol)
@@ -115,9 +115,9 @@ class Support:
         put = {symbol for module, unit in row for symbol in graph.uses_symbols(module, unit.analysis.now)}
         return not d.affected.isdisjoint(put) or not d.classes.isdisjoint(put) or not d.aside.isdisjoint(put)
 
-    def _made_aside(self) -> set[Symbol]:
-        """The data and classes that supporting statements make, in copies that the program never sees."""
-        units = [(module, self.graph.summaries[module].units[index]) for module, index in self.dirt.support]
+    def _made_by(self, keys: Collection[Key]) -> set[Symbol]:
+        """The data and classes that statements make, in copies that the program does not see."""
+        units = [(module, self.graph.summaries[module].units[index]) for module, index in keys]
         kinds = (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.CLASS)
         return {(module, name) for module, unit in units if unit.kind in kinds for name in unit.names}
 
@@ -126,10 +126,13 @@ class Support:
         units = ((module, self.graph.summaries[module].units[index]) for module, index in self.dirt.evaluated())
         return {(module, name) for module, unit in units if unit.kind is UnitKind.CLASS for name in unit.names}
 
-    def _note_aside(self, symbol: Symbol, made: set[Symbol]) -> None:
-        for module, uses in self.graph.functions(symbol) if made and symbol not in self.dirt.aside else ():
+    def _note_aside(self, symbol: Symbol, made: set[Symbol], anew: set[Symbol]) -> None:
+        """A function that uses what is made as support, or binds what is made anew, over the live module would find, or
+        leave, that of the program."""
+        for module, uses in self.graph.functions(symbol) if anew and symbol not in self.dirt.aside else ():
             used = self.graph.uses_symbols(module, uses, uses.reads | uses.calls | uses.mutates | uses.writes)
-            if any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
+            bound = self.graph.uses_symbols(module, uses, uses.writes)
+            if not bound.isdisjoint(anew) or any(s in self.dirt.aside or (s[0], s[1].partition(".")[0]) in made for s in used):
                 self.dirt.aside.add(symbol)
 
     def _support_row(self, symbol: Symbol, place: tuple[int, int]) -> None:

@@ -202,6 +202,11 @@ def computed(uses: Uses, is_kept: bool = False) -> Iterator[Uses]:
         uses.kept.merge(made)
 
 
+def _parameters(args: ast.arguments) -> set[str]:
+    every = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
+    return {arg.arg for arg in every if arg is not None}
+
+
 def _unpacks(node: ast.AST) -> bool:
     return isinstance(node, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
 
@@ -392,6 +397,9 @@ class _Walker:
         if isinstance(node.func, ast.Call):  # what is made by a call and called at once
             with computed(uses) as made:
                 self._call(node.func, made, local, path, deferred)
+        elif isinstance(node.func, ast.Lambda):  # it runs now
+            self.visit(node.func, uses, local, path, deferred)
+            self.visit(node.func.body, uses, (local - self.of_class) | _parameters(node.func.args), path, deferred)
         else:
             self.visit(node.func, uses, local, path, deferred)
         for argument in node.args:  # who is given it may call it
@@ -459,6 +467,8 @@ class _Walker:
             if chain is not None and "." in chain and chain.partition(".")[0] in local:
                 uses.touches.add(chain.partition(".")[0])
             match value.func:
+                case ast.Lambda(args=args, body=body):
+                    self._effect(ast.Expr(body), uses, (local - self.of_class) | _parameters(args))
                 case ast.Call(func=ast.Attribute(value=owner) as maker) if dotted(maker) not in PURE_DECORATORS:
                     self._mutation(owner, uses, local)  # ``app.route("/")(f)`` is a decorator, written out
             if chain is None:
@@ -546,8 +556,7 @@ class _Walker:
         self, body: Sequence[ast.AST], args: ast.arguments, uses: Uses, local: frozenset[str], deferred: Uses
     ) -> None:
         self.running |= {id(first_node(function)) for function in find_running(body)}
-        own = set(bound_names(body)) | {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
-        own |= {a.arg for a in (args.vararg, args.kwarg) if a is not None}
+        own = set(bound_names(body)) | _parameters(args)
         declared: set[str] = set()
         for child in walk(body):
             if isinstance(child, ast.ExceptHandler) and child.name:
