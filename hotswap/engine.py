@@ -61,6 +61,7 @@ from hotswap.pending import Pending, concerns
 from hotswap.plan.build import Draft
 from hotswap.plan.pairing import walk
 from hotswap.plugin.manager import Plugins
+from hotswap.scope import Scope
 from hotswap.texts import Refused, Texts
 from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.children import find_children
@@ -92,7 +93,7 @@ class Engine:
     """Applies changes of source files to the running program.
 
     Attributes:
-        scope: says which files are managed.
+        scope: says which files are managed; None where no new one is.
         on_report: called with each report, after the swap lock has been released.
         on_finding: called with what belongs to no swap.
         world: everything known about the program.
@@ -107,7 +108,7 @@ class Engine:
         restarts: whether a change that needs a restart has the program started again; whoever takes the reports does that.
     """
 
-    scope: object
+    scope: Scope | None
     on_report: Callable[[Report], None] | None = None
     on_finding: Callable[[Finding], None] = lambda finding: None
     world: World = attrs.Factory(World)
@@ -133,7 +134,7 @@ class Engine:
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
-        self.texts = Texts(self.world, self.plugins)
+        self.texts = Texts(self.world, self.plugins, self.scope.includes if self.scope is not None else lambda file: False)
         self.pending, self.effects = Pending(self.world), Effects(self.world)
         self.applier = Applier(self.world, self.converter, self._follow_frames)
         self.world.outdated = self.ended.outdated

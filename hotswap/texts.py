@@ -11,7 +11,7 @@ import linecache
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import cast
 
@@ -48,11 +48,13 @@ class Texts:
     Attributes:
         world: where the records are.
         plugins: asked about plans, and for what builds classes.
+        includes: says whether a file is managed.
         began: ``time.time()``; what was not there by then may be imported by now.
     """
 
     world: World
     plugins: Plugins
+    includes: Callable[[str], bool]
     began: float = attrs.Factory(time.time)
 
     def read(self, files: Iterable[SourceFile]) -> tuple[list[tuple[ModuleRecord, Source]], list[str]]:
@@ -185,6 +187,20 @@ class Texts:
             found[name] = summarise(name, source.tree, source.utf8, False)
         return found
 
+    def _coming(self, name: str) -> Summary | None:
+        parent = name.rpartition(".")[0]
+        if parent and parent not in sys.modules:
+            return None
+        try:
+            spec = find_spec(name)
+            if spec is None or spec.origin is None or not spec.origin.endswith(".py") or not self.includes(spec.origin):
+                return None
+            with open(spec.origin, "rb") as stream:
+                source = parse_source(spec.origin, stream.read())
+        except (ImportError, ValueError, OSError, SourceError):  # its import tells
+            return None
+        return summarise(name, source.tree, source.utf8, spec.submodule_search_locations is not None)
+
     def _has_arrived(self, name: str) -> bool:
         parent = name.rpartition(".")[0]
         if parent and parent not in sys.modules:
@@ -233,6 +249,7 @@ class Texts:
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
             has_arrived=functools.cache(self._has_arrived),
+            coming=functools.cache(self._coming),
             is_package=lambda name: world.records[name].is_package if name in world.records else False,
             module_of=world.module_of,
             file_of=world.file_of,

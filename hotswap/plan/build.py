@@ -114,6 +114,7 @@ class Surroundings:
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
         has_arrived: whether a module that is not loaded has a file that is newer than the process.
+        coming: the summary of a module that is not loaded and would be managed; None for any other.
         is_package: whether a managed module is one.
         contributors: the modules that have changed what a symbol is bound to while they were imported.
         executing: modules whose top level has not ended, with the index of the executing unit in the loaded text.
@@ -137,6 +138,7 @@ class Surroundings:
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
     has_arrived: Callable[[str], bool] = lambda name: False
+    coming: Callable[[str], Summary | None] = lambda name: None
     is_package: Callable[[str], bool] = lambda name: False
     executing: Mapping[str, int] = MappingProxyType({})
 
@@ -277,8 +279,19 @@ class _Builder:
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
         live = {name: getattr(self.around, name) for name in _ASKED_BY_GRAPHS}
         self._filled: dict[str, set[Symbol]] = {}
-        self.graph = Graph(summaries, **live)
+        self.graph = Graph({**self._coming(), **summaries}, **live)
         self.before = Graph(before, **live, is_loaded=self.around.is_loaded)
+
+    def _coming(self) -> dict[str, Summary]:
+        """The texts of modules that the save imports, and nobody has imported yet."""
+        found: dict[str, Summary] = {}
+        pending = [name for item in self.edited for name in imported_modules(self.new[item])]
+        while pending:
+            name = pending.pop()
+            if name not in found and not self.around.is_loaded(name) and (summary := self.around.coming(name)) is not None:
+                found[name] = summary
+                pending += imported_modules(summary)
+        return found
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
@@ -408,6 +421,8 @@ class _Builder:
                     dirt.values.add((diff.module, name))
         gone = [name for unit in diff.removed for name in unit.names]
         gone += [name for old, new in diff.changed for name in old.names if name not in new.names]
+        for unit in [old for old, _ in diff.changed] + diff.removed:
+            gone += self.before.starred(diff.module, unit)
         for name in gone:  # what an earlier statement has given the name is what it means now
             for binder in self.graph.binders(diff.module).get(name, ()):
                 dirt.derived.setdefault((diff.module, binder.index), (diff.module, name))
@@ -638,7 +653,7 @@ class _Builder:
             graph=self.graph,
             pairings=self.pairings,
             diffs=self.diffs,
-            summaries=self.graph.summaries,
+            summaries={name: summary for name, summary in self.graph.summaries.items() if self.around.is_loaded(name)},
             edited=self.edited,
             gone=self.gone,
             arrived=frozenset(self.arrived),

@@ -107,16 +107,38 @@ class Graph:
         if module not in self._binders:
             summary = self.summaries[module]
             self._binders[module] = summary.binders()
-            table: dict[str, ImportBinding] = {}
-            stars: list[str] = []
+            self._imports[module], self._stars[module] = {}, []
             for unit in summary.units:
                 for binding in unit.imports:
                     if binding.local == "*":
-                        stars.append(binding.module)
+                        self._stars[module].append(binding.module)
+                        self._bind_star(module, unit, binding.module)
                     elif binding.local:
-                        table[binding.local] = binding
-            self._imports[module], self._stars[module] = table, stars
+                        self._imports[module][binding.local] = binding
         return self._binders[module]
+
+    def _bind_star(self, module: str, unit: Unit, source: str) -> None:
+        """Of what a star import brings, it binds what the module binds itself, too: the last of these statements counts."""
+        own = self._binders[module]
+        for name in own.keys() & self._exported(source) if source in self.summaries and source != module else ():
+            self._binders[module] = own = {**own, name: sorted([*own[name], unit], key=lambda each: each.index)}
+            self._imports[module][name] = ImportBinding(local=name, module=source, attr=name)
+
+    def _exported(self, module: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        """The names that a star import takes of a module, as far as the texts tell."""
+        if module not in self.summaries or module in seen:
+            return set()
+        found = set(self.binders(module)).union(*(self._exported(star, seen | {module}) for star in self.stars(module)))
+        match [unit.node for unit in self.binders(module).get("__all__", ())]:
+            case [ast.Assign(value=ast.List(elts=items) | ast.Tuple(elts=items))]:
+                return found & {item.value for item in items if isinstance(item, ast.Constant)}
+        return {name for name in found if not name.startswith("_")}
+
+    def starred(self, module: str, unit: Unit) -> list[str]:
+        """Names that a statement binds by a star import, and the module by another statement as well."""
+        if all(binding.local != "*" for binding in unit.imports):
+            return []
+        return [name for name, units in self.binders(module).items() if unit in units and name not in unit.names]
 
     def stars(self, module: str) -> list[str]:
         """Modules from which a module imports by star."""
