@@ -31,7 +31,7 @@ _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
 )
 
-_BY_NAME = re.compile(rb"import_module|__import__|sys\.modules\b")
+_BY_NAME = re.compile(rb"import_module|__import__|find_spec|sys\.modules\b")
 _BY_COMPUTED_NAME = re.compile(rb"(?:import_module|__import__|sys\.modules\.get)\(\s*(?![\s\"'])|sys\.modules\[\s*(?![\s\"'])")
 _NAME_IN_STRING = re.compile(rb"[\"']([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[\"']")
 #: Stands for all modules, among those that a text may import.

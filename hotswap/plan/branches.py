@@ -11,11 +11,11 @@ import copy
 import operator
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from hotswap.plan.bindings import is_for_checkers
+from hotswap.plan.bindings import dotted, is_for_checkers
 
 _READABLE: dict[str, Any] = {
     "sys.version_info": sys.version_info, "sys.platform": sys.platform, "sys.byteorder": sys.byteorder,
@@ -97,7 +97,27 @@ def _can_be_found(name: str, is_loaded: IsLoaded) -> bool:
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in _IMPORT_ERRORS) for kind in caught)
+    return any(kind is None or _is_import_error(kind) for kind in caught)
+
+
+def _is_import_error(kind: ast.expr) -> bool:
+    return isinstance(kind, ast.Name) and kind.id in _IMPORT_ERRORS
+
+
+def _suppresses_import(item: ast.withitem) -> bool:
+    call = item.context_expr
+    if not isinstance(call, ast.Call) or (dotted(call.func) or "").rpartition(".")[2] != "suppress":
+        return False
+    return any(map(_is_import_error, call.args))
+
+
+def _tried(node: ast.stmt) -> Iterator[ast.AST]:
+    """What stands where an import may fail and the statement goes on."""
+    for child in ast.walk(node):
+        is_try = isinstance(child, ast.Try) and any(map(_catches_import, child.handlers))
+        is_with = isinstance(child, ast.With) and any(map(_suppresses_import, child.items))
+        if isinstance(child, (ast.Try, ast.With)) and (is_try or is_with):
+            yield from (each for statement in child.body for each in ast.walk(statement))
 
 
 def tries_import(node: ast.stmt, wanted: Callable[[str], bool], resolve: Callable[[ast.ImportFrom], str]) -> bool:
@@ -107,8 +127,7 @@ def tries_import(node: ast.stmt, wanted: Callable[[str], bool], resolve: Callabl
         wanted: says which modules are meant.
         resolve: gives the full name of the module of a relative import.
     """
-    tries = (child for child in ast.walk(node) if isinstance(child, ast.Try) and any(map(_catches_import, child.handlers)))
-    for child in (child for each in tries for statement in each.body for child in ast.walk(statement)):
+    for child in _tried(node):
         if isinstance(child, ast.Import) and any(wanted(alias.name) for alias in child.names):
             return True
         if isinstance(child, ast.ImportFrom):
@@ -116,3 +135,16 @@ def tries_import(node: ast.stmt, wanted: Callable[[str], bool], resolve: Callabl
             if wanted(module) or any(wanted(f"{module}.{alias.name}") for alias in child.names):
                 return True
     return False
+
+
+def asked_for(node: ast.stmt) -> set[str]:
+    """Modules of which a statement asks by name whether they are there: ``find_spec("x")``, a tried ``import_module("x")``."""
+    tried = {id(child) for child in _tried(node)}
+    found: set[str] = set()
+    for child in ast.walk(node):
+        match child:
+            case ast.Call(func=func, args=[ast.Constant(value=str() as name), *_]):
+                last = (dotted(func) or "").rpartition(".")[2]
+                if last == "find_spec" or (last in ("import_module", "__import__") and id(child) in tried):
+                    found.add(name)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ import attrs
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity, Verdict
 from hotswap.plan.alone import note_members
 from hotswap.plan.bindings import dotted, resolve_relative
-from hotswap.plan.branches import tries_import
+from hotswap.plan.branches import asked_for, tries_import
 from hotswap.plan.depend import Follower, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units, find_successor
 from hotswap.plan.dirt import STAR, Dirt, by_module
@@ -30,6 +31,8 @@ from hotswap.plan.source import Source
 from hotswap.plan.units import Summary, Unit, UnitKind, is_held_back
 from hotswap.plan.users import find_users
 
+#: A text that no statement can be without which asks for a module by its name.
+_ASKS = re.compile(rb"find_spec|import_module|__import__")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -237,6 +240,12 @@ class _Builder:
         blocks = [unit for unit in self._summary(module).units if unit.kind is UnitKind.BLOCK and unit.imports]
         return [unit for unit in blocks if tries_import(unit.node, names.__contains__, resolve)]
 
+    def _asking(self, module: str) -> Iterator[tuple[Unit, set[str]]]:
+        """The statements of a module that ask whether others are there, by their names, with these."""
+        for unit in self._summary(module).units:
+            if unit.kind not in (UnitKind.FUNCTION, UnitKind.CLASS, UnitKind.GUARD) and _ASKS.search(unit.text):
+                yield unit, asked_for(unit.node)
+
     def _summary(self, module: str) -> Summary:
         return self.new[module] if module in self.new else self.around.summary(module)
 
@@ -359,10 +368,13 @@ class _Builder:
                     # Live closures cannot take the new code: who made them has to make them again.
                     dirt.shallow.add((name, old.co_qualname.partition(".<locals>")[0]))
         for module in modules:  # what may be imported now, or may not any more, where the text says what is done then
-            optional = {binding.module for unit in self._summary(module).units for binding in unit.imports} - set(self.gone)
+            optional = {binding.module for unit in self._summary(module).units for binding in unit.imports}
+            asking = list(self._asking(module))
+            optional = optional.union(*(names for _, names in asking)) - set(self.gone)
             arrived = [name for name in sorted(optional) if not self.around.is_loaded(name) and self.around.has_arrived(name)]
             self.arrived.update(arrived)
-            for unit in self._tries(module, *arrived, *self.gone) if arrived or self.gone else ():
+            following = self._tries(module, *arrived, *self.gone) if arrived or self.gone else []
+            for unit in following + [unit for unit, names in asking if names.intersection(arrived)]:
                 dirt.derived.setdefault((module, unit.index), ([*arrived, *self.gone][0], ""))
                 dirt.rebound |= {(module, name) for name in unit.names}
         dirt.rebound |= find_rebound(self.before, self.graph, self.diffs)
@@ -441,15 +453,14 @@ class _Builder:
                 for user in self._importers(name) - {name, *self.gone}
                 if imports(self._summary(user), name, besides={unit.index for unit in self._tries(user, name)})
             ]
+            step = "its code serves on; put the file back, or save the importers without it"
+            asking = [user for user in self._importers(name) if any(name in names for _, names in self._asking(user))]
             if users:
-                self._find(
-                    "HS103",
-                    Severity.HELD,
-                    name,
-                    0,
-                    f"the source of {name} is gone, but {', '.join(sorted(users))} still imports it",
-                    "its code serves on; put the file back, or save the importers without it",
-                )
+                what = f"the source of {name} is gone, but {', '.join(sorted(users))} still imports it"
+                self._find("HS103", Severity.HELD, name, 0, what, step)
+            elif asking:  # where that is evaluated aside, the module is still loaded
+                what = f"the source of {name} is gone, but {', '.join(sorted(asking))} has asked for it by its name"
+                self._find("HS103", Severity.HELD, name, 0, what, step)
 
     def _judge(self, dirt: Dirt) -> None:
         self._judge_gone()
