@@ -20,6 +20,7 @@ from hotswap.link.objects import Made
 from hotswap.link.staging import Staging, StagingError
 from hotswap.link.twins import EscapeError, Twins
 from hotswap.link.unstage import lead_over, pair_made
+from hotswap.plan.branches import asked_for
 from hotswap.plan.build import Draft
 from hotswap.plan.depend import Follower
 from hotswap.plan.dirt import Dirt
@@ -85,7 +86,10 @@ def _pair_objects(staging: Staging, twins: Twins, world: World) -> None:
 
 def _names(draft: Draft, module: str) -> set[str]:
     units = draft.summaries[module].units
-    return {name for owner, index in draft.dirt.evaluated() if owner == module for name in units[index].names}
+    own = [units[index] for owner, index in draft.dirt.evaluated() if owner == module]
+    # Who asked for a module that has come since is answered otherwise now, whatever text asks.
+    known = [unit for unit in own if not draft.arrived or asked_for(unit.node).isdisjoint(draft.arrived)]
+    return {name for unit in known for name in unit.names}
 
 
 def describe_known(draft: Draft, world: World, plugins: Plugins) -> dict[Symbol, object]:
