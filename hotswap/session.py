@@ -112,6 +112,7 @@ def open_session(
     contributions = Contributions(engine.world)
 
     def prepare(tree: ast.Module, name: str, namespace: dict[str, Any]) -> ast.Module:
+        engine.world.begin(name)
         contributions.begin(name, tree, namespace.get("__package__") or "")
         return instrument(tree, name, namespace)
 

@@ -248,6 +248,7 @@ class Texts:
             copies_bases=functools.cache(lambda symbol: self.plugins.is_made_again(world.look_up(symbol), world.is_managed)),
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
+            begun={name: place for place, name in enumerate(list(world.begun))},
             has_arrived=functools.cache(self._has_arrived),
             coming=functools.cache(self._coming),
             is_package=lambda name: world.records[name].is_package if name in world.records else False,

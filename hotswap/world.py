@@ -170,6 +170,8 @@ class World:
             of those without a definition that are alive.
         outdated: code of earlier texts that frames still run.
         detached: what modules were that are not managed any more.
+        begun: the modules that were loaded under management, in the order in which their loading began; those that they import
+            are adopted before them.
     """
 
     # Guards the three tables; innermost lock, held for look-ups only, never while code of the program runs.
@@ -185,11 +187,18 @@ class World:
     on_adopt: list[Callable[[ModuleRecord], None]] = attrs.Factory(list)
     is_managed: Managed = attrs.field(init=False, repr=False)
     detached: DetachedModules = attrs.Factory(DetachedModules)
+    begun: dict[str, None] = attrs.Factory(dict)
 
     def __attrs_post_init__(self) -> None:
         self.is_managed = Managed(self.records)
 
     # ---- modules ----
+
+    def begin(self, name: str) -> None:
+        """Note that a module begins to be loaded; anew where it was before."""
+        with self.lock:
+            self.begun.pop(name, None)
+            self.begun[name] = None
 
     def adopt(
         self, module: ModuleType, file: str, data: bytes, *, name: str, has_run: bool = True, fresh: bool = True,

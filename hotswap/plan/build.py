@@ -18,6 +18,7 @@ from hotswap.plan.diff import UnitDiff, diff_units, find_successor
 from hotswap.plan.dirt import STAR, Dirt, by_module
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
+from hotswap.plan.loading import added_by, find_gaps
 from hotswap.plan.makers import maker_of, reduce_changed
 from hotswap.plan.members import find_alike
 from hotswap.plan.memos import StaleMemo, find_memos, is_only_memo
@@ -116,6 +117,7 @@ class Surroundings:
             is_keeper, copies_bases: see :class:`hotswap.plan.graph.Graph`.
         file_of: a module's source file.
         is_loaded: whether a module of that name, managed or not, has been imported.
+        begun: modules, counted in the order in which their loading began, where that is known.
         has_arrived: whether a module that is not loaded has a file that is newer than the process.
         coming: the summary of a module that is not loaded and would be managed; None for any other.
         is_package: whether a managed module is one.
@@ -140,6 +142,7 @@ class Surroundings:
     copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
+    begun: Mapping[str, int] = MappingProxyType({})
     has_arrived: Callable[[str], bool] = lambda name: False
     coming: Callable[[str], Summary | None] = lambda name: None
     is_package: Callable[[str], bool] = lambda name: False
@@ -186,6 +189,7 @@ class _Builder:
         self.findings: list[Finding] = []
         self.after: list[Key] = []
         self.arrived: set[str] = set()
+        self.coming = self._find_coming()
         self.misplaced: set[Key] = set()  # definitions that a registry, which cannot be made anew, has in their old order
         self.restart = False
 
@@ -200,7 +204,8 @@ class _Builder:
             self._make_graphs(modules)
             self._note_moved()
             dirt = self._follow(modules)
-            wider = self._universe([*modules, *self._registries(dirt), *self._old_registries(), *self._contributors(dirt)])
+            others = (self._registries(dirt), self._old_registries(), self._contributors(dirt), {s[0] for s in self._added()})
+            wider = self._universe([*modules, *set().union(*others)])
             if set(wider) == set(modules):
                 break
             modules = wider
@@ -288,19 +293,24 @@ class _Builder:
         before = {m: self.edited[m].old_summary if m in self.edited else summaries[m] for m in wide}
         live = {name: getattr(self.around, name) for name in _ASKED_BY_GRAPHS}
         self._filled: dict[str, set[Symbol]] = {}
-        self.graph = Graph({**self._coming(), **summaries}, **live)
+        self.graph = Graph({**self.coming, **summaries}, **live)
         self.before = Graph(before, **live, is_loaded=self.around.is_loaded)
 
-    def _coming(self) -> dict[str, Summary]:
+    def _find_coming(self) -> dict[str, Summary]:
         """The texts of modules that the save imports, and nobody has imported yet."""
         found: dict[str, Summary] = {}
         pending = [name for item in self.edited for name in imported_modules(self.new[item])]
         while pending:
             name = pending.pop()
-            if name not in found and not self.around.is_loaded(name) and (summary := self.around.coming(name)) is not None:
+            is_known = name in found or self.around.is_loaded(name) or self.around.file_of(name)
+            if not is_known and (summary := self.around.coming(name)) is not None:
                 found[name] = summary
                 pending += imported_modules(summary)
         return found
+
+    def _added(self) -> set[Symbol]:
+        """The data to which modules will have contributed that the save imports."""
+        return {symbol for symbol in added_by(self.graph, self.coming) if self.around.file_of(symbol[0])}
 
     def _with_imported(self, modules: list[str]) -> list[str]:
         """Imported managed modules take part in resolving names, though nothing of them is evaluated."""
@@ -384,7 +394,7 @@ class _Builder:
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }
         recipe = Recipes(self.graph, modules)
-        for symbol in changed_recipes(Recipes(self.before, modules), recipe, self.edited):
+        for symbol in changed_recipes(Recipes(self.before, modules), recipe, self.edited) | self._added():
             if self.graph.kind_of(symbol) in ("data", "instance", "function", "class", "missing"):
                 for key in recipe(symbol):
                     if key not in dirt.changed:
@@ -470,6 +480,12 @@ class _Builder:
             for old, new in diff.changed:
                 if (name, new.index) not in dirt.reduced:
                     self._judge_changed(name, old, new)
+        for name, line, why, is_refused in find_gaps(
+            self.before, self.graph, self.diffs, self._importers, self.around.begun
+        ):
+            self.restart |= is_refused
+            code, severity = ("HS204", Severity.HELD) if is_refused else ("HS405", Severity.KEPT)
+            self._find(code, severity, name, line, why, "restart")
         self._judge_executing(dirt)
         for module, index in sorted(self.misplaced):
             unit = self.graph.summaries[module].units[index]
@@ -664,7 +680,7 @@ class _Builder:
             graph=self.graph,
             pairings=self.pairings,
             diffs=self.diffs,
-            summaries={name: summary for name, summary in self.graph.summaries.items() if self.around.is_loaded(name)},
+            summaries={name: summary for name, summary in self.graph.summaries.items() if name not in self.coming},
             edited=self.edited,
             gone=self.gone,
             arrived=frozenset(self.arrived),
