@@ -54,6 +54,19 @@ def resolve_relative(node: ast.ImportFrom, module: str, is_package: bool) -> str
     return f"{base}.{node.module}" if node.module else base
 
 
+def deleted_names(node: ast.stmt) -> list[str]:
+    """Names that a compound statement may take away from its own scope: whether it does depends on what it is told."""
+    found: list[str] = []
+    pending: list[ast.AST] = [] if isinstance(node, ast.Delete) else [node]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, ast.Delete):
+            found += [target.id for target in each.targets if isinstance(target, ast.Name)]
+        elif not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            pending += children(each)
+    return found
+
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CAPTURES = frozenset({ast.MatchAs, ast.MatchStar})
 

@@ -504,7 +504,10 @@ class Follower:
                     d.derived.setdefault(key, symbol)
         for module in self.modules:  # a name bound by several statements is evaluated as a row
             for name, units in self.graph.binders(module).items():
-                keys = {(module, unit.index) for unit in units if unit.kind in (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.EFFECT)}
+                row = units if len(units) > 1 and any(unit.may_delete(name) for unit in units) else [
+                    unit for unit in units if unit.kind in (UnitKind.ASSIGN, UnitKind.BLOCK, UnitKind.EFFECT)
+                ]  # fmt: skip
+                keys = {(module, unit.index) for unit in row}
                 if len(keys) > 1 and keys & evaluated:
                     for key in keys - evaluated:
                         d.derived.setdefault(key, (module, name))

@@ -11,7 +11,7 @@ from copy import copy
 
 import attrs
 
-from hotswap.plan.bindings import ImportBinding, bound_names, import_bindings, names_in_globals
+from hotswap.plan.bindings import ImportBinding, bound_names, deleted_names, import_bindings, names_in_globals
 from hotswap.plan.source import first_line
 from hotswap.plan.trees import dump, dump_shape
 from hotswap.plan.uses import BINDS_UNSEEN, Analysis, analyse, is_inert
@@ -122,6 +122,9 @@ class Unit:
         """Note names that the statement was seen to bind, though it does not spell them out."""
         new = frozenset(names).difference(self.names)
         self.names, self.unseen = (*self.names, *sorted(new)), (self.unseen or frozenset()) | new
+
+    def may_delete(self, name: str) -> bool:
+        return b"del" in self.text and name in deleted_names(self.node)
 
     @property
     def label(self) -> str:
@@ -253,7 +256,8 @@ def summarise(module: str, tree: ast.Module, source: bytes, is_package: bool, kn
     for index, node in enumerate(tree.body):
         text = segment(lines, node)
         if (same := earlier.get(text)) is None:
-            names, imports = tuple(dict.fromkeys(bound_names([node]))), tuple(import_bindings(node, module, is_package))
+            deleted = deleted_names(node) if b"del" in text else []
+            names, imports = tuple(dict.fromkeys(bound_names([node]) + deleted)), tuple(import_bindings(node, module, is_package))
             units.append(Unit(index, kind_of(node, index), node, text, first_line(node), names, imports))
             if b"globals" in text and (spelled := names_in_globals(node)):
                 units[-1].learn(spelled)
