@@ -31,9 +31,11 @@ _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
 )
 
-_BY_NAME = re.compile(rb"import_module|__import__|find_spec|sys\.modules\b")
-_BY_COMPUTED_NAME = re.compile(rb"(?:import_module|__import__|sys\.modules\.get)\(\s*(?![\s\"'])|sys\.modules\[\s*(?![\s\"'])")
-_NAME_IN_STRING = re.compile(rb"[\"']([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[\"']")
+_BY_NAME = re.compile(rb"import_module|__import__|find_spec|resolve_name|sys\.modules\b")
+_BY_COMPUTED_NAME = re.compile(
+    rb"(?:import_module|__import__|resolve_name|sys\.modules\.get)\(\s*(?![\s\"'])|sys\.modules\[\s*(?![\s\"'])"
+)
+_NAME_IN_STRING = re.compile(rb"[\"']([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::[\w.]*)?[\"']")
 #: Stands for all modules, among those that a text may import.
 ANY_MODULE = "*"
 
@@ -111,7 +113,10 @@ def _scan_names(data: bytes) -> Iterable[str]:
         if _BY_COMPUTED_NAME.search(data):
             yield ANY_MODULE
         for match in _NAME_IN_STRING.finditer(data):
-            yield match[1].decode("ascii")
+            name = match[1].decode("ascii")
+            while name:  # of ``resolve_name("pkg.mod.Class")`` a part may be the module
+                yield name
+                name = name.rpartition(".")[0]
 
 
 def _scan_imports(data: bytes, module: str, is_package: bool) -> Iterable[str]:

@@ -299,11 +299,13 @@ class Graph:
         return self.modules_of(module, unit.analysis.now)
 
     def modules_of(self, module: str, uses: Uses) -> set[str]:
-        """Managed modules that a piece of code has as objects, and may look into by what it calls."""
+        """Managed modules that a piece of code has as objects, with those in them, and may look into by what it calls."""
         key = (module, id(uses))
         if key not in self._wholes:
             symbols = [self.resolve(module, chain) for chain in uses.reads] if uses.calls or uses.calls_unknown else []
-            self._wholes[key] = {symbol[0] for symbol in symbols if symbol is not None and not symbol[1]}
+            wholes = {symbol[0] for symbol in symbols if symbol is not None and not symbol[1]}
+            inside = tuple(f"{name}." for name in wholes)
+            self._wholes[key] = wholes | {name for name in self.summaries if wholes and name.startswith(inside)}
         return set(self._wholes[key])
 
     def got_by_name(self, module: str, uses: Uses) -> set[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hotswap.plan.dirt import Dirt
 
 #: A text that no code can be without which looks into a module as an object.
-_LOOKS = re.compile(rb"\b(?:vars|getattr|getmembers|dir|import_module|__import__|modules|__dict__)\b")
+_LOOKS = re.compile(rb"\b(?:vars|getattr|getmembers|dir|import_module|__import__|resolve_name|modules|__dict__)\b")
 _LOOK_INTO_ALL = frozenset({"vars", "dir", "inspect.getmembers", "getmembers"})
 
 

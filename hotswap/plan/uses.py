@@ -434,6 +434,8 @@ class _Walker:
                 names = {_beginning(argument) for argument in node.args[:1]}
                 uses.by_name |= names
                 uses.imports |= {(name, "") for name in names if chain.endswith("import_module") and not name.endswith("*")}
+            if chain.rpartition(".")[2] == "resolve_name" and node.args:
+                self._resolved_by_name(node.args[0], uses)
         if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self._mutation(node.func.value, uses, local)
         if isinstance(node.func, ast.Attribute) and node.func.attr in REGISTERING_METHODS:
@@ -441,6 +443,14 @@ class _Walker:
         if isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr", "next") and node.args:
             self._mutation(node.args[0], uses, local)
             self._store_by_name(node, uses, local)
+
+    def _resolved_by_name(self, node: ast.expr, uses: Uses) -> None:
+        """``pkgutil.resolve_name("pkg.mod:Class.method")``; without a colon it may end being a module's name anywhere."""
+        text = _beginning(node)
+        module, colon, names = text.partition(":")
+        parts = module.split(".")
+        uses.by_name |= {module} if colon or text.endswith("*") else {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+        uses.names |= set(names.split(".")) - {""} if colon else set(parts[1:]) or {BY_STRING}
 
     def _iteration(self, node: ast.expr, uses: Uses, local: frozenset[str]) -> None:
         """Going through something asks it for its elements: an enum class gives its members."""

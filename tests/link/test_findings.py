@@ -73,3 +73,14 @@ def test_results_that_the_program_keeps_by_itself_are_named(program: Program) ->
     assert report.applied and len(told) == 2 and "MEMO" in str(told) and "self.made" in str(told)
     assert (one.get(3), one.get(4), maker(3), maker(4)) == (3, 40, [4], [14])
     assert not [f for f in program.edit("m", text.format(10) + "\n    X = 1\n").findings if f.code == "HS402"]
+
+
+def test_what_comes_of_a_name_that_is_resolved_is_named(program: Program) -> None:
+    """``pkgutil.resolve_name`` gives the live module, so nothing of it can be made aside."""
+    text = "def f():\n    return {0}\ndef g():\n    return 0\n"
+    program.load("lib", text.format(1))
+    one = program.load("m", "import pkgutil\nY = pkgutil.resolve_name('lib:f')()\nZ = pkgutil.resolve_name('lib.g')()\n")
+    report = program.edit("lib", text.format(2))
+    told = [finding.message for finding in report.findings if finding.code == "HS402"]
+    assert report.applied and len(told) == 1 and told[0].startswith("m.Y was made from lib.f")
+    assert one.Y == 1
