@@ -14,7 +14,7 @@ Functions and classes themselves keep their identity (jump, transplant), so a st
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from hotswap.plan.acts import STARTING_METHODS
 from hotswap.plan.alone import cause_in_bases, member_in, spread_alone, stands_alone
@@ -324,9 +324,9 @@ class Follower:
                 if symbol[0] == module and symbol[1] not in unit.names:
                     return symbol
         if not unit.analysis.now.calls.isdisjoint(("eval", "exec")) and self._keeps_data(module, unit):
-            for symbol in (*d.values, *d.added, *d.affected):  # as far as the text that is run stands there
-                name = symbol[1].partition(".")[0]
-                if symbol[0] == module and name not in unit.names and unit.mentions(frozenset({name.encode()})):
+            texts = list(self._texts(module, unit))
+            for symbol in (*d.values, *d.added, *d.affected):
+                if any(self._says(module, text, symbol) for text in texts):
                     return symbol
         for target in self.graph.whole_modules(module, unit):
             called: set[Symbol] = d.affected if self._keeps_data(module, unit) and self._calls_unknown(module, unit) else set()
@@ -340,6 +340,21 @@ class Follower:
             if chain.endswith(".__subclasses__") and d.classes:
                 return min(d.classes, key=lambda symbol: (not self._is_edited(symbol), symbol))
         return None
+
+    def _says(self, module: str, text: Unit, symbol: Symbol) -> bool:
+        """True where something stands in a text that may mean a symbol, by any of its names."""
+        head = symbol[1].partition(".")[0]
+        for word in self._words_for(head).difference(text.names):
+            owner, name = self.graph.resolve(module, word) or (module, word)
+            if (owner, name.partition(".")[0]) == (symbol[0], head) and text.mentions(frozenset({word.encode()})):
+                return True
+        return False
+
+    def _texts(self, module: str, unit: Unit) -> Iterator[Unit]:
+        """Where the text stands that ``eval`` runs: in the statement, or in what it reads of it, ``eval(RULES["price"])``."""
+        yield unit
+        for symbol in self.graph.uses_symbols(module, unit.analysis.now, unit.analysis.now.reads):
+            yield from (self.graph.summaries[owner].units[index] for owner, index in self.recipe(symbol))
 
     def _is_edited(self, symbol: Symbol) -> bool:
         return any((symbol[0], unit.index) in self.dirt.changed for unit in self.graph.binders(symbol[0]).get(symbol[1], ()))

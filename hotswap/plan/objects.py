@@ -172,6 +172,8 @@ class Objects:
         if unit.kind in (UnitKind.EFFECT, UnitKind.BLOCK):
             mutated = self.graph.mutated(module, unit)
             return "opaque" not in kinds and not any(map(self.graph.is_lasting, mutated)) and bool(mutated or "data" in kinds)
+        if isinstance(unit.node, ast.AugAssign):  # ``total += 1`` runs what it adds to
+            return True
         is_made = bool(unit.names) and all(self.graph.type_of((module, name)) is not None for name in unit.names)  # maybe a tuple
         return (bool(kinds & {"data", "shared"}) and not is_made) or unit.kind in (UnitKind.FUNCTION, UnitKind.CLASS)
 
@@ -286,14 +288,17 @@ class Objects:
         """
         found: set[Symbol] = set()
 
-        def uses_them(uses: Uses) -> bool:
+        def uses_them(uses: Uses, values_only: bool = values_only) -> bool:
             chains = uses.reads - uses.calls if values_only else uses.reads | uses.calls
             return not things.isdisjoint(map(_top, self.graph.uses_symbols(module, uses, chains)))
 
         if uses_them(unit.analysis.now) or any((b.module, b.attr) in things for b in unit.imports):
             found |= {(module, name) for name in unit.names} | self.graph.mutated(module, unit)
+        is_kept = unit.kind not in (UnitKind.FUNCTION, UnitKind.CLASS)
         for name, uses in unit.analysis.functions.items():
-            if uses_them(uses):
+            if is_kept and "<lambda>" in name and uses_them(uses, values_only=False):  # nobody calls it by its name
+                found |= {(module, bound) for bound in unit.names} | self.graph.mutated(module, unit)
+            elif uses_them(uses):
                 found.add((module, name.partition(".")[0]))
         return found
 

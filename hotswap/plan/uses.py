@@ -211,6 +211,14 @@ def _unpacks(node: ast.AST) -> bool:
     return isinstance(node, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
 
 
+def _name_in_globals(node: ast.AST) -> str | None:
+    """What ``globals()["rate"]`` reads."""
+    match node:
+        case ast.Subscript(value=ast.Call(func=ast.Name(id="globals")), slice=ast.Constant(value=str() as name)):
+            return name
+    return None
+
+
 def _is_namespace(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return dotted(node.func) == "vars"
@@ -313,6 +321,10 @@ class _Walker:
                 uses.subscripts |= {chain} if chain.partition(".")[0] not in local else set()
             if isinstance(node, ast.Subscript) and dotted(node.value) == "sys.modules":
                 uses.by_name.add(_beginning(node.slice))
+            if (name := _name_in_globals(node)) is not None:
+                uses.read(name, self.later)
+            if isinstance(node, ast.Raise) and node.exc is not None and (chain := dotted(node.exc)) is not None:
+                uses.calls |= {chain} if chain.partition(".")[0] not in local else set()  # a class is called
             if isinstance(node, ast.Subscript) and _is_namespace(node.value):
                 uses.names |= _names_in_key(node.slice)
             if isinstance(node, ast.MatchClass):  # by position it reads what the class names in __match_args__
@@ -404,6 +416,8 @@ class _Walker:
             self.visit(node.func, uses, local, path, deferred)
         for argument in node.args:  # who is given it may call it
             self._called_of_class(argument.id if isinstance(argument, ast.Name) else None, uses, path)
+        # ``sorted(rows, key=KEYS["size"])``: it calls what it is told to, and that has no name.
+        uses.calls_unknown |= any(keyword.arg == "key" and isinstance(keyword.value, ast.Subscript) for keyword in node.keywords)
         before, self.later = self.later, self.later or keeps_for_later(node)
         for child in (*node.args, *node.keywords):
             self.visit(child, uses, local, path, deferred)
@@ -415,7 +429,7 @@ class _Walker:
             uses.calls.add(f"{path}{chain}")
 
     def _called(self, node: ast.Call, uses: Uses, local: frozenset[str], path: str) -> None:
-        chain = dotted(node.func)
+        chain = _name_in_globals(node.func) or dotted(node.func)
         self._called_of_class(chain, uses, path)
         if isinstance(node.func, ast.Attribute) and (chain is None or chain.partition(".")[0] in local):
             uses.called.add(node.func.attr)
