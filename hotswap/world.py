@@ -43,8 +43,14 @@ ANY_MODULE = "*"
 Symbol = tuple[str, str]
 
 
+#: References that lead to something though they do not hold it; exactly these: calling them runs no code of the program.
+_WEAK = (weakref.ref, weakref.WeakMethod)
 #: How many objects are gone through to find out what a variable holds.
 _MOST_OBJECTS = 20_000
+
+
+def _led_to(value: Any) -> list[Any]:
+    return [*gc.get_referents(value), value()] if type(value) in _WEAK else gc.get_referents(value)
 
 
 @attrs.define(eq=False)
@@ -450,7 +456,7 @@ class World:
         while pending:
             value = pending.pop()
             classes.add(type(value))
-            for item in gc.get_referents(value):
+            for item in _led_to(value):
                 if id(item) not in seen and not is_a(item, (type, ModuleType, FunctionType, CodeType, FrameType)):
                     seen.add(id(item))
                     pending.append(item)
@@ -481,8 +487,7 @@ class World:
             elif is_a(value, (ModuleType, CodeType, FrameType)):
                 continue
             else:
-                inside = gc.get_referents(value)
-                inside = [part for part in inside if part is not type(value)]
+                inside = [part for part in _led_to(value) if part is not type(value)]
             for part in inside:
                 if id(part) not in seen:
                     seen.add(id(part))

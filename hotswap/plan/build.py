@@ -299,7 +299,10 @@ class _Builder:
     def _find_coming(self) -> dict[str, Summary]:
         """The texts of modules that the save imports, and nobody has imported yet."""
         found: dict[str, Summary] = {}
-        pending = [name for item in self.edited for name in imported_modules(self.new[item])]
+        pending = [
+            name for module, item in self.edited.items()
+            for name in imported_modules(self.new[module]) - imported_modules(item.old_summary)
+        ]  # fmt: skip
         while pending:
             name = pending.pop()
             is_known = name in found or self.around.is_loaded(name) or self.around.file_of(name)
