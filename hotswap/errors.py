@@ -113,8 +113,8 @@ CODES: dict[str, Code] = _codes(
      "place: the message says why, or who has it.", "Let go of it there and save again, or restart."),
     ("HS203", "metaclass changed", "The class would get another metaclass, which cannot be exchanged in place, and another class "
      "cannot take its place: the message says why, or who has it.", "Let go of it there and save again, or restart."),
-    ("HS204", "effect cannot be taken back", "A statement that is run for its effect was changed or removed, and what its "
-     "old text did cannot be undone here.", "Restart."),
+    ("HS204", "effect cannot be taken back", "A statement that is run for its effect, or the import of a module that has "
+     "added to others, was changed or removed, and what the old text did cannot be undone here.", "Restart."),
     ("HS205", "opaque object would be rebuilt", "The initialiser of an object whose state hotswap cannot see was changed "
      "(an application, a connection, a lock, a thread).", "Restart."),
     ("HS206", "registration with an opaque object", "A decorator or call registers with an object that hotswap cannot look "

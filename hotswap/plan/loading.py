@@ -4,6 +4,7 @@
     no more, by no managed module                       HS204 where it has added to data of others, or has done something outside
     before another one instead of behind it             HS204 where both add to the same data, or one reads what the other adds
                                                         to; HS405 where that is an object that is not made anew
+    either, and what they add to is a class             HS405: whether that notes classes that derive from it cannot be told
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ def find_gaps(
         start = begun.get(module, -1)
         since = {name for name in before.summaries if begun.get(name, start + 1) > start}
         for name in _dropped(before, after, [name for name in old if name not in new and name in since], importers):
-            if what := _left_by(before, name):
-                yield module, 0, f"{module} imports {name} no more, which {what}", True
+            for what, is_certain in _left_by(before, name):
+                yield module, 0, f"{module} imports {name} no more, which {what}", is_certain
+                break
         line = next((new[now] for was, now in zip(old, new, strict=False) if was != now), 0)
         for first, second, shared in _find_reordered(before, _loaded(before, module, since), _loaded(after, module, since)):
-            what = f"{shared[0]}.{shared[1]} has the order in which {first} and {second} were imported"
-            yield module, line, f"{module} imports {second} before {first} now; {what}", not before.is_lasting(shared)
+            what = f"{shared[0]}.{shared[1]} may have the order in which {first} and {second} were imported"
+            yield module, line, f"{module} imports {second} before {first} now; {what}", not _is_uncertain(before, shared)
 
 
 def _dropped(
@@ -89,12 +91,18 @@ def may_import(summary: Summary | None, name: str) -> bool:
     return False
 
 
-def _left_by(graph: Graph, module: str) -> str:
-    if added := added_by(graph, [module]):
-        owner, name = min(added)
-        return f"has added to {owner}.{name}"
+def _left_by(graph: Graph, module: str) -> Iterator[tuple[str, bool]]:
+    """What a module has left elsewhere, the certain things first."""
+    added = sorted(added_by(graph, [module]))
+    yield from ((f"has added to {owner}.{name}", True) for owner, name in added if not _is_head(graph, (owner, name)))
     done = (effects_of(graph, module, unit) for unit in _units(graph, module) if unit.kind is not UnitKind.IMPORT)
-    return next((f"has called {effects[0]}" for effects in done if effects), "")
+    yield from ((f"has called {effects[0]}", True) for effects in done if effects)
+    yield from ((f"may have added to {owner}.{name}", False) for owner, name in added)
+
+
+def _is_head(graph: Graph, symbol: Symbol) -> bool:
+    """True for a class or a function: whether a class notes those that derive from it cannot be told for sure."""
+    return graph.kind_of(symbol) in ("class", "function")
 
 
 def _loaded(graph: Graph, module: str, since: Collection[str]) -> list[str]:
@@ -126,7 +134,12 @@ def _find_reordered(graph: Graph, old: list[str], new: list[str]) -> Iterator[tu
             if place[second] < place[first] and (one or other):
                 shared = (one & (other | _read_by(graph, second))) | (other & _read_by(graph, first))
                 if shared:
-                    yield first, second, min(shared, key=lambda symbol: (graph.is_lasting(symbol), symbol))
+                    yield first, second, min(shared, key=lambda symbol: (_is_uncertain(graph, symbol), symbol))
+
+
+def _is_uncertain(graph: Graph, symbol: Symbol) -> bool:
+    """True where the order may be of no account, or cannot be told."""
+    return graph.is_lasting(symbol) or _is_head(graph, symbol)
 
 
 def _read_by(graph: Graph, module: str) -> set[Symbol]:
