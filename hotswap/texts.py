@@ -245,7 +245,6 @@ class Texts:
             callables_in=functools.cache(world.callables_in),
             kind_of_object=world.kind_of_object,
             is_keeper=functools.cache(world.is_keeper),
-            copies_bases=functools.cache(lambda symbol: self.plugins.is_made_again(world.look_up(symbol), world.is_managed)),
             contributors=world.contributors,
             is_loaded=sys.modules.__contains__,
             begun={name: place for place, name in enumerate(list(world.begun))},
@@ -261,6 +260,7 @@ class Texts:
             builder_of_bases=functools.cache(
                 lambda symbol: self.plugins.builder_of_bases(world.look_up(symbol), world.is_managed)
             ),
+            copies_bases=functools.cache(lambda symbol: self.plugins.copies_bases(world.look_up(symbol), world.is_managed)),
         )
 
     def source(self, record: ModuleRecord) -> Source:

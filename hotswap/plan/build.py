@@ -134,12 +134,12 @@ class Surroundings:
     place_of: Callable[[str], int] = lambda name: 0
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
+    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     stands_alone: Callable[[Symbol], bool] = lambda symbol: False
     is_keeper: Callable[[Symbol], bool] = lambda symbol: False
-    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     contributors: Callable[[Symbol], Iterable[str]] = lambda symbol: ()
     is_loaded: Callable[[str], bool] = lambda name: True
     begun: Mapping[str, int] = MappingProxyType({})

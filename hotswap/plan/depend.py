@@ -29,6 +29,7 @@ from hotswap.plan.objects import Objects
 from hotswap.plan.rebound import Hops
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.support import Support
+from hotswap.plan.trees import class_statements
 from hotswap.plan.units import Unit, UnitKind
 from hotswap.plan.uses import Uses, decorated_functions
 
@@ -413,11 +414,13 @@ class Follower:
         """True for a class made from ``base`` in a way that copies from it: a decorator, a metaclass, a registry."""
         if unit.kind is UnitKind.IMPORT:
             return False
-        if unit.kind is UnitKind.CLASS and isinstance(unit.node, ast.ClassDef):
-            if unit.node.decorator_list or unit.node.keywords or self.graph.copies_bases((module, unit.node.name)):
+        for name, node in class_statements(unit.node):
+            if node.decorator_list or node.keywords or self.graph.copies_bases((module, name)):
                 return True
-            if unit.analysis.now.calls and stands_alone(self.graph, module, unit):  # ``Manager.from_queryset(Loaves)()``
+        if unit.kind is UnitKind.CLASS and unit.analysis.now.calls:
+            if stands_alone(self.graph, module, unit):  # ``Manager.from_queryset(Loaves)()``
                 return True
+        if unit.kind is UnitKind.CLASS:
             ancestors = self.graph.ancestors(base)
             return any(
                 isinstance(binder.node, ast.ClassDef)

@@ -7,6 +7,7 @@ or of something that the recipe reads, is a change of the value: that is all of 
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -68,11 +69,11 @@ class Graph:
         builder_of: the foreign code that took part in making the class that a symbol is bound to; empty for none.
         builder_of_bases: the same for a class that would have it as a base or metaclass; takes foreign symbols, too.
         stands_alone: whether those who read the class that a symbol is bound to need not be evaluated again when it is.
+        copies_bases: whether foreign code that took part in making a class may have copied something from its bases.
         classes_in: the managed classes of all objects that can be reached from what a symbol is bound to; None for too many.
         callables_in: the managed functions and classes themselves that are reached in that way.
         kind_of_object: the type of the object that a symbol is bound to; None where it is bound to nothing.
         is_keeper: whether a symbol is bound to an object that calls what it is filled with only later.
-        copies_bases: whether a symbol is bound to a class that a library makes, from its bases too, and that may be made again.
         is_loaded: for a text that has been executed, whether a module has been imported; a text that has not may yet import it.
     """
 
@@ -82,11 +83,11 @@ class Graph:
     module_of: Callable[[Symbol], str | None] = lambda symbol: None
     builder_of: Callable[[Symbol], str] = lambda symbol: ""
     builder_of_bases: Callable[[Symbol], str] = lambda symbol: ""
+    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     classes_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: None
     callables_in: Callable[[Symbol], frozenset[Symbol] | None] = lambda symbol: frozenset()
     kind_of_object: Callable[[Symbol], type | None] = lambda symbol: None
     is_keeper: Callable[[Symbol], bool] = lambda symbol: False
-    copies_bases: Callable[[Symbol], bool] = lambda symbol: False
     is_loaded: Callable[[str], bool] = lambda name: True
     stands_alone: Callable[[Symbol], bool] = lambda symbol: False
     _binders: dict[str, dict[str, list[Unit]]] = attrs.field(factory=dict, init=False)

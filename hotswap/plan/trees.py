@@ -37,6 +37,17 @@ def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         pending += children(node)
 
 
+def class_statements(node: ast.AST, path: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    """The class statements that are executed with a statement, itself and those in its classes, by qualified name."""
+    if isinstance(node, FUNCTION_NODES):
+        return
+    if isinstance(node, ast.ClassDef):
+        yield path + node.name, node
+        path = f"{path}{node.name}."
+    for child in children(node) if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)) else ():
+        yield from class_statements(child, path)
+
+
 def node_fields(kind: type) -> tuple[str, ...]:
     """The fields of a kind of node that say what it is; none for what is no node."""
     if (fields := _DUMPED.get(kind)) is None:

@@ -6,6 +6,9 @@
     a metaclass or __init_subclass__ in managed code              no: the plan follows its registries
     a metaclass or __init_subclass__ of a library                 yes: executing the statement again may register twice
 
+Whether a class may be made of more of its bases than it inherits is another question: it has to be made again where a base
+changes. What ``type``, ABCMeta and EnumType take from bases they look up, or swaps lead it on.
+
 Decorators are judged from the text, by the plan stage.
 """
 
@@ -24,6 +27,9 @@ _HARMLESS_METACLASSES: frozenset[type] = frozenset(
     {type, object, abc.ABCMeta, enum.EnumType, type(typing.Protocol), type(typing.TypedDict("_Table", {}))}  # type: ignore[operator]
 )
 
+#: Metaclasses, and classes with an ``__init_subclass__``, that copy nothing from the bases of a class.
+_INHERITING: frozenset[type] = frozenset({type, object, abc.ABCMeta, enum.EnumType, typing.Generic, typing.Protocol})  # type: ignore[arg-type]
+
 
 def foreign_builder(cls: type, is_managed: Callable[[type], bool]) -> str:
     """The dotted name of the foreign metaclass or base that takes part in making a class; empty for none.
@@ -40,6 +46,14 @@ def foreign_builder_below(base: type, is_managed: Callable[[type], bool]) -> str
     if issubclass(base, type):
         return _foreign_metaclass(base, is_managed)
     return _foreign_metaclass(type(base), is_managed) or _foreign_hook(base.__mro__, is_managed)
+
+
+def copies_from_bases(cls: type, is_managed: Callable[[type], bool]) -> bool:
+    """True for a live class whose making by somebody else may have copied something from its bases, as form fields."""
+    makers = {*type(cls).__mro__, *(base for base in cls.__mro__[1:] if "__init_subclass__" in vars_of(base))} - _INHERITING
+    if vars_of(cls).get("_is_protocol") is not True:
+        makers.discard(type(typing.Protocol))  # it notes the members of protocols only
+    return not all(map(is_managed, makers))
 
 
 def _foreign_metaclass(maker: type, is_managed: Callable[[type], bool]) -> str:

@@ -19,7 +19,7 @@ import pluggy
 from hotswap.commit import Swap, Write
 from hotswap.kinds import is_a
 from hotswap.model import Finding, Plan, Report, Severity, Verdict
-from hotswap.plugin.builders import foreign_builder, foreign_builder_below
+from hotswap.plugin.builders import copies_from_bases, foreign_builder, foreign_builder_below
 from hotswap.plugin.specs import ENTRY_POINTS, EngineView, Specs
 from hotswap.plugin.values import ClassPair, Kept, Refusal, Shape, Stale
 
@@ -176,9 +176,9 @@ class Plugins:
             return ""
         return "" if self._can_rebuild(base) else builder
 
-    def is_made_again(self, cls: object, is_managed: Callable[[type], bool]) -> bool:
-        """True for a class that foreign code takes part in making, and that a plugin lets be made again."""
-        return is_a(cls, type) and bool(foreign_builder(cls, is_managed)) and self._can_rebuild(cls)
+    def copies_bases(self, cls: object, is_managed: Callable[[type], bool]) -> bool:
+        """True for a live class that may have copied something from its bases when it was made."""
+        return is_a(cls, type) and copies_from_bases(cls, is_managed)
 
     def _can_rebuild(self, cls: type) -> bool:
         return any(answer is True for _, answer in self._ask("hotswap_can_rebuild", cls=cls))
