@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from hotswap.fingerprint import Print, fingerprint, function_data, is_untouched, numbers_of_state
+from hotswap.kinds import is_a, vars_of
 from hotswap.link.data import pair_objects
 from hotswap.link.exchanging import exchange
 from hotswap.link.heap import Heap
@@ -162,7 +163,9 @@ def _print_names(
     classes = {id(live): made for made, live in twins.classes}
     for key, value in space.items():
         if key in names:
-            found.update(print_value(world, record, key, value, classes))
+            found.update(printed := print_value(world, record, key, value, classes))
+            members = vars_of(value) if is_a(value, type) else {}
+            alive.extend(item for own, item in members.items() if f"{key}.{own}" in printed and printed[f"{key}.{own}"].opaque)
             same = value if world.is_managed.is_object(value) else twins.resolve(value)
             found[key] = fingerprint(same, world.is_managed, f"{name}.{key}")
             if found[key].opaque:
