@@ -47,6 +47,8 @@ Symbol = tuple[str, str]
 _WEAK = (weakref.ref, weakref.WeakMethod)
 #: How many objects are gone through to find out what a variable holds.
 _MOST_OBJECTS = 20_000
+#: How deep classes that calls have made are looked for in each other.
+_DEEPEST = 4
 
 
 def _led_to(value: Any) -> list[Any]:
@@ -555,8 +557,11 @@ def _has_class(world: World, record: ModuleRecord, value: Any) -> bool:
     """True for a class that is the module's own: by its text, or because no name leads to it where a call has made it."""
     if not is_a(value, type):
         return False
-    is_made_by_call = world.is_managed(value) and world.look_up((value.__module__, value.__qualname__)) is not value
-    return value.__module__ == record.module.__name__ or is_made_by_call
+    return value.__module__ == record.module.__name__ or _is_made_by_call(world, value)
+
+
+def _is_made_by_call(world: World, cls: type) -> bool:
+    return world.is_managed(cls) and world.look_up((cls.__module__, cls.__qualname__)) is not cls
 
 
 def _print_one(world: World, module: str, path: str, value: Any, *, in_class: bool = False) -> dict[str, Print]:
@@ -572,9 +577,17 @@ def _print_class(world: World, module: str, path: str, cls: type, made: Mapping[
         if name.startswith("__") and name.endswith("__"):
             del printed[f"{path}.{name}"]  # the interpreter and decorators write these, too
         found.update(printed)
-        if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
+        if _is_inside(world, path, cls, value):
             found.update(_print_class(world, module, f"{path}.{name}", made.get(id(value), value), made))
     return found
+
+
+def _is_inside(world: World, path: str, cls: type, value: Any) -> bool:
+    """True for a class that another one has, by its text or because a call has made both; those may be in a circle."""
+    if not is_a(value, type):
+        return False
+    nested = value.__qualname__.startswith(f"{cls.__qualname__}.")
+    return nested or (path.count(".") < _DEEPEST and _is_made_by_call(world, value))
 
 
 def walk_functions(world: World, record: ModuleRecord) -> Iterator[tuple[str, Any]]:
@@ -582,14 +595,14 @@ def walk_functions(world: World, record: ModuleRecord) -> Iterator[tuple[str, An
     for name, value in list(record.module.__dict__.items()):
         yield name, bare(value)
         if _has_class(world, record, value):
-            yield from _walk_class(name, value)
+            yield from _walk_class(world, name, value)
 
 
-def _walk_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
+def _walk_class(world: World, path: str, cls: type) -> Iterator[tuple[str, Any]]:
     for name, value in _own_members(cls):
         yield f"{path}.{name}", bare(value)
-        if is_a(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}."):
-            yield from _walk_class(f"{path}.{name}", value)
+        if _is_inside(world, path, cls, value):
+            yield from _walk_class(world, f"{path}.{name}", value)
 
 
 def _own_members(cls: type) -> list[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from hotswap.kinds import is_a, vars_of
 from hotswap.link.classes import move_members, transplant
@@ -41,8 +41,10 @@ def exchange_class(linking: Linking, live: type, staged: type, where: tuple[str,
     # A class that a call has made is known by the name that a module has for it.
     is_made_by_call = bool(name) and linking.world.look_up((live.__module__, live.__qualname__)) is not live
     root = name if is_made_by_call else live.__qualname__
-    paths = {id(cls): path for cls, path in _nested_classes(live, root)}
-    for mine, theirs in linking.pairs_by_head.get(head_of(live), ()):
+    nested = list(_nested_classes(live, root, linking.twins.inner))
+    paths = {id(cls): path for cls, path in nested}
+    heads = dict.fromkeys(head_of(cls) for cls, _ in nested)
+    for mine, theirs in [pair for head in heads for pair in linking.pairs_by_head.get(head, ())]:
         if id(theirs) in paths:
             pair = ClassPair(
                 module=module if is_made_by_call else staged.__module__,
@@ -120,9 +122,17 @@ def _note_body_names(node: ast.AST, path: str, found: dict[str, dict[str, str]])
             _note_body_names(child, path, found)
 
 
-def _nested_classes(cls: type, path: str) -> Iterator[tuple[type, str]]:
-    """A class and those that are nested in it, with the dotted name of each."""
+def _nested_classes(cls: type, path: str, inner: Collection[int]) -> Iterator[tuple[type, str]]:
+    """A class and those that are nested in it, with the dotted name of each.
+
+    Args:
+        inner: ids of classes that nothing but the class around them leads to.
+    """
     yield cls, path
     for name, value in list(vars_of(cls).items()):
-        if is_a(value, type) and value.__module__ == cls.__module__ and value.__qualname__.startswith(f"{cls.__qualname__}."):
-            yield from _nested_classes(value, f"{path}.{name}")
+        if is_a(value, type) and (id(value) in inner or _is_nested(cls, value)):
+            yield from _nested_classes(value, f"{path}.{name}", inner)
+
+
+def _is_nested(cls: type, value: type) -> bool:
+    return value.__module__ == cls.__module__ and value.__qualname__.startswith(f"{cls.__qualname__}.")

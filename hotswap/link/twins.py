@@ -28,6 +28,7 @@ class Twins:
         classes: staged class, live class.
         lasting: ids of the live functions in ``functions``: each goes on as a definition of the new text, maybe of another name.
         places: where a live class stands in ``classes``, by its id. (The staged class itself would have one holder more.)
+        inner: ids of live classes that are in ``classes`` only as an attribute of another one.
         wrappers: by module and name, what a decorator made anew: the live wrapper will be jumped to it.
     """
 
@@ -37,6 +38,7 @@ class Twins:
     lasting: set[int] = attrs.Factory(set)
     classes: list[tuple[type, type]] = attrs.Factory(list)
     places: dict[int, int] = attrs.Factory(dict)
+    inner: set[int] = attrs.Factory(set)
     copies: list[tuple[FunctionType, FunctionType]] = attrs.Factory(list)
     made: list[Any] = attrs.Factory(list)
     wrappers: dict[tuple[str, str], Any] = attrs.Factory(dict)
@@ -54,6 +56,7 @@ class Twins:
         self.remade.clear()
         self.lasting.clear()
         self.places.clear()
+        self.inner.clear()
         self.of.clear()
 
     def put(self, staged: Any, live: Any) -> None:

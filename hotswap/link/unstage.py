@@ -94,6 +94,8 @@ def _pair_classes(staging: Staging, twins: Twins) -> None:
         file_gone = live.__module__ in staging.draft.gone and live.__qualname__ == value.__qualname__
         if same_place or file_gone or live is said or _has_moved(staging, live, value):
             _pair_class(twins, value, live)
+    for staged, live in list(twins.classes):
+        _pair_inner(twins, staged, live)
 
 
 def _renamed_from(staging: Staging, module: str, name: str) -> Any:
@@ -120,10 +122,18 @@ def _pair_class(twins: Twins, staged: type, live: type) -> None:
     twins.put(staged, live)
     twins.places[id(live)] = len(twins.classes)
     twins.classes.append((staged, live))
+
+
+def _pair_inner(twins: Twins, staged: type, live: type) -> None:
+    """Classes in a class: by its text, or because the call that made the one has made the other."""
     for name, value in vars_of(staged).items():
         old = vars_of(live).get(name)
-        if is_a(value, type) and is_a(old, type) and value.__qualname__ == old.__qualname__ and value is not old:
+        if not is_a(value, type) or not is_a(old, type) or value.__qualname__ != old.__qualname__ or value is old:
+            continue
+        if id(value) not in twins.of and id(old) not in twins.places:  # else it is known by its own name, or another one is
+            twins.inner.add(id(old))
             _pair_class(twins, value, old)
+            _pair_inner(twins, value, old)
 
 
 def _pair_reduced(staging: Staging, twins: Twins) -> None:
