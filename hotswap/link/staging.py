@@ -25,6 +25,7 @@ import attrs
 from hotswap.collector import objects, tuples_in, young_objects
 from hotswap.link.byname import explain
 from hotswap.link.limbo import make_all_old
+from hotswap.link.redirect import doc_of
 from hotswap.link.stars import exported, find_starred
 from hotswap.link.unseen import learn_bound
 from hotswap.migrations import Migration, collecting
@@ -530,7 +531,8 @@ def _clone(function: FunctionType, code: Any, namespace: dict[str, Any]) -> Func
     twin.__kwdefaults__ = function.__kwdefaults__
     twin.__qualname__ = function.__qualname__
     twin.__module__ = function.__module__
-    twin.__doc__ = function.__doc__
+    if function.__doc__ != doc_of(function.__code__):  # else it has the one of its new code
+        twin.__doc__ = function.__doc__
     twin.__annotations__ = dict(function.__annotations__)
     twin.__dict__.update(function.__dict__)
     return twin

@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator
 from hotswap.plan.acts import STARTING_METHODS
 from hotswap.plan.alone import cause_in_bases, member_in, spread_alone, stands_alone
 from hotswap.plan.bindings import bound_names, dotted
-from hotswap.plan.dirt import Dirt
+from hotswap.plan.dirt import ANY, Dirt
+from hotswap.plan.facts import Facts
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.lookers import Lookers
 from hotswap.plan.makers import calls_own_maker, follow_into_class, shield, spread_members
@@ -54,6 +55,7 @@ class Follower:
         self.recipe = recipe
         self.objects = Objects(graph, modules, self.recipe)
         self.lookers = Lookers(graph, dirt, modules)
+        self.facts = Facts(graph, dirt)
         self._renamed: dict[str, set[str]] | None = None
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
@@ -67,7 +69,7 @@ class Follower:
                 self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
                 self._spread_functions()
             self._affected_of, self._shallow_of = _by_owner(self.dirt.affected), _by_owner(self.dirt.shallow)
-            self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes()})
+            self.objects.spread({*self.dirt.affected, *self.dirt.values, *self._members_of_classes(), *self._of_other_bases()})
             for module in self.modules:
                 for unit in self.graph.summaries[module].units:
                     if unit.is_inert:  # it depends on nothing, but others may depend on it
@@ -95,9 +97,14 @@ class Follower:
             for member in bound_names(unit.node.body)
         }
 
+    def _of_other_bases(self) -> set[Symbol]:
+        """The facts of classes, which their objects have as well."""
+        facts = self.dirt.facts
+        return {(module, name) for module, name in facts if (module, name.removesuffix(f".{ANY}")) in self.dirt.classes}
+
     def _size(self) -> int:
         d = self.dirt
-        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.added, d.rebound)
+        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.facts, d.added, d.rebound)
         return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
     def _spread_functions(self) -> None:
@@ -183,11 +190,12 @@ class Follower:
 
     def _touches(self, module: str, uses: Uses, marked: set[Symbol]) -> bool:
         later = self.graph.called_later(module, uses) if uses.later else set()  # these are led on, as all functions are
-        return any(
+        used = self.graph.uses_symbols(module, uses)
+        return self.facts.read_by(module, uses, used) is not None or any(
             (symbol[0], symbol[1].partition(".")[0]) in self.dirt.values
             or (symbol in marked and symbol not in later)
             or (symbol[0], symbol[1].partition(".")[0]) in self.dirt.classes
-            for symbol in self.graph.uses_symbols(module, uses)
+            for symbol in used
         ) or self.lookers.look_into(module, uses)
 
     def _reads_rebound(self, module: str, uses: Uses) -> Symbol | None:
@@ -250,6 +258,8 @@ class Follower:
                 return changed
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
                 return top
+        if (fact := self.facts.read_by(module, now, self._reads[key])) is not None:
+            return fact
         if (member := self.objects.cause(module, unit, self._reads[key])) is not None:
             return member
         if not now.calls and not now.calls_unknown:
@@ -417,9 +427,8 @@ class Follower:
         for name, node in class_statements(unit.node):
             if node.decorator_list or node.keywords or self.graph.copies_bases((module, name)):
                 return True
-        if unit.kind is UnitKind.CLASS and unit.analysis.now.calls:
-            if stands_alone(self.graph, module, unit):  # ``Manager.from_queryset(Loaves)()``
-                return True
+        if unit.kind is UnitKind.CLASS and unit.analysis.now.calls and stands_alone(self.graph, module, unit):
+            return True  # ``Manager.from_queryset(Loaves)()``
         if unit.kind is UnitKind.CLASS:
             ancestors = self.graph.ancestors(base)
             return any(
@@ -487,6 +496,8 @@ class Follower:
             ):
                 d.affected.add(symbol)
                 d.shallow.add(symbol)
+                if unit.kind is UnitKind.FUNCTION:
+                    d.facts.add((module, f"{name}.*"))
             else:
                 d.values.add(symbol)
         for binding in unit.imports:

@@ -12,6 +12,8 @@ from hotswap.plan.recipes import Key
 
 #: Stands in ``Dirt.values`` for names that nobody spells out: those that a module's star imports bring.
 STAR = "*"
+#: Stands in ``Dirt.facts`` for all attributes of a function or class.
+ANY = "*"
 
 
 @attrs.define(eq=False)
@@ -27,6 +29,8 @@ class Dirt:
         values: symbols whose value changes.
         classes: classes whose body changes.
         alone: those of them, not among ``classes``, whose readers are not evaluated again, see :mod:`hotswap.plan.alone`.
+        facts: attributes of functions and classes that are others now, though these are the same objects: ``f.__doc__``;
+            ``f.*`` where any of them may be, as of a function that is made anew, or a class of which a base has other bases.
         added: names that only the new text binds.
         rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
         unset: symbols to which a statement contributed that is gone, or has another text.
@@ -47,6 +51,7 @@ class Dirt:
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
     alone: set[Symbol] = attrs.Factory(set)
+    facts: set[Symbol] = attrs.Factory(set)
     added: set[Symbol] = attrs.Factory(set)
     rebound: set[Symbol] = attrs.Factory(set)
     lambdas: set[Key] = attrs.Factory(set)

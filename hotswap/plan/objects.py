@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 import attrs
 
 from hotswap.plan.bindings import dotted
+from hotswap.plan.dirt import ANY
 from hotswap.plan.graph import Graph, Symbol
 from hotswap.plan.recipes import Key, Recipes
 from hotswap.plan.units import Unit, UnitKind
@@ -407,7 +408,7 @@ class _Walk:
         affected = self.objects.affected
         if owner in self.objects.carriers and not self.is_whole:
             for name in self.objects.affected_beside(owner):
-                if name in self.called or name in self.read:
+                if name in self.called or name in self.read or (name == ANY and (self.called or self.read)):
                     return (owner[0], f"{owner[1]}.{name}")
         left: list[_Member] = []
         for member in self._left[owner] if owner in self._left else self.objects.members(owner):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from hotswap.plan.dirt import Dirt
+from hotswap.plan.facts import Facts
 from hotswap.plan.graph import Symbol
 from hotswap.plan.lookers import Lookers
 from hotswap.plan.moved import own_lambdas
@@ -22,6 +23,7 @@ class Support:
 
     def __init__(self, recipe: Recipes, dirt: Dirt, objects: Objects, lookers: Lookers, modules: list[str]) -> None:
         self.graph, self.recipe, self.dirt, self.objects, self.lookers = recipe.graph, recipe, dirt, objects, lookers
+        self.facts = Facts(self.graph, dirt)
         self._order = {module: place for place, module in enumerate(modules)}
         self._variables: dict[Key, set[Symbol]] = {}
         self._holding: dict[Symbol, bool] = {}  # in this round
@@ -43,6 +45,8 @@ class Support:
                 self._note_aside(symbol, made, anew)
                 self._support(symbol)
             for symbol in read:
+                if self.facts.is_one(symbol):
+                    self._support(symbol)
                 self._support_missing(symbol)
                 self._support_read(symbol)
             for symbol in reached | read:

@@ -28,7 +28,7 @@ _HARMLESS_METACLASSES: frozenset[type] = frozenset(
 )
 
 #: Metaclasses, and classes with an ``__init_subclass__``, that copy nothing from the bases of a class.
-_INHERITING: frozenset[type] = frozenset({type, object, abc.ABCMeta, enum.EnumType, typing.Generic, typing.Protocol})  # type: ignore[arg-type]
+_INHERITING: frozenset[object] = frozenset({type, object, abc.ABCMeta, enum.EnumType, typing.Generic, typing.Protocol})
 
 
 def foreign_builder(cls: type, is_managed: Callable[[type], bool]) -> str:
@@ -50,7 +50,8 @@ def foreign_builder_below(base: type, is_managed: Callable[[type], bool]) -> str
 
 def copies_from_bases(cls: type, is_managed: Callable[[type], bool]) -> bool:
     """True for a live class whose making by somebody else may have copied something from its bases, as form fields."""
-    makers = {*type(cls).__mro__, *(base for base in cls.__mro__[1:] if "__init_subclass__" in vars_of(base))} - _INHERITING
+    maker: type = type(cls)
+    makers = {*maker.__mro__, *(base for base in cls.__mro__[1:] if "__init_subclass__" in vars_of(base))} - _INHERITING
     if vars_of(cls).get("_is_protocol") is not True:
         makers.discard(type(typing.Protocol))  # it notes the members of protocols only
     return not all(map(is_managed, makers))
