@@ -37,6 +37,17 @@ REGISTERING_METHODS = frozenset(
     "start addHandler addFilter add_done_callback call_soon call_soon_threadsafe call_later call_at add_signal_handler "
     "add_reader add_writer enter enterabs submit create_task run_in_executor apply_async start_soon".split()
 )
+#: Calls of libraries that keep what they are given in what they make, until a request comes; to make that again is no act.
+KEEPING_CALLS = frozenset(
+    "django.urls.path django.urls.re_path django.urls.include django.urls.conf.path django.urls.conf.re_path "
+    "django.urls.conf.include starlette.routing.Route starlette.routing.Mount starlette.routing.WebSocketRoute "
+    "aiohttp.web.get aiohttp.web.post aiohttp.web.put aiohttp.web.patch aiohttp.web.delete aiohttp.web.route".split()
+)
+#: Methods that do so, of objects that are no part of the program.
+KEEPING_METHODS = frozenset(
+    "connect add_url_rule add_route add_api_route add_websocket_route add_event_handler add_exception_handler add_middleware "
+    "add_command add_get add_post register_error_handler set_defaults".split()
+)
 #: Those that set something going at once: not even what is new itself may do so aside.
 STARTING_METHODS = frozenset("start submit apply_async run_in_executor start_soon create_task".split())
 #: Further methods that reach out of an object, to files, other processes, the screen or the object's owner.
@@ -48,6 +59,7 @@ OUTGOING_METHODS = REGISTERING_METHODS | frozenset(
 #: What they make keeps what it is given until it is started. By the last part of the name: subclasses are called so, too.
 STARTED_LATER = frozenset({"Thread", "Timer", "Process"})
 
+_KEEPING_NAMES = frozenset(name.rpartition(".")[2] for name in KEEPING_CALLS)
 #: Methods that change at most an object of a builtin kind, or only read.
 _BUILTIN_METHODS = frozenset(
     name for kind in (dict, list, set, frozenset, str, bytes, bytearray, tuple, int, property) for name in dir(kind)
@@ -142,11 +154,24 @@ def _assigned(body: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr]]:
 def keeps_for_later(call: ast.Call) -> str:
     """By what a call is known, as a chain or as ``.method``, that keeps what it is given and calls it later; else empty."""
     chain = dotted(call.func)
-    if chain is not None and (chain in REGISTERING_CALLS or chain.rpartition(".")[2] in STARTED_LATER):
+    last = chain.rpartition(".")[2] if chain is not None else ""
+    if chain is not None and (chain in REGISTERING_CALLS or last in STARTED_LATER or last in _KEEPING_NAMES):
         return chain
-    if isinstance(call.func, ast.Attribute) and call.func.attr in REGISTERING_METHODS:
+    if isinstance(call.func, ast.Attribute) and call.func.attr in REGISTERING_METHODS | KEEPING_METHODS:
         return chain or f".{call.func.attr}"
     return ""
+
+
+def is_keeper(taker: str, name: str) -> bool:
+    """True for what :func:`keeps_for_later` has given, where nobody of the program is meant by it.
+
+    Args:
+        taker: as it stands in the text.
+        name: in full, with its module.
+    """
+    last = taker.rpartition(".")[2]
+    is_by_name = last in _KEEPING_NAMES and taker not in REGISTERING_CALLS and last not in REGISTERING_METHODS | KEEPING_METHODS
+    return not is_by_name or name in KEEPING_CALLS
 
 
 def is_builtin_method(name: str) -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 
 import attrs
 
-from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS
+from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS, is_keeper
 from hotswap.plan.aliases import CALL, PART, Source, find_flows
 from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.branches import take_executed
@@ -368,8 +368,11 @@ class Graph:
         """True where nobody of the program takes what is given: see :func:`hotswap.plan.acts.keeps_for_later`."""
         if taker.startswith("."):
             return taker[1:] not in self.methods()
-        symbol = self.resolve(module, taker)
-        return symbol is None or not self.functions(symbol) or self.is_lasting((symbol[0], symbol[1].partition(".")[0]))
+        inner = taker.startswith("(")  # it gives what it makes of that to somebody who keeps it
+        symbol = self.resolve(module, taker.removeprefix("("))
+        if symbol is None:
+            return inner or is_keeper(taker, self.foreign(module, taker))
+        return not self.functions(symbol) or self.is_lasting((symbol[0], symbol[1].partition(".")[0]))
 
     def methods(self) -> frozenset[str]:
         """The names of all methods that managed classes define."""

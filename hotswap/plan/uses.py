@@ -100,12 +100,12 @@ class Uses:
         self.operates |= other.operates
         self.inspects_parameter |= other.inspects_parameter
 
-    def read(self, chain: str, later: str) -> None:
-        """Note that something is read; ``later`` says to whom it is only given, to be called later."""
+    def read(self, chain: str, later: tuple[str, ...]) -> None:
+        """Note that something is read; ``later`` says to whom it is only given, to be called later, and who has it before."""
         if not later:
             self.later.pop(chain, None)
         elif chain in self.later or chain not in self.reads:
-            self.later.setdefault(chain, set()).add(later)
+            self.later.setdefault(chain, set()).update(later)
         self.plain.discard(chain)
         self.reads.add(chain)
 
@@ -257,7 +257,7 @@ class _Walker:
         self.found = found
         self.me = ("", "")  # the first parameter of the method that is walked, and its class
         self.of_class: frozenset[str] = frozenset()  # those of the local names that only the class body itself sees
-        self.later = ""  # in the arguments of a call that keeps them for later: which call
+        self.later: tuple[str, ...] = ()  # in the arguments of a call that keeps them for later: which call, and those inside
         self.makers = Makers()  # what has made what local names are bound to
         self.running: set[int] = set()  # ids of the first nodes of nested functions that run with the one around them
 
@@ -310,7 +310,7 @@ class _Walker:
             self._children(node, uses, local, path, deferred)
         elif isinstance(node, ast.AugAssign):
             if isinstance(node.target, ast.Name) and node.target.id not in local:
-                uses.read(node.target.id, "")
+                uses.read(node.target.id, ())
             uses.operates = True
             if isinstance(node.value, _DISPLAYS):  # ``row += [1]``; a number would be another object
                 self._mutation(node.target, uses, local)
@@ -418,10 +418,17 @@ class _Walker:
             self._called_of_class(argument.id if isinstance(argument, ast.Name) else None, uses, path)
         # ``sorted(rows, key=KEYS["size"])``: it calls what it is told to, and that has no name.
         uses.calls_unknown |= any(keyword.arg == "key" and isinstance(keyword.value, ast.Subscript) for keyword in node.keywords)
-        before, self.later = self.later, self.later or keeps_for_later(node)
+        before, self.later = self.later, self._takers(node)
         for child in (*node.args, *node.keywords):
             self.visit(child, uses, local, path, deferred)
         self.later = before
+
+    def _takers(self, node: ast.Call) -> tuple[str, ...]:
+        """Who takes what stands in the arguments of a call: ``path("cart/", logged(cart))``."""
+        if not self.later:
+            return tuple(filter(None, [keeps_for_later(node)]))
+        inner = dotted(node.func)
+        return (*self.later, f"({inner}") if inner is not None else self.later
 
     def _called_of_class(self, chain: str | None, uses: Uses, path: str) -> None:
         """``LIMIT = _scale(1)`` in a class body: a function of the class, which is none of its objects' methods yet."""
