@@ -32,7 +32,8 @@ PURE_DECORATORS = frozenset(
     "functools.wraps functools.lru_cache functools.cache functools.cached_property functools.singledispatch "
     "functools.total_ordering functools.singledispatchmethod dataclasses.dataclass contextlib.contextmanager "
     "contextlib.asynccontextmanager abc.abstractmethod enum.unique attr.s attrs.define attrs.frozen attr.define "
-    "attr.frozen attrs.mutable typing.final typing.overload typing.runtime_checkable types.coroutine".split()
+    "attr.frozen attrs.mutable typing.final typing.overload typing.runtime_checkable types.coroutine "
+    "django.utils.decorators.method_decorator".split()
 )
 
 
