@@ -78,8 +78,17 @@ def _other_classes(world: World, module: str, name: str, put_aside: set[int]) ->
     derived: list[type] = list(chain.from_iterable(map(type.__subclasses__, live.__bases__)))
     near: dict[int, type] = {id(cls): cls for cls in derived if cls is not live}
     others = [cls for cls in near.values() if (cls.__module__, cls.__qualname__) == place and id(cls) not in put_aside]
-    message = f"another {module}.{name}, from before a reload, is in use; its methods have their new code, all else is as it was"
+    origin = "from before a reload"
+    if others and world.look_up(place) is not live:  # a call has made it, and others for other names
+        others = [cls for cls in others if world.is_managed(cls) and not _has_name(world, cls)]
+        origin = "from another call or from before a reload"
+    message = f"another {module}.{name}, {origin}, is in use; its methods have their new code, all else is as it was"
     return _name_each(others, message, record.file)
+
+
+def _has_name(world: World, cls: type) -> bool:
+    """True for what a managed module has under any name."""
+    return any(cls is value for record in list(world.records.values()) for value in list(record.module.__dict__.values()))
 
 
 def _functions_of(heap: Heap, file: str) -> Iterator[tuple[CodeType, FunctionType]]:

@@ -192,3 +192,12 @@ def test_ways_back_that_a_rollback_keeps_are_no_copies_of_a_module(program: Prog
         assert held.a == 1
     assert program.edit("m", two).applied
     assert "HS412" not in codes(program.edit("m", one)) and held.a == 1
+
+
+def test_what_other_calls_have_made_is_no_copy_from_before_a_reload(program: Program) -> None:
+    """One function makes a class for each of two names: an edit of the one says nothing of the other."""
+    text = "def make(rate):\n    return type('Rate', (), {{'rate': rate}})\n\nLow = make({})\nHigh = make(9)\n"
+    lib = program.load("lib", text.format(1))
+    report = program.edit("lib", text.format(2))
+    assert (report.applied, codes(report)) == (True, [])
+    assert (lib.Low.rate, lib.High.rate) == (2, 9)
