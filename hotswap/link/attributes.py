@@ -21,7 +21,7 @@ import attrs
 
 from hotswap.commit import MISSING, NOTHING, Swap, Write, set_item
 from hotswap.fingerprint import OF_WRAPPERS, Print, fingerprint, function_data, same_value
-from hotswap.link.data import Merger
+from hotswap.link.data import CHANGED, Merger
 from hotswap.plan.build import Draft
 from hotswap.plan.units import Unit
 from hotswap.world import World, walk_functions
@@ -64,7 +64,7 @@ class FunctionData:
             return new
         name, where = f"{module}.{path}{key}", self._where(module, path)
         if then is None or old is MISSING:
-            self.merger.keep(name, where, "the program changed it since it was loaded")
+            self.merger.keep(name, where, CHANGED)
             return old
         return self.merger.merge(name, old, then, new, where)
 

@@ -10,6 +10,7 @@ from typing import Any
 from hotswap.commit import MISSING, Write
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, kind_of_value
 from hotswap.kinds import is_a, vars_of
+from hotswap.link.data import CHANGED, REPLACED
 from hotswap.link.handles import as_handle, bare, is_handle, names_with_handles, needs_handle, set_wrapped
 from hotswap.link.linking import Linking, LinkRefused
 from hotswap.link.redirect import lead, redirect, repoint_partial
@@ -50,11 +51,11 @@ def choose(linking: Linking, module: str, name: str, live: Any, staged: Any, new
         return _rewrap(linking, module, name, live, new)
     if type(live) is FunctionType:
         if unit.kind is not UnitKind.IMPORT and linking.was_replaced(module, name, live):
-            linking.merger.keep(f"{module}.{name}", where, "the program replaced it since it was loaded")
+            linking.merger.keep(f"{module}.{name}", where, REPLACED)
             return live
         if unit.kind is not UnitKind.IMPORT and linking.is_changed_closure(module, name, live, unit):
             if not fingerprint(new, linking.world.is_managed).same(linking.base(module)[name]):
-                linking.merger.keep(f"{module}.{name}", where, "the program changed it since it was loaded")
+                linking.merger.keep(f"{module}.{name}", where, CHANGED)
             return live
         return _redirect(linking, module, name, live, new, where)
     if type(live) is LRU and type(new) is LRU and own:
@@ -84,7 +85,7 @@ def _choose_data(linking: Linking, module: str, name: str, live: Any, new: Any, 
     # By the name that it belongs to, or, where the base was evaluated aside and belonged to none, by what is in it.
     prints = [fingerprint(live, linking.world.is_managed, name) for name in (own, None)] if base is not None else []
     if base is not None and not any(now.same(base) for now in prints):
-        linking.merger.keep(own, where, "the program changed it since it was loaded")
+        linking.merger.keep(own, where, CHANGED)
         return live
     return new
 
@@ -131,9 +132,7 @@ def _rebind_import(linking: Linking, module: str, name: str, live: Any, new: Any
         known = binding.module in linking.world.records
         if binding.local == name and (not known or origin.get(binding.attr or "", live) is live):
             return new
-    linking.merger.keep(
-        f"{module}.{name}", (linking.world.file_of(module), unit.line), "the program changed it since it was loaded"
-    )
+    linking.merger.keep(f"{module}.{name}", (linking.world.file_of(module), unit.line), CHANGED)
     return live
 
 

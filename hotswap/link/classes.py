@@ -31,7 +31,7 @@ from hotswap.convert.stamps import rewritten
 from hotswap.fingerprint import LRU, fingerprint, gives_the_same, is_untouched, kind_of_value, numbers_of_state, same_value
 from hotswap.kinds import is_a, is_own, vars_of
 from hotswap.link.borrowed import is_borrowed
-from hotswap.link.data import Merger, is_synchroniser
+from hotswap.link.data import REPLACED, Merger, is_synchroniser
 from hotswap.link.grow import change_slots, why_not
 from hotswap.link.handles import needs_handle
 from hotswap.link.left import left_finding
@@ -248,7 +248,7 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
     elif name in _GENERATED:
         swap.add(set_class(live, name, new))
     elif _was_replaced(pair, name, old, merger):
-        merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), "the program replaced it since it was loaded")
+        merger.keep(f"{pair.module}.{pair.path}.{name}", (pair.file, pair.line), REPLACED)
     elif _belongs_elsewhere(pair, twins, name, old, new):
         _let_go(swap, pair, name, old)
         swap.add(set_class(live, name, new))

@@ -44,6 +44,11 @@ def is_same_synchroniser(live: Any, new: Any) -> bool:
     return type(live) is type(new) and type(live) in _PLAIN_SYNCHRONISERS
 
 
+#: Why a value is kept.
+CHANGED = "the program changed it since it was loaded"
+REPLACED = "the program replaced it since it was loaded"
+
+
 @attrs.define(eq=False)
 class Merger:
     """Merges values for one swap.
@@ -53,6 +58,7 @@ class Merger:
         is_managed: see :func:`hotswap.fingerprint.fingerprint`.
         may_fill: True where what stands inside of a container can become a new one, and is no other name's.
         take_closure: makes a live function, which a call has made, the new one.
+        is_late: True for a file whose modules had been loaded before hotswap came: what they were is what the old text gives now.
         is_guarded: True where a property or the like stands before an attribute of objects, in their class or in the new one.
         taken: live objects that take all that the new ones hold, by id.
         inner: what stands in new values, by its id, with what stands for it in the live ones.
@@ -63,6 +69,7 @@ class Merger:
     may_fill: Callable[[Any, Any], bool]
     take_closure: Callable[[FunctionType, FunctionType], None]
     is_guarded: Callable[[type, str], bool]
+    is_late: Callable[[str], bool]
     taken: dict[int, Any] = attrs.Factory(dict)
     inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
     _filled: dict[int, Any] = attrs.Factory(dict)  # the live ones of these: each stands for one new container
@@ -209,7 +216,7 @@ class Merger:
 
     def _merge_parts(self, name: str, live: Any, base: Print, now: Print, new: Any, then: Print, where: tuple[str, int]) -> Any:
         if type(live) is not type(new) or base.parts is None or now.parts is None or then.parts is None:
-            self.keep(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, CHANGED)
             return live
         if is_a(live, dict):
             return self._merge_dict(name, live, base, new, where)
@@ -246,7 +253,7 @@ class Merger:
             if number not in base or number_of(value, self.is_managed) != base[number or 0]:
                 merged[key] = value
         if conflicts:
-            self.keep(f"{name}[{', '.join(conflicts[:3])}]", where, "the program changed it since it was loaded")
+            self.keep(f"{name}[{', '.join(conflicts[:3])}]", where, CHANGED)
         keys = {number_of(key, self.is_managed): key for key in merged}
         places = [keys[number] for key in new if (number := number_of(key, self.is_managed)) in keys]
         self.swap.add(*set_contents(live, {key: merged[key] for key in places} | merged))  # the program's own come last
@@ -280,14 +287,14 @@ class Merger:
             begin = self._contents(name, list(live)[:length], new, where)
             self.swap.add(*set_contents(live, [*begin, *list(live)[length:]]))
         else:
-            self.keep(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, CHANGED)
         return live
 
     def _merge_state(self, name: str, live: Any, base: Print, new: Any, where: tuple[str, int]) -> Any:
         assert base.parts is not None
         mine, theirs = fields_of(live), fields_of(new)
         if mine is None or theirs is None or has_contents(live):
-            self.keep(name, where, "the program changed it since it was loaded")
+            self.keep(name, where, CHANGED)
             return live
         for key, value in theirs.items():
             old = base.parts.get(hash(("str", key)))
@@ -302,10 +309,12 @@ class Merger:
                 prints = [fingerprint(item, self.is_managed, "") for item in (current, value)]
                 self._merge_parts(f"{name}.{key}", current, inner, prints[0], value, prints[1], where)
             else:
-                self.keep(f"{name}.{key}", where, "the program changed it since it was loaded")
+                self.keep(f"{name}.{key}", where, CHANGED)
         return live
 
     def keep(self, name: str, where: tuple[str, int], why: str) -> None:
+        if why in (CHANGED, REPLACED) and self.is_late(where[0]):
+            why = "it is not what its old text gives now, and hotswap was attached later, so the program may have changed it"
         self.swap.bases.setdefault(name, None)
         self.swap.findings.append(
             Finding(

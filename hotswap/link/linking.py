@@ -69,7 +69,7 @@ class Linking:
         self.world = world
         self.plugins = plugins
         self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
-        self.merger = Merger(self.swap, world.is_managed, self.may_fill, self.take_closure, self.is_guarded)
+        self.merger = Merger(self.swap, world.is_managed, self.may_fill, self.take_closure, self.is_guarded, self.is_late)
         self.data = FunctionData(draft, world, self.merger, self.base)
         self.swap.merge = self.data.merge
         self.census = Census()
@@ -149,6 +149,10 @@ class Linking:
     ) -> None:
         found = Finding(code=code, severity=severity, message=message, file=file, line=line, next_step=next_step)
         self.swap.findings.append(found)
+
+    def is_late(self, file: str) -> bool:
+        """True for a file of which a module had been loaded before hotswap came."""
+        return any(record.base is None for record in self.world.records_of(file))
 
     def base(self, module: str) -> dict[str, Print]:
         """What the module's data was when it was loaded, or what its old text gives now."""

@@ -84,3 +84,35 @@ def test_what_comes_of_a_name_that_is_resolved_is_named(program: Program) -> Non
     told = [finding.message for finding in report.findings if finding.code == "HS402"]
     assert report.applied and len(told) == 1 and told[0].startswith("m.Y was made from lib.f")
     assert one.Y == 1
+
+
+def test_a_value_of_before_hotswap_is_not_said_to_be_changed_by_the_program(program: Program) -> None:
+    """What is opaque differs from what the old text gives now, whoever made the difference; where hotswap was first, it is known."""
+    text = "import zlib\nclass K:\n    made = [zlib.compressobj(1), {}]\n"
+    load_late(program, "late", text.format(1), text.format(1))
+    report = program.edit("late", text.format(2))
+    assert [finding.code for finding in report.findings] == ["HS401"]
+    assert "hotswap was attached later" in report.findings[0].message
+    program.load("early", text.format(1)).K.made.insert(0, 3)
+    report = program.edit("early", text.format(2))
+    assert [finding.code for finding in report.findings] == ["HS401"]
+    assert "the program changed it since it was loaded" in report.findings[0].message
+
+
+def test_an_edited_receiver_does_not_name_the_statements_that_connect_others(program: Program) -> None:
+    """A signal keeps what it is given: what receivers fill is nothing that their connections have filled."""
+    text = """
+    from django.core.signals import setting_changed
+    SEEN = []
+    def one(sender, **found): SEEN.append("one")
+    setting_changed.connect(one)
+    def two(sender, **found): SEEN.append("{}")
+    setting_changed.connect(two)
+    """
+    signals = program.load("signals", text.format("two"))
+    report = program.edit("signals", text.format("2"))
+    assert (report.applied, report.findings) == (True, ())
+    signals.setting_changed.send(None)
+    assert signals.SEEN == ["one", "2"]
+    for receiver in (signals.one, signals.two):
+        signals.setting_changed.disconnect(receiver)
