@@ -4,7 +4,9 @@
     a value                         every statement that reads it while it is evaluated
     any code of a function          statements that call it and keep what it gives: data, class bodies, defaults
     what runs at decoration time    statements that call it as a decorator
-    a class (body, bases)           statements that read its attributes, subclasses that are decorated or registered
+    a class (body, bases)           statements that read its attributes, subclasses that are decorated or registered, or that
+                                    their makers copy into: form fields, typed dicts
+    a fact of a function            statements that read it: ``f.__doc__``, see :mod:`hotswap.plan.facts`
     a contribution to a registry    the whole recipe of the registry, aside, from its initialiser on
 
 Functions and classes themselves keep their identity (jump, transplant), so a statement that only names them, as
@@ -430,16 +432,27 @@ class Follower:
         if unit.kind is UnitKind.CLASS and unit.analysis.now.calls and stands_alone(self.graph, module, unit):
             return True  # ``Manager.from_queryset(Loaves)()``
         if unit.kind is UnitKind.CLASS:
-            ancestors = self.graph.ancestors(base)
-            return any(
-                isinstance(binder.node, ast.ClassDef)
-                and (binder.node.keywords or f"{name}.__init_subclass__" in binder.analysis.functions)
-                for owner, name in ancestors
-                for binder in self.graph.binders(owner).get(name, ())
-            )
+            return self._has_own_maker(base)
         if _takes_apart(unit.node):
             return True
-        return unit.kind is UnitKind.ASSIGN and bool(unit.analysis.now.calls) and self._keeps_data(module, unit)
+        if unit.kind is not UnitKind.ASSIGN or not unit.analysis.now.calls:
+            return False
+        return self._keeps_data(module, unit) or any(self._is_made_class((module, name), base) for name in unit.names)
+
+    def _has_own_maker(self, base: Symbol) -> bool:
+        """True for a class with a metaclass or an ``__init_subclass__`` of the program."""
+        return any(
+            isinstance(binder.node, ast.ClassDef)
+            and (binder.node.keywords or f"{name}.__init_subclass__" in binder.analysis.functions)
+            for owner, name in self.graph.ancestors(base)
+            for binder in self.graph.binders(owner).get(name, ())
+        )
+
+    def _is_made_class(self, symbol: Symbol, base: Symbol) -> bool:
+        """True for a class that a call has made, ``modelform_factory(Item, form=Base)``, and may make again."""
+        if self.graph.kind_of(symbol) != "class" or self.graph.builder_of(symbol):
+            return False
+        return self.graph.copies_bases(symbol) or self._has_own_maker(base)
 
     def _decide(self, module: str, unit: Unit, cause: Symbol) -> None:
         """Evaluate again, or keep and name: see the table at the top."""

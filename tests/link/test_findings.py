@@ -87,7 +87,7 @@ def test_what_comes_of_a_name_that_is_resolved_is_named(program: Program) -> Non
 
 
 def test_a_value_of_before_hotswap_is_not_said_to_be_changed_by_the_program(program: Program) -> None:
-    """What is opaque differs from what the old text gives now, whoever made the difference; where hotswap was first, it is known."""
+    """An opaque value differs from what the old text gives now, whoever made that so."""
     text = "import zlib\nclass K:\n    made = [zlib.compressobj(1), {}]\n"
     load_late(program, "late", text.format(1), text.format(1))
     report = program.edit("late", text.format(2))
