@@ -572,6 +572,8 @@ class _Builder:
             return "it was kept, as it comes of a module that is got by its name"
         if any(chain.endswith(".__subclasses__") for chain in unit.analysis.now.calls):
             return "it was kept, as it asks for the subclasses of a class"
+        if maker := maker_of(self.graph, module, unit):
+            return f"it was kept, as {maker} takes part in making it, and may have copied from it"
         return "it is an opaque object and was kept"
 
     def _find_memos(self, dirt: Dirt) -> Iterator[StaleMemo]:

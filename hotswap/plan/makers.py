@@ -5,7 +5,7 @@ Their statements are not executed a second time, because that may register them 
     the class's own text changed         only its members: these are evaluated (HS206 for anything else)
     a member reads what changed          that member is evaluated
     something else in it does            kept and named (HS402)
-    its base changed                     nothing: it inherits
+    its base changed                     nothing: it inherits; kept and named where its maker may have copied from the base
     it is part of a registry's recipe    HS206: the registry cannot be made again without it
 
 While statements are evaluated aside, such a class is still the live one, with its old members. So what reads a member
@@ -135,7 +135,14 @@ def follow_into_class(graph: Graph, dirt: Dirt, module: str, unit: Unit, cause: 
     elif edit.names:
         dirt.derived[key] = cause
         dirt.reduced[key] = edit
+    elif cause in _bases(graph, module, unit) and graph.copies_bases((module, unit.names[0])):
+        dirt.kept[key] = cause
     return True
+
+
+def _bases(graph: Graph, module: str, unit: Unit) -> set[Symbol | None]:
+    assert isinstance(unit.node, ast.ClassDef)
+    return {graph.resolve(module, chain) for chain in filter(None, map(dotted, unit.node.bases))}
 
 
 def _makes_otherwise(dirt: Dirt, cause: Symbol) -> bool:

@@ -536,3 +536,17 @@ def test_plugin_may_claim_a_metaclass(shop: Program) -> None:
     assert order.number.choices == (1,)
     assert type(order) is module.Order
     assert made(shop).count("Order") == 2
+
+
+def test_a_class_whose_foreign_maker_may_have_copied_from_a_base_is_named(program: Program) -> None:
+    """It is not made a second time, so what the maker has copied from a class of the program stays as it was (HS402)."""
+    maker = "def __init__(cls, name, bases, space):\n        super().__init__(name, bases, space)\n        cls.copied = cls.x"
+    program.library("lib", f"class Meta(type):\n    {maker}\nclass Model(metaclass=Meta):\n    x = 0\n")
+    program.load("mix", "class Mixin:\n    x = 1\n    def f(self): return 1\n")
+    m = program.load("m", "import lib, mix\nclass Made(mix.Mixin, lib.Model):\n    pass\n")
+    report = program.edit("mix", "class Mixin:\n    x = 2\n    def f(self): return 1\n")
+    assert report.applied and [finding.code for finding in report.findings] == ["HS402"]
+    assert "lib.Meta takes part in making it" in report.findings[0].message
+    assert (m.Made.x, m.Made.copied) == (2, 1)
+    report = program.edit("mix", "class Mixin:\n    x = 2\n    def f(self): return 2\n")
+    assert report.applied and not report.findings and m.Made().f() == 2
