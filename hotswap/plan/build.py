@@ -15,7 +15,7 @@ from hotswap.plan.bindings import dotted, resolve_relative
 from hotswap.plan.branches import asked_for, tries_import
 from hotswap.plan.depend import Follower, changed_recipes
 from hotswap.plan.diff import UnitDiff, diff_units, find_successor
-from hotswap.plan.dirt import STAR, Dirt, by_module
+from hotswap.plan.dirt import ANY, STAR, Dirt, by_module
 from hotswap.plan.facts import find_facts
 from hotswap.plan.graph import Graph, Symbol, is_abstract_registration, is_output_only
 from hotswap.plan.lambdas import uses_changed_lambda
@@ -365,7 +365,8 @@ class _Builder:
             for before, unit in diff.pairs:
                 if before.text != unit.text and self._is_read_by_decorator(name, before, unit):
                     dirt.derived[name, unit.index] = (name, unit.names[0])
-            dirt.facts |= find_facts(diff)
+            for fact in find_facts(diff):
+                dirt.note_fact(*fact)
             reduce_changed(self.graph, self.before, dirt, diff)
             note_members(self.graph, dirt, diff)
             self._note_removed(diff, dirt)
@@ -393,9 +394,12 @@ class _Builder:
                 dirt.derived.setdefault((module, unit.index), ([*arrived, *self.gone][0], ""))
                 dirt.rebound |= {(module, name) for name in unit.names}
         dirt.rebound |= find_rebound(self.before, self.graph, self.diffs)
-        for symbol in (derived := find_derived(self.graph, self.diffs)):
-            (dirt.alone if self.graph.stands_alone(symbol) else dirt.classes).add(symbol)
-        dirt.facts |= {(module, f"{name}.*") for module, name in derived - dirt.alone}
+        for derived in find_derived(self.graph, self.diffs):
+            if self.graph.stands_alone(derived):
+                dirt.alone.add(derived)
+                continue
+            dirt.classes.add(derived)
+            dirt.note_fact(derived, ANY)
         dirt.lambdas = {
             (name, new.index) for name, diff in self.diffs.items() for old, new in diff.touched if uses_changed_lambda(old, new)
         }

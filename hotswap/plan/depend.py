@@ -57,7 +57,7 @@ class Follower:
         self.recipe = recipe
         self.objects = Objects(graph, modules, self.recipe)
         self.lookers = Lookers(graph, dirt, modules)
-        self.facts = Facts(graph, dirt)
+        self.facts = Facts(graph, dirt, self.objects.may_hold)
         self._renamed: dict[str, set[str]] | None = None
         # Classes of which some method behaves differently, with the methods.
         self._affected_of: dict[Symbol, list[str]] = {}
@@ -101,13 +101,12 @@ class Follower:
 
     def _of_other_bases(self) -> set[Symbol]:
         """The facts of classes, which their objects have as well."""
-        facts = self.dirt.facts
-        return {(module, name) for module, name in facts if (module, name.removesuffix(f".{ANY}")) in self.dirt.classes}
+        return {(module, f"{name}.{ANY}") for module, name in self.dirt.classes & self.dirt.facts.keys()}
 
     def _size(self) -> int:
         d = self.dirt
-        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.facts, d.added, d.rebound)
-        return sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
+        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.added, d.rebound)
+        return sum(map(len, d.facts.values())) + sum(map(len, (d.changed, d.derived, d.kept, d.skipped, *marks)))
 
     def _spread_functions(self) -> None:
         """Mark all functions that behave differently by what is dirty now: their texts name it, or a function that does."""
@@ -510,7 +509,7 @@ class Follower:
                 d.affected.add(symbol)
                 d.shallow.add(symbol)
                 if unit.kind is UnitKind.FUNCTION:
-                    d.facts.add((module, f"{name}.*"))
+                    d.note_fact(symbol, ANY)
             else:
                 d.values.add(symbol)
         for binding in unit.imports:

@@ -29,8 +29,8 @@ class Dirt:
         values: symbols whose value changes.
         classes: classes whose body changes.
         alone: those of them, not among ``classes``, whose readers are not evaluated again, see :mod:`hotswap.plan.alone`.
-        facts: attributes of functions and classes that are others now, though these are the same objects: ``f.__doc__``;
-            ``f.*`` where any of them may be, as of a function that is made anew, or a class of which a base has other bases.
+        facts: by functions and classes, the names of attributes that are others now, though these are the same objects:
+            ``__doc__``; ANY where all of them may be, as of a function that is made anew, see :mod:`hotswap.plan.facts`.
         added: names that only the new text binds.
         rebound: names that mean another object, see :mod:`hotswap.plan.rebound`.
         unset: symbols to which a statement contributed that is gone, or has another text.
@@ -51,7 +51,7 @@ class Dirt:
     values: set[Symbol] = attrs.Factory(set)
     classes: set[Symbol] = attrs.Factory(set)
     alone: set[Symbol] = attrs.Factory(set)
-    facts: set[Symbol] = attrs.Factory(set)
+    facts: dict[Symbol, set[str]] = attrs.Factory(dict)
     added: set[Symbol] = attrs.Factory(set)
     rebound: set[Symbol] = attrs.Factory(set)
     lambdas: set[Key] = attrs.Factory(set)
@@ -63,6 +63,9 @@ class Dirt:
     skipped: dict[Key, Symbol] = attrs.Factory(dict)
     reduced: dict[Key, MemberEdit] = attrs.Factory(dict)
     refused: dict[Key, str] = attrs.Factory(dict)
+
+    def note_fact(self, symbol: Symbol, name: str) -> None:
+        self.facts.setdefault(symbol, set()).add(name)
 
     def evaluated(self) -> set[Key]:
         return self.changed | set(self.derived) | self.support

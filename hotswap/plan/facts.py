@@ -13,7 +13,7 @@ Who only names a function or calls it has nothing to do with that.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from hotswap.plan.diff import UnitDiff
 from hotswap.plan.dirt import ANY, Dirt
@@ -22,13 +22,15 @@ from hotswap.plan.trees import children
 from hotswap.plan.uses import Uses
 
 
-def find_facts(diff: UnitDiff) -> set[Symbol]:
+def find_facts(diff: UnitDiff) -> Iterator[tuple[Symbol, str]]:
     """What the edited texts of functions say: their docstrings, and that their code is another one."""
-    found = {(diff.module, f"{name}.__code__") for name in diff.bodies}
+    for name in diff.bodies:
+        yield (diff.module, name), "__code__"
     for old, new in (*diff.touched, *diff.changed):
         mine, theirs = dict(_docstrings(old.node)), dict(_docstrings(new.node))
-        found |= {(diff.module, f"{name}.__doc__") for name in mine.keys() & theirs.keys() if mine[name] != theirs[name]}
-    return found
+        for name in mine.keys() & theirs.keys():
+            if mine[name] != theirs[name]:
+                yield (diff.module, name), "__doc__"
 
 
 def _docstrings(node: ast.AST, path: str = "") -> Iterator[tuple[str, str | None]]:
@@ -43,23 +45,23 @@ def _docstrings(node: ast.AST, path: str = "") -> Iterator[tuple[str, str | None
 
 
 class Facts:
-    """Says who reads one; asks for what the dirt is at the time."""
+    """Says who reads one; asks for what the dirt is at the time.
 
-    def __init__(self, graph: Graph, dirt: Dirt) -> None:
+    Args:
+        may_hold: True for a variable in which something may be that changes; what others hold is not looked for.
+    """
+
+    def __init__(self, graph: Graph, dirt: Dirt, may_hold: Callable[[Symbol], bool]) -> None:
         self._graph = graph
         self._dirt = dirt
-        self._known = 0
-        self._of: dict[Symbol, set[str]] = {}  # by the function or class, the names of its attributes
-        self._heads: set[Symbol] = set()
+        self._may_hold = may_hold
 
     def is_one(self, symbol: Symbol) -> bool:
         """True for ``f.__doc__`` where that changes, and for ``f.__code__.co_argcount``."""
-        self._take_new()
-        module, parts = symbol[0], symbol[1].split(".")
-        if len(parts) < 2 or (module, parts[0]) not in self._heads:
-            return False
-        owners = ((parts[end], self._of.get((module, ".".join(parts[:end])), ())) for end in range(1, len(parts)))
-        return any(name in names or ANY in names for name, names in owners)
+        facts, (module, name) = self._dirt.facts, symbol
+        parts = name.split(".") if facts and "." in name else ()
+        owners = ((parts[end], facts.get((module, ".".join(parts[:end])), ())) for end in range(1, len(parts)))
+        return any(attribute in names or ANY in names for attribute, names in owners)
 
     def read_by(self, module: str, uses: Uses, symbols: Iterable[Symbol]) -> Symbol | None:
         """One that a piece of code reads: by its dotted name, or off what it has from a list or a table.
@@ -67,31 +69,23 @@ class Facts:
         Args:
             symbols: what the code reads and calls, names resolved.
         """
-        self._take_new()
+        if not self._dirt.facts:
+            return None
         wanted = {ANY, *uses.names} if uses.names else set()
-        owners = {owner for owner, names in self._of.items() if not names.isdisjoint(wanted)}
         called: set[Symbol] | None = None
         for symbol in symbols:
-            if (symbol[0], symbol[1].partition(".")[0]) in self._heads and "." in symbol[1]:
+            if "." in symbol[1]:
                 called = self._graph.uses_symbols(module, uses, uses.calls) if called is None else called
                 read = (symbol[0], symbol[1].rpartition(".")[0]) if symbol in called else symbol  # ``f.cache_clear()``
                 if self.is_one(read):
                     return symbol
-            if owners and self._may_be(symbol, owners):
+            if wanted and self._leads_to(symbol, wanted):
                 return symbol
         return None
 
-    def _may_be(self, symbol: Symbol, owners: Collection[Symbol]) -> bool:
-        """True for what is one of these, or holds one: ``[f.__doc__ for f in (main, other)]``, ``for f in COMMANDS``."""
-        if symbol in owners:
-            return True
-        is_table = "." not in symbol[1] and self._graph.kind_of(symbol) == "data"
-        return is_table and not (self._graph.callables_in(symbol) or frozenset()).isdisjoint(owners)
-
-    def _take_new(self) -> None:
-        if len(self._dirt.facts) != self._known:
-            self._known = len(self._dirt.facts)
-            for module, name in self._dirt.facts:
-                owner, _, attribute = name.rpartition(".")
-                self._of.setdefault((module, owner), set()).add(attribute)
-                self._heads.add((module, owner.partition(".")[0]))
+    def _leads_to(self, symbol: Symbol, names: Collection[str]) -> bool:
+        """True for what has an attribute of these, or holds what has: ``[f.__doc__ for f in (main, other)]``."""
+        held: Collection[Symbol] = ()
+        if self._may_hold(symbol) and "." not in symbol[1] and self._graph.kind_of(symbol) == "data":
+            held = self._graph.callables_in(symbol) or ()
+        return any(not own.isdisjoint(names) for each in (symbol, *held) if (own := self._dirt.facts.get(each)) is not None)

@@ -23,7 +23,7 @@ class Support:
 
     def __init__(self, recipe: Recipes, dirt: Dirt, objects: Objects, lookers: Lookers, modules: list[str]) -> None:
         self.graph, self.recipe, self.dirt, self.objects, self.lookers = recipe.graph, recipe, dirt, objects, lookers
-        self.facts = Facts(self.graph, dirt)
+        self.facts = Facts(self.graph, dirt, objects.may_hold)
         self._order = {module: place for place, module in enumerate(modules)}
         self._variables: dict[Key, set[Symbol]] = {}
         self._holding: dict[Symbol, bool] = {}  # in this round
