@@ -54,6 +54,17 @@ def nothing_hidden() -> Iterator[None]:
             gc.freeze()
 
 
+def thaw_once() -> None:
+    """Freeze all objects and thaw them, which makes them old.
+
+    In one call, so that a ``gc.freeze()`` of the program comes before or after it; one that came just before is made again.
+    """
+    hidden: list[int] = []
+    _in_one_call((hidden.extend, starmap(gc.get_freeze_count, [()])), (gc.freeze,), (gc.unfreeze,))
+    if hidden[0] > _OWN_FROZEN:
+        gc.freeze()
+
+
 def objects_of(kinds: Collection[type], *then: Call, found: list[Any] | None = None) -> list[Any]:
     """The objects of exactly some types.
 

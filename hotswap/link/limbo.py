@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import typing
 
-from hotswap.collector import hidden_objects
+from hotswap.collector import hidden_objects, thaw_once
 
 
 def make_all_old() -> None:
@@ -17,8 +17,7 @@ def make_all_old() -> None:
     if hidden_objects():  # the program has frozen objects and wants them to stay so
         gc.collect(1)
     else:
-        gc.freeze()
-        gc.unfreeze()
+        thaw_once()
 
 
 def collect_staged(*, aged: bool = False) -> None:
