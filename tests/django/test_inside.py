@@ -222,6 +222,20 @@ assert get("/slow/?file=.") == "flour 1, water 1"
 """)  # fmt: skip
 
 
+def test_addresses_that_cannot_be_imported_are_taken_back(fresh_copy: FreshCopy, site: Path) -> None:
+    """Another module of addresses that is not there would answer each request with an error; a start would not begin."""
+    run(fresh_copy(), site, """
+edit("bakery_site/settings.py", ('ROOT_URLCONF = "bakery_site.urls"', 'ROOT_URLCONF = "bakery_site.nowhere"'))
+report = hotswap.swap()
+assert not report.applied and "HS212" in str(report) and "No module named 'bakery_site.nowhere'" in str(report), str(report)
+from django.conf import settings as conf
+assert conf.ROOT_URLCONF == "bakery_site.urls" and get("/slow/?file=.") == "flour 1, water 1"
+pathlib.Path("bakery_site/nowhere.py").write_text("from bakery_site.urls import urlpatterns\\n")
+assert hotswap.swap().applied
+assert conf.ROOT_URLCONF == "bakery_site.nowhere" and get("/slow/?file=.") == "flour 1, water 1"
+""")
+
+
 def test_settings_that_come_by_a_star_are_followed(fresh_copy: FreshCopy, site: Path) -> None:
     """``from base import *``: the part that is edited counts; what both bind restarts."""
     folder = fresh_copy()

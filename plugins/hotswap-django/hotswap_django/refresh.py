@@ -26,7 +26,7 @@ from django.core.checks import run_checks
 from django.core.management.base import SystemCheckError
 from django.template import engines
 from django.template.backends.django import DjangoTemplates, get_installed_libraries
-from django.urls import clear_url_caches, converters, resolvers
+from django.urls import clear_url_caches, converters, get_resolver, resolvers
 from django.utils import formats
 from django.utils.translation import trans_real
 
@@ -55,6 +55,8 @@ def refresh(plan: Plan, *, middleware: bool = False, models: bool = False, known
         check_models(known)
     refresh_admin()
     refresh_urls()
+    if "ROOT_URLCONF" in changed:
+        _ = get_resolver().url_patterns  # imported, as at a start, before a request finds that it cannot be
     refresh_templates()
     formats.reset_format_cache()
     if changed & {"LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS"}:
