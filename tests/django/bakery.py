@@ -160,12 +160,15 @@ def running(folder: Path, site: Path, way: str = "runserver", *arguments: str) -
         bakery.stop()
 
 
+#: What the plugin puts into pages: with a port and a token of each server.
+SCRIPT = r'<script src="http://127\.0\.0\.1:\d+/page\.js"[^>]*></script>'
+
+
 def show_pages(visitor: Visitor) -> dict[str, tuple[int, str]]:
     """What all pages show, without what differs from server to server and from request to request."""
-    script = r'<script src="http://127\.0\.0\.1:\d+/page\.js"[^>]*></script>'
 
     def plain(text: str) -> str:
-        return re.sub(rf'{script}|name="csrfmiddlewaretoken" value="\w+"|:{visitor.port}\b', "", text)
+        return re.sub(rf'{SCRIPT}|name="csrfmiddlewaretoken" value="\w+"|:{visitor.port}\b', "", text)
 
     answers = {page: visitor.get(page) for page in PAGES}
     return {page: (answer.status, plain(answer.text)) for page, answer in answers.items()}

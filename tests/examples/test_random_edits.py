@@ -28,7 +28,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.django.bakery import install
+from tests.django.bakery import SCRIPT, install
 from tests.examples.edits import FILES, Edit, Texts, make_edit
 from tests.examples.shop import PATIENCE, ROOT, Answer, Shop, Visitor, environment, free_port
 
@@ -91,6 +91,7 @@ class Customer(Visitor):
         text = answer.text.replace(str(folder), "").replace(f":{self.port}", "")
         if answer.status in (400, 500):  # what Django shows of the error, not of the program around it
             text = "".join(re.findall(r"<title>.*?</title>", text, re.DOTALL)) or text
+        text = re.sub(SCRIPT, "", text)
         text = re.sub(r'value="[A-Za-z0-9]{64}"|\b\d+(?= left)|0x[0-9a-f]+|\border \d+', "", text)
         return (answer.status, *kept, _memory(text, known) or text)
 
