@@ -154,8 +154,8 @@ def test_a_command_ends_as_it_does_without_an_agent(shop: Shop) -> None:
 
 def test_a_command_line_that_is_wrong(shop: Shop) -> None:
     """Is refused with a sentence before anything is run; as a command with 2."""
-    group = ["--group", "web"]
-    for words in (["own.py"], group, [*group, "--", "true"], [*group, "--", "python", "-c", "1"]):
+    named = ["--group", "web"]
+    for words in (["own.py"], named, [*named, "--", "true"], [*named, "--", "python", "-c", "1"]):
         with pytest.raises(ConfigError):
             prepare(words)
     command = [sys.executable, "-m", "hotswap", "agent", "--nothing", "x", "--", "own.py"]
