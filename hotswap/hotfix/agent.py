@@ -102,6 +102,7 @@ class Agent:
     found: tuple[Finding, ...] = ()
     # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
+    _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
     _deadline: float | None = None
     _is_torn: bool = False
     _is_started: bool = False
@@ -162,16 +163,21 @@ class Agent:
         with self.lock:
             try:
                 self.spool.check(create=True)
-                desired = self.spool.read_desired()
-                self._follow_or_say(desired)
-                self.seen = desired.revision
-                self.write_result()
+                self._known = self.spool.read_desired()
             except (PatchError, OSError) as error:
                 _say(str(error))  # and who has ordered hears nothing, which counts as a refusal there
+                self._follow_or_say(self._known, only_back=True)  # a time to confirm ends all the same
+                return
+            self._follow_or_say(self._known)
+            self.seen = self._known.revision
+            try:
+                self.write_result()
+            except OSError as error:
+                _say(f"what is live cannot be told in {self.spool.folder}: {error.strerror or error}")
 
-    def _follow_or_say(self, desired: Desired) -> None:
+    def _follow_or_say(self, desired: Desired, *, only_back: bool = False) -> None:
         try:
-            self._follow(desired)
+            self._follow(desired, only_back)
         except PatchError as error:
             self.refused[""] = (_finding(error),)
         except OSError as error:
@@ -182,9 +188,16 @@ class Agent:
             message = f"hotswap failed in itself ({type(error).__name__}: {error}); nothing was applied"
             self.refused[""] = (attrs.evolve(_finding(PatchError("HS599", message)), excerpt=trace),)
             _say(f"{message}\n{trace}")
-            journal.append(self.spool.journal, "failed", reasons=[message])
+            self._note("failed", reasons=[message])
 
-    def _follow(self, desired: Desired) -> None:
+    def _note(self, event: str, **fields: Any) -> None:
+        """Write into the journal what has happened, where that can be: a full disk must not stand in the way back."""
+        try:
+            journal.append(self.spool.journal, event, **fields)
+        except OSError as error:
+            _say(f"{event} is not in the journal of {self.spool.folder}: {error.strerror or error}")
+
+    def _follow(self, desired: Desired, only_back: bool) -> None:
         now = time.time()
         wanted = desired.wanted(os.getpid(), now)
         times = [order.confirm_by for order in wanted if order.confirm_by is not None]
@@ -201,10 +214,11 @@ class Agent:
         while len(self.stack.live) > kept:
             if not self._take_back(desired):
                 return
-        for order in wanted[kept:]:
+        for order in () if only_back else wanted[kept:]:
             if not self._apply(order):
                 return  # what follows stands on it
-        asked = desired.check if self._is_started else None  # what was asked before has been answered, or nobody waits for it
+        # What was asked before the start has been answered, or nobody waits for it.
+        asked = desired.check if self._is_started and not only_back else None
         if asked is not None and (not asked.only or os.getpid() in asked.only):
             self._try(asked)
 
@@ -213,14 +227,14 @@ class Agent:
         about = {"digest": live.patch.digest, "id": live.patch.manifest.id}
         order = next((each for each in desired.orders if each.digest == live.patch.digest), None)
         because = "not confirmed in time (HS609)" if order is not None else "asked"
-        journal.append(self.spool.journal, "takes back", because=because, **about)
+        self._note("takes back", because=because, **about)
         try:
             self.stack.take_back()
         except Refusal as refusal:
             self.refused[live.patch.digest] = refusal.findings
-            journal.append(self.spool.journal, "stays", reasons=_sentences(refusal.findings), **about)
+            self._note("stays", reasons=_sentences(refusal.findings), **about)
             return False
-        journal.append(self.spool.journal, "taken back", because=because, **about)
+        self._note("taken back", because=because, **about)
         return True
 
     def _apply(self, order: Order) -> bool:
@@ -230,14 +244,14 @@ class Agent:
         except PatchError as error:
             return self._note_refused(order, (_finding(error),), about)
         about.update(signer=signer.principal, key=signer.key)
-        journal.append(self.spool.journal, "began", **about)
+        journal.append(self.spool.journal, "began", **about)  # or nothing begins
         try:
             live = self.stack.apply(patch)
         except Refusal as refusal:
             return self._note_refused(order, refusal.findings, about)
         self._signers[order.digest] = signer
         how = "contained" if live.contained else "swapped" if live.number else "put where imports look"
-        journal.append(self.spool.journal, "applied", how=how, findings=_sentences(live.findings), **about)
+        self._note("applied", how=how, findings=_sentences(live.findings), **about)
         return True
 
     def _try(self, order: Order) -> None:
@@ -272,7 +286,7 @@ class Agent:
 
     def _note_refused(self, order: Order, findings: tuple[Finding, ...], about: dict[str, Any]) -> bool:
         self.refused[order.digest] = findings
-        journal.append(self.spool.journal, "refused", reasons=_sentences(findings), **about)
+        self._note("refused", reasons=_sentences(findings), **about)
         _say(f"patch {order.id} was not applied: {findings[0] if findings else 'no reason was given'}")
         return False
 

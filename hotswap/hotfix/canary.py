@@ -11,7 +11,7 @@ import time
 import attrs
 
 from hotswap.errors import PatchError
-from hotswap.hotfix.orders import INTERVAL, Answer, Outcome, apply, living, rollback
+from hotswap.hotfix.orders import INTERVAL, Answer, Outcome, apply, living, make_finding, rollback
 from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.spool import Spool
 
@@ -63,6 +63,4 @@ def _watch(spool: Spool, pids: list[int], seconds: float) -> list[int]:
 
 
 def _describe(pid: int) -> Answer:
-    message = f"process {pid} ended while it was watched"
-    found = {"code": "HS614", "severity": "held", "message": message, "next_step": PatchError("HS614", message).next_step}
-    return Answer(pid=pid, state="ended", reasons=(found,))
+    return Answer(pid=pid, state="ended", reasons=(make_finding("HS614", f"process {pid} ended while it was watched"),))

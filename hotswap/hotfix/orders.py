@@ -279,13 +279,15 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
         return Answer(pid=pid, state="ended")
     applied = tuple(each["id"] for each in held["applied"])
     if why or held["seen"] < wanted.revision:
-        reason = why or f"process {pid} has not answered in time"
-        step = PatchError("HS611", reason).next_step
-        found = {"code": "HS611", "severity": "held", "message": reason, "next_step": step}
+        found = make_finding("HS611", why or f"process {pid} has not answered in time")
         return Answer(pid=pid, state="silent", reasons=(found,), applied=applied)
     reasons = tuple(finding for found in held["refused"].values() for finding in found)
     if reasons:
         return Answer(pid=pid, state="refused", reasons=reasons, applied=applied)
+    ordered = [each.digest for each in wanted.orders if not each.only or pid in each.only]
+    if ordered != [each["digest"] for each in held["applied"]]:  # the time to confirm was shorter than all this took
+        found = make_finding("HS609", f"process {pid} has taken back by now what was ordered")
+        return Answer(pid=pid, state="refused", reasons=(found,), applied=applied)
     order = wanted.check or (wanted.orders[-1] if wanted.orders else None)
     is_meant = order is None or not order.only or pid in order.only
     done = "ready" if wanted.check else "done"
@@ -295,3 +297,6 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
     return Answer(pid=pid, state=done if is_meant else "passed over", kept=kept, applied=applied)
 
 
+def make_finding(code: str, message: str) -> dict[str, str]:
+    """Why an order was not followed, where the process does not say so itself."""
+    return {"code": code, "severity": "held", "message": message, "next_step": PatchError(code, message).next_step}

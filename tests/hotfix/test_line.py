@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_unconfirmed_patch_is_taken_back_by_itself(shop: Shop) -> None:
     wanted = shop.ask_json("status")["groups"][0]["wanted"]
     assert [order["confirm_by"] for order in wanted] == [None]
     assert service.ask("total(5)") == 15
+
+
+def test_the_way_back_needs_no_spool(shop: Shop) -> None:
+    """A process that cannot read or write its spool any more takes an unconfirmed patch back all the same."""
+    service = shop.serve()
+    shop.done("apply", shop.build({"shop/pricing.py": TRIPLE}), "--confirm-within", 4)
+    shutil.rmtree(shop.root / "spool")
+    (shop.root / "spool").write_text("no folder")
+    wait_until(lambda: service.ask("total(5)") == 10, "the patch is taken back")
+    assert "HS608" in shop.errors.read_text()
 
 
 def test_killed_process_starts_with_what_is_wanted(shop: Shop) -> None:
