@@ -34,14 +34,19 @@ def apply_with_canary(
     chosen = _choose(spool, count)
     outcome = apply(spool, patch, pids=chosen, timeout=timeout)
     if not outcome.done:
-        return outcome
+        ended = [answer.pid for answer in outcome.answers if answer.state == "ended" and answer.pid in chosen]
+        return _name_ended(outcome, ended)
     ended = _watch(spool, chosen, watch)
     if not ended:
         return apply(spool, patch, confirm_within=confirm_within, timeout=timeout)
     back = rollback(spool, timeout)
-    states = {answer.state for answer in back.answers}
-    answers = [*map(_describe, ended), *(answer for answer in back.answers if answer.pid not in ended)]
-    return attrs.evolve(back, done=False, mixed=bool(states & {"refused", "silent"}), answers=tuple(answers))
+    is_mixed = any(answer.state in ("refused", "silent") for answer in back.answers)
+    return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed), ended)
+
+
+def _name_ended(outcome: Outcome, ended: list[int]) -> Outcome:
+    others = (answer for answer in outcome.answers if answer.pid not in ended)
+    return attrs.evolve(outcome, answers=(*map(_describe, ended), *others))
 
 
 def _choose(spool: Spool, count: int) -> list[int]:
