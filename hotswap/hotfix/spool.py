@@ -11,7 +11,6 @@ A process that starts or is forked does what ``desired.json`` says; so it is eno
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import json
 import os
@@ -206,6 +205,8 @@ class Spool:
         Raises:
             PatchError: HS612, somebody else gives one.
         """
+        import fcntl  # late: Windows has none, and sessions are to work there
+
         descriptor = os.open(os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             try:
