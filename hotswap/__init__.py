@@ -15,7 +15,7 @@ from hotswap.errors import (
     UnsupportedError,
 )
 from hotswap.hooks import load_migrations
-from hotswap.hotfix.agent import agent, applied
+from hotswap.hotfix.entry import agent, applied
 from hotswap.link import defaults as _defaults  # noqa: F401 - states of earlier versions get what the texts give
 from hotswap.migrations import migrate, owner
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict

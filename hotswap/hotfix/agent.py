@@ -16,23 +16,20 @@ from typing import Any
 
 import attrs
 
-from hotswap.errors import ConfigError, PatchError
+from hotswap.errors import PatchError
 from hotswap.fork import guard_forks
-from hotswap.green import patched_by
 from hotswap.hotfix import journal
-from hotswap.hotfix.doorbell import Doorbell, parse_signal
+from hotswap.hotfix.doorbell import Doorbell
 from hotswap.hotfix.overlay import loaded_text
 from hotswap.hotfix.patch import Patch, read_sealed
 from hotswap.hotfix.processes import birth_of, stack_of
-from hotswap.hotfix.signing import Signer, default_trust, verify
+from hotswap.hotfix.signing import Signer, verify
 from hotswap.hotfix.spool import Desired, Order, Spool
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
 from hotswap.model import Finding, Severity, to_json
-from hotswap.session import check_interpreter, is_started, open_session, use
+from hotswap.session import open_session, use
 
-__all__ = ["Agent", "agent", "applied", "open_order", "patched_text"]
-
-SIGNAL = "SIGRTMIN+7"
+__all__ = ["Agent", "open_order"]
 
 
 def open_order(data: bytes, trust: str, at: float) -> tuple[Patch, Signer]:
@@ -356,51 +353,3 @@ def _say(text: str) -> None:
             stream.flush()
         except (OSError, ValueError):
             pass  # the program has closed it
-
-
-# ---- the public functions ----
-
-_agent: Agent | None = None
-
-
-def agent(group: str, *, trust: str | None = None, signal: str | None = None) -> None:
-    """Let signed patches into this process from now on; those that are wanted already are live when it returns.
-
-    It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported.
-
-    Args:
-        group: the name of the service: letters, digits, dash and underscore. Its processes are patched together.
-        trust: the file of keys whose signatures count, as ssh-keygen's allowed signers; by default ``HOTSWAP_TRUST``, or
-            ``/etc/hotswap/allowed_signers``.
-        signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
-
-    Raises:
-        ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already, threads are
-            greenlets.
-        PatchError: HS608, the name is none.
-        UnsupportedError: this interpreter cannot be served.
-    """
-    global _agent
-    check_interpreter()
-    if not hasattr(os, "memfd_create"):
-        raise ConfigError("patches for running services are for Linux only")
-    if _agent is not None:
-        raise ConfigError(f"this process has an agent already, for group {_agent.spool.group}")
-    if is_started():
-        raise ConfigError("hotswap.start() was called in this process: a service has an agent or a session, not both")
-    if library := patched_by():
-        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; this is not there yet")
-    number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
-    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number))
-    made.start()
-    _agent = made
-
-
-def applied() -> tuple[str, ...]:
-    """The ids of the patches that are live in this process, the oldest first; none without an agent."""
-    return tuple(live.patch.manifest.id for live in _agent.stack.live) if _agent is not None else ()
-
-
-def patched_text(path: str) -> bytes | None:
-    """The text that a live patch has for a file; None where none has."""
-    return _agent.stack.overlay.texts.get(path) if _agent is not None else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from hotswap.config import RunRequest
 from hotswap.errors import ConfigError
-from hotswap.hotfix.agent import agent, patched_text
+from hotswap.hotfix.entry import agent, patched_text
 from hotswap.loader import LoadedModule
 from hotswap.runner import run_request
 

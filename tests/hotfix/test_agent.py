@@ -129,7 +129,7 @@ def test_doorbell_reaches_a_process_with_threads_from_before(shop: Shop) -> None
     """A thread that was there before the agent does not block the signal; the handler passes it on, the program lives."""
     before = "threading.Thread(target=threading.Event().wait, daemon=True).start()"
     after = """
-    from hotswap.hotfix.agent import _agent
+    from hotswap.hotfix.entry import _agent
     from hotswap.hotfix.spool import Desired
     _agent.spool.write_desired(Desired(revision=5))
     os.kill(os.getpid(), signal.SIGRTMIN + 7)

@@ -1,0 +1,68 @@
+"""The line that a service has in its program, and what it can ask afterwards."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hotswap.errors import ConfigError
+from hotswap.green import patched_by
+from hotswap.session import check_interpreter, is_started
+
+if TYPE_CHECKING:
+    from hotswap.hotfix.agent import Agent
+
+__all__ = ["agent", "applied", "patched_text"]
+
+SIGNAL = "SIGRTMIN+7"
+
+_agent: Agent | None = None
+
+
+def agent(group: str, *, trust: str | None = None, signal: str | None = None) -> None:
+    """Let signed patches into this process from now on; those that are wanted already are live when it returns.
+
+    It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported.
+
+    Args:
+        group: the name of the service: letters, digits, dash and underscore. Its processes are patched together.
+        trust: the file of keys whose signatures count, as ssh-keygen's allowed signers; by default ``HOTSWAP_TRUST``, or
+            ``/etc/hotswap/allowed_signers``.
+        signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
+
+    Raises:
+        ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already, threads are
+            greenlets.
+        PatchError: HS608, the name is none.
+        UnsupportedError: this interpreter cannot be served.
+    """
+    global _agent
+    check_interpreter()
+    if not hasattr(os, "memfd_create"):
+        raise ConfigError("patches for running services are for Linux only")
+    if _agent is not None:
+        raise ConfigError(f"this process has an agent already, for group {_agent.spool.group}")
+    if is_started():
+        raise ConfigError("hotswap.start() was called in this process: a service has an agent or a session, not both")
+    if library := patched_by():
+        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; this is not there yet")
+    # Late: most programs that import hotswap have no agent.
+    from hotswap.hotfix.agent import Agent
+    from hotswap.hotfix.doorbell import Doorbell, parse_signal
+    from hotswap.hotfix.signing import default_trust
+    from hotswap.hotfix.spool import Spool
+
+    number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
+    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number))
+    made.start()
+    _agent = made
+
+
+def applied() -> tuple[str, ...]:
+    """The ids of the patches that are live in this process, the oldest first; none without an agent."""
+    return tuple(live.patch.manifest.id for live in _agent.stack.live) if _agent is not None else ()
+
+
+def patched_text(path: str) -> bytes | None:
+    """The text that a live patch has for a file; None where none has."""
+    return _agent.stack.overlay.texts.get(path) if _agent is not None else None
