@@ -22,7 +22,8 @@ _agent: Agent | None = None
 def agent(group: str, *, trust: str | None = None, signal: str | None = None) -> None:
     """Let signed patches into this process from now on; those that are wanted already are live when it returns.
 
-    It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported.
+    It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported: a patch of a
+    module that is just being imported is refused (HS606), so the line stands in the main script, or around the command.
 
     Args:
         group: the name of the service: letters, digits, dash and underscore. Its processes are patched together.
