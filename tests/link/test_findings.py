@@ -112,7 +112,7 @@ def test_an_edited_receiver_does_not_name_the_statements_that_connect_others(pro
     signals = program.load("signals", text.format("two"))
     report = program.edit("signals", text.format("2"))
     assert (report.applied, report.findings) == (True, ())
-    signals.setting_changed.send(None)
+    signals.setting_changed.send(None, setting="NOTHING", value=1, enter=True)
     assert signals.SEEN == ["one", "2"]
     for receiver in (signals.one, signals.two):
         signals.setting_changed.disconnect(receiver)
