@@ -15,10 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked slow or once, unless ``-m`` says which tests are wanted."""
-    if config.option.markexpr:
-        return
-    out = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("once")]
+    """Leave out what is marked slow or once, unless ``-m`` says which tests are wanted: ``once`` alone leaves out what is slow."""
+    unwanted = {"": ("slow", "once"), "once": ("slow",)}.get(config.option.markexpr, ())
+    out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]

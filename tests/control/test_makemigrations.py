@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 CART = """
 import dataclasses, enum
 @dataclasses.dataclass

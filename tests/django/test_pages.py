@@ -15,6 +15,8 @@ import pytest
 from tests.django.bakery import PLUGIN, Bakery, environment, running
 from tests.django.test_inside import run as run_inside
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 sys.path.insert(0, str(PLUGIN))
 
 from hotswap_django.policy import find_nonce  # noqa: E402

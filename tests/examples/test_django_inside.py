@@ -7,7 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.examples.shop import environment
+
+pytestmark = pytest.mark.once  # much the same on every interpreter
 
 FreshCopy = Callable[[], Path]
 

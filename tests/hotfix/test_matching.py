@@ -9,6 +9,8 @@ import pytest
 
 from hotswap.hotfix.matching import find_replaced
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 TEXT = """\
 import functools
 

@@ -19,6 +19,8 @@ from hotswap.hotfix.patch import MAX_MANIFEST, MAX_PATCH, Manifest, Patch, Patch
 from hotswap.hotfix.signing import sign, verify
 from tests.hotfix.service import FILES, PRICING, Shop, write_tree
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 NOW = 1_900_000_000.0
 TEXT = b"RATE = 3\n"
 

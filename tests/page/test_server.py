@@ -19,6 +19,8 @@ from hotswap.page.server import CLIENTS, ORIGINS
 from tests.link.program import Program
 from tests.page.http import PATIENCE, Stream, ask
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ORIGIN = "http://localhost:8000"
 

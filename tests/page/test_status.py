@@ -26,6 +26,8 @@ from hotswap.page.sampler import POINTS, Sampler
 from hotswap.page.view import Blocker, Rest, Server, StatusView, view_status
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 EVIL = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 SERVER = Server(base="http://127.0.0.1:9", token="secret", nonce="n", run="r", code=0, styles=0, home="http://localhost:8000/h/")
 

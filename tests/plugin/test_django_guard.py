@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "django_app"
 
 PROGRAM = """

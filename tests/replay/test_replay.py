@@ -11,6 +11,8 @@ from tests.replay.results import read_results, record, write_table
 from tests.replay.saves import CUTS
 from tests.replay.verdicts import Step, Verdict, compare, judge
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 OLD = {
     "lib/__init__.py": b"from lib.a import f\n\nVERSION = 1\n",
     "lib/a.py": b"import os\n\n\ndef f():\n    return 1\n\n\nclass C:\n    x = 1\n\n    def g(self):\n        return 1\n",

@@ -12,6 +12,8 @@ import pytest
 
 from hotswap.requests import Busy, Gate, Passage
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 
 def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     """Run something in a thread of its own; what it gives is in the list afterwards."""

@@ -14,6 +14,8 @@ import pytest
 
 from tests.runner.programs import HOTSWAP, PATIENCE, Running, run, write_files
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 LOOP = """
 import os
 import sys

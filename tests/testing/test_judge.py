@@ -10,6 +10,8 @@ import pytest
 from hotswap.testing import Judge, Outcome, Scenario, parse_scenario
 from hotswap.testing.judge import decide
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 TEXT = """A function changes.
 
 === v1/a.py
