@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked slow or once, unless ``-m`` says which tests are wanted: ``once`` alone leaves out what is slow."""
+    """Leave out what is marked slow or once, unless ``-m`` says what is wanted; ``-m once`` still leaves out what is slow."""
     unwanted = {"": ("slow", "once"), "once": ("slow",)}.get(config.option.markexpr, ())
     out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
     if out:
