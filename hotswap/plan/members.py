@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterable, Iterator
 import attrs
 
 from hotswap.plan.bindings import bound_names, dotted
+from hotswap.plan.trees import dump
 
 #: Decorators that make of a function what its name says, and note it nowhere.
 _WRAPPERS = frozenset(
@@ -101,7 +102,7 @@ def find_alike(old: ast.ClassDef, new: ast.ClassDef, path: str = "") -> set[str]
         match (before, nodes):
             case ([ast.ClassDef() as one], [ast.ClassDef() as other]):
                 found |= find_alike(one, other, path)
-            case _ if all(map(_is_fixed, nodes)) and list(map(ast.dump, before)) == list(map(ast.dump, nodes)):
+            case _ if all(map(_is_fixed, nodes)) and list(map(dump, before)) == list(map(dump, nodes)):
                 found.add(path + name)
     return found
 
@@ -179,7 +180,7 @@ def _is_member(node: ast.stmt) -> bool:
         return all(_only_wraps(decorator) for decorator in node.decorator_list)
     if isinstance(node, ast.Assign):
         targets, value = node.targets, node.value
-    elif isinstance(node, ast.AnnAssign) and node.value is not None and "ClassVar" in ast.dump(node.annotation):
+    elif isinstance(node, ast.AnnAssign) and node.value is not None and "ClassVar" in dump(node.annotation):
         targets, value = [node.target], node.value
     else:
         return False
@@ -225,13 +226,13 @@ def dump_bare(node: ast.AST) -> str:
     if isinstance(node, _Function):
         parts = [(name, getattr(node, name, None)) for name in node._fields if name not in ("body", "type_comment")]
         return f"{type(node).__name__}{[(n, _dump(v)) for n, v in parts]}"
-    return ast.dump(node)
+    return dump(node)
 
 
 def _dump(value: object) -> object:
     if isinstance(value, list):
         return [_dump(item) for item in value]
-    return ast.dump(value) if isinstance(value, ast.AST) else value
+    return dump(value) if isinstance(value, ast.AST) else value
 
 
 def _dump_head(node: ast.ClassDef) -> str:
