@@ -182,7 +182,9 @@ class Agent:
             self.refused[""] = (_finding(PatchError("HS608", f"{where}: {error.strerror or error}")),)
         except Exception as error:  # noqa: BLE001 - border: a bug of ours must not end the program or this thread
             trace = traceback.format_exc()
-            message = f"hotswap failed in itself ({type(error).__name__}: {error}); nothing was applied"
+            # Some of what is wanted may have been applied before it.
+            live = ", ".join(each.patch.manifest.id for each in self.stack.live) or "no patch"
+            message = f"hotswap failed in itself ({type(error).__name__}: {error}); live is {live}"
             self.refused[""] = (attrs.evolve(_finding(PatchError("HS599", message)), excerpt=trace),)
             _say(f"{message}\n{trace}")
             self._note("failed", reasons=[message])

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from hotswap.errors import ConfigError
+from hotswap.hotfix.agent import Agent
 from hotswap.hotfix.launch import prepare
+from hotswap.hotfix.spool import Desired
 from tests.hotfix.service import PRICING, SERVER, Shop, wait_until
 
 pytestmark = pytest.mark.once
@@ -55,6 +59,21 @@ def test_an_idle_agent_never_wakes_up(shop: Shop) -> None:
     # The doorbell is heard, and threads that had to do with the patch have ended or sleep.
     assert set(switches(service.pid)) >= set(before)
     assert service.ask("[type(finder).__name__ for finder in sys.meta_path if 'hotswap' in type(finder).__module__]") == []
+
+
+def test_an_error_of_the_agent_itself_says_what_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patch may have been applied before it: that nothing was would not be true."""
+    agent = Agent(cast(Any, None), "", cast(Any, None))
+    agent.stack.live.append(cast(Any, SimpleNamespace(patch=SimpleNamespace(manifest=SimpleNamespace(id="shop-7")))))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Agent, "_follow", fail)
+    monkeypatch.setattr(Agent, "_note", lambda *_, **__: None)
+    agent._follow_or_say(Desired())
+    assert agent.refused[""][0].code == "HS599"
+    assert agent.refused[""][0].message.endswith("live is shop-7")
 
 
 def test_main_script_and_tracebacks_have_the_text_of_the_patch(shop: Shop) -> None:

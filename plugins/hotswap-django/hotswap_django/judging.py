@@ -38,11 +38,13 @@ def find_models(plan: Plan) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]
     base: type | None = getattr(sys.modules.get("django.db.models.base"), "ModelBase", None)
     hidden: set[tuple[str, str]] = set()
     gone: set[tuple[str, str]] = set()
-    for edit in plan.edits if base is not None else ():
+    if base is None:
+        return hidden, gone
+    for edit in plan.edits:
         space = getattr(sys.modules.get(edit.module), "__dict__", {})
         for name in edit.qualname.split(", "):
             model = space.get(name)
-            if isinstance(model, base) and model.__module__ == edit.module and edit.kind not in _IN_PLACE:  # type: ignore[arg-type]
+            if isinstance(model, base) and model.__module__ == edit.module and edit.kind not in _IN_PLACE:
                 meta = vars(model).get("_meta")
                 if meta is not None and not meta.abstract:
                     found = gone if edit.kind in _GONE else hidden

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import wrapt
@@ -26,6 +26,9 @@ from hotswap_django.options import read_options
 from hotswap_django.pages import Pages
 from hotswap_django.serving import Serving
 from hotswap_django.versions import why_unknown
+
+if TYPE_CHECKING:
+    from hotswap_django.remaking import Remaking
 
 #: So many plans are remembered, at least as many as swaps can be taken back.
 _REMEMBERED = 40
@@ -59,7 +62,7 @@ class DjangoPlugin:
         self._is_new = False  # models are about to change, and not to be taken back
         self._explains = False
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
-        self._remaking: Any = None  # what the swap that is being linked does to models
+        self._remaking: Remaking | None = None  # what the swap that is being linked does to models
 
     # ---- beginning and end ----
 
@@ -180,7 +183,7 @@ class DjangoPlugin:
         if self._remaking is None or not _is_model(cls):
             return None
         with self._or_refuse():
-            return self._remaking.shape(cls)  # type: ignore[no-any-return]
+            return self._remaking.shape(cls)
 
     @hookimpl
     def hotswap_before_commit(self, swap: Swap) -> Iterable[Finding]:
@@ -199,7 +202,7 @@ class DjangoPlugin:
         """A class that a factory of Django's forms has made is what its arguments are; nobody else has written to it."""
         if self._remaking is not None and _is_model(pair.live):
             with self._or_refuse():
-                return self._remaking.rebuild(pair, swap, resolve)  # type: ignore[no-any-return]
+                return self._remaking.rebuild(pair, swap, resolve)
         if not pair.live.__module__.startswith("django.forms.") or type(pair.live) is not type(pair.staged):
             names = [name for name in _OF_FORMS if _is_form(pair.live) and name in vars(pair.staged)]
             swap.add(*(set_class(pair.live, name, resolve(vars(pair.staged)[name])) for name in names))
@@ -235,7 +238,7 @@ class DjangoPlugin:
         except Refusal:
             self._remaking = None
             raise
-        except Exception as error:
+        except Exception as error:  # raised again, as what the engine takes for a refusal
             self._remaking = None
             message = f"hotswap-django failed to make a model anew: {type(error).__name__}: {error}"
             raise Refusal(Finding(
