@@ -162,7 +162,7 @@ def keeps_for_later(call: ast.Call) -> str:
     return ""
 
 
-def is_keeper(taker: str, name: str) -> bool:
+def keeps_arguments(taker: str, name: str) -> bool:
     """True for what :func:`keeps_for_later` has given, where nobody of the program is meant by it.
 
     Args:

@@ -14,7 +14,7 @@ from functools import partial
 
 import attrs
 
-from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS, is_keeper
+from hotswap.plan.acts import REGISTERING_CALLS, STARTING_METHODS, keeps_arguments
 from hotswap.plan.aliases import CALL, PART, Source, find_flows
 from hotswap.plan.bindings import ImportBinding
 from hotswap.plan.branches import take_executed
@@ -371,7 +371,7 @@ class Graph:
         inner = taker.startswith("(")  # it gives what it makes of that to somebody who keeps it
         symbol = self.resolve(module, taker.removeprefix("("))
         if symbol is None:
-            return inner or is_keeper(taker, self.foreign(module, taker))
+            return inner or keeps_arguments(taker, self.foreign(module, taker))
         return not self.functions(symbol) or self.is_lasting((symbol[0], symbol[1].partition(".")[0]))
 
     def methods(self) -> frozenset[str]:

@@ -70,7 +70,7 @@ django.setup()
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from hotswap.engine import Engine
-from hotswap_django.gate import Gate
+from hotswap.requests.gate import Gate
 from hotswap_django.pages import Pages
 
 told = []

@@ -14,7 +14,7 @@ settings.configure(INSTALLED_APPS=[])
 import django
 django.setup()
 from hotswap.engine import Engine
-from hotswap_django.gate import Gate
+from hotswap.requests.gate import Gate
 from hotswap_django.reloader import SwapReloader
 
 reports = []

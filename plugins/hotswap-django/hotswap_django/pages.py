@@ -29,7 +29,7 @@ import attrs
 
 from hotswap.model import EditKind, Finding, Report, Severity
 from hotswap.plugin import EngineView
-from hotswap_django.gate import Gate
+from hotswap.requests.gate import Gate
 from hotswap_django.options import read_options
 from hotswap_django.policy import find_nonce
 

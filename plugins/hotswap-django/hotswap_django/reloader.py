@@ -28,7 +28,7 @@ from django.utils import autoreload
 
 from hotswap.model import Finding, Severity
 from hotswap.plugin import EngineView
-from hotswap_django.gate import Busy, Gate
+from hotswap.requests.gate import Busy, Gate
 from hotswap_django.versions import why_unknown
 
 #: Seconds between two looks at the files.
