@@ -6,9 +6,10 @@ other tools do, takes seconds for a module of a thousand functions.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -17,6 +18,8 @@ from hotswap.fingerprint import LRU
 from hotswap.link.trampoline import target_of
 
 _WANTED = frozenset({FunctionType, LRU, GeneratorType, CoroutineType, AsyncGeneratorType})
+#: All generic functions of ``singledispatch`` are closures of one function.
+DISPATCHER = cast(FunctionType, functools.singledispatch(len)).__code__
 
 
 @attrs.define(eq=False)
@@ -27,6 +30,7 @@ class Heap:
         functions: live functions compiled from the files asked for, by file and code object: equal functions of
             different files have equal code.
         caches: ``lru_cache`` wrappers of the whole program.
+        generic: generic functions of ``singledispatch``, of the whole program.
         trampolines: functions that lead to another one.
         suspended: generators, coroutines and async generators.
         frozen: how many objects ``gc.freeze()`` had hidden; they were brought back for the pass.
@@ -34,6 +38,7 @@ class Heap:
 
     functions: dict[tuple[str, CodeType], list[FunctionType]] = attrs.Factory(dict)
     caches: list[Any] = attrs.Factory(list)
+    generic: list[FunctionType] = attrs.Factory(list)
     trampolines: list[FunctionType] = attrs.Factory(list)
     suspended: list[Any] = attrs.Factory(list)
     frozen: int = 0
@@ -62,6 +67,8 @@ def scan_heap(files: Collection[str], now: Callable[[CodeType], CodeType] = lamb
                 heap.functions.setdefault((code.co_filename, now(code)), []).append(item)
             elif item.__kwdefaults__ and target_of(item) is not None:
                 heap.trampolines.append(item)
+            elif code is DISPATCHER:
+                heap.generic.append(item)
         elif type(item) is LRU:
             heap.caches.append(item)
         else:

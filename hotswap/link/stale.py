@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
+from hotswap.link.heap import DISPATCHER
 from hotswap.link.linking import Linking
 from hotswap.link.memo import Memory
 from hotswap.link.names import look_up, look_up_function
@@ -35,6 +37,7 @@ def drop_stale_caches(linking: Linking) -> None:
         aside=frozenset(id(staged) for staged, live in pairs if staged is not live),
         rebased=tuple(live for staged, live in pairs if tuple(map(linking.twins.resolve, staged.__bases__)) != live.__bases__),
         lru_caches=tuple(linking.heap.caches),
+        generic=(*linking.heap.generic, *(item for item in linking.staging.young if _is_generic(item))),
         find=find,
         becomes=find_new,
         is_stale=lambda function: _is_affected(affected, names.get(function.__module__, ""), function.__qualname__),
@@ -44,6 +47,10 @@ def drop_stale_caches(linking: Linking) -> None:
         drop_attribute_on_rollback=linking.census.drop_attribute_on_rollback,
     )
     linking.swap.add(*linking.plugins.stale_caches(stale))
+
+
+def _is_generic(item: Any) -> bool:
+    return type(item) is FunctionType and item.__code__ is DISPATCHER
 
 
 def _is_affected(affected: set[tuple[str, str]], module: str, qualname: str) -> bool:

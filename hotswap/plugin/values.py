@@ -118,6 +118,7 @@ class Stale:
         aside: ids of the classes that were made aside to rebuild them; they go again.
         rebased: those of them that get other bases.
         lru_caches: all ``functools.lru_cache`` wrappers of the program.
+        generic: all generic functions of ``functools.singledispatch``, those included that were made aside.
         find: gives the live object of a (module, qualified name), None where there is none.
         becomes: gives what will stand there after the swap, as it was evaluated aside; None where nothing was.
         is_stale: True for a live function that behaves differently after the swap.
@@ -136,6 +137,7 @@ class Stale:
     aside: frozenset[int]
     rebased: tuple[type, ...]
     lru_caches: tuple[Any, ...]
+    generic: tuple[FunctionType, ...]
     find: Callable[[tuple[str, str]], Any]
     becomes: Callable[[tuple[str, str]], Any]
     is_stale: Callable[[FunctionType], bool]

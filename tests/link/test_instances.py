@@ -135,8 +135,8 @@ def test_no_object_is_missed_while_threads_make_them(program: Program) -> None:
 
     def work(mine: list[Any]) -> None:
         go.wait()
-        while not stop.is_set():
-            mine.append(lib.Thing("x"))
+        while not stop.wait(0.0001):  # a pause: without it the heap grows by millions before the swap gets its turns
+            mine.extend(lib.Thing("x") for _ in range(100))
 
     threads = [threading.Thread(target=work, args=(mine,)) for mine in made]
     interval = sys.getswitchinterval()

@@ -12,9 +12,8 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Iterator
-from types import FunctionType
 
-from hotswap.collector import objects_of, with_subclasses
+from hotswap.collector import with_subclasses
 from hotswap.commit import Write
 from hotswap.kinds import is_a, vars_of
 from hotswap.plugin.specs import hookimpl
@@ -28,7 +27,7 @@ def hotswap_stale_caches(stale: Stale) -> Iterator[Write]:
     forgotten = list(_drop_abc_answers(stale))
     yield from forgotten
     if stale.rebased or forgotten:
-        yield from _drop_choices()
+        yield from _drop_choices(stale)
 
 
 def _drop_lru(stale: Stale) -> Iterator[Write]:
@@ -85,10 +84,10 @@ def _has_judged(known: type, classes: set[int]) -> bool:
     return any(id(ref()) in classes for answers in (positive, negative) for ref in answers)
 
 
-def _drop_choices() -> Iterator[Write]:
+def _drop_choices(stale: Stale) -> Iterator[Write]:
     """A generic function notes per class which function it chose, by the class's bases and by what ABCs answer."""
-    for item in objects_of([FunctionType]):
-        if "dispatch" in item.__dict__ and "_clear_cache" in item.__dict__:
+    for function in stale.generic:
+        if clear := getattr(function, "_clear_cache", None):  # set last; another thread may be making this one
             # The dict inside of the weak one, whose own clear() is Python and would let other threads run.
-            forget = (item.__dict__["_clear_cache"].__self__.data.clear,)
-            yield Write(forget, forget, f"choices of {item.__qualname__}")
+            forget = (clear.__self__.data.clear,)
+            yield Write(forget, forget, f"choices of {function.__qualname__}")
