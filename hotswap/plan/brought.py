@@ -2,6 +2,7 @@
 
     a name          ``a.new()``, ``from a import new``       the live text does not bind it, the held one does
     an attribute    ``.new()``                               a class of the live text lacks it, that of the held one has it
+    a field         ``.new``                                 methods of the held text give it to their objects, no live one does
     a parameter     ``a.f(x, mode=1)``                       the call fits the function of the held text, and not the live one
 
 A held text that is no Python is said to bring each word in it.
@@ -89,7 +90,9 @@ def _used_in(
             yield Brought(unit.line, f"uses {symbol[0]}.{head}, which only the held text of {by} brings", by)
     near = {module, *(binding.module for each in graph.summaries[module].units for binding in each.imports)}
     for name, text in held.items() if near & held.keys() else ():
-        attributes = {node.attr for node in ast.walk(unit.node) if isinstance(node, ast.Attribute)}
+        read = [node for node in ast.walk(unit.node) if isinstance(node, ast.Attribute)]
+        own = _given(unit.node)
+        attributes = {node.attr for node in read if not (node.attr in own and dotted(node.value) == "self")}
         for cls, member in _members(text):
             if name in near and member in attributes - _COMMON and not exists((name, f"{cls}.{member}")):
                 yield Brought(unit.line, f"uses an attribute {member}, which {name}.{cls} gets with its held text", name)
@@ -125,7 +128,14 @@ def _members(text: HeldText) -> Iterator[tuple[str, str]]:
     for name, node in _definitions(text.new, ast.ClassDef).items():
         was = _definitions(text.live, ast.ClassDef).get(name)
         if was is not None:
-            yield from ((name, member) for member in bound_names(node.body) if member not in bound_names(was.body))
+            before = {*bound_names(was.body), *_given(was)}
+            yield from ((name, member) for member in (*bound_names(node.body), *sorted(_given(node))) if member not in before)
+
+
+def _given(node: ast.AST) -> set[str]:
+    """The fields that methods give to their objects, as ``self.x = ...``."""
+    stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
+    return {each.attr for each in stored if dotted(each.value) == "self"}
 
 
 def _calls(graph: Graph, module: str, unit: Unit) -> Iterator[tuple[Symbol, ast.Call]]:

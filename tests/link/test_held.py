@@ -143,6 +143,8 @@ OPAQUE = "import itertools\nids = itertools.count({start})\n"
 
 _NEW, _BODY = "def new():\n    return 'new'\n", "def fb():\n    return 1\n"
 _CLASS, _MORE = "class C:\n    pass\n", "class C:\n    def new(self):\n        return 'new'\n"
+_EMPTY = "class C:\n    def __init__(self):\n        pass\n"
+_FIELD = _EMPTY.replace("pass", "self.new = 'new'")
 _F, _G = "def f(x):\n    return x\n", "def f(x, more):\n    return more\n"
 
 
@@ -153,9 +155,10 @@ _F, _G = "def f(x):\n    return x\n", "def f(x, more):\n    return more\n"
         ("", _NEW, _BODY, "def fb():\n    from a import new\n    return new()\n"),
         ("", _NEW, f"from a import *\n{_BODY}", "from a import *\ndef fb():\n    return new()\n"),
         (_CLASS, _MORE, f"import a\n{_BODY}", "import a\ndef fb():\n    return a.C().new()\n"),
+        (_EMPTY, _FIELD, f"import a\n{_BODY}", "import a\ndef fb():\n    return a.C().new\n"),
         (_F, _G, "import a\ndef fb():\n    return a.f(1)\n", "import a\ndef fb():\n    return a.f(1, more='new')\n"),
     ],
-    ids=["module", "import", "star", "method", "parameter"],
+    ids=["module", "import", "star", "method", "field", "parameter"],
 )
 def test_save_that_uses_what_only_a_held_text_brings_waits_for_it(
     program: Program, live: str, held: str, old: str, new: str
@@ -172,6 +175,15 @@ def test_save_that_uses_what_only_a_held_text_brings_waits_for_it(
     assert b.fb() == before and len(program.engine.status().held) == 2
     assert program.edit("a", OPAQUE.format(start=1) + held).applied
     assert b.fb() == "new" and program.engine.status().held == ()
+
+
+def test_a_field_of_the_own_classes_is_not_what_a_held_text_brings(program: Program) -> None:
+    program.load("a", OPAQUE.format(start=1) + _EMPTY)
+    b = program.load("b", f"import a\n{_BODY}")
+    assert codes(program.edit("a", OPAQUE.format(start=5) + _FIELD).held) == ["HS205"]
+    own = _FIELD.replace("class C", "class Own") + "    def get(self):\n        return self.new\n"
+    assert program.edit("b", f"import a\n{own}\ndef fb():\n    return Own().get()\n").applied
+    assert b.fb() == "new"
 
 
 def test_save_that_uses_what_a_text_has_that_cannot_be_read_waits_for_it(program: Program) -> None:
