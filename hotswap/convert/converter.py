@@ -54,7 +54,8 @@ class Request:
         leaps: by exact class.
         versions: of the classes after the swap, by qualified name.
         owns: what the classes themselves will have under the names of a barrier; what they have now in ``owns_before``.
-        fresh: objects that the new code has made aside already: they need nothing.
+        fresh: objects that the new code has made aside already, or whose contents it has made: they need nothing.
+        exchanged: those that lived before. With a rollback they get their old contents, and need nothing then either.
         up: the writes that put the barriers up, and let the classes upgrade states.
         items: takes the objects, in the instant of the commit.
         aside: the same leaps, with hooks that can run before the commit.
@@ -67,6 +68,7 @@ class Request:
     owns: dict[type, dict[str, Any]]
     owns_before: dict[type, dict[str, Any]] = attrs.Factory(dict)
     fresh: list[Any] = attrs.Factory(list)
+    exchanged: list[Any] = attrs.Factory(list)
     up: list[Write] = attrs.Factory(list)
     barriers: list[Barrier] = attrs.Factory(list)
     items: list[Any] = attrs.Factory(list)
@@ -216,7 +218,7 @@ class Converter:
                 versions[name] = (min if leap.undoes is None else max)(one, versions.get(name, one))
         leaps = {cls: leap.back() for cls, leap in request.leaps.items()}
         further = {cls: leap.back() for cls, leap in request.further.items() if cls in self.conversions.leaps}
-        return Request(leaps, versions, dict(request.owns_before), further=further)
+        return Request(leaps, versions, dict(request.owns_before), fresh=[*request.exchanged], further=further)
 
     # ---- the sweep ----
 
@@ -352,6 +354,7 @@ class Converter:
         gone = {id(leap) for leap in request.leaps.values()}
         for leap in request.leaps.values():
             leap.aside.clear()
+        request.exchanged.clear()
         self.kept = [leap for leap in self.kept if id(leap) not in gone]
 
     def confirm(self) -> int:

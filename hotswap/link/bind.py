@@ -228,9 +228,24 @@ def _prepare_shapes(linking: Linking) -> None:
         linking.swap.add(*reroute(live, future_own(live, views, linking.converter), linking.converter.barriers))
     if request is not None:
         linking.swap.request = request
-        made = [linking.twins.resolve(item) for item in linking.made_aside]
-        request.fresh += [item for item in made if type(item) in request.leaps]
+        _leave_to_migrations(linking, request)
+        made_anew = {id(item) for item in linking.twins.made}
+        lead = [(item, linking.twins.resolve(item)) for item in linking.made_aside]
+        lived = [live for item, live in lead if live is not item and id(live) not in made_anew]
+        request.fresh += _of_leaping(linking, request, [*(live for _, live in lead), *linking.merger.taken.values()])
+        request.exchanged += _of_leaping(linking, request, [*lived, *linking.merger.taken.values()])
         linking.converter.arm(request, linking.swap, linking.census)
+
+
+def _leave_to_migrations(linking: Linking, request: Request) -> None:
+    """An object that the program has changed is converted like any other: what its new fields are, the migrations say."""
+    partly = [writes for live, writes in linking.merger.partly.values() if type(live) in request.leaps]
+    left_out = {id(write) for writes in partly for write in writes}
+    linking.swap.writes = [write for write in linking.swap.writes if id(write) not in left_out]
+
+
+def _of_leaping(linking: Linking, request: Request, items: list[Any]) -> list[Any]:
+    return [item for item in items if type(item) in request.leaps and id(item) not in linking.merger.partly]
 
 
 def _made_anew(linking: Linking) -> set[int]:

@@ -61,6 +61,7 @@ class Merger:
         is_late: True for a file whose modules had been loaded before hotswap came: what they were is what the old text gives now.
         is_guarded: True where a property or the like stands before an attribute of objects, in their class or in the new one.
         taken: live objects that take all that the new ones hold, by id.
+        partly: live objects that the program has changed, by id, with the writes that give them fields which come.
         inner: what stands in new values, by its id, with what stands for it in the live ones.
     """
 
@@ -71,6 +72,7 @@ class Merger:
     is_guarded: Callable[[type, str], bool]
     is_late: Callable[[str], bool]
     taken: dict[int, Any] = attrs.Factory(dict)
+    partly: dict[int, tuple[Any, list[Write]]] = attrs.Factory(dict)
     inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
     _filled: dict[int, Any] = attrs.Factory(dict)  # the live ones of these: each stands for one new container
 
@@ -296,12 +298,17 @@ class Merger:
         if mine is None or theirs is None or has_contents(live):
             self.keep(name, where, CHANGED)
             return live
+        _, coming = self.partly[id(live)] = live, []
         for key, value in theirs.items():
             old = base.parts.get(hash(("str", key)))
             if number_of(value, self.is_managed) == old:
                 continue
             current = mine.get(key, MISSING)
-            if (current is MISSING and old is None) or number_of(current, self.is_managed) == old:
+            before = len(self.swap.writes)
+            if current is MISSING and old is None:
+                self._set(f"{name}.{key}", live, key, current, value, where)
+                coming += self.swap.writes[before:]
+            elif number_of(current, self.is_managed) == old:
                 self._set(f"{name}.{key}", live, key, current, value, where)
             elif number_of(current, self.is_managed) == number_of(value, self.is_managed):
                 continue
