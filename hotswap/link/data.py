@@ -60,6 +60,8 @@ class Merger:
         take_closure: makes a live function, which a call has made, the new one.
         is_late: True for a file whose modules had been loaded before hotswap came: what they were is what the old text gives now.
         is_guarded: True where a property or the like stands before an attribute of objects, in their class or in the new one.
+        leave: notes a live object of a container in whose place a new one is put, with its name and where that is written.
+        holders: takes the live containers, which hold what is left until the commit.
         taken: live objects that take all that the new ones hold, by id.
         partly: live objects that the program has changed, by id, with the writes that give them fields which come.
         inner: what stands in new values, by its id, with what stands for it in the live ones.
@@ -71,6 +73,8 @@ class Merger:
     take_closure: Callable[[FunctionType, FunctionType], None]
     is_guarded: Callable[[type, str], bool]
     is_late: Callable[[str], bool]
+    leave: Callable[[Any, str, tuple[str, int]], None]
+    holders: list[Any]
     taken: dict[int, Any] = attrs.Factory(dict)
     partly: dict[int, tuple[Any, list[Write]]] = attrs.Factory(dict)
     inner: dict[int, tuple[Any, Any]] = attrs.Factory(dict)
@@ -129,6 +133,7 @@ class Merger:
 
     def _contents(self, name: str, live: Any, new: Any, where: tuple[str, int]) -> Any:
         """What goes into a live container: the new contents, but for what others may hold of the live ones."""
+        self.holders.append(live)
         if is_a(new, dict):
             return {
                 key: self._inside(f"{name}[{key!r}]", live[key], value, where)
@@ -166,10 +171,15 @@ class Merger:
         if type(live) is not type(new) or live is new:
             return new
         if type(new) is tuple:
+            self.holders.append(live)
             pairs = zip(live, new, strict=False) if len(live) == len(new) else ()
             items = tuple([self._inside(f"{name}[{at}]", old, item, where) for at, (old, item) in enumerate(pairs)])
             return items if any(map(operator.is_not, items, new)) else new
-        if id(live) in self._filled or not self.may_fill(live, new) or home_of(new, self.is_managed):
+        if id(live) in self._filled or home_of(new, self.is_managed):
+            return new
+        if not self.may_fill(live, new):
+            if self._is_hashed(live) and not fingerprint(live, self.is_managed).same(fingerprint(new, self.is_managed)):
+                self.leave(live, name, where)
             return new
         self.inner[id(new)] = (new, live)
         self._filled[id(live)] = live
@@ -183,6 +193,10 @@ class Merger:
             del self.inner[id(new)]
             return new
         return live
+
+    def _is_hashed(self, live: Any) -> bool:
+        """True for an object of the program that has a hash of its own: changed in place, no set would find it any more."""
+        return self.is_filled(live) and not is_a(live, CONTAINERS) and has_hash(type(live))
 
     def _take_factory(self, live: Any, new: Any) -> None:
         if is_a(live, defaultdict) and live.default_factory is not new.default_factory:
@@ -340,6 +354,12 @@ def _pair_equal(live: Any, new: Any) -> Iterable[tuple[Any, Any]]:
     if is_a(live, dict):
         return zip(dict.values(live), dict.values(new), strict=True)
     return zip(live, new, strict=True) if is_a(live, (list, deque)) else ()
+
+
+def has_hash(cls: type) -> bool:
+    """True for a class whose objects are hashed by what is in them."""
+    hash_of: Any = cls.__hash__
+    return hash_of is not None and hash_of is not object.__hash__
 
 
 def is_filled(value: Any, is_managed: Callable[[type], bool]) -> bool:

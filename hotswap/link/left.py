@@ -2,6 +2,7 @@
 
     from impl import a as run   ->   from impl import b as run
     make = dict                 ->   make = list
+    RULES = [Rule(1)]           ->   RULES = [Rule(2)]           who took ``RULES[0]``, where rules have a hash of their own
 
 Whoever took ``run`` holds ``impl.a``, which has other users and must not be led anywhere: it is named. For functions and
 objects of the program the holders are looked for, so that a move that concerns nobody is silent.
@@ -44,18 +45,38 @@ class Left:
     own: list[Any]
     collected: bool = False
     _found: dict[int, tuple[Any, Finding]] = attrs.Factory(dict)
+    _inner: list[Any] = attrs.Factory(list)
     _young: set[int] = attrs.Factory(set)
 
     def add(self, live: Any, name: str, where: tuple[str, int], severity: Severity) -> None:
         """Note an object that a name means no more; the first of its names is named."""
         self._found.setdefault(id(live), (live, left_finding(live, name, where, severity)))
 
+    def add_inner(self, live: Any, name: str, where: tuple[str, int]) -> None:
+        """Note an object in whose place, in a container, there is another one; names of modules that keep it count as holders."""
+        self._found.setdefault(id(live), (live, left_finding(live, name, where)))
+        self._inner.append(live)
+
     def note(self) -> None:
         """Add the findings."""
-        sought = [live for live, _ in self._found.values() if not _is_everywhere(live)]
+        inner = set(map(id, self._inner))
+        sought = [live for live, _ in self._found.values() if not _is_everywhere(live) and id(live) not in inner]
         held = self.held_outside(sought) if sought else set()
+        if inner:
+            held |= self.held_outside(self._inner, self._modules_without(inner))
+        self._inner.clear()
         self.swap.findings += [found for live, found in self._found.values() if _is_everywhere(live) or id(live) in held]
         self._found.clear()
+
+    def _modules_without(self, items: set[int]) -> list[ModuleType]:
+        """The modules that bind none of some objects to a name, but to those that this swap binds anew."""
+        bound = {(id(write.do[1]), write.do[2]) for write in self.swap.writes if write.do[0] is dict.__setitem__}
+        modules = [module for module in list(sys.modules.values()) if is_a(module, ModuleType)]
+        return [
+            module
+            for module in modules
+            if not any(id(v) in items and (id(vars(module)), name) not in bound for name, v in vars(module).copy().items())
+        ]
 
     def held_outside(self, values: list[Any], modules: Iterable[Any] | None = None) -> set[int]:
         """Ids of those values to which something refers besides modules, the class where one is at home, and hotswap.

@@ -12,7 +12,7 @@ from hotswap.convert.converter import Converter, Request
 from hotswap.fingerprint import CONTAINERS, Print, fields_of, fingerprint, home_of
 from hotswap.kinds import is_a, vars_of
 from hotswap.link.attributes import FunctionData
-from hotswap.link.data import Merger
+from hotswap.link.data import Merger, has_hash
 from hotswap.link.handles import is_handle
 from hotswap.link.heap import Heap
 from hotswap.link.holders import runs_code
@@ -69,7 +69,12 @@ class Linking:
         self.world = world
         self.plugins = plugins
         self.swap = Swap(codes={draft.edited[name].file: pairing.new_of for name, pairing in draft.pairings.items()})
-        self.merger = Merger(self.swap, world.is_managed, self.may_fill, self.take_closure, self.is_guarded, self.is_late)
+        self.slots = Slots(draft, world)
+        self.left = Left(self.swap, world.history, [self.slots.kept])
+        self.merger = Merger(
+            self.swap, world.is_managed, self.may_fill, self.take_closure, self.is_guarded, self.is_late,
+            self.left.add_inner, self.left.own,
+        )  # fmt: skip
         self.data = FunctionData(draft, world, self.merger, self.base)
         self.swap.merge = self.data.merge
         self.census = Census()
@@ -82,7 +87,6 @@ class Linking:
             for old, new in diff.changed
             if old.names and old.kind is not new.kind and new.kind is UnitKind.IMPORT
         }
-        self.slots = Slots(draft, world)
         self.rebound: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.starred: set[tuple[str, str]] = set()
         self.transplanted: set[int] = set()
@@ -92,7 +96,6 @@ class Linking:
         self.declared: list[tuple[Migration, Migration]] = []
         self.made_aside: list[Any] = []
         self.twins: Any = None
-        self.left = Left(self.swap, world.history, [self.slots.kept])
         self.bases: dict[str, dict[str, Print]] = {}
         self.alive: list[Any] = []
         self.fresh: dict[tuple[str, str], Any] = {}
@@ -106,9 +109,8 @@ class Linking:
         is_managed = self.world.is_managed
         if not (self.merger.is_filled(live) and self.merger.is_filled(new)):
             return False
-        hash_of: Any = type(live).__hash__
-        is_hashed = hash_of is not None and hash_of is not object.__hash__  # a set that it is in would not find it any more
-        if not is_a(live, CONTAINERS) and (is_hashed or fingerprint(new, is_managed).opaque):
+        # A set that it is in would not find it any more.
+        if not is_a(live, CONTAINERS) and (has_hash(type(live)) or fingerprint(new, is_managed).opaque):
             return False
         if (fields_of(live) or {}).keys() != (fields_of(new) or {}).keys():
             return False  # its class has changed shape, and converts it
