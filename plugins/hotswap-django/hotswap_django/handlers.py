@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.handlers.base import BaseHandler
 
-from hotswap_django.heap import instances
+from hotswap_django.heap import list_objects
 
 _HOOKS = (
     ("process_view", "_view_middleware"),
@@ -20,15 +20,20 @@ _HOOKS = (
 )
 
 
-def rebuild_chains() -> None:
-    """Make the chains of all handlers anew.
+def list_handlers() -> list[Any]:
+    """What answers requests, in servers and test clients."""
+    return list_objects(BaseHandler)[0]
+
+
+def rebuild_chains(handlers: Iterable[Any]) -> None:
+    """Make the chains of handlers anew.
 
     Raises:
         Exception: of a middleware that cannot be imported or made; all handlers go on with the chains that they had.
     """
     done: list[tuple[Any, dict[str, Any]]] = []
     try:
-        for handler in list(instances(BaseHandler)):
+        for handler in handlers:
             if handler._middleware_chain is not None:
                 done.append((handler, dict(vars(handler))))
                 _rebuild(handler)
@@ -38,11 +43,11 @@ def rebuild_chains() -> None:
         raise
 
 
-def has_other_hooks() -> bool:
+def has_other_hooks(handlers: Iterable[Any]) -> bool:
     """True where an object of a chain has got or lost a method that Django has collected when the chain was made."""
     return any(
         hasattr(item, hook) is not any(_owner(method) is item for method in getattr(handler, collected) or ())
-        for handler in instances(BaseHandler)
+        for handler in handlers
         for item in _walk(handler._middleware_chain)
         for hook, collected in _HOOKS
     )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from typing import Any
 
-
-def instances(cls: type) -> Iterator[Any]:
-    """All objects of a class and of its subclasses; one pass over the heap for each of these."""
-    for kind in {cls, *_below(cls)}:
-        yield from (item for item in gc.get_referrers(kind) if type(item) is kind)
+from hotswap.collector import nothing_hidden, referrers, with_subclasses
 
 
-def _below(cls: type) -> Iterator[type]:
-    below: list[type] = type.__subclasses__(cls)
-    for kind in below:
-        yield kind
-        yield from _below(kind)
+def list_objects(*classes: type) -> list[list[Any]]:
+    """All objects of some classes and of their subclasses, in one list for each; one pass over the heap for all of them.
+
+    An object refers to its class: to ask for that takes half as long as to list the objects of the program.
+    """
+    kinds = [{id(kind): kind for kind in with_subclasses(cls)} for cls in classes]
+    with nothing_hidden():
+        found = referrers(*{key: kind for row in kinds for key, kind in row.items()}.values())
+    return [[item for item in found if id(type(item)) in row] for row in kinds]

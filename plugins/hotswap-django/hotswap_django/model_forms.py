@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import FieldError
 from django.forms.models import BaseModelForm, ModelFormMetaclass, fields_for_model
 
-from hotswap_django.heap import instances
+from hotswap_django.heap import list_objects
 
 
 def refresh_forms() -> None:
@@ -27,7 +27,7 @@ def refresh_forms() -> None:
 
 
 def _list_forms() -> Iterator[Any]:
-    for form in instances(ModelFormMetaclass):
+    for form in list_objects(ModelFormMetaclass)[0]:
         options = getattr(form, "_meta", None)
         if options is None or options.model is None or form is BaseModelForm or "base_fields" not in vars(form):
             continue

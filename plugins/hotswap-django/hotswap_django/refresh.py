@@ -19,20 +19,22 @@ from __future__ import annotations
 
 import gettext
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.checks import run_checks
+from django.core.handlers.base import BaseHandler
 from django.core.management.base import SystemCheckError
 from django.template import engines
 from django.template.backends.django import DjangoTemplates, get_installed_libraries
 from django.urls import clear_url_caches, converters, get_resolver, resolvers
+from django.urls.resolvers import RegexPattern, RoutePattern, URLResolver
 from django.utils import formats
 from django.utils.translation import trans_real
 
 from hotswap.model import Plan
 from hotswap_django.handlers import has_other_hooks, rebuild_chains
-from hotswap_django.heap import instances
+from hotswap_django.heap import list_objects
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
 from hotswap_django.model_forms import refresh_forms
 
@@ -53,16 +55,19 @@ def refresh(plan: Plan, *, middleware: bool = False, models: bool = False, known
     if models:
         refresh_forms()
         check_models(known)
-    refresh_admin()
-    refresh_urls()
+    forget_converters()
+    # One look for all of them: the program waits, and a look goes through its whole heap.
+    routes, expressions, found, handlers = list_objects(RoutePattern, RegexPattern, URLResolver, BaseHandler)
+    refresh_admin(found)
+    _forget_addresses(routes, expressions, found)
     if "ROOT_URLCONF" in changed:
         _ = get_resolver().url_patterns  # imported, as at a start, before a request finds that it cannot be
     refresh_templates()
     formats.reset_format_cache()
     if changed & {"LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS"}:
         refresh_translations()
-    if middleware or changed & OF_MIDDLEWARE or has_other_hooks():
-        rebuild_chains()
+    if middleware or changed & OF_MIDDLEWARE or has_other_hooks(handlers):
+        rebuild_chains(handlers)
 
 
 # ---- models ----
@@ -88,14 +93,23 @@ def check_models(known: frozenset[str]) -> None:
 
 def refresh_urls() -> None:
     """Forget the tables of all resolvers, those that ``include()`` has made too, and what routes were compiled to."""
+    forget_converters()
+    _forget_addresses(*list_objects(RoutePattern, RegexPattern, URLResolver))
+
+
+def forget_converters() -> None:
+    """Routes that are made from now on are compiled by the converters that there are now."""
     converters.get_converters.cache_clear()
     if hasattr(resolvers._route_to_regex, "cache_clear"):  # not in 4.2
         resolvers._route_to_regex.cache_clear()
-    for pattern in instances(resolvers.RoutePattern):
+
+
+def _forget_addresses(routes: Iterable[Any], expressions: Iterable[Any], found: Iterable[Any]) -> None:
+    for pattern in routes:
         _compile_route(pattern)
-    for pattern in instances(resolvers.RegexPattern):
+    for pattern in expressions:
         _forget_compiled(pattern)
-    for resolver in instances(resolvers.URLResolver):
+    for resolver in found:
         _empty_resolver(resolver)
     clear_url_caches()
 
@@ -122,9 +136,13 @@ def _empty_resolver(resolver: Any) -> None:
     resolver._populated = False
 
 
-def refresh_admin() -> None:
-    """Make the addresses of admin sites again, in the lists that ``site.urls`` has given: what is registered may be another."""
-    for resolver in instances(resolvers.URLResolver):
+def refresh_admin(found: Iterable[Any]) -> None:
+    """Make the addresses of admin sites again, in the lists that ``site.urls`` has given: what is registered may be another.
+
+    Args:
+        found: all resolvers.
+    """
+    for resolver in found:
         site = _site_of(resolver.urlconf_name)
         if site is not None:
             resolver.urlconf_name[:] = site.get_urls()

@@ -38,7 +38,7 @@ from hotswap_django.anatomy import (
     set_state,
 )  # fmt: skip
 from hotswap_django.aside import Key, Registry, key_of, list_models
-from hotswap_django.heap import instances
+from hotswap_django.heap import list_objects
 from hotswap_django.holding import shape_of
 
 Resolve = Callable[[Any], Any]
@@ -301,7 +301,7 @@ def _forget_related(remade: Remade) -> Iterator[Write]:
     """Objects that exist keep what a relation has led to: forgotten where it leads to another model now, or is gone."""
     left = [field for field in remade.before if _target(field) is not None and remade.targets.get(field.name) != _target(field)]
     names = [cache_name(field) for field in left]
-    for item in instances(remade.live) if names else ():
+    for item in list_objects(remade.live)[0] if names else ():
         kept = vars(item.__dict__.get("_state", object)).get("fields_cache", {})
         yield from (del_item(kept, name) for name in names if name in kept)
 
