@@ -42,9 +42,13 @@ class Passage:
         Args:
             make: gives it; takes the one that is there.
         """
-        self._replaced.append((cls, name, vars(cls).get(name)))
         original = getattr(cls, name)
-        setattr(cls, name, functools.wraps(original)(make(original)))
+        self.put(cls, name, functools.wraps(original)(make(original)))
+
+    def put(self, cls: type, name: str, value: Any) -> None:
+        """Put another attribute into a class."""
+        self._replaced.append((cls, name, vars(cls).get(name)))
+        setattr(cls, name, value)
 
     def stop(self) -> None:
         """Put back what was replaced; requests that are inside go on."""

@@ -78,6 +78,10 @@ class Batch:
         self._last = max(self._last, at)
         self._changes[file] = _Change(state, at)
 
+    def discard(self, file: str) -> None:
+        """Forget what was heard of a file."""
+        self._changes.pop(file, None)
+
     def find_ripe_time(self, now: float) -> float:
         """When to read the files, as ``time.monotonic()`` has it; not later than ``now`` means at once."""
         settle = _SETTLE if self.close_events else _SETTLE_WITHOUT_CLOSE

@@ -85,9 +85,15 @@ class DirectoryWatch:
 
     def cover(self, path: str) -> bool:
         """Watch the directory of a path; returns whether that took a new watch."""
-        if self._is_covered(os.path.dirname(path)):
+        if self.is_covered(os.path.dirname(path)):
             return False
-        folder, recursive = find_watch_root(path)
+        return self._add(*find_watch_root(path))
+
+    def cover_tree(self, folder: str) -> bool:
+        """Watch a directory with all below it; returns whether that took a new watch."""
+        return not self.is_covered(folder, recursive=True) and self._add(folder, True)
+
+    def _add(self, folder: str, recursive: bool) -> bool:
         if folder in self._roots and self._roots[folder].recursive >= recursive:
             return False
         self._roots[folder] = root = _Root(recursive)
@@ -130,8 +136,9 @@ class DirectoryWatch:
             observer.stop()
             observer.join(1.0)
 
-    def _is_covered(self, folder: str) -> bool:
-        if folder in self._roots:
+    def is_covered(self, folder: str, *, recursive: bool = False) -> bool:
+        """Whether a directory is watched, with all below it where that is asked for."""
+        if folder in self._roots and self._roots[folder].recursive >= recursive:
             return True
         above = folder
         while (parent := os.path.dirname(above)) != above:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["Interest", "find_watch_root", "list_hops"]
+__all__ = ["Interest", "find_watch_root", "is_small_tree", "list_hops"]
 
 #: A package tree of more directories than this (one with node_modules in it, say) is watched directory by directory.
 MAX_TREE = 200
@@ -88,12 +88,13 @@ def find_watch_root(path: str) -> tuple[str, bool]:
     above = folder
     while os.path.exists(os.path.join(above, "__init__.py")) and above != os.path.dirname(above):
         root, above = above, os.path.dirname(above)
-    if root and _is_small_tree(root):
+    if root and is_small_tree(root):
         return root, True
     return folder, False
 
 
-def _is_small_tree(root: str) -> bool:
+def is_small_tree(root: str) -> bool:
+    """Whether a folder and all below are at most :data:`MAX_TREE` directories."""
     count = 0
     stack = [root]
     while stack:

@@ -8,6 +8,9 @@
 In both cases this reloader watches what is no Python: templates and translations, and whatever the program has asked for
 by ``autoreload_started``. Django's own signals are used for it (``file_changed``), with Django's own meaning: what nobody takes
 care of restarts.
+
+    a folder of the project      by the system's events, as soon as a file is written
+    all that is watched          by a look in intervals: what is elsewhere, and what the system has not told
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import signal
+import stat
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +33,15 @@ from django.utils import autoreload
 from hotswap.model import Finding, Severity
 from hotswap.plugin import EngineView
 from hotswap.requests.gate import Busy, Gate
+from hotswap.watch.folders import FolderWatch, Heard, is_left_by_editor
 from hotswap_django.versions import why_unknown
 
-#: Seconds between two looks at the files.
+#: Seconds between two looks at the files, where some are found by looking only.
 INTERVAL = 0.25
+#: The same where the system's events have told of all changes until now; as long as Django's own reloader takes.
+LONG_INTERVAL = 1.0
+#: Seconds in which the system may tell what a look has found first.
+_DELAY = 0.1
 
 #: Endings of files that are imported: an extension in C may be loaded late, too.
 _MODULES = frozenset(Path(f"module{suffix}").suffix for suffix in importlib.machinery.all_suffixes())
@@ -58,6 +67,8 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         self._modules = modules
         self._server: threading.Thread | None = None
         self._known: dict[Path, _Sign] = {}
+        self._folders = FolderWatch(lambda path: Path(path) in self._known)
+        self._is_deaf = False  # the system has not told of a change
         self._waiting: set[Path] = set()  # changed files that requests have kept from being told of
         self._is_barred = False  # such requests are inside still
         self._is_to_forget = False  # requests may have read files before they were known
@@ -76,16 +87,22 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def tick(self) -> Iterator[None]:
         self.begin()
+        self._try(self.look)
         while True:
-            self._try_to_look()
+            if not self._restart.is_set():
+                self._try(self.step)
             if self._restart.is_set():
                 sys.exit(3)  # Django's word to the parent for: start me again
             yield
-            self._restart.wait(INTERVAL)
 
     def request_restart(self) -> None:
         """Have the process started again by its parent; from any thread."""
         self._restart.set()
+        self._folders.wake()
+
+    def stop(self) -> None:
+        super().stop()
+        self._folders.wake()
 
     # ---- one step ----
 
@@ -95,16 +112,54 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def begin(self) -> None:
         """Remember the files as they are. What requests have read of them until now may be older, and is read again."""
-        self._known = dict(self._sign())
+        self._known = dict(self._sign(self._files()))
         self._is_to_forget = True
 
-    def look(self) -> None:
-        """Compare the files with what is known of them, and tell of those that changed, came or went."""
-        now = dict(self._sign())
-        changed = {path for path in now.keys() & self._known.keys() if now[path] != self._known[path] and not _is_library(path)}
-        # A module that is imported later is no change; a template that comes may stand before another, or be missed by now.
-        changed |= {path for path in now.keys() ^ self._known.keys() if path.suffix not in _MODULES or _is_library(path)}
+    def step(self) -> None:
+        """Wait for the system to tell of changed files, a while, and look at these; or at all of them."""
+        self._folders.cover(map(str, self._list_folders()))
+        heard = self._folders.wait(INTERVAL if self._is_deaf or not self._folders.is_complete else LONG_INTERVAL)
+        if self._restart.is_set() or self.should_stop:
+            return
+        if heard.files and not heard.is_folder and not self._has_server_ended():
+            self.look_at(map(Path, heard.files))
+            return
+        changed = self.look()
+        if not heard and not self._is_deaf and changed:
+            self._is_deaf = self._has_missed(changed)
+
+    def _has_missed(self, changed: set[Path]) -> bool:
+        """Whether the system says nothing of what a look has found in folders that it is to watch."""
+        missed = {str(path) for path in changed if not is_left_by_editor(str(path)) and self._is_in_folders(path)}
+        return bool(missed) and not self._listen(_DELAY).files & missed
+
+    def _listen(self, seconds: float) -> Heard:
+        heard = self._folders.wait(seconds)
+        if heard:
+            self.look()
+        return heard
+
+    def _is_in_folders(self, path: Path) -> bool:
+        return any(folder in path.parents for folder in self._list_folders())
+
+    def look(self) -> set[Path]:
+        """Compare all files with what is known of them, and tell of those that changed, came or went, which it gives."""
+        now = dict(self._sign(self._files()))
+        changed = {path for path in now.keys() | self._known.keys() if _differs(path, self._known.get(path), now.get(path))}
         self._known = now
+        self._take_up(changed)
+        return changed
+
+    def look_at(self, paths: Iterable[Path]) -> None:
+        """The same for some files only."""
+        managed = set(self._managed())
+        asked = {path for path in paths if _is_of_libraries(path) or (str(path) not in managed and self._is_asked_for(path))}
+        now = dict(self._sign(asked))
+        changed = {path for path in asked if _differs(path, self._known.get(path), now.get(path))}
+        self._known = {path: sign for path, sign in self._known.items() if path not in asked} | now
+        self._take_up(changed)
+
+    def _take_up(self, changed: set[Path]) -> None:
         self._waiting |= changed
         if (self._waiting or self._is_to_forget) and not self._is_barred:
             try:
@@ -112,16 +167,20 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
             except Busy:
                 pass  # a swap is being made: the next look tells of them
 
-    def _sign(self) -> Iterator[tuple[Path, _Sign]]:
-        for path in set(self._files()):
+    def _sign(self, paths: Iterable[Path]) -> Iterator[tuple[Path, _Sign]]:
+        for path in set(paths):
             try:
                 found = path.stat()
             except OSError:
                 continue
-            yield path, (found.st_mtime_ns, found.st_size, found.st_ino)
+            if not stat.S_ISDIR(found.st_mode):  # each file in it is looked at by itself
+                yield path, (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def _has_server_ended(self) -> bool:
+        return self._modules and self._server is not None and not self._server.is_alive()
 
     def _files(self) -> Iterable[Path]:
-        if self._modules and self._server is not None and not self._server.is_alive():
+        if self._has_server_ended():
             yield from self.watched_files()  # it ended with an error: swapping would bring nothing back, so all restarts
             return
         managed = set(self._managed())
@@ -135,6 +194,19 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         for directory, patterns in list(self.directory_globs.items()):
             for pattern in patterns:
                 yield from directory.glob(pattern)
+
+    def _list_folders(self) -> Iterator[Path]:
+        """Where files of the project are; those of installed packages are nobody's to edit."""
+        folders = [*self.directory_globs, *(path.parent for path in self.extra_files), *_list_library_folders()]
+        yield from (folder for folder in folders if not {"site-packages", "dist-packages"}.intersection(folder.parts))
+
+    def _is_asked_for(self, path: Path) -> bool:
+        """Whether a look would come upon this file."""
+        if path in self.extra_files or (self._modules and path in self._known):
+            return True
+        found = [(folder, pattern) for folder, patterns in list(self.directory_globs.items()) for pattern in patterns
+                 if folder in path.parents]  # fmt: skip
+        return any(_matches(path.relative_to(folder), pattern, folder) for folder, pattern in found)
 
     # ---- telling ----
 
@@ -182,6 +254,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def _unbar(self) -> None:
         self._is_barred = False
+        self._folders.wake()
 
     def notify_file_changed(self, path: Path) -> None:
         """Ask Django's receivers; what none of them has taken care of asks for a restart."""
@@ -208,13 +281,13 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def _watch(self) -> None:
         while not self.should_stop:
-            time.sleep(INTERVAL)
-            self._try_to_look()
+            self._try(self.step)
+        self._folders.stop()
 
-    def _try_to_look(self) -> None:
+    def _try(self, step: Callable[[], object]) -> None:
         """Look, and go on whatever comes of it: an error in here must neither end the server nor the watching without a word."""
         try:
-            self.look()
+            step()
         except Exception as error:  # noqa: BLE001 - border to the file system and to the program's template loaders
             if repr(error) != self._said:
                 self._said = repr(error)
@@ -222,6 +295,26 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
                     code="HS212", severity=Severity.KEPT, message=f"templates and the like cannot be looked at: {error!r}",
                     next_step="mend that; what changes meanwhile is found afterwards", excerpt=traceback.format_exc(),
                 ))  # fmt: skip
+            self._restart.wait(INTERVAL)  # not again at once: it may fail before it has waited for anything
+
+
+def _differs(path: Path, was: _Sign | None, now: _Sign | None) -> bool:
+    if _is_library(path):  # a name that comes or goes is what counts
+        return (was is None) is not (now is None)
+    if was is None or now is None:
+        # A module that is imported later is no change; a template that comes may stand before another, or be missed by now.
+        return was is not now and path.suffix not in _MODULES
+    return was != now
+
+
+def _matches(path: Path, pattern: str, folder: Path) -> bool:
+    """As ``folder.glob(pattern)`` finds it; asked for it where the pattern is none of the usual ones."""
+    if pattern == "**/*":
+        return True
+    rest = pattern.removeprefix("**/")
+    if "/" in rest or "**" in rest:
+        return folder / path in folder.glob(pattern)
+    return (rest != pattern or len(path.parts) == 1) and fnmatchcase(path.name, rest)
 
 
 def _is_library(path: Path) -> bool:
@@ -229,9 +322,18 @@ def _is_library(path: Path) -> bool:
     return path.suffix == ".py" and path.parent.name == "templatetags"
 
 
-def _list_libraries() -> Iterator[Path]:
+def _list_library_folders() -> Iterator[Path]:
     for config in apps.get_app_configs() if apps.ready else ():
-        yield from Path(config.path).glob("templatetags/*.py")
+        yield Path(config.path) / "templatetags"
+
+
+def _list_libraries() -> Iterator[Path]:
+    for folder in _list_library_folders():
+        yield from folder.glob("*.py")
+
+
+def _is_of_libraries(path: Path) -> bool:
+    return _is_library(path) and path.parent in set(_list_library_folders())
 
 
 def run_in_place(main: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
