@@ -49,7 +49,7 @@ class Serving:
     def take_server(self, module: ModuleType) -> None:
         """``django.core.servers.basehttp`` was imported."""
         self._passage.replace(module.ServerHandler, "run", self._gated_run)
-        # It sends an answer in pieces. On a connection that is kept open the system holds the second one back for 40 ms, until the
+        # It sends an answer in pieces. On a connection that is kept open the system holds the second one back for 40 ms until the
         # browser has acknowledged the first: longer than all the rest from a save to a page takes.
         self._passage.put(module.WSGIRequestHandler, "disable_nagle_algorithm", True)
 
