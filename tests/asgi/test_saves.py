@@ -82,7 +82,7 @@ def test_a_request_is_answered_by_one_version(server: Server, tmp_path: Path) ->
     thread = threading.Thread(target=lambda: given.append(server.text(f"/slow?file={marker}")))
     shown = len(server.output())
     thread.start()
-    threading.Event().wait(0.1)  # the request has to be inside; where it is not, the answer shows that
+    server.wait_until((tmp_path / "go.inside").exists, "the request is inside")
     server.edit("shop/main.py", '"step 1"', '"step 2"')
     server.wait_until(lambda: "live" in server.output()[shown:] or marker.exists() or _is_closing(server), "the save is seen")
     marker.touch()

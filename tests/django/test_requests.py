@@ -28,12 +28,15 @@ def bakery(fresh_copy: FreshCopy, site: Path) -> Iterator[Bakery]:
 
 
 def begin(bakery: Bakery, path: str) -> tuple[threading.Thread, list[str], Path]:
-    """Send a request that is inside until the file appears."""
+    """Send a request that is inside until the file appears; gives it when it has run its first step."""
     marker = bakery.folder / f"go-{path.strip('/')}-{threading.get_native_id()}"
     marker.unlink(missing_ok=True)
     given: list[str] = []
     thread = threading.Thread(target=lambda: given.append(bakery.get(f"{path}?file={marker}").text))
     thread.start()
+    inside = marker.with_name(f"{marker.name}.inside")
+    bakery.wait_until(inside.exists, "the request is inside")
+    inside.unlink()
     return thread, given, marker
 
 
@@ -54,7 +57,6 @@ def test_a_request_that_does_not_end_holds_the_swap(bakery: Bakery, path: str) -
     before = bakery.state()
     thread, given, marker = begin(bakery, path)
     shown = len(bakery.output())
-    threading.Event().wait(0.1)  # the request has to be inside; where it is not, the next line shows that
     was, version = change_recipe(bakery)
     story = bakery.wait_for_output("HS510", shown)
     assert f"GET {path} (for " in story
@@ -74,7 +76,6 @@ def test_a_request_that_waits_for_another_one_does_not_stop_the_server(bakery: B
     which waits at the gate, 4 the limit opens it: both are answered by the old code, 5 the swap is made by itself."""
     thread, given, marker = begin(bakery, "/asks/")
     shown = len(bakery.output())
-    threading.Event().wait(0.1)
     was, version = change_recipe(bakery)
     threading.Event().wait(LIMIT / 2)  # the save is seen after some 0.1 s; earlier or later, no answer may be mixed
     marker.touch()

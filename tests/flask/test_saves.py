@@ -66,7 +66,7 @@ def test_a_request_is_answered_by_one_version(server: Server, tmp_path: Path) ->
     marker, shown = tmp_path / "go", len(server.output())
     thread = threading.Thread(target=lambda: given.append(server.text(f"/slow?file={marker}")))
     thread.start()
-    threading.Event().wait(0.1)  # the request has to be inside; where it is not, the answer shows that
+    server.wait_until((tmp_path / "go.inside").exists, "the request is inside")
     server.edit("depot/main.py", '"step 1"', '"step 2"')
     story = server.wait_for_output("HS510(.|\n)*->", shown)
     assert "GET /slow?file=" in story

@@ -100,6 +100,7 @@ def show_state():
 def slow(file: str):
     """Two steps with a pause between them, until a file appears."""
     first = step()
+    open(f"{file}.inside", "w").close()
     while not os.path.exists(file):
         time.sleep(0.01)
     return PlainTextResponse(f"{first} and {step()}")

@@ -62,6 +62,8 @@ def asks(request):
 
 
 def wait_for(file):
+    if not os.path.exists(file):
+        open(f"{file}.inside", "w").close()
     while not os.path.exists(file):
         GOES_ON.wait(0.01)
 

@@ -129,6 +129,7 @@ def slow():
 
     def steps():
         yield step()
+        open(f"{request.args['file']}.inside", "w").close()
         while not os.path.exists(request.args["file"]):
             time.sleep(0.01)
         yield f" and {step()}"
