@@ -81,7 +81,6 @@ TEMPLATE = Save("a template", "shop/templates/shop/product_list.html", "<h1>{{ t
 STYLE = Save("a style sheet", "shop/static/shop/style.css", "color: rgb(20, 30, 40)", "color: rgb(0, 0, NUMBER)",
              seen="rgb(0, 0, NUMBER)")  # fmt: skip
 ENDPOINT = Save("an endpoint", "shop/main.py", 'PlainTextResponse("hello")', 'PlainTextResponse("MARK")', "/plain/hello")
-FLASK_VIEW = Save("a view", "depot/parts.py", 'f"part {number}"', 'f"MARK {number}"', "/parts/7")
 
 
 @attrs.frozen
@@ -119,10 +118,6 @@ ARENAS = {
         Contestant("hotswap-asgi", f"-m hotswap run -m {UVICORN}"),
         Contestant("uvicorn --reload", f"-m {UVICORN} --reload", ("watchfiles",), "using WatchFiles"),
     ), (ENDPOINT,), (), "/plain/hello"),
-    "flask": ("hotswap-flask", (
-        Contestant("hotswap-flask", "-m hotswap run -m flask --app depot.main run --debug --port PORT"),
-        Contestant("flask --debug run", "-m flask --app depot.main --debug run --port PORT", (), "Restarting with"),
-    ), (FLASK_VIEW,), (), "/parts/7"),
 }  # fmt: skip
 
 
@@ -155,7 +150,7 @@ def change(server: Server, save: Save, number: int) -> str:
     path = server.folder / save.file
     original = _ORIGINALS.setdefault(path, path.read_text("utf-8"))
     assert original.count(old) == 1, f"{old!r} stands {original.count(old)} times in {path}"
-    path.write_text(original.replace(old, new), "utf-8")  # in place: Flask's own reloader does not see what is moved there
+    path.write_text(original.replace(old, new), "utf-8")
     return seen
 
 
@@ -351,7 +346,7 @@ def draw(rows: list[Row], target: Path) -> None:
 
 
 def describe_load(before: float) -> str:
-    peers = "django django-watchfiles django-browser-reload uvicorn watchfiles fastapi flask".split()
+    peers = "django django-watchfiles django-browser-reload uvicorn watchfiles fastapi".split()
     versions = [f"{name} {version_of(name)}" for name in peers if importlib.util.find_spec(name.replace("-", "_"))]
     load = f"load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
     return f"CPython {', '.join([platform.python_version(), *versions])}; {os.cpu_count()} cores, {load}"
