@@ -204,6 +204,17 @@ def list_instances(classes: Collection[type]) -> dict[type, list[Any]]:
     return grouped
 
 
+def list_objects(*classes: type) -> list[list[Any]]:
+    """List the live instances of some classes that were written in Python, and of their subclasses, in one list for each.
+
+    An object of such a class refers to it: to ask for that takes half as long as to list the objects of the program.
+    """
+    kinds = [{id(kind): kind for kind in with_subclasses(cls)} for cls in classes]
+    with nothing_hidden():
+        found = referrers(*{key: kind for row in kinds for key, kind in row.items()}.values())
+    return [[item for item in found if id(type(item)) in row] for row in kinds]
+
+
 def with_subclasses(cls: type) -> list[type]:
     found: dict[int, type] = {id(cls): cls}  # by id: a metaclass may have an __eq__ of its own
     pending: Iterable[type] = [cls]

@@ -80,7 +80,7 @@ VIEW = Save("a view", "shop/views.py", "Everything we have", "MARK")
 TEMPLATE = Save("a template", "shop/templates/shop/product_list.html", "<h1>{{ title }}", "<h1>{{ title }} MARK")
 STYLE = Save("a style sheet", "shop/static/shop/style.css", "color: rgb(20, 30, 40)", "color: rgb(0, 0, NUMBER)",
              seen="rgb(0, 0, NUMBER)")  # fmt: skip
-ENDPOINT = Save("an endpoint", "shop/main.py", 'PlainTextResponse("hello")', 'PlainTextResponse("MARK")', "/plain/hello")
+ENDPOINT = Save("an endpoint", "shop/items.py", '"item": "newest"', '"item": "MARK"', "/items/newest")
 
 
 @attrs.frozen
@@ -117,7 +117,7 @@ ARENAS = {
     "asgi": ("hotswap-asgi", (
         Contestant("hotswap-asgi", f"-m hotswap run -m {UVICORN}"),
         Contestant("uvicorn --reload", f"-m {UVICORN} --reload", ("watchfiles",), "using WatchFiles"),
-    ), (ENDPOINT,), (), "/plain/hello"),
+    ), (ENDPOINT,), (), "/items/newest"),
 }  # fmt: skip
 
 

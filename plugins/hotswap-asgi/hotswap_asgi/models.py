@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hotswap.collector import list_instances, with_subclasses
+from hotswap.collector import list_objects, with_subclasses
 from hotswap.commit import Swap, set_class
 from hotswap.plugin import ClassPair, Field, Shape, field_of_factory, field_of_value
 
@@ -80,9 +80,8 @@ def compile_models(is_managed: Callable[[type], bool]) -> None:
         cls.model_rebuild(force=True)
     adapter = getattr(sys.modules.get("pydantic.type_adapter"), "TypeAdapter", None)
     if adapter is not None:
-        for items in list_instances([adapter]).values():
-            for item in items:
-                item.rebuild(force=True)
+        for item in list_objects(adapter)[0]:
+            item.rebuild(force=True)
 
 
 def _is_in_use(cls: type) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import list_instances
+from hotswap.collector import list_objects
 from hotswap.fingerprint import LRU
 
 #: What is looked for, all in one pass over the heap.
@@ -28,6 +28,10 @@ _CLASSES = (
     ("fastapi.routing", "_IncludedRouter"),
     ("starlette.routing", "Router"),
 )  # fmt: skip
+
+
+class _Nothing:
+    """Stands for a class that there is not."""
 
 
 @attrs.define(eq=False)
@@ -55,13 +59,8 @@ class Live:
 
 def find_live() -> Live:
     """All of these."""
-    classes = [getattr(sys.modules.get(module), name, None) for module, name in _CLASSES]
-    found = list_instances([cls for cls in classes if cls is not None])
-
-    def of(cls: Any) -> list[Any]:
-        return [item for kind, items in found.items() if cls is not None and issubclass(kind, cls) for item in items]
-
-    return Live(*map(of, classes))
+    classes = [getattr(sys.modules.get(module), name, _Nothing) for module, name in _CLASSES]
+    return Live(*list_objects(*classes))
 
 
 def forget_kinds() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.handlers.base import BaseHandler
 
-from hotswap_django.heap import list_objects
+from hotswap.collector import list_objects
 
 _HOOKS = (
     ("process_view", "_view_middleware"),

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import FieldError
 from django.forms.models import BaseModelForm, ModelFormMetaclass, fields_for_model
 
-from hotswap_django.heap import list_objects
+from hotswap.collector import list_objects
 
 
 def refresh_forms() -> None:

@@ -32,9 +32,9 @@ from django.urls.resolvers import RegexPattern, RoutePattern, URLResolver
 from django.utils import formats
 from django.utils.translation import trans_real
 
+from hotswap.collector import list_objects
 from hotswap.model import Plan
 from hotswap_django.handlers import has_other_hooks, rebuild_chains
-from hotswap_django.heap import list_objects
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
 from hotswap_django.model_forms import refresh_forms
 

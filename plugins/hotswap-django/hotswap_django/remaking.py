@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 from django.apps import apps
 
+from hotswap.collector import list_objects
 from hotswap.commit import Swap, Write, del_class, del_item, set_class, set_contents, set_item
 from hotswap.model import Finding, Plan, Severity
 from hotswap.plugin import ClassPair, Refusal, Shape
@@ -38,7 +39,6 @@ from hotswap_django.anatomy import (
     set_state,
 )  # fmt: skip
 from hotswap_django.aside import Key, Registry, key_of, list_models
-from hotswap_django.heap import list_objects
 from hotswap_django.holding import shape_of
 
 Resolve = Callable[[Any], Any]

@@ -14,7 +14,7 @@ from typing import Any
 
 import wrapt
 
-from hotswap.collector import list_instances
+from hotswap.collector import list_objects
 from hotswap.commit import Swap, Write, del_item, set_item
 from hotswap.model import Finding, Plan, Severity
 from hotswap.plugin import EngineView, Kept, Refusal, hookimpl
@@ -123,10 +123,9 @@ class FlaskPlugin:
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """Compiled templates are dropped: what filters and tests give for constants is computed when they are compiled."""
         environment = getattr(sys.modules.get("jinja2.environment"), "Environment", None)
-        for items in list_instances([environment] if environment is not None else []).values():
-            for item in items:
-                if item.cache is not None:
-                    item.cache.clear()
+        for item in list_objects(environment)[0] if environment is not None else ():
+            if item.cache is not None:
+                item.cache.clear()
         return ()
 
 
