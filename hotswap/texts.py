@@ -319,6 +319,7 @@ class Texts:
             for name, was in before.items():
                 if name in self.world.records:
                     record = self.world.records[name]
+                    record.taken_back.add(record.data)
                     record.set_text(was.data, None, None)
                     record.base, record.bound = was.base, was.bound
         refresh_lines(self.world.file_of(name) for name in before)

@@ -70,6 +70,7 @@ class ModuleRecord:
         is_stale: the file is known to have changed between its import and its adoption, so ``data`` is not what is live.
         contributors: by what it binds, the modules that have changed that while they were imported.
         bound: the names that it had when the text had executed, where some may have come by ``globals()``; else None.
+        taken_back: texts that were live and were taken back: functions of theirs may be held.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ModuleRecord:
     is_stale: bool = False
     contributors: dict[str, set[str]] = attrs.field(factory=dict, repr=False)
     bound: frozenset[str] | None = None
+    taken_back: set[bytes] = attrs.field(factory=set, repr=False)
     basename: str = attrs.field(init=False, repr=False)
     # Kept by the engine so that a text is parsed once; opaque here, since the world lies below the plan stage.
     source: Any = attrs.field(default=None, repr=False)

@@ -11,7 +11,7 @@ import functools
 import gc
 from collections.abc import Callable, Mapping
 from inspect import CO_OPTIMIZED
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import attrs
@@ -46,10 +46,12 @@ from hotswap.link.unstage import lead_over
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
 from hotswap.plan.graph import Symbol
+from hotswap.plan.pairing import walk
+from hotswap.plan.source import parse_source
 from hotswap.plugin.manager import Plugins
 from hotswap.plugin.values import Kept, Refusal
 from hotswap.shadow import coming_slots
-from hotswap.world import World
+from hotswap.world import ModuleRecord, World
 
 
 def link(
@@ -147,12 +149,14 @@ def _check_attached_late(linking: Linking) -> None:
             finding = Finding(code="HS210", severity=Severity.HELD, file=record.file, message=message, next_step="restart")
             raise LinkRefused(finding)
     late = {linking.world.records[name].file: name for name in linking.draft.edited if linking.world.records[name].base is None}
+    # A migration of a patch that was taken back is held by who has been converted by it, and is called by nobody else.
+    taken_back = functools.cache(lambda name: _codes_taken_back(linking.world.records[name]))
     for (file, code), functions in linking.heap.functions.items():
         if file not in late or "<locals>" in code.co_qualname or not code.co_flags & CO_OPTIMIZED:
             continue  # a module that is executing is a function too, of its own code
         name = late[file]
         pairing, namespace = linking.draft.pairings[name], linking.world.records[name].module.__dict__
-        if code in pairing.new_of or code in pairing.removed:
+        if code in pairing.new_of or code in pairing.removed or code in taken_back(name):
             continue
         if any(f.__globals__ is namespace and target_of(f) is None for f in functions):
             raise LinkRefused(
@@ -165,6 +169,12 @@ def _check_attached_late(linking: Linking) -> None:
                     next_step="restart",
                 )
             )
+
+
+def _codes_taken_back(record: ModuleRecord) -> set[CodeType]:
+    """The code of all functions of texts that a module had and gave up again."""
+    codes = [parse_source(record.file, text).code for text in record.taken_back]
+    return {nested for code in codes for nested in walk(code)}
 
 
 def _check_ambiguous(linking: Linking) -> None:
