@@ -237,4 +237,7 @@ CODES: dict[str, Code] = _codes(
      "Leave it out by name, or deploy."),
     ("HS614", "a canary ended", "A process that had the patch before the others ended while it was watched: the others did not "
      "get it.", "Look in its log why; if it would have ended anyhow, apply the patch again."),
+    ("HS615", "not well", "A health check failed, the error rate was too high, or objects could not be converted: all processes "
+     "have taken the patch back.", "Look why, mend the patch, and build it with a higher number."),
+    ("HS616", "paused", "Nothing is put on or taken off while a group is paused.", "hotswap resume"),
 )

@@ -16,7 +16,8 @@ from hotswap.control.makemigrations import makemigrations
 from hotswap.control.progress import wait
 from hotswap.control.terminal import write_lines
 from hotswap.errors import CODES, HotswapError
-from hotswap.hotfix.commands import agents_running, apply, history, order, patch, show_status
+from hotswap.hotfix.commands import agents_running, apply, history, order, pause, resume, show_status
+from hotswap.hotfix.patch_commands import patch
 
 __all__ = ["cli"]
 
@@ -132,7 +133,7 @@ for _command in COMMANDS.values():
 
 cli.add_command(makemigrations)
 cli.add_command(wait)
-for _other in (patch, apply, history):
+for _other in (patch, apply, history, pause, resume):
     cli.add_command(_other)
 
 

@@ -12,16 +12,21 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import attrs
 
+from hotswap.config import Budget
 from hotswap.errors import PatchError
 from hotswap.fork import guard_forks
 from hotswap.hotfix import journal
-from hotswap.hotfix.doorbell import Doorbell
+from hotswap.hotfix.doorbell import Doorbell, ring
+from hotswap.hotfix.health import read_error_rate
+from hotswap.hotfix.orders import withdraw
 from hotswap.hotfix.overlay import loaded_text
-from hotswap.hotfix.patch import Patch, read_sealed
+from hotswap.hotfix.patch import Manifest, Patch, read_sealed
 from hotswap.hotfix.processes import birth_of, stack_of
 from hotswap.hotfix.signing import Signer, verify
 from hotswap.hotfix.spool import Desired, Order, Spool
@@ -30,6 +35,9 @@ from hotswap.model import Finding, Severity, to_json
 from hotswap.session import open_session, use
 
 __all__ = ["Agent", "open_order"]
+
+#: Seconds between two looks at the error rate, while a patch waits to be confirmed.
+BETWEEN = 1.0
 
 
 def open_order(data: bytes, trust: str, at: float) -> tuple[Patch, Signer]:
@@ -85,6 +93,7 @@ class Agent:
         trust: the file of allowed signers.
         doorbell: what is waited for.
         stack: what is live.
+        error_rate: gives the share of what fails in the program, from 0 to 1; None where it does not say.
         seen: the revision of what was wanted that was carried out last.
         found: what would be kept if what was asked about were applied.
         refused: why an order is not live, by digest; by "" where it is not about one of them.
@@ -93,6 +102,7 @@ class Agent:
     spool: Spool
     trust: str
     doorbell: Doorbell
+    error_rate: Callable[[], float] | None = None
     stack: Stack = attrs.field(init=False)
     seen: int = 0
     refused: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
@@ -101,6 +111,10 @@ class Agent:
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
     _deadline: float | None = None
+    # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
+    _watched: Order | None = None
+    _exhausted: dict[int, str] = attrs.field(factory=dict)
+    _budget: Budget | None = None
     _is_torn: bool = False
     _is_started: bool = False
     _signers: dict[str, Signer] = attrs.field(factory=dict)
@@ -124,9 +138,42 @@ class Agent:
 
     def _serve(self) -> None:
         while True:
-            deadline = self._deadline
-            self.doorbell.wait(None if deadline is None else deadline - time.time())
+            times = [] if self._deadline is None else [self._deadline - time.time()]
+            times += [] if self._watched is None and not self._exhausted else [BETWEEN]
+            self.doorbell.wait(min(times, default=None))
+            self.judge()
             self.look()
+
+    def judge(self) -> None:
+        """Take what does not do well away from the whole group; by what the program says of itself, and of its objects."""
+        for digest, why in list(self._find_unwell()):
+            try:
+                withdraw(self.spool, digest, f"{why} (process {os.getpid()})")
+            except PatchError as error:
+                if error.code == "HS612":  # whoever orders just now is waiting for this process, too: so later
+                    return
+                _say(f"{why}; {error}")
+            except OSError as error:
+                _say(f"{why}; it cannot be taken back, since {self.spool.folder} cannot be written to: {error}")
+        self._exhausted.clear()
+
+    def _find_unwell(self) -> Iterator[tuple[str, str]]:
+        """The digests of patches that do not do well, and why."""
+        order, give = self._watched, self.error_rate
+        if order is not None and order.max_errors is not None and give is not None:
+            why = read_error_rate(give, order.max_errors)
+            if why:
+                yield order.digest, why
+        for number, why in list(self._exhausted.items()):
+            yield from ((live.patch.digest, why) for live in self.stack.live if live.number == number)
+
+    def _note_exhausted(self, request: Any, why: str) -> None:
+        """Too many objects of a swap could not be converted; called in the thread that converts."""
+        history = self._session.engine.world.history
+        number = next((each.report.number for each in list(history) if each.swap.request is request), None)
+        if number is not None:
+            self._exhausted[number] = why
+            ring(os.getpid(), self.doorbell.number)  # the agent's own thread takes it back, for the whole group
 
     def _after_fork(self) -> None:
         self.doorbell.after_fork()
@@ -148,6 +195,7 @@ class Agent:
 
         self._session = session = open_session(scope, on_finding=tell, hook_imports=False, text_of=loaded_text)
         engine = session.engine
+        engine.converter.budget, engine.converter.on_exhausted = self._budget, self._note_exhausted
         engine.list_forks = tuple  # forked children have an agent of their own, they need not be named
         guard_forks(_Locks(self.lock, engine.lock, self._note_torn), engine.world.lock, self._after_fork)
         use(session)
@@ -197,35 +245,61 @@ class Agent:
             _say(f"{event} is not in the journal of {self.spool.folder}: {error.strerror or error}")
 
     def _follow(self, desired: Desired, only_back: bool) -> None:
-        now = time.time()
-        wanted = desired.wanted(os.getpid(), now)
-        times = [order.confirm_by for order in wanted if order.confirm_by is not None]
-        self._deadline = min(times, default=None)
+        wanted = desired.wanted(os.getpid(), time.time())
+        self._plan_wakes(desired, wanted)
         self.refused, self.found = {}, ()
         if self._is_torn:
             why = "this process was forked while a patch was being applied, so nobody knows which half it has; restart it"
             raise PatchError("HS610", why)
-        kept = 0
-        for live, order in zip(self.stack.live, wanted, strict=False):
-            if live.patch.digest != order.digest:
+        self.stack.forget_deployed(order.digest for order in wanted)
+        while (kept := self._count_kept(wanted)) < len(self.stack.live):
+            if not only_back and self._replaces(wanted[kept:], kept):
                 break
-            kept += 1
-        while len(self.stack.live) > kept:
             if not self._take_back(desired):
                 return
+        deployed = self._find_deployed(wanted[kept:], desired) if not only_back else frozenset()
         for order in () if only_back else wanted[kept:]:
-            if not self._apply(order):
+            if not self._apply(order, desired, order.digest in deployed):
                 return  # what follows stands on it
         # What was asked before the start has been answered, or nobody waits for it.
         asked = desired.check if self._is_started and not only_back else None
         if asked is not None and (not asked.only or os.getpid() in asked.only):
-            self._try(asked)
+            self._try(asked, desired)
+
+    def _plan_wakes(self, desired: Desired, wanted: Sequence[Order]) -> None:
+        times = [order.confirm_by for order in wanted if order.confirm_by is not None and desired.paused_at is None]
+        self._deadline = min(times, default=None)
+        asking = [order for order in wanted if order.confirm_by is not None and order.max_errors is not None]
+        self._watched = asking[-1] if asking and self.error_rate is not None else None
+
+    def _count_kept(self, wanted: Sequence[Order]) -> int:
+        """How many of the live patches are those that are wanted, from the oldest on."""
+        pairs = zip(self.stack.live, wanted, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0].patch.digest == pair[1].digest, pairs))
+
+    def _replaces(self, wanted: Sequence[Order], depth: int) -> bool:
+        """Whether the next order stands in the place of all that is live above a depth."""
+        replaced = {each.digest for each in wanted[0].replaces} if wanted else set()
+        return all(live.patch.digest in replaced for live in self.stack.live[depth:])
+
+    def _find_deployed(self, orders: Sequence[Order], desired: Desired) -> frozenset[str]:
+        """The digests of those orders whose patches, one upon the other, are what is deployed."""
+        if len(orders) < 2 or not all(live.contained for live in self.stack.live):
+            return frozenset()  # one alone is compared when it is applied
+        patches = []
+        for order in orders:
+            try:
+                patches.append(self._open(order)[0])
+            except PatchError:  # it will be said when it is to be applied
+                break
+        return frozenset(patch.digest for patch in patches[: self.stack.find_deployed(patches)])
 
     def _take_back(self, desired: Desired) -> bool:
         live = self.stack.live[-1]
         about = {"digest": live.patch.digest, "id": live.patch.manifest.id}
         order = next((each for each in desired.orders if each.digest == live.patch.digest), None)
-        because = "not confirmed in time (HS609)" if order is not None else "asked"
+        why = desired.why_withdrawn(live.patch.digest)
+        because = "not confirmed in time (HS609)" if order is not None else f"{why} (HS615)" if why else "asked"
         self._note("takes back", because=because, **about)
         try:
             self.stack.take_back()
@@ -236,27 +310,33 @@ class Agent:
         self._note("taken back", because=because, **about)
         return True
 
-    def _apply(self, order: Order) -> bool:
-        about = {"digest": order.digest, "id": order.id, "by": order.by}
+    def _apply(self, order: Order, desired: Desired, is_deployed: bool) -> bool:
+        about: dict[str, Any] = {"digest": order.digest, "id": order.id, "by": order.by}
         try:
             patch, signer = self._open(order)
+            depth = self._fit(patch.manifest, order, desired)
         except PatchError as error:
             return self._note_refused(order, (_finding(error),), about)
         about.update(signer=signer.principal, key=signer.key)
         journal.append(self.spool.journal, "began", **about)  # or nothing begins
+        self._budget = Budget.parse(order.budget)
+        if self._session is not None:
+            self._session.engine.converter.budget = self._budget
         try:
-            live = self.stack.apply(patch)
+            live = self.stack.note_deployed(patch) if is_deployed else self.stack.apply(patch, depth)
         except Refusal as refusal:
             return self._note_refused(order, refusal.findings, about)
         self._signers[order.digest] = signer
         how = "contained" if live.contained else "swapped" if live.number else "put where imports look"
+        about.update({"replaces": [each.patch.manifest.id for each in live.replaced]} if live.replaced else {})
         self._note("applied", how=how, findings=_sentences(live.findings), **about)
         return True
 
-    def _try(self, order: Order) -> None:
+    def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
         try:
-            self.found = self.stack.check(self._open(order)[0])
+            patch, _ = self._open(order)
+            self.found = self.stack.check(patch, self._fit(patch.manifest, order, desired))
         except PatchError as error:
             self.refused[order.digest] = (_finding(error),)
         except Refusal as refusal:
@@ -268,20 +348,32 @@ class Agent:
         patch, signer = open_order(data, self.trust, min(order.at, time.time()))
         if patch.digest != order.digest:
             raise PatchError("HS608", f"the patch kept as {order.digest[:12]} is another one", "order it again")
-        manifest = patch.manifest
-        for live in self.stack.live:
-            if live.patch.manifest.target == manifest.target and live.patch.manifest.number >= manifest.number:
-                raise PatchError("HS604", f"{manifest.id} has number {manifest.number}, {live.patch.manifest.id} is live with "
-                                          f"{live.patch.manifest.number}")  # fmt: skip
-        if manifest.supersedes:
-            raise PatchError("HS607", f"{manifest.id} is to replace other patches, which this version cannot do in one instant",
-                             "take these back first, and build it from what is deployed")  # fmt: skip
-        lacking = set(manifest.needs) - {live.patch.digest for live in self.stack.live}
+        return patch, signer
+
+    def _fit(self, manifest: Manifest, order: Order, desired: Desired) -> int:
+        """How many of the live patches one would stand on; it replaces those above.
+
+        Raises:
+            PatchError: HS604, HS606, HS607: it does not go together with what is here.
+        """
+        live = [each.patch for each in self.stack.live]
+        for each in live:
+            if each.manifest.target == manifest.target and each.manifest.number >= manifest.number:
+                raise PatchError("HS604", f"{manifest.id} has number {manifest.number}, {each.manifest.id} is live with "
+                                          f"{each.manifest.number}")  # fmt: skip
+        depth = next((at for at, each in enumerate(live) if each.digest in manifest.supersedes), len(live))
+        for each in live[depth:]:
+            if each.digest not in manifest.supersedes:
+                raise PatchError("HS607", f"{manifest.id} replaces a patch on which {each.manifest.id} stands, and not that one")
+        lacking = set(manifest.needs) - {each.digest for each in live[:depth]} - set(desired.deployed)
         if lacking:
             names = ", ".join(digest[:12] for digest in sorted(lacking))
             raise PatchError("HS607", f"{manifest.id} needs {names}, which is not live here")
+        if order.max_errors is not None and self.error_rate is None:
+            raise PatchError("HS615", "the order asks for the error rate, and the program does not give one to its agent",
+                             "hotswap.agent(..., error_rate=...) in the program, or leave out --max-errors")  # fmt: skip
         check_version(manifest.target, manifest.versions)
-        return patch, signer
+        return depth
 
     def _note_refused(self, order: Order, findings: tuple[Finding, ...], about: dict[str, Any]) -> bool:
         self.refused[order.digest] = findings

@@ -110,13 +110,14 @@ def build(
     versions: Iterable[str] = (),
     expires: str = "",
     needs: Iterable[str] = (),
+    supersedes: Iterable[str] = (),
     only: Iterable[str] = (),
     leave_out: Iterable[str] = (),
 ) -> Patch:
     """An unsigned patch; the same trees and words give the same bytes.
 
     Args:
-        number, target, versions, expires, needs, description, author: see :class:`hotswap.hotfix.patch.Manifest`.
+        number, target, versions, expires, needs, supersedes, description, author: see :class:`hotswap.hotfix.patch.Manifest`.
         name: the id; by default of target and number.
         only: directories or files that count; by default all.
         leave_out: patterns of paths whose differences are not carried.
@@ -124,6 +125,9 @@ def build(
     Raises:
         PatchError: HS613, the difference cannot be carried; or HS601, a value is not allowed.
     """
+    needs, supersedes = frozenset(needs), frozenset(supersedes)
+    if needs & supersedes:
+        _refuse("it cannot need a patch that it replaces", "name it once, with --needs or with --supersedes")
     changed = _find_changed(old, new, tuple(only), tuple(leave_out))
     texts = {path: new.read(path) for path in changed}
     bases = {path: old.read(path) if path in old.files else None for path in changed}
@@ -134,7 +138,8 @@ def build(
     changes = [change for file in files for change in _describe(file, bases[file.path], texts[file.path])]
     manifest = Manifest(
         id=name or f"{target.lower()}-{number}", number=number, description=description, author=author, target=target,
-        versions=tuple(versions), expires=expires, needs=tuple(sorted(needs)), files=files, changes=tuple(changes),
+        versions=tuple(versions), expires=expires, needs=tuple(sorted(needs)), supersedes=tuple(sorted(supersedes)),
+        files=files, changes=tuple(changes),
     )  # fmt: skip
     return make_patch(manifest, texts)
 

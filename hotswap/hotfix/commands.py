@@ -1,183 +1,28 @@
-"""The commands of the terminal around patches.
-
-Exit codes, for scripts: 0 done; 1 refused, and nothing is changed; 2 the command line is wrong; 3 not all processes have the same
-now, look at ``hotswap status``.
-"""
+"""The commands of the terminal around running services; ``words.py`` says how they end."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 import click
 
-from hotswap.errors import HotswapError, PatchError
+from hotswap.config import Budget
+from hotswap.errors import ConfigError, PatchError
 from hotswap.hotfix import journal, orders
 from hotswap.hotfix.agent import open_order
-from hotswap.hotfix.build import build, diff_patches, read_tree
-from hotswap.hotfix.canary import apply_with_canary
-from hotswap.hotfix.orders import Outcome
-from hotswap.hotfix.patch import MAX_PATCH, Patch, read_sealed
-from hotswap.hotfix.signing import default_trust, sign
+from hotswap.hotfix.health import Health, parse_share
+from hotswap.hotfix.orders import Outcome, Terms
+from hotswap.hotfix.rollout import Trial, roll_out
+from hotswap.hotfix.signing import default_trust
 from hotswap.hotfix.spool import Spool, list_groups
-from hotswap.model import to_json
+from hotswap.hotfix.words import MIXED, REFUSED, group_option, guarded, json_option, read_file, timeout_option, trust_option
 
-__all__ = ["agents_running", "apply", "history", "order", "patch", "show_status"]
-
-REFUSED, MIXED = 1, 3
-
-
-def _fail(command: str, error: HotswapError, as_json: bool = False) -> None:
-    if as_json:
-        code = error.code if isinstance(error, PatchError) else ""
-        click.echo(json.dumps({"done": False, "error": {"code": code, "message": str(error)}}))
-    click.echo(f"hotswap {command}: {error}", err=True)
-    sys.exit(REFUSED)
-
-
-def _guarded(command: str, act: Callable[[], None], as_json: bool = False) -> None:
-    try:
-        act()
-    except HotswapError as error:
-        _fail(command, error, as_json)
-    except OSError as error:
-        _fail(command, PatchError("HS601", f"{error.filename or ''}: {error.strerror or error}", "name another file"), as_json)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read(MAX_PATCH + 1)
-
-
-def _write(path: str, data: bytes) -> None:
-    fresh = Path(f"{path}.{os.getpid()}.new")
-    fresh.write_bytes(data)
-    fresh.replace(path)
-
-
-_json_option = click.option("as_json", "--json", is_flag=True, help="Print the answer as JSON.")
-_trust_option = click.option("--trust", help="Allowed signers; by default HOTSWAP_TRUST or /etc/hotswap/allowed_signers.")
-_group_option = click.option("--group", metavar="NAME", help="The service, where agents of several run.")
-_timeout_option = click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to answer in.")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Patch files
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-@click.group()
-def patch() -> None:
-    """Build, sign and look at patches for running services."""
-
-
-@patch.command("build")
-@click.option("--from", "old", required=True, metavar="REV|DIR", help="What is deployed: a git revision or a directory.")
-@click.option("--to", "new", required=True, metavar="REV|DIR", help="What is to be live.")
-@click.option("--number", type=click.IntRange(1), required=True, help="Counts the patches of a target; each has a higher one.")
-@click.option("--target", required=True, metavar="NAME", help="The distribution that it is for.")
-@click.option("--version", "versions", multiple=True, help="A version of it that it is for (may be repeated).")
-@click.option("--root", default="", metavar="DIR", help="The directory in both from which modules are imported, as src.")
-@click.option("--only", multiple=True, metavar="PATH", help="A directory or file below the root that counts (may be repeated).")
-@click.option("--leave-out", multiple=True, metavar="GLOB", help="Paths whose differences are not carried (may be repeated).")
-@click.option("--needs", multiple=True, metavar="FILE", type=click.Path(), help="A patch that has to be live (may be repeated).")
-@click.option("--expires", default="", metavar="TIME", help="2026-12-31T00:00:00Z: it may not be ordered afterwards.")
-@click.option("--id", "name", default="", help="By default target-number.")
-@click.option("--description", "-d", default="", help="One line.")
-@click.option("--author", default="", help="Who has made it.")
-@click.option("--output", "-o", metavar="FILE", help="By default ID.hotpatch.")
-def _build(old: str, new: str, root: str, name: str, output: str | None, needs: tuple[str, ...], **words: Any) -> None:
-    """Make a patch of the difference between two trees; both are only read."""
-
-    def act() -> None:
-        needed = [read_sealed(_read(path)).open().digest for path in needs]
-        made = build(read_tree(old, root), read_tree(new, root), name=name, needs=needed, **words)
-        path = output or f"{made.manifest.id}.hotpatch"
-        _write(path, made.to_bytes())
-        _print_patch(made, path)
-
-    _guarded("patch build", act)
-
-
-def _print_patch(made: Patch, path: str) -> None:
-    manifest = made.manifest
-    versions = " or ".join(manifest.versions)
-    click.echo(f"{path}: {manifest.id}, number {manifest.number}, for {manifest.target} {versions}".rstrip())
-    for title, value in (("what", manifest.description), ("author", manifest.author), ("expires", manifest.expires)):
-        if value:
-            click.echo(f"  {title:<9} {value}")
-    for digest in manifest.needs:
-        click.echo(f"  {'needs':<9} {digest}")
-    click.echo(f"  {'digest':<9} {made.digest}")
-    for file in manifest.files:
-        click.echo(f"  {'file':<9} {file.path}  {file.base[:12] or 'new'} -> {file.digest[:12]}")
-    for change in manifest.changes:
-        where = ".".join(filter(None, (change.module, change.qualname)))
-        click.echo(f"  {change.kind:<9} {where}" + (f" (line {change.line})" if change.line else ""))
-    click.echo("  told from the texts; whether a process can take it, that process says: hotswap apply --check")
-
-
-@patch.command("sign")
-@click.argument("file", type=click.Path())
-@click.option("--key", required=True, metavar="FILE", help="An SSH private key, or a public one whose private key an agent has.")
-def _sign(file: str, key: str) -> None:
-    """Sign a patch, in its file."""
-
-    def act() -> None:
-        sealed = read_sealed(_read(file))
-        made = sealed.open()
-        _write(file, attrs.evolve(made, signature=sign(sealed.manifest, key)).to_bytes())
-        click.echo(f"{file}: {made.manifest.id} is signed with {key}")
-
-    _guarded("patch sign", act)
-
-
-@patch.command("show")
-@click.argument("file", type=click.Path())
-@_json_option
-def _show(file: str, as_json: bool) -> None:
-    """Show what is in a patch; its signature is not verified."""
-
-    def act() -> None:
-        made = read_sealed(_read(file)).open()
-        if as_json:
-            click.echo(json.dumps({"digest": made.digest, "signed": bool(made.signature), "manifest": to_json(made.manifest)}))
-            return
-        _print_patch(made, file)
-        click.echo("  signed; hotswap patch verify says by whom" if made.signature else "  not signed")
-
-    _guarded("patch show", act, as_json)
-
-
-@patch.command("verify")
-@click.argument("file", type=click.Path())
-@_trust_option
-def _verify(file: str, trust: str | None) -> None:
-    """Verify signature, digests and expiry."""
-
-    def act() -> None:
-        made, signer = open_order(_read(file), trust or default_trust(), time.time())
-        click.echo(f"{file}: {made.manifest.id} is whole, signed by {signer.principal} ({signer.key})")
-
-    _guarded("patch verify", act)
-
-
-@patch.command("diff")
-@click.argument("one", type=click.Path())
-@click.argument("other", type=click.Path())
-def _diff(one: str, other: str) -> None:
-    """Say what differs between two patches; ends with 1 where something does."""
-    lines: list[str] = []
-    _guarded("patch diff", lambda: lines.extend(diff_patches(*(read_sealed(_read(path)).open() for path in (one, other)))))
-    for line in lines:
-        click.echo(line)
-    sys.exit(1 if lines else 0)
+__all__ = ["agents_running", "apply", "history", "order", "pause", "resume", "show_status"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -185,30 +30,59 @@ def _diff(one: str, other: str) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def _check_share(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else parse_share(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value} is no share as 5% or 0.05") from error
+
+
+def _check_budget(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    try:
+        Budget.parse(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
 @click.command()
 @click.argument("file", type=click.Path())
 @click.option("--pid", "pids", type=int, multiple=True, help="Only this process (may be repeated); by default the whole group.")
-@_group_option
+@group_option
 @click.option("--all", "everywhere", is_flag=True, help="All groups of which processes run.")
 @click.option("--check", is_flag=True, help="Only say whether it would be applied; nothing is changed.")
 @click.option("--canary", type=click.IntRange(1), metavar="N", help="Apply it to N processes first, and see whether they live.")
-@click.option("--watch", type=float, default=30.0, show_default=True, metavar="SECONDS", help="How long canaries are watched.")
+@click.option("--health-url", "urls", multiple=True, metavar="URL", help="Has to answer while it is watched (may be repeated).")
+@click.option("--health-command", "commands", multiple=True, metavar="COMMAND", help="Has to end with 0 while it is watched (may "
+              "be repeated).")  # fmt: skip
+@click.option("--max-errors", callback=_check_share, metavar="SHARE", help="Take it back when the program says that more fails: "
+              "5%.")  # fmt: skip
+@click.option("--watch", type=float, default=30.0, show_default=True, metavar="SECONDS", help="How long canaries and health are "
+              "watched.")  # fmt: skip
 @click.option("--confirm-within", type=float, metavar="SECONDS", help="Take it back after that time unless it is confirmed.")
-@_trust_option
-@_timeout_option
-@_json_option
+@click.option("--failure-budget", "budget", default="0", show_default=True, metavar="N", callback=_check_budget,
+              help="Take it back when more than N objects (or N%) cannot be converted.")  # fmt: skip
+@trust_option
+@timeout_option
+@json_option
 def apply(
-    file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, canary: int | None, watch: float,
-    confirm_within: float | None, trust: str | None, timeout: float, as_json: bool,
+    file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, canary: int | None,
+    urls: tuple[str, ...], commands: tuple[str, ...], max_errors: float | None, watch: float, confirm_within: float | None,
+    budget: str, trust: str | None, timeout: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Apply a signed patch to the running processes of a service, to all of them or to none."""
+    is_watched = canary is not None or urls or commands or max_errors is not None
     if everywhere and (group or pids):
         raise click.UsageError("--all stands without --group and --pid")
-    if canary and (check or pids):
-        raise click.UsageError("--canary stands without --check and --pid")
+    if is_watched and (check or pids):
+        raise click.UsageError("what is watched (--canary, --health-…, --max-errors) stands without --check and --pid")
+    if is_watched and confirm_within is not None and confirm_within < watch:
+        raise click.UsageError("--confirm-within ends before --watch does")
+    trial = Trial(seconds=watch, canary=canary, health=Health(urls=urls, commands=commands))
+    terms = Terms(confirm_within=confirm_within, max_errors=max_errors, budget=budget)
 
     def act() -> None:
-        made, signer = open_order(_read(file), trust or default_trust(), time.time())
+        made, signer = open_order(read_file(file), trust or default_trust(), time.time())
         found = _running_groups() if everywhere else [orders.find_spool(group, pids)]
         if not as_json:
             click.echo(f"{made.manifest.id} is whole, signed by {signer.principal}")
@@ -216,14 +90,31 @@ def apply(
         def give(spool: Spool) -> Outcome:
             if check:
                 return orders.check(spool, made, pids=pids, timeout=timeout)
-            within: dict[str, Any] = {"confirm_within": confirm_within, "timeout": timeout}
-            if canary:
-                return apply_with_canary(spool, made, count=canary, watch=watch, **within)
-            return orders.apply(spool, made, pids=pids, **within)
+            if is_watched:
+                return roll_out(spool, made, trial, terms=terms, timeout=timeout)
+            return orders.apply(spool, made, pids=pids, terms=terms, timeout=timeout)
 
         _finish({spool.group: give(spool) for spool in found}, as_json)
 
-    _guarded("apply", act, as_json)
+    guarded("apply", act, as_json)
+
+
+@click.command()
+@group_option
+@timeout_option
+@json_option
+def pause(group: str | None, timeout: float, as_json: bool) -> None:
+    """Have nothing put on or taken off until hotswap resume."""
+    order("pause", group, None, timeout, as_json)
+
+
+@click.command()
+@group_option
+@timeout_option
+@json_option
+def resume(group: str | None, timeout: float, as_json: bool) -> None:
+    """End a pause; what became due meanwhile is taken back."""
+    order("resume", group, None, timeout, as_json)
 
 
 def _running_groups() -> list[Spool]:
@@ -234,8 +125,8 @@ def _running_groups() -> list[Spool]:
 
 
 def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool) -> None:
-    """Carry out ``rollback`` or ``confirm`` for a group, and end this process with its exit code."""
-    give = {"rollback": orders.rollback, "confirm": orders.confirm}[verb]
+    """Carry out an order that has no patch for a group, and end this process with its exit code."""
+    give = {"rollback": orders.rollback, "confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume}[verb]
     if pid is not None:
         raise click.UsageError(f"{verb} is for all processes of a service: name it with --group")
 
@@ -243,7 +134,7 @@ def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json
         spool = orders.find_spool(group)
         _finish({spool.group: give(spool, timeout=timeout)}, as_json)
 
-    _guarded(verb, act, as_json)
+    guarded(verb, act, as_json)
 
 
 def _finish(outcomes: Mapping[str, Outcome], as_json: bool) -> None:
@@ -263,6 +154,8 @@ def _print_outcome(group: str, outcome: Outcome) -> None:
         click.echo(f"{group} {answer.pid}  {answer.state:<11} {', '.join(answer.applied) or 'no patch'}")
         for line in _reason_lines((*answer.reasons, *answer.kept)):
             click.echo(f"    {line}")
+    for line in _reason_lines(outcome.reasons):
+        click.echo(line)
     if not outcome.done:
         mixed = "not all processes have the same now: hotswap status"
         click.echo(mixed if outcome.mixed else "nothing is changed: each process is as it was before")
@@ -303,7 +196,7 @@ def show_status(group: str | None, pid: int | None, as_json: bool) -> None:
         for spool in [orders.find_spool(group)] if group is not None else _running_groups():
             found.append(_describe(spool, pid))
 
-    _guarded("status", act, as_json)
+    guarded("status", act, as_json)
     if as_json:
         click.echo(json.dumps({"groups": found}))
     else:
@@ -321,14 +214,17 @@ def _describe(spool: Spool, pid: int | None) -> dict[str, Any]:
         "group": spool.group,
         "wanted": [attrs.asdict(order) for order in desired.standing(now)],
         "processes": list(alive.values()),
+        "paused": desired.paused_at is not None,
         "same": wanted == has,
     }
 
 
 def _print_group(each: Mapping[str, Any]) -> None:
-    click.echo(f"group {each['group']}: {len(each['processes'])} processes")
+    paused = ", paused: hotswap resume ends it" if each["paused"] else ""
+    click.echo(f"group {each['group']}: {len(each['processes'])} processes{paused}")
     for wanted in each["wanted"]:
         left = "" if wanted["confirm_by"] is None else f", to be confirmed within {wanted['confirm_by'] - time.time():.0f} s"
+        left += f", in place of {', '.join(old['id'] for old in wanted['replaces'])}" if wanted["replaces"] else ""
         only = f", only process {', '.join(map(str, wanted['only']))}" if wanted["only"] else ""
         click.echo(f"  wanted  {wanted['id']} ({wanted['digest'][:12]}) by {wanted['by']}{only}{left}")
     for held in each["processes"]:
@@ -342,8 +238,8 @@ def _print_group(each: Mapping[str, Any]) -> None:
 
 
 @click.command()
-@_group_option
-@_json_option
+@group_option
+@json_option
 def history(group: str | None, as_json: bool) -> None:
     """Show what was ordered for a service and what came of it, from its journal."""
 
@@ -355,13 +251,13 @@ def history(group: str | None, as_json: bool) -> None:
             for entry in journal.read(spool.journal):
                 click.echo(json.dumps({"group": name, **entry}) if as_json else _entry_line(name, entry))
 
-    _guarded("history", act)
+    guarded("history", act)
 
 
 def _entry_line(group: str, entry: Mapping[str, Any]) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.get("at", 0)))
     words = [str(entry[key]) for key in ("verb", "id") if entry.get(key)]
-    titles = (("by", "by"), ("signer", "signed by"), ("because", "because"))
+    titles = (("by", "by"), ("signer", "signed by"), ("replaces", "in place of"), ("because", "because"))
     words += [f"{title} {entry[key]}" for key, title in titles if entry.get(key)]
     reasons = "".join(f"\n    {reason}" for reason in entry.get("reasons", ()))
     return f"{when}  {group} {entry.get('pid', '')}  {entry.get('event', '')}  {', '.join(words)}{reasons}"

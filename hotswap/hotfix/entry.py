@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hotswap.errors import ConfigError
@@ -19,7 +20,9 @@ SIGNAL = "SIGRTMIN+7"
 _agent: Agent | None = None
 
 
-def agent(group: str, *, trust: str | None = None, signal: str | None = None) -> None:
+def agent(
+    group: str, *, trust: str | None = None, signal: str | None = None, error_rate: Callable[[], float] | None = None
+) -> None:
     """Let signed patches into this process from now on; those that are wanted already are live when it returns.
 
     It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported: a patch of a
@@ -30,6 +33,8 @@ def agent(group: str, *, trust: str | None = None, signal: str | None = None) ->
         trust: the file of keys whose signatures count, as ssh-keygen's allowed signers; by default ``HOTSWAP_TRUST``, or
             ``/etc/hotswap/allowed_signers``.
         signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
+        error_rate: gives the share of what has failed lately, from 0 to 1. It is called each second in the agent's thread, only
+            while a patch that was ordered with ``--max-errors`` waits to be confirmed: too many errors take that back.
 
     Raises:
         ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already, threads are
@@ -54,7 +59,7 @@ def agent(group: str, *, trust: str | None = None, signal: str | None = None) ->
     from hotswap.hotfix.spool import Spool
 
     number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
-    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number))
+    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number), error_rate)
     made.start()
     _agent = made
 

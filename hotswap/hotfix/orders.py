@@ -18,10 +18,31 @@ from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.processes import find_process, is_own, stack_of
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups, who_am_i
 
-__all__ = ["Answer", "Outcome", "apply", "check", "confirm", "find_spool", "living", "rollback"]
+__all__ = [
+    "Answer", "Outcome", "Terms", "apply", "check", "confirm", "find_spool", "living", "pause", "resume", "rollback", "withdraw",
+]  # fmt: skip
 
 #: Seconds between two looks at the results, while an order is waited for.
 INTERVAL = 0.02
+#: How many digests of the past are kept.
+REMEMBERED = 100
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """On which terms a patch is to be live.
+
+    Attributes:
+        confirm_within: seconds until it is taken back unless it is confirmed; None for never.
+        max_errors, budget: see :class:`hotswap.hotfix.spool.Order`.
+    """
+
+    confirm_within: float | None = None
+    max_errors: float | None = None
+    budget: str = "0"
+
+
+PLAIN = Terms()
 
 
 @attrs.frozen(kw_only=True)
@@ -51,11 +72,13 @@ class Outcome:
         done: True where every process has followed it.
         mixed: True where nobody knows for sure that all processes have the same.
         answers: by process.
+        reasons: why it was not followed, where no single process says so; findings, as JSON.
     """
 
     done: bool
     answers: tuple[Answer, ...]
     mixed: bool = False
+    reasons: tuple[Mapping[str, Any], ...] = ()
 
 
 def living(spool: Spool) -> dict[int, dict[str, Any]]:
@@ -103,47 +126,88 @@ def find_spool(group: str | None, pids: Iterable[int] = ()) -> Spool:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def apply(
-    spool: Spool, patch: Patch, *, pids: Iterable[int] = (), confirm_within: float | None = None, timeout: float = 30.0
-) -> Outcome:
+def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms = PLAIN, timeout: float = 30.0) -> Outcome:
     """Have a patch applied.
 
     Args:
         patch: whose signature was verified.
         pids: only these processes; by default all of the group, those that start later too.
-        confirm_within: seconds until it is taken back unless it is confirmed.
+        terms: how long it stays.
         timeout: seconds until a process counts as silent.
 
     Raises:
-        PatchError: it is not ordered: HS604, HS607, HS611, HS612.
+        PatchError: it is not ordered: HS604, HS607, HS611, HS612, HS616.
     """
     with spool.ordering():
-        before = spool.read_desired()
+        before = _read(spool)
         now = time.time()
-        order = _make_order(patch, now, pids, None if confirm_within is None else now + confirm_within)
+        order = _make_order(patch, now, pids, terms)
         orders = before.standing(now)
         if (again := next((each for each in orders if each.digest == order.digest), None)) is not None:
             if again.only == order.only:
                 return _ring_and_wait(spool, before, timeout)  # it is wanted already: who has not heard hears now
             if again is not orders[-1]:
                 raise PatchError("HS607", f"{again.id} is wanted already, and others stand on it", "take these back first")
-            orders = orders[:-1]  # ordered for some processes, and now for others, mostly for all
+            # Ordered for some processes, and now for others, mostly for all.
+            orders = attrs.evolve(before, orders=orders).without(len(orders) - 1)
         _check_number(before, order)
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
-        wanted = Desired(revision=before.revision + 1, orders=(*orders, order), numbers=before.with_number(order))
+        orders = _stack(orders, order, patch.manifest.supersedes)
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders, numbers=before.with_number(order), check=None)
         return _carry_out(spool, before, wanted, timeout, verb="apply", id=order.id, digest=order.digest)
+
+
+def _stack(orders: tuple[Order, ...], order: Order, supersedes: Iterable[str]) -> tuple[Order, ...]:
+    """The orders with one more, which takes the place of those that it supersedes.
+
+    Raises:
+        PatchError: HS607, others stand on one of these, or they are for other processes.
+    """
+    superseded = set(supersedes)
+    first = next((at for at, each in enumerate(orders) if each.digest in superseded), len(orders))
+    for each in orders[first:]:
+        if each.digest not in superseded:
+            why = f"{order.id} is to replace {orders[first].id}, on which {each.id} stands, which it does not replace"
+            raise PatchError("HS607", why, f"take {each.id} back first, or build the patch with --supersedes for it, too")
+        if each.only != order.only:
+            why = f"{order.id} is to replace {each.id}, which was ordered for other processes"
+            raise PatchError("HS607", why, "order it for the same ones")
+    return (*orders[:first], attrs.evolve(order, replaces=orders[first:]))
+
+
+def _read(spool: Spool) -> Desired:
+    """What is wanted, without the patches that are deployed by now.
+
+    Raises:
+        PatchError: HS616, nothing may be ordered; HS608.
+    """
+    desired = spool.read_desired()
+    if desired.paused_at is not None:
+        raise PatchError("HS616", f"group {spool.group} was paused")
+    alive = living(spool).values()
+    has = [{each["digest"] for each in held["applied"] if each["contained"]} for held in alive]
+    is_deployed = [bool(has) and all(order.digest in each for each in has) for order in desired.orders]
+    count = is_deployed.index(False) if False in is_deployed else len(is_deployed)
+    if not count:
+        return desired
+    gone = [order.digest for order in desired.orders[:count]]
+    for order in desired.orders[:count]:
+        journal.append(spool.journal, "dropped", id=order.id, digest=order.digest, because="what is deployed has it")
+    return attrs.evolve(desired, orders=desired.orders[count:], deployed=(*desired.deployed, *gone)[-REMEMBERED:])
 
 
 def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: float = 30.0) -> Outcome:
     """Ask the processes whether they would apply a patch; nothing is changed.
 
     Raises:
-        PatchError: it would not be ordered: HS604, HS611, HS612.
+        PatchError: it would not be ordered: HS604, HS607, HS611, HS612, HS616.
     """
     with spool.ordering():
-        before = spool.read_desired()
-        order = _make_order(patch, time.time(), pids)
+        before = _read(spool)
+        now = time.time()
+        order = _make_order(patch, now, pids, PLAIN)
+        _stack(before.standing(now), order, patch.manifest.supersedes)
         _check_number(before, order)
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
@@ -154,11 +218,12 @@ def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: floa
         return outcome
 
 
-def _make_order(patch: Patch, now: float, pids: Iterable[int], confirm_by: float | None = None) -> Order:
-    manifest = patch.manifest
+def _make_order(patch: Patch, now: float, pids: Iterable[int], terms: Terms) -> Order:
+    manifest, within = patch.manifest, terms.confirm_within
     return Order(
         digest=patch.digest, id=manifest.id, number=manifest.number, target=manifest.target, by=who_am_i(), at=now,
-        confirm_by=confirm_by, only=tuple(sorted(pids)),
+        confirm_by=None if within is None else now + within, only=tuple(sorted(pids)), max_errors=terms.max_errors,
+        budget=terms.budget,
     )  # fmt: skip
 
 
@@ -177,30 +242,52 @@ def _require_processes(spool: Spool, pids: Iterable[int]) -> None:
 
 
 def rollback(spool: Spool, timeout: float = 30.0) -> Outcome:
-    """Have the newest patch taken back.
+    """Have the newest patch taken back; what it had replaced is live again.
 
     Raises:
-        PatchError: HS607, there is none; HS612.
+        PatchError: HS607, there is none; HS612, HS616.
     """
     with spool.ordering():
-        before = spool.read_desired()
+        before = _read(spool)
         orders = before.standing(time.time())
         if not orders:
             raise PatchError("HS607", f"group {spool.group} has no patch to take back", "look at hotswap history")
-        order = orders[-1]
-        wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders[:-1])
+        order, left = orders[-1], attrs.evolve(before, orders=orders).without(len(orders) - 1)
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=left)
         # It stays wanted-for-nobody even where a process cannot take it out: that one says so, and a restart helps.
         return _carry_out(spool, None, wanted, timeout, verb="rollback", id=order.id, digest=order.digest)
+
+
+def withdraw(spool: Spool, digest: str, why: str) -> None:
+    """Take an order away because the patch does not do well, with those that stand on it; nobody is waited for.
+
+    A process calls it for all of its group.
+
+    Raises:
+        PatchError: HS612, an order is being carried out, so ask again.
+    """
+    with spool.ordering():
+        before = spool.read_desired()
+        at = next((at for at, order in enumerate(before.orders) if order.digest == digest), None)
+        if at is None or before.paused_at is not None:
+            return
+        withdrawn = (*before.withdrawn, (digest, why))[-REMEMBERED:]
+        journal.append(spool.journal, "withdrawn", id=before.orders[at].id, digest=digest, because=why)
+        spool.write_desired(
+            attrs.evolve(before, revision=before.revision + 1, orders=before.without(at), withdrawn=withdrawn, check=None)
+        )
+        for pid, held in living(spool).items():
+            _ring(pid, held["signal"])
 
 
 def confirm(spool: Spool, timeout: float = 30.0) -> Outcome:
     """Say that all patches stay.
 
     Raises:
-        PatchError: HS609, the time of one is over; HS607, there is nothing to confirm; HS612.
+        PatchError: HS609, the time of one is over; HS607, there is nothing to confirm; HS612, HS616.
     """
     with spool.ordering():
-        before, now = spool.read_desired(), time.time()
+        before, now = _read(spool), time.time()
         waiting = [order for order in before.orders if order.confirm_by is not None]
         if not waiting:
             raise PatchError("HS607", f"no patch of group {spool.group} waits to be confirmed", "look at hotswap status")
@@ -210,6 +297,33 @@ def confirm(spool: Spool, timeout: float = 30.0) -> Outcome:
         orders = tuple(attrs.evolve(order, confirm_by=None) for order in before.orders)
         wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders)
         return _carry_out(spool, None, wanted, timeout, verb="confirm", id=waiting[-1].id, digest=waiting[-1].digest)
+
+
+def pause(spool: Spool, timeout: float = 30.0) -> Outcome:
+    """Have nothing put on or taken off until :func:`resume`: each process keeps what it has, and so do those that start.
+
+    Raises:
+        PatchError: HS612; HS616, it is so already.
+    """
+    with spool.ordering():
+        before = _read(spool)
+        wanted = attrs.evolve(before, revision=before.revision + 1, paused_at=time.time())
+        return _carry_out(spool, before, wanted, timeout, verb="pause")
+
+
+def resume(spool: Spool, timeout: float = 30.0) -> Outcome:
+    """End a pause; what became due meanwhile is taken back now.
+
+    Raises:
+        PatchError: HS607, there is none; HS612.
+    """
+    with spool.ordering():
+        before = spool.read_desired()
+        if before.paused_at is None:
+            raise PatchError("HS607", f"group {spool.group} is not paused", "look at hotswap status")
+        ended = attrs.evolve(before, revision=before.revision + 1, paused_at=None)
+        wanted = attrs.evolve(ended, orders=ended.standing(time.time()))
+        return _carry_out(spool, None, wanted, timeout, verb="resume")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,47 +1,97 @@
-"""A patch tried on a few processes for a while, before all have it.
+"""A patch that proves itself: on a few processes before all have it, and under the eyes of health checks.
 
-What is looked at is whether these go on to live. Whether they also answer well nobody but the service's own monitoring knows:
-it has the time of the watch, and ``hotswap rollback``.
+Who watches may be killed. So what is watched is ordered with a time to be confirmed, and confirmed at the end: without that the
+processes take it back by themselves.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 import attrs
 
 from hotswap.errors import PatchError
-from hotswap.hotfix.orders import INTERVAL, Answer, Outcome, apply, living, make_finding, rollback
+from hotswap.hotfix.health import Health
+from hotswap.hotfix.orders import (
+    INTERVAL,
+    PLAIN,
+    Answer,
+    Outcome,
+    Terms,
+    apply,
+    confirm,
+    living,
+    make_finding,
+    rollback,
+)
 from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.spool import Spool
 
-__all__ = ["apply_with_canary"]
+__all__ = ["Trial", "roll_out"]
+
+#: Seconds between two health checks.
+BETWEEN = 0.5
 
 
-def apply_with_canary(
-    spool: Spool, patch: Patch, *, count: int, watch: float, confirm_within: float | None = None, timeout: float = 30.0
-) -> Outcome:
-    """Have a patch applied by some processes, and by all when these have lived on for a while.
+@attrs.frozen(kw_only=True)
+class Trial:
+    """How a patch proves itself.
+
+    Attributes:
+        seconds: how long it is watched.
+        canary: so many processes have it first; None for all at once.
+        health: what is asked meanwhile.
+    """
+
+    seconds: float
+    canary: int | None = None
+    health: Health = attrs.field(factory=Health)
+
+
+def roll_out(spool: Spool, patch: Patch, trial: Trial, *, terms: Terms = PLAIN, timeout: float = 30.0) -> Outcome:
+    """Have a patch applied, watch it, and have it taken back where the service is not well with it.
 
     Args:
-        count: how many; workers before their master.
-        watch: seconds.
-        confirm_within, timeout: see :func:`hotswap.hotfix.orders.apply`.
+        terms: on which it is live for all; with a time to be confirmed a person has to do that, else it is done at the end.
+        timeout: see :func:`hotswap.hotfix.orders.apply`.
 
     Raises:
-        PatchError: it is not ordered.
+        PatchError: it is not ordered; HS615, the service is not well before it has the patch.
     """
-    chosen = _choose(spool, count)
-    outcome = apply(spool, patch, pids=chosen, timeout=timeout)
+    if why := trial.health.find_failure():
+        raise PatchError("HS615", f"the service is not well before it has the patch: {why}", "mend that first, or the check")
+    asks_health = trial.health != Health() or terms.max_errors is not None
+    guarded = attrs.evolve(terms, confirm_within=trial.seconds + 2 * timeout)  # it is ordered and confirmed, too
+    if trial.canary is not None:
+        chosen = _choose(spool, trial.canary)
+        outcome = _prove(spool, patch, trial, chosen, terms=guarded, timeout=timeout)
+        if not outcome.done or not asks_health:
+            return outcome if not outcome.done else apply(spool, patch, terms=terms, timeout=timeout)
+    is_confirmed_here = terms.confirm_within is None
+    outcome = _prove(spool, patch, trial, (), terms=guarded if is_confirmed_here else terms, timeout=timeout)
+    if not outcome.done or not is_confirmed_here:
+        return outcome
+    confirmed = confirm(spool, timeout)
+    return outcome if confirmed.done else confirmed
+
+
+def _prove(spool: Spool, patch: Patch, trial: Trial, pids: Collection[int], *, terms: Terms, timeout: float) -> Outcome:
+    """Have it applied by some processes, or by all, and watch these; where they do not do well it is taken back."""
+    outcome = apply(spool, patch, pids=pids, terms=terms, timeout=timeout)
     if not outcome.done:
-        ended = [answer.pid for answer in outcome.answers if answer.state == "ended" and answer.pid in chosen]
+        ended = [answer.pid for answer in outcome.answers if answer.state == "ended" and answer.pid in pids]
         return _name_ended(outcome, ended)
-    ended = _watch(spool, chosen, watch)
-    if not ended:
-        return apply(spool, patch, confirm_within=confirm_within, timeout=timeout)
-    back = rollback(spool, timeout)
+    ended, why = _watch(spool, patch.digest, pids, trial)
+    if not ended and not why:
+        return outcome
+    if spool.read_desired().why_withdrawn(patch.digest):  # a process has done that already, for all
+        back = attrs.evolve(outcome, answers=())
+    else:
+        back = rollback(spool, timeout)
     is_mixed = any(answer.state in ("refused", "silent") for answer in back.answers)
-    return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed), ended)
+    reasons = (make_finding("HS615", why),) if why else ()
+    return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed, reasons=reasons), ended)
 
 
 def _name_ended(outcome: Outcome, ended: list[int]) -> Outcome:
@@ -57,13 +107,23 @@ def _choose(spool: Spool, count: int) -> list[int]:
     return workers_first[:count]
 
 
-def _watch(spool: Spool, pids: list[int], seconds: float) -> list[int]:
-    """Those that have ended, as soon as one has."""
-    end = time.monotonic() + seconds
+def _watch(spool: Spool, digest: str, pids: Collection[int], trial: Trial) -> tuple[list[int], str]:
+    """Which processes have ended, and why the service is not well, as soon as something is the case."""
+    end = time.monotonic() + trial.seconds
+    asked = time.monotonic()
     while True:
         alive = living(spool)
-        if (ended := [pid for pid in pids if pid not in alive]) or time.monotonic() > end:
-            return ended
+        if ended := [pid for pid in pids if pid not in alive]:
+            return ended, ""
+        if why := spool.read_desired().why_withdrawn(digest):
+            return [], why
+        is_over = time.monotonic() > end
+        if is_over or time.monotonic() > asked + BETWEEN:
+            if why := trial.health.find_failure():
+                return [], why
+            asked = time.monotonic()
+        if is_over:
+            return [], ""
         time.sleep(INTERVAL)
 
 

@@ -64,6 +64,10 @@ class Order:
         at: when, Unix time in seconds.
         confirm_by: when it is taken back unless it is confirmed; None for never.
         only: the processes that it is for; empty for all of the group.
+        max_errors: the share of failing requests, from 0 to 1, above which it is taken back while it is to be confirmed; None
+            where that is not looked at.
+        budget: how many objects, or with ``1%`` which share, may fail to be converted before it is taken back.
+        replaces: the orders in whose place it stands; they are wanted again when it is taken back.
     """
 
     digest: str
@@ -74,6 +78,9 @@ class Order:
     at: float
     confirm_by: float | None = None
     only: tuple[int, ...] = ()
+    max_errors: float | None = None
+    budget: str = "0"
+    replaces: tuple[Order, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -85,12 +92,18 @@ class Desired:
         orders: the oldest first; each stands on those before it.
         numbers: the highest number that was ever accepted for a target, with the digest that had it.
         check: a patch that is to be tried without being applied.
+        paused_at: since when nothing is put on or taken off, Unix time in seconds; None where it is not so.
+        deployed: digests of patches that are no orders any more, since what is deployed has them.
+        withdrawn: why orders were taken away without a person, by digest; the newest of them last.
     """
 
     revision: int = 0
     orders: tuple[Order, ...] = ()
     numbers: tuple[tuple[str, int, str], ...] = ()
     check: Order | None = None
+    paused_at: float | None = None
+    deployed: tuple[str, ...] = ()
+    withdrawn: tuple[tuple[str, str], ...] = ()
 
     def wanted(self, pid: int, now: float) -> tuple[Order, ...]:
         """The patches that a process is to have: of those that stand, those that are for it.
@@ -101,9 +114,19 @@ class Desired:
         return tuple(order for order in self.standing(now) if not order.only or pid in order.only)
 
     def standing(self, now: float) -> tuple[Order, ...]:
-        """The orders before the first whose time to be confirmed is over."""
+        """The orders before the first whose time to be confirmed is over; a pause stops that clock."""
+        now = now if self.paused_at is None else min(now, self.paused_at)
         over = (at for at, order in enumerate(self.orders) if order.confirm_by is not None and now >= order.confirm_by)
-        return self.orders[: next(over, None)]
+        at = next(over, None)
+        return self.orders if at is None else self.without(at)
+
+    def without(self, at: int) -> tuple[Order, ...]:
+        """The orders when one of them is taken back, with those that stand on it: those that it had replaced are there again."""
+        return (*self.orders[:at], *self.orders[at].replaces)
+
+    def why_withdrawn(self, digest: str) -> str:
+        """Why an order was taken away without a person; empty where it was not."""
+        return dict(self.withdrawn).get(digest, "")
 
     def number_of(self, target: str) -> tuple[int, str]:
         """The highest number of a target and who had it; 0 where there is none."""
@@ -117,7 +140,8 @@ class Desired:
 
 
 def _read_order(held: dict[str, Any]) -> Order:
-    return Order(**{**held, "only": tuple(held["only"])})
+    replaces = tuple(map(_read_order, held["replaces"]))
+    return Order(**{**held, "only": tuple(held["only"]), "replaces": replaces})
 
 
 @attrs.frozen
@@ -190,7 +214,12 @@ class Spool:
             orders = tuple(map(_read_order, held["orders"]))
             numbers = tuple((str(name), int(number), str(digest)) for name, number, digest in held["numbers"])
             asked = _read_order(held["check"]) if held["check"] else None
-            return Desired(revision=int(held["revision"]), orders=orders, numbers=numbers, check=asked)
+            withdrawn = tuple((str(digest), str(why)) for digest, why in held["withdrawn"])
+            paused_at = None if held["paused_at"] is None else float(held["paused_at"])
+            return Desired(
+                revision=int(held["revision"]), orders=orders, numbers=numbers, check=asked, paused_at=paused_at,
+                deployed=tuple(map(str, held["deployed"])), withdrawn=withdrawn,
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise PatchError("HS608", f"{self.folder}/desired.json is not what hotswap writes ({error!r})") from error
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
@@ -47,8 +47,10 @@ class Live:
 
     Attributes:
         patch: with its texts.
-        bases: the texts before it, by the path of the file; None for a file that the patch brings.
+        bases: the texts before it, by the path of the file; None for a file that was not there.
         paths: the path of the file by the name of its module.
+        replaced: the patches in whose place it was put, the oldest first; they are live again when it is taken back.
+        restored: the texts that files of these get back which it does not have itself, by the path of the file.
         swapped: the files of modules that were loaded when it was applied.
         number: of the engine's swap; 0 where nothing had to be swapped.
         findings: what the engine has to say.
@@ -58,15 +60,21 @@ class Live:
     patch: Patch
     bases: Mapping[str, bytes | None] = attrs.field(factory=dict, repr=False)
     paths: Mapping[str, str] = attrs.field(factory=dict)
+    replaced: tuple[Live, ...] = ()
+    restored: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     swapped: frozenset[str] = frozenset()
     number: int = 0
     findings: tuple[Finding, ...] = ()
     contained: bool = False
 
     def texts(self) -> dict[str, bytes]:
-        """The new texts by the path of the file."""
+        """The patch's texts by the path of the file."""
         files = () if self.contained else self.patch.manifest.files
         return {self.paths[file.module]: self.patch.texts[file.path] for file in files}
+
+    def targets(self) -> dict[str, bytes]:
+        """The texts that files have when it is live, by the path of the file."""
+        return {**self.restored, **self.texts()}
 
 
 class PatchScope:
@@ -108,32 +116,65 @@ class Stack:
 
     # ---- putting one on ----
 
-    def apply(self, patch: Patch) -> Live:
+    def apply(self, patch: Patch, depth: int | None = None) -> Live:
         """Make a patch live.
+
+        Args:
+            depth: how many of the live ones it stands on; those above are replaced by it, in the same instant. By default all.
 
         Raises:
             Refusal: it is not; nothing was changed.
         """
-        live = self._compare(patch)
+        live = self._compare(patch, len(self.live) if depth is None else depth)
+        below = self.live[: len(self.live) - len(live.replaced)]
         if not live.contained:
-            self._put([*self.live, live])
+            self._put([*below, live])
             try:
                 live = self._swap(live)
             except BaseException:  # raised again: what is live and where imports look must agree
                 self._put(self.live)
                 self._return_early_imports(live)
                 raise
-        self.live.append(live)
+        self.live = [*below, live]
         return live
 
-    def check(self, patch: Patch) -> tuple[Finding, ...]:
+    def find_deployed(self, patches: Sequence[Patch]) -> int:
+        """How many of some patches, the oldest first, are in what is deployed: the last one that has a file decides for it.
+
+        Nothing but deployed patches may be live.
+        """
+        for count in range(len(patches), 0, -1):
+            try:
+                digests = {path: digest for patch in patches[:count] for path, digest in _digests(patch).items()}
+                if all(_has_digest(self._text_of(path), digest) for path, digest in digests.items()):
+                    return count
+            except Refusal:  # it is not here, which will be said when it is to be applied
+                continue
+        return 0
+
+    def note_deployed(self, patch: Patch) -> Live:
+        """Take a patch for live that is in what is deployed."""
+        self.live.append(live := Live(patch=patch, paths=find_paths(patch), contained=True))
+        return live
+
+    def forget_deployed(self, wanted: Iterable[str]) -> None:
+        """Forget patches that are in what is deployed and not wanted any more: there is nothing to take back.
+
+        Args:
+            wanted: the digests of those that are.
+        """
+        digests = set(wanted)
+        while self.live and self.live[0].contained and self.live[0].patch.digest not in digests:
+            del self.live[0]
+
+    def check(self, patch: Patch, depth: int | None = None) -> tuple[Finding, ...]:
         """What :meth:`apply` would say, by the same steps up to the commit.
 
         Raises:
             Refusal: it would not be applied.
         """
-        live = self._compare(patch)
-        changes = self._changes(live, live.texts())
+        live = self._compare(patch, len(self.live) if depth is None else depth)
+        changes = self._changes(live, live.targets())
         if not changes.files:
             return ()
         self._match(live)
@@ -152,20 +193,30 @@ class Stack:
             raise Refusal(held)
         return tuple(preflight.findings)
 
-    def _compare(self, patch: Patch) -> Live:
-        paths = find_paths(patch)
-        bases = {path: self._text_of(path) for path in paths.values()}
-        live = Live(patch=patch, bases=bases, paths=paths)
-        files = {paths[file.module]: file for file in patch.manifest.files}
-        if all((text := bases[path]) is not None and sha256(text) == file.digest for path, file in files.items()):
-            return attrs.evolve(live, contained=True)
+    def _compare(self, patch: Patch, depth: int) -> Live:
+        replaced = tuple(self.live[depth:])
+        own = find_paths(patch)
+        paths = {name: path for live in replaced if not live.contained for name, path in live.paths.items()} | own
+        under = {path: self._text_under(path, replaced) for path in paths.values()}
+        files = {own[file.module]: file for file in patch.manifest.files}
+        if not replaced and all(_has_digest(under[path], file.digest) for path, file in files.items()):
+            return Live(patch=patch, bases=under, paths=paths, contained=True)
         for path, file in files.items():
-            text = bases[path]
+            text = under[path]
             if (sha256(text) if text is not None else "") != file.base:
                 found = "there is none" if text is None else f"the live one has SHA-256 {sha256(text)[:12]}"
                 wanted = file.base[:12] or "no file there"
                 _refuse("HS605", f"the patch expects another text of {file.path} than is live: {wanted}, but {found}", path)
-        return live
+        restored = {path: text for path, text in under.items() if path not in files and text is not None}
+        bases = {path: self._text_of(path) for path in paths.values()}
+        return Live(patch=patch, bases=bases, paths=paths, replaced=replaced, restored=restored)
+
+    def _text_under(self, path: str, lives: Iterable[Live]) -> bytes | None:
+        """The text of a file before some patches, the oldest first, were put on."""
+        for live in lives:
+            if not live.contained and path in live.bases:
+                return live.bases[path]
+        return self._text_of(path)
 
     def _text_of(self, path: str) -> bytes | None:
         """The text of a file that is live, or would be if it were imported."""
@@ -186,7 +237,7 @@ class Stack:
 
     def _swap(self, live: Live) -> Live:
         """Swap what was loaded before the texts were put where imports look."""
-        changes = self._changes(live, live.texts())
+        changes = self._changes(live, live.targets())
         if not changes.files:
             return live
         self._match(live)
@@ -212,7 +263,7 @@ class Stack:
                     _refuse("HS606", f"{name} is loaded, but cannot be managed", path)
             known = live.bases[path]
             for record in records:
-                if record.data not in (known, text, live.texts().get(path)):
+                if record.data not in (known, text, live.targets().get(path)):
                     _refuse("HS605", f"{record.name} was loaded from another text than its file has now", path)
             if any(record.data != text for record in records):
                 files.append(SourceFile(path=records[0].file, data=text))
@@ -256,20 +307,21 @@ class Stack:
     # ---- taking one off ----
 
     def take_back(self) -> Live:
-        """Take the newest patch out.
+        """Take the newest patch out, and put in again what it had replaced.
 
         Raises:
             Refusal: it stays live; nothing was changed.
         """
         live = self.live[-1]
+        left = [*self.live[:-1], *live.replaced]
         if not live.contained:
-            self._put(self.live[:-1])
+            self._put(left)
             try:
                 self._swap_back(live)
             except BaseException:  # raised again, as above
                 self._put(self.live)
                 raise
-        self.live.pop()
+        self.live = left
         return live
 
     def _swap_back(self, live: Live) -> None:
@@ -311,6 +363,16 @@ class Stack:
         """A module was executed from the text of a patch: an engine that there is has to be able to give it up again."""
         if self._session is not None and (text := loaded_text(module)) is not None:
             self._session.engine.world.adopt(module, module.__file__, text, name=module.__name__)
+
+
+def _has_digest(text: bytes | None, digest: str) -> bool:
+    return text is not None and sha256(text) == digest
+
+
+def _digests(patch: Patch) -> dict[str, str]:
+    """What the texts of a patch are, by the path of the file."""
+    paths = find_paths(patch)
+    return {paths[file.module]: file.digest for file in patch.manifest.files}
 
 
 def find_paths(patch: Patch) -> dict[str, str]:

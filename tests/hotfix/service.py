@@ -138,7 +138,11 @@ class Shop:
 
     def start(self, *command: object, group: str = "web") -> subprocess.Popen[str]:
         """Start a command with an agent in the folder of what is deployed."""
-        words = [sys.executable, "-m", "hotswap", "agent", "--group", group, "--", *map(str, command)]
+        return self.start_plain("-m", "hotswap", "agent", "--group", group, "--", *command)
+
+    def start_plain(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start python in the folder of what is deployed."""
+        words = [sys.executable, *map(str, arguments)]
         self.processes.append(subprocess.Popen(
             words, cwd=self.deployed, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.errors.open("ab"), text=True,
@@ -149,6 +153,12 @@ class Shop:
         """Start a service that evaluates what it is sent."""
         (self.deployed / "server.py").write_text(server)
         return Service(self.start("python", "server.py", group=group))
+
+    def serve_by_itself(self, words: str, before: str = "") -> Service:
+        """Start a service that calls ``hotswap.agent`` with these words, after some lines."""
+        first = f"import hotswap\n{before}\nhotswap.agent({words})\n"
+        (self.deployed / "server.py").write_text(first + SERVER)
+        return Service(self.start_plain("server.py"))
 
     def processes_of(self, group: str = "web") -> list[dict[str, Any]]:
         """What the living processes of a group say of themselves."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from hotswap.hotfix.orders import _make_order
+from hotswap.hotfix.orders import Terms, _make_order
 from hotswap.hotfix.patch import read_sealed
 from hotswap.hotfix.spool import Spool
 from tests.hotfix.service import CART, PRICING, Service, Shop, wait_until
@@ -126,7 +126,7 @@ def test_patch_that_was_exchanged_in_the_spool(shop: Shop, service: Service) -> 
     """The process verifies by itself what it finds: a patch of another, or of nobody."""
     wanted = read_sealed(shop.build({"shop/pricing.py": TRIPLE}).read_bytes()).open()
     spool = Spool("web", str(shop.root / "spool" / "web"))
-    order = _make_order(wanted, 0.0, ())
+    order = _make_order(wanted, 0.0, (), Terms())
     for data, code in ((attrs.evolve(wanted, signature=b"").to_bytes(), "HS602"), (b"hello", "HS601")):
         before = spool.read_desired()
         spool.add_patch(wanted.digest, data)
