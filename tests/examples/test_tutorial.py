@@ -54,7 +54,7 @@ def read_sections() -> dict[str, Section]:
 
 
 SECTIONS = read_sections()
-STEPS = [section for title, section in SECTIONS.items() if re.match(r"\d+\. ", title)]
+*STEPS, HOTFIX = [section for title, section in SECTIONS.items() if re.match(r"\d+\. ", title)]
 
 
 # ---- the reader ----
@@ -187,10 +187,30 @@ def check_memory(shop: Shop, section: Section, before: dict[str, Any]) -> None:
     shop.wait_until(lambda: shop.status()["ticks"] > before["ticks"], f"{section.title}: the feed goes on from where it was")
 
 
+def test_the_hotfix_holds(reader: Reader) -> None:
+    """The last step has a server of its own: what is live under gunicorn is mended with its cart, and led back."""
+    *_, migrate, _ = SECTIONS["Start it"].told()[0]["paste"].splitlines()
+    start, *told = HOTFIX.told()
+    *before, serve = start["paste"].splitlines()
+    reader.paste("\n".join([migrate, *before]))
+    address = "127.0.0.1:8000"
+    assert serve.endswith(f" {address}")
+    trust = reader.folder / "hotfix" / "allowed_signers"
+    assert before[-1] == 'export HOTSWAP_TRUST="$PWD/hotfix/allowed_signers"'
+    env = {**reader.env, "HOTSWAP_SPOOL": str(reader.folder.parent / "spool"), "HOTSWAP_RUNTIME_DIR": str(reader.folder.parent)}
+    with running(reader.folder, serve.removesuffix(f" {address}"), reader.folder, {**env, "HOTSWAP_TRUST": str(trust)}) as shop:
+        pid = shop.status()["pid"]
+        text = HOTFIX.text.replace(f"-health-url http://{address}", f"-health-url http://127.0.0.1:{shop.port}")
+        attrs.evolve(reader, env=env).follow(attrs.evolve(HOTFIX, text=text.split("```sh\n", 1)[1]), shop)
+        assert shop.status()["pid"] == pid
+        assert told
+    assert reader.paste("git status --porcelain .") == ""
+
+
 def test_every_step_is_told() -> None:
     """Each folder in ``steps`` is copied by a command of the page, and each line of a list is one that the test can follow."""
     folders = {folder.name for folder in (ROOT / EXAMPLE / "steps").iterdir()}
-    assert set(re.findall(r"cp -r steps/([^/]+)/\. \.", README)) == folders
-    for section in [SECTIONS["Put something into a cart"], *STEPS]:
+    assert set(re.findall(r"cp -r steps/([^/]+)/\. (?:\.|hotfix/mended)(?: |$)", README, re.MULTILINE)) == folders
+    for section in [SECTIONS["Put something into a cart"], *STEPS, HOTFIX]:
         lines = re.findall(r"^(?:-|\d\.) .*", section.text, re.MULTILINE)
         assert [line for line in lines if not TOLD.match(line)] == []
