@@ -240,4 +240,6 @@ CODES: dict[str, Code] = _codes(
     ("HS615", "not well", "A health check failed, the error rate was too high, or objects could not be converted: all processes "
      "have taken the patch back.", "Look why, mend the patch, and build it with a higher number."),
     ("HS616", "paused", "Nothing is put on or taken off while a group is paused.", "hotswap resume"),
+    ("HS617", "no request", "What came in at the door of a service is nothing that can be asked for there, or comes from "
+     "somebody who may not.", "Use hotswap apply --door of the same version, as the user of the service or as root."),
 )

@@ -79,13 +79,16 @@ _FOR_AGENTS = ("status", "rollback", "confirm")
 
 def _make_verb(command: Command) -> click.Command:
     def call(
-        pid: int | None, as_json: bool, files: tuple[str, ...] = (), group: str | None = None, timeout: float = 30.0
-    ) -> None:
+        pid: int | None, as_json: bool, files: tuple[str, ...] = (), group: str | None = None, timeout: float = 30.0,
+        door: bool = False,
+    ) -> None:  # fmt: skip
         try:
+            if door and group is None:
+                raise click.UsageError("--door needs --group")
             if command.name in _FOR_AGENTS and _means_agent(group, pid):
                 if command.name == "status":
-                    show_status(group, pid, as_json)
-                order(command.name, group, pid, timeout, as_json)
+                    show_status(group, pid, as_json, door)
+                order(command.name, group, pid, timeout, as_json, door)
             result = ask(find_process(pid), command.name, files=files)
         except HotswapError as exc:
             click.echo(f"hotswap {command.name}: {exc}", err=True)
@@ -105,6 +108,7 @@ def _make_verb(command: Command) -> click.Command:
     if command.name in _FOR_AGENTS:
         params.append(click.Option(["--group"], metavar="NAME", help="The service, where it has an agent."))
         params.append(click.Option(["--timeout"], type=float, default=30.0, help="Seconds that a service gets to answer."))
+        params.append(click.Option(["--door"], is_flag=True, help="Ask at the socket of the service (hotswap agent --door)."))
     more = "" if not command.takes_files else "\n\nWithout FILES: every managed file that differs from what is live."
     return click.Command(command.name, params=params, callback=call, help=command.help + more)
 
@@ -140,6 +144,7 @@ for _other in (patch, apply, history, pause, resume):
 @cli.command("agent", add_help_option=True)
 @click.option("--group", metavar="NAME", help="The name of the service.")
 @click.option("--trust", metavar="FILE", help="The file of allowed signers; see hotswap apply --help.")
+@click.option("--door", is_flag=True, help="Take orders at a socket in the spool, too.")
 @click.option("--signal", "bell", metavar="SIGNAL", help="The doorbell; by default HOTSWAP_SIGNAL or SIGRTMIN+7.")
 @click.argument("command", nargs=-1)
 def _agent(**_: object) -> None:

@@ -22,6 +22,7 @@ from hotswap.config import Budget
 from hotswap.errors import PatchError
 from hotswap.fork import guard_forks
 from hotswap.hotfix import journal
+from hotswap.hotfix.door import Door
 from hotswap.hotfix.doorbell import Doorbell, ring
 from hotswap.hotfix.health import read_error_rate
 from hotswap.hotfix.orders import withdraw
@@ -29,7 +30,7 @@ from hotswap.hotfix.overlay import loaded_text
 from hotswap.hotfix.patch import Manifest, Patch, read_sealed
 from hotswap.hotfix.processes import birth_of, stack_of
 from hotswap.hotfix.signing import Signer, verify
-from hotswap.hotfix.spool import Desired, Order, Spool
+from hotswap.hotfix.spool import Desired, Order, Spool, drop_locks
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
 from hotswap.model import Finding, Severity, to_json
 from hotswap.session import open_session, use
@@ -93,6 +94,7 @@ class Agent:
         trust: the file of allowed signers.
         doorbell: what is waited for.
         stack: what is live.
+        has_door: whether it takes orders at a socket, too.
         error_rate: gives the share of what fails in the program, from 0 to 1; None where it does not say.
         seen: the revision of what was wanted that was carried out last.
         found: what would be kept if what was asked about were applied.
@@ -103,6 +105,7 @@ class Agent:
     trust: str
     doorbell: Doorbell
     error_rate: Callable[[], float] | None = None
+    has_door: bool = False
     stack: Stack = attrs.field(init=False)
     seen: int = 0
     refused: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
@@ -119,6 +122,7 @@ class Agent:
     _is_started: bool = False
     _signers: dict[str, Signer] = attrs.field(factory=dict)
     _session: Any = None
+    _door: Door | None = None
 
     def __attrs_post_init__(self) -> None:
         self.stack = Stack(self._open_session, _say)
@@ -132,6 +136,9 @@ class Agent:
         self.look()
         self._is_started = True
         self._wait_in_thread()
+        if self.has_door:
+            self._door = Door(self.spool, lambda data: open_order(data, self.trust, time.time())[0], _say)
+            self._door.open()
 
     def _wait_in_thread(self) -> None:
         threading.Thread(target=self._serve, name="hotswap-agent", daemon=True).start()
@@ -176,7 +183,10 @@ class Agent:
             ring(os.getpid(), self.doorbell.number)  # the agent's own thread takes it back, for the whole group
 
     def _after_fork(self) -> None:
+        drop_locks()
         self.doorbell.after_fork()
+        if self._door is not None:
+            self._door.after_fork()
         if self._session is not None:
             self._session.engine.after_fork()
         # The child may have been forked before an order of which it was not told: so it looks at once, in its own thread.

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import click
@@ -15,12 +15,23 @@ from hotswap.config import Budget
 from hotswap.errors import ConfigError, PatchError
 from hotswap.hotfix import journal, orders
 from hotswap.hotfix.agent import open_order
+from hotswap.hotfix.door import Request, ask, read_outcome
 from hotswap.hotfix.health import Health, parse_share
-from hotswap.hotfix.orders import Outcome, Terms
+from hotswap.hotfix.orders import Outcome, Terms, describe
 from hotswap.hotfix.rollout import Trial, roll_out
 from hotswap.hotfix.signing import default_trust
 from hotswap.hotfix.spool import Spool, list_groups
-from hotswap.hotfix.words import MIXED, REFUSED, group_option, guarded, json_option, read_file, timeout_option, trust_option
+from hotswap.hotfix.words import (
+    MIXED,
+    REFUSED,
+    door_option,
+    group_option,
+    guarded,
+    json_option,
+    read_file,
+    timeout_option,
+    trust_option,
+)
 
 __all__ = ["agents_running", "apply", "history", "order", "pause", "resume", "show_status"]
 
@@ -64,11 +75,12 @@ def _check_budget(ctx: click.Context, param: click.Parameter, value: str) -> str
               help="Take it back when more than N objects (or N%) cannot be converted.")  # fmt: skip
 @trust_option
 @timeout_option
+@door_option
 @json_option
 def apply(
     file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, canary: int | None,
     urls: tuple[str, ...], commands: tuple[str, ...], max_errors: float | None, watch: float, confirm_within: float | None,
-    budget: str, trust: str | None, timeout: float, as_json: bool,
+    budget: str, trust: str | None, timeout: float, door: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Apply a signed patch to the running processes of a service, to all of them or to none."""
     is_watched = canary is not None or urls or commands or max_errors is not None
@@ -76,13 +88,19 @@ def apply(
         raise click.UsageError("--all stands without --group and --pid")
     if is_watched and (check or pids):
         raise click.UsageError("what is watched (--canary, --health-…, --max-errors) stands without --check and --pid")
+    if door and (is_watched or not group):
+        raise click.UsageError("--door needs --group, and stands without what is watched")
     if is_watched and confirm_within is not None and confirm_within < watch:
         raise click.UsageError("--confirm-within ends before --watch does")
     trial = Trial(seconds=watch, canary=canary, health=Health(urls=urls, commands=commands))
     terms = Terms(confirm_within=confirm_within, max_errors=max_errors, budget=budget)
 
     def act() -> None:
-        made, signer = open_order(read_file(file), trust or default_trust(), time.time())
+        data = read_file(file)
+        if door:
+            request = Request(verb="check" if check else "apply", size=len(data), pids=pids, timeout=timeout, terms=terms)
+            _finish({group or "": read_outcome(ask(Spool.of(group or ""), request, data)["outcome"])}, as_json)
+        made, signer = open_order(data, trust or default_trust(), time.time())
         found = _running_groups() if everywhere else [orders.find_spool(group, pids)]
         if not as_json:
             click.echo(f"{made.manifest.id} is whole, signed by {signer.principal}")
@@ -102,19 +120,21 @@ def apply(
 @click.command()
 @group_option
 @timeout_option
+@door_option
 @json_option
-def pause(group: str | None, timeout: float, as_json: bool) -> None:
+def pause(group: str | None, timeout: float, door: bool, as_json: bool) -> None:
     """Have nothing put on or taken off until hotswap resume."""
-    order("pause", group, None, timeout, as_json)
+    order("pause", group, None, timeout, as_json, door)
 
 
 @click.command()
 @group_option
 @timeout_option
+@door_option
 @json_option
-def resume(group: str | None, timeout: float, as_json: bool) -> None:
+def resume(group: str | None, timeout: float, door: bool, as_json: bool) -> None:
     """End a pause; what became due meanwhile is taken back."""
-    order("resume", group, None, timeout, as_json)
+    order("resume", group, None, timeout, as_json, door)
 
 
 def _running_groups() -> list[Spool]:
@@ -124,20 +144,25 @@ def _running_groups() -> list[Spool]:
     return found
 
 
-def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool) -> None:
+def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool, door: bool = False) -> None:
     """Carry out an order that has no patch for a group, and end this process with its exit code."""
     give = {"rollback": orders.rollback, "confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume}[verb]
     if pid is not None:
         raise click.UsageError(f"{verb} is for all processes of a service: name it with --group")
+    if door and group is None:
+        raise click.UsageError("--door needs --group")
 
     def act() -> None:
+        if door:
+            answer = ask(Spool.of(group or ""), Request(verb=verb, timeout=timeout))
+            _finish({group or "": read_outcome(answer["outcome"])}, as_json)
         spool = orders.find_spool(group)
         _finish({spool.group: give(spool, timeout=timeout)}, as_json)
 
     guarded(verb, act, as_json)
 
 
-def _finish(outcomes: Mapping[str, Outcome], as_json: bool) -> None:
+def _finish(outcomes: Mapping[str, Outcome], as_json: bool) -> NoReturn:
     if as_json:
         done = all(outcome.done for outcome in outcomes.values())
         click.echo(json.dumps({"done": done, "groups": {group: attrs.asdict(each) for group, each in outcomes.items()}}))
@@ -188,13 +213,16 @@ def agents_running(pid: int | None = None) -> bool:
     return False
 
 
-def show_status(group: str | None, pid: int | None, as_json: bool) -> None:
+def show_status(group: str | None, pid: int | None, as_json: bool, door: bool = False) -> None:
     """Print what is wanted of each group and what its processes have; ends with 3 where these differ."""
     found: list[dict[str, Any]] = []
 
     def act() -> None:
+        if door:
+            found.append(ask(Spool.of(group or ""), Request(verb="status"))["status"])
+            return
         for spool in [orders.find_spool(group)] if group is not None else _running_groups():
-            found.append(_describe(spool, pid))
+            found.append(describe(spool, pid))
 
     guarded("status", act, as_json)
     if as_json:
@@ -203,20 +231,6 @@ def show_status(group: str | None, pid: int | None, as_json: bool) -> None:
         for each in found:
             _print_group(each)
     sys.exit(0 if all(each["same"] for each in found) else MIXED)
-
-
-def _describe(spool: Spool, pid: int | None) -> dict[str, Any]:
-    desired, now = spool.read_desired(), time.time()
-    alive = {each: held for each, held in orders.living(spool).items() if pid in (None, each)}
-    wanted = {each: [order.digest for order in desired.wanted(each, now)] for each in alive}
-    has = {each: [known["digest"] for known in held["applied"]] for each, held in alive.items()}
-    return {
-        "group": spool.group,
-        "wanted": [attrs.asdict(order) for order in desired.standing(now)],
-        "processes": list(alive.values()),
-        "paused": desired.paused_at is not None,
-        "same": wanted == has,
-    }
 
 
 def _print_group(each: Mapping[str, Any]) -> None:

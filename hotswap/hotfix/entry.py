@@ -21,8 +21,9 @@ _agent: Agent | None = None
 
 
 def agent(
-    group: str, *, trust: str | None = None, signal: str | None = None, error_rate: Callable[[], float] | None = None
-) -> None:
+    group: str, *, trust: str | None = None, signal: str | None = None, door: bool = False,
+    error_rate: Callable[[], float] | None = None,
+) -> None:  # fmt: skip
     """Let signed patches into this process from now on; those that are wanted already are live when it returns.
 
     It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported: a patch of a
@@ -33,6 +34,7 @@ def agent(
         trust: the file of keys whose signatures count, as ssh-keygen's allowed signers; by default ``HOTSWAP_TRUST``, or
             ``/etc/hotswap/allowed_signers``.
         signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
+        door: take orders at a socket in the spool, too, where the kernel says who gives them; a second thread sleeps for that.
         error_rate: gives the share of what has failed lately, from 0 to 1. It is called each second in the agent's thread, only
             while a patch that was ordered with ``--max-errors`` waits to be confirmed: too many errors take that back.
 
@@ -59,7 +61,8 @@ def agent(
     from hotswap.hotfix.spool import Spool
 
     number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
-    made = Agent(Spool.of(group), os.path.abspath(trust or default_trust()), Doorbell(number), error_rate)
+    where = os.path.abspath(trust or default_trust())
+    made = Agent(Spool.of(group), where, Doorbell(number), error_rate=error_rate, has_door=door)
     made.start()
     _agent = made
 

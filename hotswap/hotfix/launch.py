@@ -17,7 +17,7 @@ from hotswap.runner import run_request
 
 __all__ = ["prepare"]
 
-USAGE = "hotswap agent --group NAME [--trust FILE] [--signal SIGNAL] -- COMMAND [ARGS]..."
+USAGE = "hotswap agent --group NAME [--trust FILE] [--signal SIGNAL] [--door] -- COMMAND [ARGS]..."
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -57,7 +57,7 @@ def prepare(words: Sequence[str]) -> Callable[[], None]:
     options, command = _parse(list(words))
     request = _find_program(command)
     sys.argv[:] = command
-    agent(options["--group"], trust=options.get("--trust"), signal=options.get("--signal"))
+    agent(options["--group"], trust=options.get("--trust"), signal=options.get("--signal"), door="--door" in options)
     return lambda: run_request(request, _Plain())
 
 
@@ -67,6 +67,9 @@ def _parse(words: list[str]) -> tuple[dict[str, str], list[str]]:
         word = words.pop(0)
         if word == "--":
             break
+        if word == "--door":
+            options[word] = "yes"
+            continue
         flag, equals, value = word.partition("=")
         if flag not in ("--group", "--trust", "--signal") or not (equals or words):
             raise ConfigError(f"{word} is not known here, or lacks its value: {USAGE}")

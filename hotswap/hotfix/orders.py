@@ -16,10 +16,11 @@ from hotswap.hotfix import journal
 from hotswap.hotfix.doorbell import ring
 from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.processes import find_process, is_own, stack_of
-from hotswap.hotfix.spool import Desired, Order, Spool, list_groups, who_am_i
+from hotswap.hotfix.spool import Desired, Order, Spool, list_groups
 
 __all__ = [
-    "Answer", "Outcome", "Terms", "apply", "check", "confirm", "find_spool", "living", "pause", "resume", "rollback", "withdraw",
+    "Answer", "Outcome", "Terms", "apply", "check", "confirm", "describe", "find_spool", "living", "pause", "resume",
+    "rollback", "withdraw",
 ]  # fmt: skip
 
 #: Seconds between two looks at the results, while an order is waited for.
@@ -121,6 +122,25 @@ def find_spool(group: str | None, pids: Iterable[int] = ()) -> Spool:
     raise PatchError("HS611", f"several groups have processes: {names}", "name one with --group")
 
 
+def describe(spool: Spool, pid: int | None = None) -> dict[str, Any]:
+    """What is wanted of a group and what its processes have.
+
+    Args:
+        pid: only this process; by default all.
+    """
+    desired, now = spool.read_desired(), time.time()
+    alive = {each: held for each, held in living(spool).items() if pid in (None, each)}
+    wanted = {each: [order.digest for order in desired.wanted(each, now)] for each in alive}
+    has = {each: [known["digest"] for known in held["applied"]] for each, held in alive.items()}
+    return {
+        "group": spool.group,
+        "wanted": [attrs.asdict(order) for order in desired.standing(now)],
+        "processes": list(alive.values()),
+        "paused": desired.paused_at is not None,
+        "same": wanted == has,
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The orders
 # ---------------------------------------------------------------------------------------------------------------------
@@ -141,7 +161,7 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
     with spool.ordering():
         before = _read(spool)
         now = time.time()
-        order = _make_order(patch, now, pids, terms)
+        order = _make_order(patch, spool.by, now, pids, terms)
         orders = before.standing(now)
         if (again := next((each for each in orders if each.digest == order.digest), None)) is not None:
             if again.only == order.only:
@@ -206,7 +226,7 @@ def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: floa
     with spool.ordering():
         before = _read(spool)
         now = time.time()
-        order = _make_order(patch, now, pids, PLAIN)
+        order = _make_order(patch, spool.by, now, pids, PLAIN)
         _stack(before.standing(now), order, patch.manifest.supersedes)
         _check_number(before, order)
         _require_processes(spool, order.only)
@@ -218,10 +238,10 @@ def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: floa
         return outcome
 
 
-def _make_order(patch: Patch, now: float, pids: Iterable[int], terms: Terms) -> Order:
+def _make_order(patch: Patch, by: str, now: float, pids: Iterable[int], terms: Terms) -> Order:
     manifest, within = patch.manifest, terms.confirm_within
     return Order(
-        digest=patch.digest, id=manifest.id, number=manifest.number, target=manifest.target, by=who_am_i(), at=now,
+        digest=patch.digest, id=manifest.id, number=manifest.number, target=manifest.target, by=by, at=now,
         confirm_by=None if within is None else now + within, only=tuple(sorted(pids)), max_errors=terms.max_errors,
         budget=terms.budget,
     )  # fmt: skip
@@ -333,7 +353,7 @@ def resume(spool: Spool, timeout: float = 30.0) -> Outcome:
 
 def _carry_out(spool: Spool, before: Desired | None, wanted: Desired, timeout: float, **about: Any) -> Outcome:
     """Write what is wanted, ring, wait; where a process refuses, what was wanted before is wanted again."""
-    journal.append(spool.journal, "ordered", by=who_am_i(), revision=wanted.revision, **about)
+    journal.append(spool.journal, "ordered", by=spool.by, revision=wanted.revision, **about)
     spool.write_desired(wanted)
     outcome = _ring_and_wait(spool, wanted, timeout)
     if not outcome.done and before is not None:

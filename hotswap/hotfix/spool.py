@@ -5,6 +5,7 @@
     patches/DIGEST.hotpatch
     results/PID.json            what each process says of itself; replaced as a whole
     journal.jsonl
+    doors/PID.sock              where a process takes orders itself, if it was told to
 
 A process that starts or is forked does what ``desired.json`` says; so it is enough to write that and ring.
 """
@@ -24,7 +25,7 @@ import attrs
 from hotswap.errors import PatchError
 from hotswap.hotfix.patch import MAX_PATCH
 
-__all__ = ["Desired", "Order", "Spool", "list_groups", "spool_folder", "who_am_i"]
+__all__ = ["Desired", "Order", "Spool", "drop_locks", "list_groups", "spool_folder", "who_am_i"]
 
 MAX_STATE = 16 * 2**20
 _GROUP_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -52,6 +53,16 @@ def list_groups() -> list[str]:
         return sorted(name for name in os.listdir(spool_folder()) if set(name) <= _GROUP_LETTERS)
     except FileNotFoundError:
         return []
+
+
+# The locks that this process holds; a set operation is one instant, so no lock guards it.
+_locks: set[int] = set()
+
+
+def drop_locks() -> None:
+    """In a child: the right to give orders is its parent's, also where that is killed now."""
+    while _locks:
+        os.close(_locks.pop())
 
 
 @attrs.frozen(kw_only=True)
@@ -151,10 +162,12 @@ class Spool:
     Attributes:
         group: letters, digits, dash and underscore.
         folder: absolute.
+        by: who gives orders here, for the journal.
     """
 
     group: str
     folder: str
+    by: str = attrs.field(factory=lambda: who_am_i())
 
     @classmethod
     def of(cls, group: str) -> Spool:
@@ -178,7 +191,7 @@ class Spool:
         Raises:
             PatchError: HS608, it is not so.
         """
-        folders = [self.folder, os.path.join(self.folder, "patches"), os.path.join(self.folder, "results")]
+        folders = [os.path.join(self.folder, name) for name in ("", "patches", "results", "doors")]
         try:
             if create:
                 os.makedirs(os.path.dirname(self.folder), 0o700, exist_ok=True)
@@ -242,8 +255,11 @@ class Spool:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise PatchError("HS612", f"an order for group {self.group} is being carried out") from error
+            _locks.add(descriptor)
             yield
         finally:
+            _locks.discard(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has it, too
             os.close(descriptor)
 
     # ---- patches ----

@@ -18,7 +18,8 @@ from hotswap.errors import HotswapError, PatchError
 from hotswap.hotfix.patch import MAX_PATCH
 
 __all__ = [
-    "MIXED", "REFUSED", "group_option", "guarded", "json_option", "read_file", "timeout_option", "trust_option", "write_file",
+    "MIXED", "REFUSED", "door_option", "group_option", "guarded", "json_option", "read_file", "timeout_option",
+    "trust_option", "write_file",
 ]  # fmt: skip
 
 REFUSED, MIXED = 1, 3
@@ -55,4 +56,5 @@ def write_file(path: str, data: bytes) -> None:
 json_option = click.option("as_json", "--json", is_flag=True, help="Print the answer as JSON.")
 trust_option = click.option("--trust", help="Allowed signers; by default HOTSWAP_TRUST or /etc/hotswap/allowed_signers.")
 group_option = click.option("--group", metavar="NAME", help="The service, where agents of several run.")
+door_option = click.option("--door", is_flag=True, help="Ask at the socket of the service (hotswap agent --door).")
 timeout_option = click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to answer in.")

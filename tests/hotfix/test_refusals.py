@@ -126,7 +126,7 @@ def test_patch_that_was_exchanged_in_the_spool(shop: Shop, service: Service) -> 
     """The process verifies by itself what it finds: a patch of another, or of nobody."""
     wanted = read_sealed(shop.build({"shop/pricing.py": TRIPLE}).read_bytes()).open()
     spool = Spool("web", str(shop.root / "spool" / "web"))
-    order = _make_order(wanted, 0.0, (), Terms())
+    order = _make_order(wanted, "test", 0.0, (), Terms())
     for data, code in ((attrs.evolve(wanted, signature=b"").to_bytes(), "HS602"), (b"hello", "HS601")):
         before = spool.read_desired()
         spool.add_patch(wanted.digest, data)
