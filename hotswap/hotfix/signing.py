@@ -1,7 +1,8 @@
 """Signatures by SSH keys, made and verified by ``ssh-keygen -Y``; where that is not there, verified by ``sshsig.py``.
 
 The trust file is one of allowed signers, as ssh-keygen has it: ``principal options keytype key``, with ``namespaces="hotswap"``
-and, where a key ends, ``valid-before="20270101"``.
+and, where a key ends, ``valid-before="20270101"``. Keys that do not count any more, whenever they have signed, stand in a file of
+revoked keys beside it: public keys, a line each, or what ``ssh-keygen -k`` makes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import attrs
 from hotswap.errors import PatchError
 from hotswap.hotfix.sshsig import SignatureError, is_there, verify_here
 
-__all__ = ["Signer", "default_trust", "sign", "verify"]
+__all__ = ["Signer", "default_trust", "revoked_keys", "sign", "verify"]
 
 NAMESPACE = "hotswap"
 #: Seconds that ssh-keygen gets; it takes some ten milliseconds.
@@ -44,6 +45,11 @@ class Signer:
 def default_trust() -> str:
     """The trust file of this machine, or the one that ``HOTSWAP_TRUST`` names."""
     return os.environ.get("HOTSWAP_TRUST") or "/etc/hotswap/allowed_signers"
+
+
+def revoked_keys(trust: str) -> str:
+    """The file of revoked keys that belongs to a trust file, or the one that ``HOTSWAP_REVOKED`` names."""
+    return os.environ.get("HOTSWAP_REVOKED") or os.path.join(os.path.dirname(trust), "revoked_keys")
 
 
 def sign(data: bytes, key: str) -> bytes:
@@ -74,28 +80,33 @@ def verify(data: bytes, signature: bytes, trust: str, at: float) -> Signer:
     if not signature:
         _refuse("it is not signed")
     _check_armour(signature)
-    allowed_signers = _read_trust(trust)
+    allowed_signers = _read_trust("trust file", trust)
+    revoked = _read_revoked(revoked_keys(trust))
     if not is_program_there() and is_there():
         try:
-            principal, key = verify_here(data, signature, allowed_signers.decode("utf-8", "replace"), NAMESPACE, at)
+            principal, key = verify_here(data, signature, allowed_signers.decode("utf-8", "replace"), NAMESPACE, at, revoked)
         except SignatureError as error:
             _refuse(f"its signature does not hold by {trust}: {error}")
         return Signer(principal=principal, key=key)
-    return _verify_by_program(data, signature, allowed_signers, trust, at)
+    return _verify_by_program(data, signature, allowed_signers, revoked, trust, at)
 
 
-def _verify_by_program(data: bytes, signature: bytes, allowed_signers: bytes, trust: str, at: float) -> Signer:
+def _verify_by_program(
+    data: bytes, signature: bytes, allowed_signers: bytes, revoked: bytes, trust: str, at: float
+) -> Signer:
     when = f"verify-time={time.strftime('%Y%m%d%H%M%S', time.localtime(at))}"
     with ExitStack() as stack:
         allowed = stack.enter_context(_in_memory(allowed_signers))
         armoured = stack.enter_context(_in_memory(signature))
-        files, fds = ["-s", f"/dev/fd/{armoured}", "-f", f"/dev/fd/{allowed}"], (allowed, armoured)
+        ended = stack.enter_context(_in_memory(revoked))
+        files, fds = ["-s", f"/dev/fd/{armoured}", "-f", f"/dev/fd/{allowed}"], (allowed, armoured, ended)
         found = _run(["-Y", "find-principals", "-O", when, *files], b"", fds)
         principal = found.stdout.decode("utf-8", "replace").split("\n")[0].strip()
         if not principal:
             why = _last_line(found.stderr)
             _refuse(f"the key that signed it is not one of {trust}, or not valid at this time ({why})")
-        done = _run(["-Y", "verify", "-n", NAMESPACE, "-I", principal, "-O", when, *files], data, fds)
+        words = ["-Y", "verify", "-n", NAMESPACE, "-I", principal, "-r", f"/dev/fd/{ended}", "-O", when, *files]
+        done = _run(words, data, fds)
     # By what it has printed, not by its exit code: a program that waits for all children may take that away from subprocess,
     # which then says 0.
     good = _GOOD.fullmatch(done.stdout.decode("utf-8", "replace"))
@@ -123,17 +134,24 @@ def _check_armour(signature: bytes) -> None:
         _refuse("its signature is not written as ssh-keygen does")
 
 
-def _read_trust(path: str) -> bytes:
+def _read_revoked(path: str) -> bytes:
+    """The revoked keys; none where there is no file, unless it was asked for."""
+    if not os.path.lexists(path) and "HOTSWAP_REVOKED" not in os.environ:
+        return b""
+    return _read_trust("file of revoked keys", path)
+
+
+def _read_trust(what: str, path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
             info = os.fstat(stream.fileno())
             data = stream.read(MAX_TRUST + 1)
     except OSError as error:
-        _refuse(f"there is no trust file {path} to verify it by ({error.strerror or error})")
+        _refuse(f"there is no {what} {path} to verify it by ({error.strerror or error})")
     if info.st_uid not in (0, os.geteuid()) or stat.S_IMODE(info.st_mode) & 0o022:
-        _refuse(f"the trust file {path} belongs to somebody else, or others may write to it")
+        _refuse(f"the {what} {path} belongs to somebody else, or others may write to it")
     if len(data) > MAX_TRUST:
-        _refuse(f"the trust file {path} is larger than {MAX_TRUST:,} bytes")
+        _refuse(f"the {what} {path} is larger than {MAX_TRUST:,} bytes")
     return data
 
 

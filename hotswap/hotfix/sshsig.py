@@ -49,13 +49,14 @@ def is_there() -> bool:
     return True
 
 
-def verify_here(data: bytes, armoured: bytes, trust: str, namespace: str, at: float) -> tuple[str, str]:
+def verify_here(data: bytes, armoured: bytes, trust: str, namespace: str, at: float, revoked: bytes = b"") -> tuple[str, str]:
     """The principal and the fingerprint of who has signed.
 
     Args:
         data: what was signed.
         trust: the text of the file of allowed signers.
         at: Unix time in seconds, by which keys are judged to be valid.
+        revoked: public keys that do not count, a line each.
 
     Raises:
         SignatureError: it does not hold.
@@ -69,6 +70,8 @@ def verify_here(data: bytes, armoured: bytes, trust: str, namespace: str, at: fl
     principal = next(_principals(trust, signature.key, namespace, at), None)
     if principal is None:
         raise SignatureError("no principal matched")
+    if signature.key in _parse_keys(revoked):
+        raise SignatureError("the key was revoked")
     digest = hashlib.new(signature.hash, data).digest()
     signed = b"SSHSIG" + b"".join(map(_string, (signature.namespace, b"", signature.hash.encode(), digest)))
     try:
@@ -117,6 +120,20 @@ def _principals(trust: str, key: bytes, namespace: str, at: float) -> Iterator[s
         match = _LINE.fullmatch(line.strip())
         if match is not None and match["key"] == wanted and _allows(match["options"] or "", namespace, at):
             yield match["principals"].strip('"')
+
+
+def _parse_keys(revoked: bytes) -> set[bytes]:
+    """The keys of a list; one that cannot be understood as a whole counts for nobody's good."""
+    keys = set()
+    for line in revoked.splitlines():
+        words = line.split()
+        if not words or words[0].startswith(b"#"):
+            continue
+        try:
+            keys.add(base64.b64decode(words[1], validate=True))
+        except (IndexError, ValueError) as error:  # also what ssh-keygen -k makes
+            raise SignatureError("the file of revoked keys is no list of public keys, which needs ssh-keygen") from error
+    return keys
 
 
 def _allows(options: str, namespace: str, at: float) -> bool:

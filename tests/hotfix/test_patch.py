@@ -11,6 +11,8 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hotswap.errors import PatchError
 from hotswap.hotfix.agent import open_order
@@ -224,21 +226,17 @@ def test_a_build_is_reproducible_and_from_folders_or_revisions(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("changes", "gone", "what"),
+    ("changes", "what"),
     [
-        ({"shop/logo.svg": "<svg/>"}, "", "carries Python sources only"),
-        ({}, "shop/later.py", "takes no file away"),
-        ({"shop/pricing.py": "def ("}, "", "cannot be read"),
-        ({"shop/hotswap_migrations/one.py": ""}, "", "found by its place"),
-        ({}, "", "nothing differs"),
+        ({"shop/logo.svg": "<svg/>"}, "carries Python sources only"),
+        ({"shop/pricing.py": "def ("}, "cannot be read"),
+        ({}, "nothing differs"),
     ],
 )
-def test_what_a_patch_cannot_carry_is_refused(tmp_path: Path, changes: dict[str, str], gone: str, what: str) -> None:
+def test_what_a_patch_cannot_carry_is_refused(tmp_path: Path, changes: dict[str, str], what: str) -> None:
     """And named, with what to do."""
     old = write_tree(tmp_path / "old", FILES)
     new = write_tree(tmp_path / "new", {**FILES, **changes})
-    if gone:
-        (new / gone).unlink()
     with pytest.raises(PatchError, match=f"HS613.*{what}"):
         build(read_tree(str(old)), read_tree(str(new)), number=1, target="shop")
 
@@ -274,3 +272,80 @@ def test_both_verifiers_agree_on_trust_files(keys: Shop, tmp_path: Path, monkeyp
                 said.append(None)
         assert said[0] == said[1], text
         assert (said[0] is not None) is is_trusted, text
+
+
+def test_a_revoked_key_does_not_count(keys: Shop, verifier: str, tmp_path: Path) -> None:
+    """Whenever it signed: the file beside the trust file ends it at once. A list that cannot be read trusts nobody."""
+    other = Shop(tmp_path)
+    other.allow('ops@example.org namespaces="hotswap" ', keys.key)
+    data, revoked = signed(keys, make()), tmp_path / "revoked_keys"
+    assert open_order(data, str(other.trust), NOW)
+    for text in (other.key.with_suffix(".pub").read_text(), "# nobody\n", ""):
+        revoked.write_text(text)
+        revoked.chmod(0o644)
+        assert open_order(data, str(other.trust), NOW)
+    revoked.write_text("# left\n" + keys.key.with_suffix(".pub").read_text())
+    assert refusal(data, other) == "HS602"
+    assert refusal(data, other, NOW - 1_000_000) == "HS602"
+    revoked.write_text("what is this")
+    assert refusal(data, other) == "HS602"
+    revoked.write_text("")
+    revoked.chmod(0o666)
+    assert refusal(data, other) == "HS602"
+
+    revoked.unlink()
+    public = keys.key.with_suffix(".pub")
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, public], check=True)  # binary
+    revoked.chmod(0o644)
+    assert refusal(data, other) == "HS602"
+
+
+def test_a_revocation_file_that_was_asked_for_has_to_be_there(keys: Shop, verifier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is misspelt must not mean that nobody is revoked."""
+    monkeypatch.setenv("HOTSWAP_REVOKED", str(keys.root / "nothing"))
+    assert refusal(signed(keys, make()), keys) == "HS602"
+
+
+# ---- whatever a manifest may be ----
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(["../x.py", "a/b.py", "0" * 64, ""])
+_VALUES = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_other_manifest_is_refused_with_one_sentence(data: st.DataObject) -> None:
+    """A field with any other value, one more or one less: what is read is exactly what a builder would have written."""
+    held = json.loads(make().manifest.to_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        target = data.draw(st.sampled_from([held, held["files"][0] if held.get("files") else held]))
+        if not isinstance(target, dict):
+            continue
+        name = data.draw(st.sampled_from([*sorted(target), "other"]))
+        if data.draw(st.booleans()) and name in target:
+            del target[name]
+        else:
+            target[name] = data.draw(_VALUES)
+        if not isinstance(held.get("files"), list) or not held["files"]:
+            break
+    try:
+        patch = read_sealed(_pack({"manifest.json": _dump(held), "files/shop/pricing.py": TEXT})).open()
+    except PatchError as error:
+        assert error.code == "HS601"
+        assert "\n" not in error.message
+    else:
+        assert patch.manifest.to_bytes() == _dump(held)
+        assert {file.path: sha256(patch.texts[file.path]) for file in patch.manifest.files if file.digest} == {
+            "shop/pricing.py": sha256(TEXT)
+        }
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_are_no_manifest(data: bytes) -> None:
+    """Nothing else than a refusal comes of them, in the archive or in its place."""
+    for made in (data, _pack({"manifest.json": data, "files/shop/pricing.py": TEXT})):
+        with pytest.raises(PatchError, match="HS601"):
+            read_sealed(made).open()
