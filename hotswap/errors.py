@@ -242,4 +242,6 @@ CODES: dict[str, Code] = _codes(
     ("HS616", "paused", "Nothing is put on or taken off while a group is paused.", "hotswap resume"),
     ("HS617", "no request", "What came in at the door of a service is nothing that can be asked for there, or comes from "
      "somebody who may not.", "Use hotswap apply --door of the same version, as the user of the service or as root."),
+    ("HS618", "vetoed", "A hook of the patch says that the patch must not be applied, or not be taken back, in this process.",
+     "Do what the hook asks for."),
 )

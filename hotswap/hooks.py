@@ -13,12 +13,26 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from hotswap.errors import DeclarationError
 from hotswap.history import read_history
 
 NAME = "hotswap_migrations"
+
+# Those that live patches bring, by name: the file, which is not on the disk, and its text; None for one that goes. It is replaced
+# and never changed.
+_brought: Mapping[str, tuple[str, bytes | None]] = {}
+
+
+def set_brought(modules: Mapping[str, tuple[str, bytes | None]]) -> None:
+    """Say which modules are brought, or taken away, without being on the disk.
+
+    Args:
+        modules: by name: the file and its text; None for one that goes. Those that are not below ``NAME`` are passed over.
+    """
+    global _brought
+    _brought = {name: known for name, known in modules.items() if NAME in name.split(".")}
 
 
 def hook_modules(package: str, file: str) -> Iterator[tuple[str, str]]:
@@ -28,6 +42,27 @@ def hook_modules(package: str, file: str) -> Iterator[tuple[str, str]]:
         package: its name.
         file: its ``__init__.py``.
     """
+    found = dict(_modules_on_disk(package, file))
+    prefix = f"{package}.{NAME}"
+    brought = {name: known for name, known in _brought.items() if name == prefix or name.startswith(f"{prefix}.")}
+    found |= {name: path for name, (path, text) in brought.items() if text is not None}
+    yield from sorted((name, path) for name, path in found.items() if name not in brought or brought[name][1] is not None)
+
+
+def read_module(name: str, file: str) -> bytes:
+    """The text of one of these modules.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    path, text = _brought.get(name, ("", None))
+    if path == file and text is not None:
+        return text
+    with open(file, "rb") as stream:
+        return stream.read()
+
+
+def _modules_on_disk(package: str, file: str) -> Iterator[tuple[str, str]]:
     folder = os.path.join(os.path.dirname(file), NAME)
     if os.path.exists(f"{folder}.py"):
         yield f"{package}.{NAME}", f"{folder}.py"

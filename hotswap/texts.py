@@ -18,7 +18,7 @@ from typing import cast
 import attrs
 
 from hotswap.fingerprint import Print
-from hotswap.hooks import new_hook_modules
+from hotswap.hooks import new_hook_modules, read_module
 from hotswap.kinds import is_a, vars_of
 from hotswap.link.doubles import find_unmanaged
 from hotswap.link.unseen import find_unseen, keep_unseen, learned
@@ -178,8 +178,7 @@ class Texts:
         found = {}
         for name, file in new_hook_modules(packages).items():
             try:
-                with open(file, "rb") as stream:
-                    source = parse_source(file, stream.read())
+                source = parse_source(file, read_module(name, file))
             except SourceError as error:
                 raise Refused(Plan(verdict=Verdict.ASK, findings=(error.finding,)), Verdict.ASK, [error.finding]) from error
             except OSError:

@@ -16,6 +16,7 @@ from typing import NoReturn
 import attrs
 
 from hotswap.errors import PatchError
+from hotswap.hotfix.hooks import check_hooks
 from hotswap.hotfix.patch import Change, Manifest, Patch, PatchedFile, make_patch, sha256
 from hotswap.plan.diff import diff_units
 from hotswap.plan.source import SourceError, parse_source
@@ -111,6 +112,7 @@ def build(
     expires: str = "",
     needs: Iterable[str] = (),
     supersedes: Iterable[str] = (),
+    hooks: bytes = b"",
     only: Iterable[str] = (),
     leave_out: Iterable[str] = (),
 ) -> Patch:
@@ -119,6 +121,7 @@ def build(
     Args:
         number, target, versions, expires, needs, supersedes, description, author: see :class:`hotswap.hotfix.patch.Manifest`.
         name: the id; by default of target and number.
+        hooks: the text of the module that is asked before and after; empty for none.
         only: directories or files that count; by default all.
         leave_out: patterns of paths whose differences are not carried.
 
@@ -129,19 +132,24 @@ def build(
     if needs & supersedes:
         _refuse("it cannot need a patch that it replaces", "name it once, with --needs or with --supersedes")
     changed = _find_changed(old, new, tuple(only), tuple(leave_out))
-    texts = {path: new.read(path) for path in changed}
+    texts = {path: new.read(path) if path in new.files else None for path in changed}
     bases = {path: old.read(path) if path in old.files else None for path in changed}
     files = tuple(
-        PatchedFile(path=path, base="" if (base := bases[path]) is None else sha256(base), digest=sha256(text), size=len(text))
+        PatchedFile(path=path, base=_digest(bases[path]), digest=_digest(text), size=len(text or b""))
         for path, text in texts.items()
     )
+    check_hooks(hooks)
     changes = [change for file in files for change in _describe(file, bases[file.path], texts[file.path])]
     manifest = Manifest(
         id=name or f"{target.lower()}-{number}", number=number, description=description, author=author, target=target,
         versions=tuple(versions), expires=expires, needs=tuple(sorted(needs)), supersedes=tuple(sorted(supersedes)),
-        files=files, changes=tuple(changes),
+        hooks=_digest(hooks or None), files=files, changes=tuple(changes),
     )  # fmt: skip
-    return make_patch(manifest, texts)
+    return make_patch(manifest, {path: text for path, text in texts.items() if text is not None}, hooks)
+
+
+def _digest(text: bytes | None) -> str:
+    return "" if text is None else sha256(text)
 
 
 def _find_changed(old: Tree, new: Tree, only: tuple[str, ...], leave_out: tuple[str, ...]) -> list[str]:
@@ -156,18 +164,14 @@ def _find_changed(old: Tree, new: Tree, only: tuple[str, ...], leave_out: tuple[
     for path in paths:
         if not path.endswith(".py"):
             _refuse(f"{path} differs, and a patch carries Python sources only", step)
-        if path not in new.files:
-            _refuse(f"{path} is gone in {new.name}, and a patch takes no file away", step)
-        if "hotswap_migrations/" in path:
-            _refuse(f"{path} is a migration that is found by its place on the disk", "put it into the module of its class")
     if not paths:
         _refuse(f"nothing differs between {old.name} and {new.name}", "name two trees that do")
     return paths
 
 
-def _describe(file: PatchedFile, base: bytes | None, text: bytes) -> list[Change]:
+def _describe(file: PatchedFile, base: bytes | None, text: bytes | None) -> list[Change]:
     try:
-        new = parse_source(file.path, text)
+        new = parse_source(file.path, text if text is not None else b"")
         old = parse_source(file.path, base if base is not None else b"")
     except SourceError as error:
         _refuse(f"{file.path} cannot be read: {error.finding.message}", "mend it")

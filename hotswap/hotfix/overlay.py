@@ -18,6 +18,8 @@ from typing import Any
 
 import attrs
 
+from hotswap.hooks import set_brought
+
 __all__ = ["Overlay", "loaded_text"]
 
 
@@ -53,7 +55,7 @@ class Overlay:
     """A finder that stands before the others.
 
     Attributes:
-        texts: by the path of the file.
+        texts: by the path of the file; None for one that a patch takes away.
         paths: by the name of the module.
         say: tells a person what cannot be as the patch has it.
         adopt: told of each module that was executed from a text.
@@ -62,17 +64,18 @@ class Overlay:
     say: Callable[[str], None]
     adopt: Callable[[ModuleType], None]
     # Both are replaced and never changed, so that a thread which imports sees the ones of one moment.
-    texts: Mapping[str, bytes] = attrs.field(factory=dict)
+    texts: Mapping[str, bytes | None] = attrs.field(factory=dict)
     paths: Mapping[str, str] = attrs.field(factory=dict)
 
-    def put(self, texts: Mapping[str, bytes], paths: Mapping[str, str]) -> None:
+    def put(self, texts: Mapping[str, bytes | None], paths: Mapping[str, str]) -> None:
         """Set all texts.
 
         Args:
-            texts: by the path of the file.
+            texts: by the path of the file; None for one that goes.
             paths: by the name of the module.
         """
         gone = self.texts.keys() - texts.keys()
+        set_brought({name: (path, texts[path]) for name, path in paths.items()})
         self.texts, self.paths = dict(texts), dict(paths)
         if texts and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
@@ -86,6 +89,9 @@ class Overlay:
         for path in gone:
             linecache.cache.pop(path, None)
         for path, text in self.texts.items():
+            if text is None:
+                linecache.cache.pop(path, None)
+                continue
             lines = [line + "\n" for line in importlib.util.decode_source(text).splitlines()]
             linecache.cache[path] = (len(text), None, lines, path)  # without a time: checkcache() leaves it alone
 
@@ -94,7 +100,10 @@ class Overlay:
         file = self.paths.get(name)
         if file is None:
             return None
-        text, spec = self.texts[file], self._find_behind(name, path, target)
+        text = self.texts[file]
+        if text is None:  # the finders behind would find it on the disk
+            raise ModuleNotFoundError(f"No module named {name!r}: a patch has taken it away", name=name)
+        spec = self._find_behind(name, path, target)
         if spec is None:  # a file that the patch brings
             folder = [os.path.dirname(file)] if os.path.basename(file) == "__init__.py" else None
             loader = PatchLoader(name, file, text, self.adopt)

@@ -6,6 +6,7 @@ without times. Who reads one rebuilds it and compares the bytes, so there is no 
     manifest.json         canonical JSON; names the SHA-256 of all that follows
     manifest.json.sig     an SSH signature of these bytes; missing while the patch is unsigned
     files/shop/cart.py    the new texts, by path
+    hooks.py              asked before and after; mostly missing
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = ["Change", "Manifest", "Patch", "PatchedFile", "Sealed", "make_patch",
 MAX_PATCH, MAX_MANIFEST, MAX_SIGNATURE, MAX_FILES = 16 * 2**20, 2**20, 16 * 2**10, 1000
 FORMAT = 1
 
-_MANIFEST, _SIGNATURE, _FILES = "manifest.json", "manifest.json.sig", "files/"
+_MANIFEST, _SIGNATURE, _FILES, _HOOKS = "manifest.json", "manifest.json.sig", "files/", "hooks.py"
 #: No dots but the last, so no way leads out of the root; ASCII, so two spellings of one name cannot differ.
 _PATH = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.py", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -58,7 +59,7 @@ class PatchedFile:
     Attributes:
         path: relative to the root of imports, with slashes.
         base: SHA-256 of the text that it replaces; empty for a file that comes.
-        digest: SHA-256 of the new text.
+        digest: SHA-256 of the new text; empty for a file that goes.
         size: bytes of the new text.
     """
 
@@ -94,6 +95,7 @@ class Manifest:
         expires: ``2026-12-31T00:00:00Z``; empty for never. It may not be ordered afterwards.
         needs: digests of patches that have to be live.
         supersedes: digests of patches in whose place it stands.
+        hooks: SHA-256 of the module that is asked before and after; empty for none.
         files: by path.
         changes: what the builder found.
     """
@@ -107,6 +109,7 @@ class Manifest:
     expires: str = ""
     needs: tuple[str, ...] = ()
     supersedes: tuple[str, ...] = ()
+    hooks: str = ""
     files: tuple[PatchedFile, ...] = ()
     changes: tuple[Change, ...] = ()
 
@@ -129,12 +132,14 @@ class Patch:
 
     Attributes:
         manifest: what it is.
-        texts: the new texts by path, with the digests that the manifest names.
+        texts: the new texts by path, with the digests that the manifest names; without those of files that go.
+        hooks: the module that is asked before and after; empty for none.
         signature: armoured; empty while it is unsigned.
     """
 
     manifest: Manifest
     texts: Mapping[str, bytes] = attrs.field(repr=False)
+    hooks: bytes = attrs.field(default=b"", repr=False)
     signature: bytes = attrs.field(default=b"", repr=False)
 
     @property
@@ -146,7 +151,8 @@ class Patch:
         """The file."""
         signed = {_SIGNATURE: self.signature} if self.signature else {}
         texts = {_FILES + path: text for path, text in sorted(self.texts.items())}
-        return _pack({_MANIFEST: self.manifest.to_bytes(), **signed, **texts})
+        hooks = {_HOOKS: self.hooks} if self.hooks else {}
+        return _pack({_MANIFEST: self.manifest.to_bytes(), **signed, **texts, **hooks})
 
 
 @attrs.frozen(kw_only=True)
@@ -170,23 +176,28 @@ class Sealed:
         """
         manifest = _parse_manifest(self.manifest)
         texts: dict[str, bytes] = {}
+        hooks = self.members.get(_HOOKS, b"")
+        if (sha256(hooks) if hooks else "") != manifest.hooks:
+            _refuse("its hooks are not those that the manifest names")
         for file in manifest.files:
+            if not file.digest:
+                continue
             text = self.members.get(_FILES + file.path)
             if text is None or len(text) != file.size or sha256(text) != file.digest:
                 _refuse(f"{file.path} is not the text that the manifest names")
             texts[file.path] = text
-        if len(texts) != len(self.members):
+        if len(texts) + bool(hooks) != len(self.members):
             _refuse("it has members that the manifest does not name")
-        return Patch(manifest=manifest, texts=texts, signature=self.signature)
+        return Patch(manifest=manifest, texts=texts, hooks=hooks, signature=self.signature)
 
 
-def make_patch(manifest: Manifest, texts: Mapping[str, bytes]) -> Patch:
+def make_patch(manifest: Manifest, texts: Mapping[str, bytes], hooks: bytes = b"") -> Patch:
     """An unsigned patch, by the same checks as one that is read.
 
     Raises:
         PatchError: HS601, a value is not allowed or a bound is exceeded.
     """
-    data = Patch(manifest=manifest, texts=texts).to_bytes()
+    data = Patch(manifest=manifest, texts=texts, hooks=hooks).to_bytes()
     return read_sealed(data).open()
 
 
@@ -242,7 +253,7 @@ def read_sealed(data: bytes) -> Sealed:
     if len(manifest) > MAX_MANIFEST or len(signature) > MAX_SIGNATURE:
         _refuse("its manifest or its signature is larger than allowed")
     for name in members:
-        if not name.startswith(_FILES) or not _PATH.fullmatch(name.removeprefix(_FILES)):
+        if name != _HOOKS and (not name.startswith(_FILES) or not _PATH.fullmatch(name.removeprefix(_FILES))):
             _refuse(f"it has a member {name[:80]!a}, which is no path of a source file")
     signed = {_SIGNATURE: signature} if signature else {}
     if not manifest or _pack({_MANIFEST: manifest, **signed, **dict(sorted(members.items()))}) != data:
@@ -304,9 +315,11 @@ def _check(manifest: Manifest) -> None:
         _refuse("its id is not made of a to z, 0 to 9, dot, dash and underscore, 64 at most")
     if not _fits(_TARGET, [manifest.target]):
         _refuse("its target is no name of a distribution")
-    bases = [file.base for file in manifest.files if file.base != ""]
-    if not _fits(_DIGEST, [*manifest.needs, *manifest.supersedes, *bases, *(file.digest for file in manifest.files)]):
+    optional: list[Any] = [manifest.hooks, *(digest for file in manifest.files for digest in (file.base, file.digest))]
+    if not _fits(_DIGEST, [*manifest.needs, *manifest.supersedes, *(digest for digest in optional if digest != "")]):
         _refuse("its manifest has a digest that is none")
+    if any((not file.base and not file.digest) or (not file.digest and file.size) for file in manifest.files):
+        _refuse("it has a file that neither comes nor goes")
     paths = [file.path for file in manifest.files]
     if not paths or len(paths) > MAX_FILES or not _fits(_PATH, paths):
         _refuse(f"it has no files, or more than {MAX_FILES}, or one whose path is none of a source file")

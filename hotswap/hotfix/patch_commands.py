@@ -37,18 +37,21 @@ def patch() -> None:
 @click.option("--needs", multiple=True, metavar="FILE", type=click.Path(), help="A patch that has to be live (may be repeated).")
 @click.option("--supersedes", multiple=True, metavar="FILE", type=click.Path(), help="A patch in whose place it is put, in one "
               "instant; it is built from what was there before that one (may be repeated).")  # fmt: skip
+@click.option("--hooks", metavar="FILE", type=click.Path(), help="A module whose before_apply, after_apply, before_rollback and "
+              "after_rollback are asked in each process.")  # fmt: skip
 @click.option("--expires", default="", metavar="TIME", help="2026-12-31T00:00:00Z: it may not be ordered afterwards.")
 @click.option("--id", "name", default="", help="By default target-number.")
 @click.option("--description", "-d", default="", help="One line.")
 @click.option("--author", default="", help="Who has made it.")
 @click.option("--output", "-o", metavar="FILE", help="By default ID.hotpatch.")
 def _build(old: str, new: str, root: str, name: str, output: str | None, needs: tuple[str, ...],
-           supersedes: tuple[str, ...], **words: Any) -> None:  # fmt: skip
+           supersedes: tuple[str, ...], hooks: str | None, **words: Any) -> None:  # fmt: skip
     """Make a patch of the difference between two trees; both are only read."""
 
     def act() -> None:
         needed, replaced = ([read_sealed(read_file(path)).open().digest for path in paths] for paths in (needs, supersedes))
-        made = build(read_tree(old, root), read_tree(new, root), name=name, needs=needed, supersedes=replaced, **words)
+        made = build(read_tree(old, root), read_tree(new, root), name=name, needs=needed, supersedes=replaced,
+                     hooks=read_file(hooks) if hooks else b"", **words)  # fmt: skip
         path = output or f"{made.manifest.id}.hotpatch"
         write_file(path, made.to_bytes())
         _print_patch(made, path)
@@ -66,9 +69,11 @@ def _print_patch(made: Patch, path: str) -> None:
     for title, digests in (("needs", manifest.needs), ("replaces", manifest.supersedes)):
         for digest in digests:
             click.echo(f"  {title:<9} {digest}")
+    if manifest.hooks:
+        click.echo(f"  {'hooks':<9} {manifest.hooks[:12]}")
     click.echo(f"  {'digest':<9} {made.digest}")
     for file in manifest.files:
-        click.echo(f"  {'file':<9} {file.path}  {file.base[:12] or 'new'} -> {file.digest[:12]}")
+        click.echo(f"  {'file':<9} {file.path}  {file.base[:12] or 'new'} -> {file.digest[:12] or 'gone'}")
     for change in manifest.changes:
         where = ".".join(filter(None, (change.module, change.qualname)))
         click.echo(f"  {change.kind:<9} {where}" + (f" (line {change.line})" if change.line else ""))

@@ -21,12 +21,20 @@ import attrs
 
 from hotswap.config import load_settings, make_scope
 from hotswap.errors import PatchError, RollbackError
+from hotswap.hotfix.hooks import Hooks, load_hooks
 from hotswap.hotfix.matching import find_replaced
 from hotswap.hotfix.overlay import Overlay, loaded_text
 from hotswap.hotfix.patch import Patch, sha256
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
 
 __all__ = ["Live", "PatchScope", "Refusal", "Stack"]
+
+
+#: By the path of the file; None for one that is not there.
+Texts = Mapping[str, bytes | None]
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Refusal(Exception):
@@ -47,6 +55,7 @@ class Live:
 
     Attributes:
         patch: with its texts.
+        hooks: asked before and after.
         bases: the texts before it, by the path of the file; None for a file that was not there.
         paths: the path of the file by the name of its module.
         replaced: the patches in whose place it was put, the oldest first; they are live again when it is taken back.
@@ -58,7 +67,8 @@ class Live:
     """
 
     patch: Patch
-    bases: Mapping[str, bytes | None] = attrs.field(factory=dict, repr=False)
+    hooks: Hooks = attrs.field(factory=Hooks, repr=False)
+    bases: Texts = attrs.field(factory=dict, repr=False)
     paths: Mapping[str, str] = attrs.field(factory=dict)
     replaced: tuple[Live, ...] = ()
     restored: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
@@ -67,12 +77,12 @@ class Live:
     findings: tuple[Finding, ...] = ()
     contained: bool = False
 
-    def texts(self) -> dict[str, bytes]:
-        """The patch's texts by the path of the file."""
+    def texts(self) -> dict[str, bytes | None]:
+        """The patch's texts by the path of the file; None for one that goes."""
         files = () if self.contained else self.patch.manifest.files
-        return {self.paths[file.module]: self.patch.texts[file.path] for file in files}
+        return {self.paths[file.module]: self.patch.texts.get(file.path) for file in files}
 
-    def targets(self) -> dict[str, bytes]:
+    def targets(self) -> dict[str, bytes | None]:
         """The texts that files have when it is live, by the path of the file."""
         return {**self.restored, **self.texts()}
 
@@ -126,16 +136,31 @@ class Stack:
             Refusal: it is not; nothing was changed.
         """
         live = self._compare(patch, len(self.live) if depth is None else depth)
+        if live.contained:
+            self.live.append(live)
+            return live
+        try:
+            live = attrs.evolve(live, hooks=load_hooks(patch))
+        except PatchError as error:
+            _refuse(error.code, error.message, "", error.next_step)
+        _ask(live, "before_apply")
         below = self.live[: len(self.live) - len(live.replaced)]
-        if not live.contained:
-            self._put([*below, live])
-            try:
-                live = self._swap(live)
-            except BaseException:  # raised again: what is live and where imports look must agree
-                self._put(self.live)
-                self._return_early_imports(live)
-                raise
+        self._put([*below, live])
+        try:
+            live = self._swap(live)
+        except BaseException:  # raised again: what is live and where imports look must agree
+            self._put(self.live)
+            self._return_early_imports(live)
+            raise
         self.live = [*below, live]
+        try:
+            _ask(live, "after_apply")
+        except Refusal as refusal:
+            try:
+                self._take_off(live)
+            except Refusal as stays:
+                raise Refusal((*refusal.findings, *stays.findings)) from stays
+            raise
         return live
 
     def find_deployed(self, patches: Sequence[Patch]) -> int:
@@ -203,7 +228,7 @@ class Stack:
             return Live(patch=patch, bases=under, paths=paths, contained=True)
         for path, file in files.items():
             text = under[path]
-            if (sha256(text) if text is not None else "") != file.base:
+            if not _has_digest(text, file.base):
                 found = "there is none" if text is None else f"the live one has SHA-256 {sha256(text)[:12]}"
                 wanted = file.base[:12] or "no file there"
                 _refuse("HS605", f"the patch expects another text of {file.path} than is live: {wanted}, but {found}", path)
@@ -248,7 +273,7 @@ class Stack:
         swapped = frozenset(file.path for file in changes.files)
         return attrs.evolve(live, number=report.number, swapped=swapped, findings=report.findings)
 
-    def _changes(self, live: Live, texts: Mapping[str, bytes | None]) -> ChangeSet:
+    def _changes(self, live: Live, texts: Texts) -> ChangeSet:
         """The files of a patch that are loaded with another text than the one that they are to have."""
         if not any(True for path in texts for _ in _loaded(path)):
             return ChangeSet(files=())
@@ -297,7 +322,10 @@ class Stack:
             self._session.adopt_loaded()
 
     def _records(self, path: str) -> list[Any]:
-        return list(self._session.engine.world.file_finder()(path)) if self._session is not None else []
+        if self._session is None:
+            return []
+        found = self._session.engine.world.file_finder()(path)
+        return [record for record in found if sys.modules.get(record.name) is record.module]
 
     def _hand_over(self, changes: ChangeSet) -> Report:
         report: Report = self._session.engine.swap(changes)
@@ -313,6 +341,13 @@ class Stack:
             Refusal: it stays live; nothing was changed.
         """
         live = self.live[-1]
+        _ask(live, "before_rollback")
+        self._take_off(live)
+        if why := live.hooks.ask("after_rollback"):
+            self.say(f"{live.patch.manifest.id} was taken back, and {why}")
+        return live
+
+    def _take_off(self, live: Live) -> None:
         left = [*self.live[:-1], *live.replaced]
         if not live.contained:
             self._put(left)
@@ -321,17 +356,18 @@ class Stack:
             except BaseException:  # raised again, as above
                 self._put(self.live)
                 raise
+            _drop_brought(live)
         self.live = left
-        return live
 
     def _swap_back(self, live: Live) -> None:
         back = {path: text for path, text in live.bases.items() if text is not None}
         changes = self._changes(live, back)
-        if not changes.files:
+        went = {path for path, text in live.targets().items() if text is None and path in live.swapped}
+        if not changes.files and not went:
             return
         history = self._session.engine.world.history
         is_newest = live.number and history and history[-1].report.number == live.number
-        if is_newest and {file.path for file in changes.files} == live.swapped & back.keys():
+        if is_newest and {file.path for file in changes.files} | went == live.swapped & back.keys():
             try:
                 self._session.engine.rollback()
             except RollbackError as error:
@@ -352,9 +388,7 @@ class Stack:
 
     # ---- texts where imports look ----
 
-    def _put(
-        self, lives: list[Live], more: Mapping[str, bytes] = MappingProxyType({}), names: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def _put(self, lives: list[Live], more: Texts = _NONE, names: Mapping[str, str] = _NONE) -> None:
         texts = {path: text for live in lives for path, text in live.texts().items()} | dict(more)
         paths = {name: path for live in lives if not live.contained for name, path in live.paths.items()} | dict(names)
         self.overlay.put(texts, {name: path for name, path in paths.items() if path in texts})
@@ -365,8 +399,32 @@ class Stack:
             self._session.engine.world.adopt(module, module.__file__, text, name=module.__name__)
 
 
+def _drop_brought(live: Live) -> None:
+    """Take modules that a patch has brought out of where imports look; who holds one keeps it."""
+    for path, text in live.texts().items():
+        if text is None or live.bases[path] is not None:
+            continue
+        for name, module in _loaded(path):
+            parent, _, leaf = name.rpartition(".")
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+            if (holder := sys.modules.get(parent)) is not None and holder.__dict__.get(leaf) is module:
+                delattr(holder, leaf)
+
+
+def _ask(live: Live, name: str) -> None:
+    """Ask a hook.
+
+    Raises:
+        Refusal: HS618, it says no.
+    """
+    if why := live.hooks.ask(name):
+        _refuse("HS618", f"{live.patch.manifest.id}: {why}", "")
+
+
 def _has_digest(text: bytes | None, digest: str) -> bool:
-    return text is not None and sha256(text) == digest
+    """Whether a text has a digest; there is none of a file that is not there."""
+    return (sha256(text) if text is not None else "") == digest
 
 
 def _digests(patch: Patch) -> dict[str, str]:

@@ -110,12 +110,14 @@ class Shop:
         return json.loads(self.hotswap(*words, "--json").stdout)
 
     def build(self, changes: Mapping[str, str], *, number: int = 0, base: Path | None = None, sign: bool = True,
-              key: Path | None = None, words: tuple[str, ...] = ()) -> Path:  # fmt: skip
+              key: Path | None = None, words: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> Path:  # fmt: skip
         """A patch of what is deployed (or of another base) to the same with some texts changed."""
         self._made += 1
         new = self.root / f"new{self._made}"
         shutil.copytree(base or self.deployed, new, ignore=shutil.ignore_patterns("__pycache__"))
         write_tree(new, changes)
+        for path in gone:
+            (new / path).unlink()
         file = self.root / f"{self._made}.hotpatch"
         given = ["--from", base or self.deployed, "--to", new, "--number", number or self._made, "--target", "shop", "-o", file]
         self.done("patch", "build", *given, *words)

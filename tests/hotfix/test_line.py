@@ -125,7 +125,9 @@ def test_files_that_come_with_a_patch(shop: Shop) -> None:
     assert not (shop.deployed / "shop" / "tax.py").exists()
     shop.done("rollback")
     assert service.ask("(total(5), shop.pricing.RATE)") == [10, 2]
-    assert "ModuleNotFoundError" in service.ask("sys.modules.pop('shop.tax', None) and 0 or __import__('shop.tax')")
+    assert "ModuleNotFoundError" in service.ask("__import__('shop.tax')")
+    shop.done("apply", patch)
+    assert service.ask("(total(5), shop.tax.RATE)") == [21, 4]
 
 
 def test_what_is_installed_or_ignored_can_be_patched(tmp_path: Path) -> None:
