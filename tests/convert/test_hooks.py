@@ -107,6 +107,43 @@ def test_rollback_converts_back_and_keeps_what_was_changed_meanwhile(program: Pr
     assert young.label() == "Grace Hopper" and untouched.name == "Alan Turing"
 
 
+RENAMED = """
+from hotswap import migrate
+
+
+class Cart:
+    def __init__(self, owner):
+        self.owner = owner
+
+
+@migrate("shop:Cart")
+def rename(state):
+    state.owner = state.pop("name")
+
+
+@rename.down
+def _(state):
+    state.name = state.pop("owner")
+"""
+
+
+def test_rollback_of_an_object_that_its_module_has_made_anew(program: Program) -> None:
+    """An object of a statement that is evaluated again takes the new state at the commit, and the old one at the rollback.
+
+    It is not converted back once more, which would fail. Others are converted, as always.
+    """
+    shop = program.load("shop", RENAMED.split("@migrate")[0].replace("owner", "name"))
+    made = program.load("made", "import shop\nheld, cart = [1], shop.Cart('Ada')\n")
+    other = shop.Cart("Bob")
+    cart = made.cart
+    assert program.edit("shop", RENAMED).applied
+    finish(program)
+    assert (made.cart is cart, vars(cart), vars(other)) == (True, {"owner": "Ada"}, {"owner": "Bob"})
+    program.engine.rollback()
+    finish(program)
+    assert (made.cart is cart, vars(cart), vars(other)) == (True, {"name": "Ada"}, {"name": "Bob"})
+
+
 def test_rollback_of_untouched_objects_runs_no_hook(program: Program) -> None:
     """An object that nobody accessed has nothing to undo."""
     shop = program.load("shop", CART)
