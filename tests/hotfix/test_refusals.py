@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import attrs
@@ -146,47 +143,6 @@ def test_older_number(shop: Shop, service: Service) -> None:
     shop.refused("HS604", "apply", old)
     shop.done("apply", new)
     shop.done("rollback")
-
-
-def test_killed_between_the_steps_of_an_order(shop: Shop, service: Service) -> None:
-    """Killed before the order stands, nothing is wanted; killed after, the process has not heard, which status says."""
-    patch = shop.build({"shop/pricing.py": TRIPLE}, number=80)
-    at = {"before": ("os.replace", "desired.json"), "after": ("os.kill", "")}
-    for when, (function, needle) in at.items():
-        program = (
-            f"import os, signal, sys\nreal = {function}\n"
-            f"def stop(one, other):\n"
-            f"    if {needle!r} in str(one): signal.raise_signal(signal.SIGKILL)\n"
-            f"    return real(one, other)\n"
-            f"{function} = stop\n"
-            "from hotswap.control.verbs import cli\ncli()\n"
-        )
-        done = subprocess.run([sys.executable, "-c", program, "apply", str(patch)], env=shop.environment, capture_output=True)
-        assert done.returncode == -signal.SIGKILL, done
-        assert service.ask("total(5)") == 10
-        status = shop.hotswap("status", "--group", "web", "--json")
-        [group] = json.loads(status.stdout)["groups"]
-        assert ([order["id"] for order in group["wanted"]], group["same"]) == (
-            ([], True) if when == "before" else (["shop-80"], False)
-        )
-        assert status.exit_code == (0 if when == "before" else 3)
-    shop.done("apply", patch)  # it is wanted already: who has not heard hears now
-    assert service.ask("total(5)") == 15
-    shop.done("rollback")
-
-
-def test_killed_while_it_applies(shop: Shop, service: Service) -> None:
-    """A process that a patch ends does not start with it again: the order was not carried out, as the journal shows."""
-    other = shop.serve(group="second")
-    other.ask("setattr(__import__('hotswap.hotfix.stack').hotfix.stack.Stack, 'apply', lambda *_: os.kill(os.getpid(), 9))")
-    patch = shop.build({"shop/pricing.py": TRIPLE}, number=90)
-    result = shop.hotswap("apply", patch, "--group", "second")
-    assert result.exit_code == 1, result.output
-    assert [entry["event"] for entry in shop.journal("second")] == ["ordered", "began", "not carried out"]
-    again = shop.serve(group="second")
-    assert again.ask("(total(5), hotswap.applied())") == [10, []]
-    again.process.kill()  # the others are about one group
-    again.process.wait()
 
 
 def test_orders_that_are_not_for_one_process(shop: Shop, service: Service) -> None:
