@@ -10,28 +10,39 @@ import urllib.request
 
 import pytest
 
-from tests.hotfix.service import FILES, PRICING, Shop, wait_until
+from tests.hotfix.service import CART, FILES, PRICING, Shop, wait_until
 
 pytestmark = pytest.mark.once
 
 WEB = """\
-import json, os
+import gc, json, os
 import hotswap
+from shop.cart import Cart
 from shop.pricing import total
 
+held, cart = [total], Cart("Ada")
+{last}
 
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps([os.getpid(), total(5), list(hotswap.applied())]).encode()]
+    return [json.dumps([os.getpid(), held[0](5), list(hotswap.applied()), vars(cart)]).encode()]
 """
+
+BODIES = {"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")}
+MENDED = {
+    **BODIES,
+    "shop/cart.py": "from hotswap import migrate\nfrom hotswap.migrations import rename\n"
+    + CART.replace("self.owner", "self.name")
+    + '\n\nmigrate("shop.cart:Cart", 1, steps=[rename("owner", "name")])\n',
+}
 
 
 class Gunicorn:
     """A real gunicorn with two workers."""
 
-    def __init__(self, shop: Shop, *options: str) -> None:
+    def __init__(self, shop: Shop, *options: str, last: str = "") -> None:
         self.shop = shop
-        (shop.deployed / "shop" / "web.py").write_text(WEB)
+        (shop.deployed / "shop" / "web.py").write_text(WEB.format(last=last))
         command = ["python", "-m", "gunicorn", "-w", "2", "-b", "127.0.0.1:0", *options, "shop.web:app"]
         self.process = shop.start(*command)
         wait_until(lambda: b"Listening at: " in shop.errors.read_bytes(), "gunicorn listens")
@@ -44,42 +55,79 @@ class Gunicorn:
     def workers(self) -> list[int]:
         return [pid for pid in self.pids() if pid != self.process.pid]
 
-    def answers(self) -> set[tuple[int, tuple[str, ...]]]:
+    def answers(self) -> set[tuple[int, tuple[str, ...], str]]:
         """What both workers answer."""
-        seen: dict[int, tuple[int, tuple[str, ...]]] = {}
+        seen: dict[int, tuple[int, tuple[str, ...], str]] = {}
 
         def ask() -> bool:
             with urllib.request.urlopen(self.url, timeout=30) as answer:
-                pid, total, applied = json.load(answer)
-            seen[pid] = total, tuple(applied)
+                pid, total, applied, cart = json.load(answer)
+            seen[pid] = total, tuple(applied), *cart
             return set(self.workers()) <= seen.keys()
 
         wait_until(ask, "both workers have answered")
         return set(seen.values())
 
 
-@pytest.mark.parametrize("options", [("-k", "sync"), ("-k", "gthread", "--threads", "2", "--preload")], ids=["sync", "preload"])
-def test_gunicorn_is_patched_as_a_whole(shop: Shop, options: tuple[str, ...]) -> None:
-    """One command reaches master and workers, a worker that is killed comes back with the patch, and a rollback reaches all."""
-    server = Gunicorn(shop, *options)
-    assert server.answers() == {(10, ())}
-    result = shop.ask_json("apply", shop.build({"shop/pricing.py": PRICING.replace("pieces * 2", "pieces * 3")}))
+@pytest.mark.parametrize(
+    ("options", "last", "changes"),
+    [(("-k", "sync"), "", BODIES), (("-k", "gthread", "--threads", "2", "--preload"), "gc.freeze()", MENDED)],
+    ids=["sync", "preload"],
+)
+def test_gunicorn_is_patched_as_a_whole(
+    shop: Shop, options: tuple[str, ...], last: str, changes: dict[str, str]
+) -> None:
+    """One command reaches master and workers, a worker that is killed comes back with the patch, and a rollback reaches all.
+
+    References and objects from before follow, also where the master has frozen them for its workers.
+    """
+    server = Gunicorn(shop, *options, last=last)
+    assert server.answers() == {(10, (), "owner")}
+    field = "owner" if changes is BODIES else "name"
+    result = shop.ask_json("apply", shop.build(changes))
     answers = result["groups"]["web"]["answers"]
     assert sorted(answer["pid"] for answer in answers) == server.pids()
     assert {answer["state"] for answer in answers} == {"done"}
-    assert server.answers() == {(15, ("shop-1",))}
+    assert server.answers() == {(15, ("shop-1",), field)}
 
     killed = server.workers()[0]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: killed not in server.pids() and len(server.pids()) == 3, "the master has forked another one")
-    assert server.answers() == {(15, ("shop-1",))}
+    assert server.answers() == {(15, ("shop-1",), field)}
     assert shop.hotswap("status").exit_code == 0
 
     shop.done("rollback")
-    assert server.answers() == {(10, ())}
+    assert server.answers() == {(10, (), "owner")}
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(60) == 0
     assert shop.hotswap("status").exit_code == 1  # nobody is left
+
+
+def test_a_worker_that_has_started_with_another_shape(shop: Shop) -> None:
+    """Its objects were made by the patch, so nobody knows how to lead them back: it says so, and its successor has no patch."""
+    shop.serve()
+    shop.done("apply", shop.build(MENDED))
+    later = shop.serve()
+    later.ask("carts.append(Cart('Ada'))")
+    text = shop.refused("HS610", "rollback", exit_code=3)
+    assert "HS301" in text
+    assert later.ask("(vars(carts[0]), hotswap.applied())") == [{"name": "Ada"}, ["shop-1"]]
+    later.process.kill()
+    later.process.wait()
+    assert shop.hotswap("status").exit_code == 0
+    assert shop.serve().ask("hotswap.applied()") == []
+
+
+def test_workers_whose_threads_are_greenlets(shop: Shop) -> None:
+    """They say so, nobody has the patch, and their agents leave nothing behind: gevent forks in its own way."""
+    server = Gunicorn(shop, "-k", "gevent")
+    before = server.pids()
+    patch = shop.build(MENDED)
+    for words in (("--check",), ()):
+        assert "gevent has replaced threads by greenlets" in shop.refused("HS619", "apply", patch, *words)
+    assert server.answers() == {(10, (), "owner")}
+    assert server.pids() == before
+    assert shop.hotswap("status").exit_code == 0
 
 
 def test_one_worker_that_refuses_holds_all(shop: Shop) -> None:
