@@ -244,4 +244,8 @@ CODES: dict[str, Code] = _codes(
      "somebody who may not.", "Use hotswap apply --door of the same version, as the user of the service or as root."),
     ("HS618", "vetoed", "A hook of the patch says that the patch must not be applied, or not be taken back, in this process.",
      "Do what the hook asks for."),
+    ("HS619", "threads are greenlets", "gevent or eventlet has replaced threads in the process, so its agent can neither apply "
+     "nor take back anything there.", "Serve with threads or processes, as gunicorn -k gthread, or deploy."),
+    ("HS620", "cannot be entered", "An agent cannot be brought into a process that was started without one.",
+     "Start it with hotswap agent, or call hotswap.agent() in the program."),
 )

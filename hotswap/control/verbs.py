@@ -16,8 +16,10 @@ from hotswap.control.makemigrations import makemigrations
 from hotswap.control.progress import wait
 from hotswap.control.terminal import write_lines
 from hotswap.errors import CODES, HotswapError
+from hotswap.hotfix.attach import attach
 from hotswap.hotfix.commands import agents_running, apply, history, order, pause, resume, show_status
 from hotswap.hotfix.patch_commands import patch
+from hotswap.hotfix.top import top
 
 __all__ = ["cli"]
 
@@ -137,7 +139,7 @@ for _command in COMMANDS.values():
 
 cli.add_command(makemigrations)
 cli.add_command(wait)
-for _other in (patch, apply, history, pause, resume):
+for _other in (patch, apply, attach, history, pause, resume, top):
     cli.add_command(_other)
 
 

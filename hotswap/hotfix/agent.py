@@ -21,43 +21,26 @@ import attrs
 from hotswap.config import Budget
 from hotswap.errors import PatchError
 from hotswap.fork import guard_forks
+from hotswap.green import patched_by
 from hotswap.hotfix import journal
+from hotswap.hotfix.admission import check_threads, find_depth, open_order
 from hotswap.hotfix.door import Door
 from hotswap.hotfix.doorbell import Doorbell, ring
 from hotswap.hotfix.health import read_error_rate
 from hotswap.hotfix.orders import withdraw
 from hotswap.hotfix.overlay import loaded_text
-from hotswap.hotfix.patch import Manifest, Patch, read_sealed
+from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.processes import birth_of, stack_of
-from hotswap.hotfix.signing import Signer, verify
+from hotswap.hotfix.signing import Signer
 from hotswap.hotfix.spool import Desired, Order, Spool, drop_locks
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
-from hotswap.model import Finding, Severity, to_json
+from hotswap.model import ClassStatus, Finding, Severity, to_json
 from hotswap.session import open_session, use
 
-__all__ = ["Agent", "open_order"]
+__all__ = ["Agent"]
 
 #: Seconds between two looks at the error rate, while a patch waits to be confirmed.
 BETWEEN = 1.0
-
-
-def open_order(data: bytes, trust: str, at: float) -> tuple[Patch, Signer]:
-    """Read a patch, in the one order that is safe: container, signature, manifest, digests, expiry.
-
-    Args:
-        data: the file.
-        trust: the file of allowed signers.
-        at: when it was ordered, Unix time in seconds.
-
-    Raises:
-        PatchError: it is refused.
-    """
-    sealed = read_sealed(data)
-    signer = verify(sealed.manifest, sealed.signature, trust, at)
-    patch = sealed.open()
-    if patch.manifest.is_expired(at):
-        raise PatchError("HS603", f"{patch.manifest.id} expired at {patch.manifest.expires}")
-    return patch, signer
 
 
 class _Locks:
@@ -294,7 +277,7 @@ class Agent:
 
     def _find_deployed(self, orders: Sequence[Order], desired: Desired) -> frozenset[str]:
         """The digests of those orders whose patches, one upon the other, are what is deployed."""
-        if len(orders) < 2 or not all(live.contained for live in self.stack.live):
+        if len(orders) < 2 or patched_by() or not all(live.contained for live in self.stack.live):
             return frozenset()  # one alone is compared when it is applied
         patches = []
         for order in orders:
@@ -305,6 +288,7 @@ class Agent:
         return frozenset(patch.digest for patch in patches[: self.stack.find_deployed(patches)])
 
     def _take_back(self, desired: Desired) -> bool:
+        check_threads()
         live = self.stack.live[-1]
         about = {"digest": live.patch.digest, "id": live.patch.manifest.id}
         order = next((each for each in desired.orders if each.digest == live.patch.digest), None)
@@ -323,8 +307,9 @@ class Agent:
     def _apply(self, order: Order, desired: Desired, is_deployed: bool) -> bool:
         about: dict[str, Any] = {"digest": order.digest, "id": order.id, "by": order.by}
         try:
+            check_threads()
             patch, signer = self._open(order)
-            depth = self._fit(patch.manifest, order, desired)
+            depth = self._fit(patch, order, desired)
         except PatchError as error:
             return self._note_refused(order, (_finding(error),), about)
         about.update(signer=signer.principal, key=signer.key)
@@ -345,8 +330,9 @@ class Agent:
     def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
         try:
+            check_threads()
             patch, _ = self._open(order)
-            self.found = self.stack.check(patch, self._fit(patch.manifest, order, desired))
+            self.found = self.stack.check(patch, self._fit(patch, order, desired))
         except PatchError as error:
             self.refused[order.digest] = (_finding(error),)
         except Refusal as refusal:
@@ -360,30 +346,8 @@ class Agent:
             raise PatchError("HS608", f"the patch kept as {order.digest[:12]} is another one", "order it again")
         return patch, signer
 
-    def _fit(self, manifest: Manifest, order: Order, desired: Desired) -> int:
-        """How many of the live patches one would stand on; it replaces those above.
-
-        Raises:
-            PatchError: HS604, HS606, HS607: it does not go together with what is here.
-        """
-        live = [each.patch for each in self.stack.live]
-        for each in live:
-            if each.manifest.target == manifest.target and each.manifest.number >= manifest.number:
-                raise PatchError("HS604", f"{manifest.id} has number {manifest.number}, {each.manifest.id} is live with "
-                                          f"{each.manifest.number}")  # fmt: skip
-        depth = next((at for at, each in enumerate(live) if each.digest in manifest.supersedes), len(live))
-        for each in live[depth:]:
-            if each.digest not in manifest.supersedes:
-                raise PatchError("HS607", f"{manifest.id} replaces a patch on which {each.manifest.id} stands, and not that one")
-        lacking = set(manifest.needs) - {each.digest for each in live[:depth]} - set(desired.deployed)
-        if lacking:
-            names = ", ".join(digest[:12] for digest in sorted(lacking))
-            raise PatchError("HS607", f"{manifest.id} needs {names}, which is not live here")
-        if order.max_errors is not None and self.error_rate is None:
-            raise PatchError("HS615", "the order asks for the error rate, and the program does not give one to its agent",
-                             "hotswap.agent(..., error_rate=...) in the program, or leave out --max-errors")  # fmt: skip
-        check_version(manifest.target, manifest.versions)
-        return depth
+    def _fit(self, patch: Patch, order: Order, desired: Desired) -> int:
+        return find_depth(patch.manifest, order, [live.patch for live in self.stack.live], desired, self.error_rate is not None)
 
     def _note_refused(self, order: Order, findings: tuple[Finding, ...], about: dict[str, Any]) -> bool:
         self.refused[order.digest] = findings
@@ -404,10 +368,20 @@ class Agent:
             "stack": stack_of(pid),
             "signal": self.doorbell.number,
             "seen": self.seen,
+            "said_at": time.time(),
             "applied": [self._describe(live) for live in self.stack.live],
+            "left": [self._describe_left(each) for each in self._list_left()],
             "found": [to_json(finding) for finding in self.found],
             "refused": {digest: [to_json(finding) for finding in found] for digest, found in self.refused.items()},
         })  # fmt: skip
+
+    def _list_left(self) -> Sequence[ClassStatus]:
+        return self._session.engine.converter.status() if self._session is not None else ()
+
+    @staticmethod
+    def _describe_left(each: ClassStatus) -> dict[str, Any]:
+        """How many objects of a class are still to be converted."""
+        return {"name": each.name, "left": sum(count for _, count in each.left), "failed": each.failed}
 
     def _describe(self, live: Any) -> dict[str, Any]:
         manifest = live.patch.manifest
@@ -421,24 +395,6 @@ class Agent:
             "contained": live.contained,
             "findings": [to_json(finding) for finding in live.findings],
         }
-
-
-def check_version(target: str, versions: tuple[str, ...]) -> None:
-    """Whether the installed version is one that a patch is for.
-
-    Raises:
-        PatchError: HS606, it is not.
-    """
-    from importlib.metadata import PackageNotFoundError, version
-
-    if not versions:
-        return
-    try:
-        found = version(target)
-    except PackageNotFoundError:
-        raise PatchError("HS606", f"{target} is not installed as a distribution, so its version is not known") from None
-    if found not in versions:
-        raise PatchError("HS606", f"{target} is here in version {found}, the patch is for {', '.join(versions)}")
 
 
 def _finding(error: PatchError) -> Finding:

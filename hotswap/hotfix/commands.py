@@ -14,7 +14,7 @@ import click
 from hotswap.config import Budget
 from hotswap.errors import ConfigError, PatchError
 from hotswap.hotfix import journal, orders
-from hotswap.hotfix.agent import open_order
+from hotswap.hotfix.admission import open_order
 from hotswap.hotfix.door import Request, ask, read_outcome
 from hotswap.hotfix.health import Health, parse_share
 from hotswap.hotfix.orders import Outcome, Terms, describe
@@ -101,7 +101,7 @@ def apply(
             request = Request(verb="check" if check else "apply", size=len(data), pids=pids, timeout=timeout, terms=terms)
             _finish({group or "": read_outcome(ask(Spool.of(group or ""), request, data)["outcome"])}, as_json)
         made, signer = open_order(data, trust or default_trust(), time.time())
-        found = _running_groups() if everywhere else [orders.find_spool(group, pids)]
+        found = orders.running_spools() if everywhere else [orders.find_spool(group, pids)]
         if not as_json:
             click.echo(f"{made.manifest.id} is whole, signed by {signer.principal}")
 
@@ -135,13 +135,6 @@ def pause(group: str | None, timeout: float, door: bool, as_json: bool) -> None:
 def resume(group: str | None, timeout: float, door: bool, as_json: bool) -> None:
     """End a pause; what became due meanwhile is taken back."""
     order("resume", group, None, timeout, as_json, door)
-
-
-def _running_groups() -> list[Spool]:
-    found = [spool for name in list_groups() if orders.living(spool := Spool.of(name))]
-    if not found:
-        raise PatchError("HS611", "no process of this user has an agent", "start it with hotswap agent")
-    return found
 
 
 def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool, door: bool = False) -> None:
@@ -221,7 +214,7 @@ def show_status(group: str | None, pid: int | None, as_json: bool, door: bool = 
         if door:
             found.append(ask(Spool.of(group or ""), Request(verb="status"))["status"])
             return
-        for spool in [orders.find_spool(group)] if group is not None else _running_groups():
+        for spool in [orders.find_spool(group)] if group is not None else orders.running_spools():
             found.append(describe(spool, pid))
 
     guarded("status", act, as_json)

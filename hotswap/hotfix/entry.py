@@ -53,7 +53,8 @@ def agent(
     if is_started():
         raise ConfigError("hotswap.start() was called in this process: a service has an agent or a session, not both")
     if library := patched_by():
-        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; this is not there yet")
+        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; serve with threads "
+                          "or processes (gunicorn -k gthread), or without an agent")  # fmt: skip
     # Late: most programs that import hotswap have no agent.
     from hotswap.hotfix.agent import Agent
     from hotswap.hotfix.doorbell import Doorbell, parse_signal

@@ -19,8 +19,9 @@ from hotswap.hotfix.processes import find_process, is_own, stack_of
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups
 
 __all__ = [
-    "Answer", "Outcome", "Terms", "apply", "check", "confirm", "describe", "find_spool", "living", "pause", "resume",
-    "rollback", "withdraw",
+    "Answer", "Outcome", "Terms", "apply", "check", "confirm", "describe", "find_spool", "living", "pause", "refresh",
+    "resume", "rollback", "running_spools",
+    "withdraw",
 ]  # fmt: skip
 
 #: Seconds between two looks at the results, while an order is waited for.
@@ -122,6 +123,18 @@ def find_spool(group: str | None, pids: Iterable[int] = ()) -> Spool:
     raise PatchError("HS611", f"several groups have processes: {names}", "name one with --group")
 
 
+def running_spools() -> list[Spool]:
+    """The spools of all groups of which processes run.
+
+    Raises:
+        PatchError: HS611, there is none.
+    """
+    found = [spool for name in list_groups() if living(spool := Spool.of(name))]
+    if not found:
+        raise PatchError("HS611", "no process of this user has an agent", "start it with hotswap agent")
+    return found
+
+
 def describe(spool: Spool, pid: int | None = None) -> dict[str, Any]:
     """What is wanted of a group and what its processes have.
 
@@ -139,6 +152,16 @@ def describe(spool: Spool, pid: int | None = None) -> dict[str, Any]:
         "paused": desired.paused_at is not None,
         "same": wanted == has,
     }
+
+
+def refresh(spool: Spool, timeout: float = 1.0) -> None:
+    """Have all processes say anew what they have, as how many objects are left; nothing is changed."""
+    before = {pid: held["said_at"] for pid, held in living(spool).items()}
+    for pid, held in living(spool).items():
+        _ring(pid, held["signal"])
+    for alive in _looks(spool, time.monotonic() + timeout):
+        if all(held["said_at"] != before.get(pid) for pid, held in alive.items()):
+            return
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from hotswap.hotfix.agent import open_order
+from hotswap.hotfix.admission import open_order
 from hotswap.hotfix.build import build, diff_patches, read_tree
 from hotswap.hotfix.patch import Patch, read_sealed
 from hotswap.hotfix.signing import default_trust, sign

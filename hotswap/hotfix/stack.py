@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
@@ -25,6 +24,8 @@ from hotswap.hotfix.hooks import Hooks, load_hooks
 from hotswap.hotfix.matching import find_replaced
 from hotswap.hotfix.overlay import Overlay, loaded_text
 from hotswap.hotfix.patch import Patch, sha256
+from hotswap.hotfix.places import digests_by_path, find_paths, has_digest, loaded_modules
+from hotswap.hotfix.refusing import Refusal, held, refuse
 from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
 
 __all__ = ["Live", "PatchScope", "Refusal", "Stack"]
@@ -35,18 +36,6 @@ Texts = Mapping[str, bytes | None]
 
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-class Refusal(Exception):
-    """A patch is not applied, or not taken back.
-
-    Attributes:
-        findings: why.
-    """
-
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        super().__init__("; ".join(map(str, findings)))
-        self.findings = findings
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +131,7 @@ class Stack:
         try:
             live = attrs.evolve(live, hooks=load_hooks(patch))
         except PatchError as error:
-            _refuse(error.code, error.message, "", error.next_step)
+            refuse(error.code, error.message, "", error.next_step)
         _ask(live, "before_apply")
         below = self.live[: len(self.live) - len(live.replaced)]
         self._put([*below, live])
@@ -170,8 +159,8 @@ class Stack:
         """
         for count in range(len(patches), 0, -1):
             try:
-                digests = {path: digest for patch in patches[:count] for path, digest in _digests(patch).items()}
-                if all(_has_digest(self._text_of(path), digest) for path, digest in digests.items()):
+                digests = {path: digest for patch in patches[:count] for path, digest in digests_by_path(patch).items()}
+                if all(has_digest(self._text_of(path), digest) for path, digest in digests.items()):
                     return count
             except Refusal:  # it is not here, which will be said when it is to be applied
                 continue
@@ -224,14 +213,14 @@ class Stack:
         paths = {name: path for live in replaced if not live.contained for name, path in live.paths.items()} | own
         under = {path: self._text_under(path, replaced) for path in paths.values()}
         files = {own[file.module]: file for file in patch.manifest.files}
-        if not replaced and all(_has_digest(under[path], file.digest) for path, file in files.items()):
+        if not replaced and all(has_digest(under[path], file.digest) for path, file in files.items()):
             return Live(patch=patch, bases=under, paths=paths, contained=True)
         for path, file in files.items():
             text = under[path]
-            if not _has_digest(text, file.base):
+            if not has_digest(text, file.base):
                 found = "there is none" if text is None else f"the live one has SHA-256 {sha256(text)[:12]}"
                 wanted = file.base[:12] or "no file there"
-                _refuse("HS605", f"the patch expects another text of {file.path} than is live: {wanted}, but {found}", path)
+                refuse("HS605", f"the patch expects another text of {file.path} than is live: {wanted}, but {found}", path)
         restored = {path: text for path, text in under.items() if path not in files and text is not None}
         bases = {path: self._text_of(path) for path in paths.values()}
         return Live(patch=patch, bases=bases, paths=paths, replaced=replaced, restored=restored)
@@ -249,7 +238,7 @@ class Stack:
             return bytes(record.data)
         if path in self.overlay.texts:
             return self.overlay.texts[path]
-        for _, module in _loaded(path):
+        for _, module in loaded_modules(path):
             if (text := loaded_text(module)) is not None:
                 return text
         try:
@@ -258,7 +247,7 @@ class Stack:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _refuse("HS605", f"the live text cannot be read: {error.strerror or error}", path)
+            refuse("HS605", f"the live text cannot be read: {error.strerror or error}", path)
 
     def _swap(self, live: Live) -> Live:
         """Swap what was loaded before the texts were put where imports look."""
@@ -275,21 +264,21 @@ class Stack:
 
     def _changes(self, live: Live, texts: Texts) -> ChangeSet:
         """The files of a patch that are loaded with another text than the one that they are to have."""
-        if not any(True for path in texts for _ in _loaded(path)):
+        if not any(True for path in texts for _ in loaded_modules(path)):
             return ChangeSet(files=())
         self._adopt(live)
         files = []
         for path, text in sorted(texts.items()):
             records = self._records(path)
-            for name, module in _loaded(path):
+            for name, module in loaded_modules(path):
                 if getattr(module.__spec__, "_initializing", False):
-                    _refuse("HS606", f"{name} is being imported just now", path, "ask again in a moment")
+                    refuse("HS606", f"{name} is being imported just now", path, "ask again in a moment")
                 if name not in {record.name for record in records}:
-                    _refuse("HS606", f"{name} is loaded, but cannot be managed", path)
+                    refuse("HS606", f"{name} is loaded, but cannot be managed", path)
             known = live.bases[path]
             for record in records:
                 if record.data not in (known, text, live.targets().get(path)):
-                    _refuse("HS605", f"{record.name} was loaded from another text than its file has now", path)
+                    refuse("HS605", f"{record.name} was loaded from another text than its file has now", path)
             if any(record.data != text for record in records):
                 files.append(SourceFile(path=records[0].file, data=text))
         return ChangeSet(files=tuple(files))
@@ -305,7 +294,7 @@ class Stack:
                     continue
                 what = ", ".join(f"{record.name}.{name}" for name in replaced)
                 step = "restart without what replaces it, or patch that"
-                _refuse("HS605", f"the program has put something else in the place of {what}, which is to be patched", path, step)
+                refuse("HS605", f"the program has put something else in the place of {what}, which is to be patched", path, step)
 
     def _adopt(self, live: Live) -> None:
         """Have the engine know all that is loaded."""
@@ -371,11 +360,11 @@ class Stack:
             try:
                 self._session.engine.rollback()
             except RollbackError as error:
-                _refuse("HS610", str(error), "")
+                refuse("HS610", str(error), "")
         else:  # some of it was imported with the patch's text, of which the engine has no way back but the text before
             report = self._hand_over(changes)
             if not report.applied and report.verdict is not Verdict.NOTHING:
-                raise Refusal((_finding("HS610", "its texts cannot be exchanged for the ones before", ""), *report.held))
+                raise Refusal((held("HS610", "its texts cannot be exchanged for the ones before", ""), *report.held))
         self.overlay.show()
 
     def _return_early_imports(self, live: Live) -> None:
@@ -384,7 +373,7 @@ class Stack:
         changes = self._changes(live, back)
         if changes.files and not self._hand_over(changes).applied:
             names = ", ".join(file.path for file in changes.files)
-            _refuse("HS610", f"{names} was imported with the text of the patch while that was tried, and keeps it", "")
+            refuse("HS610", f"{names} was imported with the text of the patch while that was tried, and keeps it", "")
 
     # ---- texts where imports look ----
 
@@ -404,7 +393,7 @@ def _drop_brought(live: Live) -> None:
     for path, text in live.texts().items():
         if text is None or live.bases[path] is not None:
             continue
-        for name, module in _loaded(path):
+        for name, module in loaded_modules(path):
             parent, _, leaf = name.rpartition(".")
             if sys.modules.get(name) is module:
                 del sys.modules[name]
@@ -419,76 +408,4 @@ def _ask(live: Live, name: str) -> None:
         Refusal: HS618, it says no.
     """
     if why := live.hooks.ask(name):
-        _refuse("HS618", f"{live.patch.manifest.id}: {why}", "")
-
-
-def _has_digest(text: bytes | None, digest: str) -> bool:
-    """Whether a text has a digest; there is none of a file that is not there."""
-    return (sha256(text) if text is not None else "") == digest
-
-
-def _digests(patch: Patch) -> dict[str, str]:
-    """What the texts of a patch are, by the path of the file."""
-    paths = find_paths(patch)
-    return {paths[file.module]: file.digest for file in patch.manifest.files}
-
-
-def find_paths(patch: Patch) -> dict[str, str]:
-    """Where the files of a patch are in this process, by the names of their modules.
-
-    Raises:
-        Refusal: HS606, its packages are not here, or in several places.
-    """
-    roots: dict[str, str] = {}
-    for file in patch.manifest.files:
-        top = file.path.split("/")[0].removesuffix(".py")
-        if top not in roots and (root := _find_root(top)) is not None:
-            roots[top] = root
-    if len(set(roots.values())) != 1:
-        names = ", ".join(sorted({file.path.split("/")[0] for file in patch.manifest.files}))
-        where = ", ".join(sorted(set(roots.values()))) or "not here"
-        _refuse("HS606", f"what the patch is for ({names}) has to be in one place of sys.path, it is {where}", "")
-    [root] = set(roots.values())
-    return {file.module: os.path.join(root, *file.path.split("/")) for file in patch.manifest.files}
-
-
-def _find_root(top: str) -> str | None:
-    """The directory in which a package or module lies."""
-    main = sys.modules.get("__main__")
-    script = getattr(main, "__file__", None)
-    if isinstance(script, str) and getattr(main, "__spec__", None) is None and os.path.basename(script) == f"{top}.py":
-        return os.path.dirname(os.path.abspath(script))
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):  # a module without a spec
-        return None
-    if spec is None:
-        return None
-    if spec.submodule_search_locations is not None:
-        folders = list(spec.submodule_search_locations)
-        return os.path.dirname(os.path.abspath(folders[0])) if len(folders) == 1 else None
-    return os.path.dirname(os.path.abspath(spec.origin)) if spec.origin is not None and spec.has_location else None
-
-
-def _loaded(path: str) -> Iterator[tuple[str, ModuleType]]:
-    """The modules that were executed from a file."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and name != "__mp_main__" and _is_same(file, path):
-            yield name, module
-
-
-def _is_same(file: str, path: str) -> bool:
-    """Whether two spellings lead to one file."""
-    return file == path or (
-        os.path.basename(file) == os.path.basename(path) and os.path.realpath(file) == os.path.realpath(path)
-    )
-
-
-def _finding(code: str, message: str, file: str, next_step: str = "") -> Finding:
-    step = next_step or PatchError(code, message).next_step
-    return Finding(code=code, severity=Severity.HELD, message=message, file=file, next_step=step)
-
-
-def _refuse(code: str, message: str, file: str, next_step: str = "") -> NoReturn:
-    raise Refusal((_finding(code, message, file, next_step),))
+        refuse("HS618", f"{live.patch.manifest.id}: {why}", "")

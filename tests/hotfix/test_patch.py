@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotswap.errors import PatchError
-from hotswap.hotfix.agent import open_order
+from hotswap.hotfix.admission import open_order
 from hotswap.hotfix.build import build, diff_patches, read_tree
 from hotswap.hotfix.patch import MAX_MANIFEST, MAX_PATCH, Manifest, Patch, PatchedFile, _dump, _pack, read_sealed, sha256
 from hotswap.hotfix.signing import sign, verify
