@@ -19,6 +19,8 @@ from hotswap.hotfix.entry import agent, applied
 from hotswap.link import defaults as _defaults  # noqa: F401 - states of earlier versions get what the texts give
 from hotswap.migrations import migrate, owner
 from hotswap.model import Finding, Plan, Preflight, Report, Status, Verdict
+from hotswap.requests.safe import safe_point
+from hotswap.requests.work import asgi, task, wsgi
 from hotswap.session import confirm, preflight, preview, retry, rollback, start, status, stop, swap, version_of, wait_converted
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Verdict",
     "agent",
     "applied",
+    "asgi",
     "confirm",
     "load_migrations",
     "migrate",
@@ -48,12 +51,15 @@ __all__ = [
     "preview",
     "retry",
     "rollback",
+    "safe_point",
     "start",
     "status",
     "stop",
     "swap",
+    "task",
     "upgrade",
     "upgrade_state",
     "version_of",
     "wait_converted",
+    "wsgi",
 ]

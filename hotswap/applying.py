@@ -36,11 +36,13 @@ class Applier:
         world: for functions that frames make later.
         converter: takes in the objects that have to be converted.
         follow_frames: told which code took which's place, with suspended frames.
+        run: makes the writes, when the program is at rest as far as it has to be; gives for how many seconds it stood still.
     """
 
     world: World
     converter: Converter
     follow_frames: Callable[[Changes, list[Any]], None]
+    run: Callable[[list[commit.Write]], float] = commit.run
 
     def apply(self, swap: commit.Swap) -> float:
         """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
@@ -100,11 +102,11 @@ class Applier:
         if swap.request is None:
             if self.converter.conversions.pending:  # their hooks, or what these call, may be others from now on
                 swap.add(*self.converter.conversions.looking_anew())
-            return commit.apply(swap, around.first, around.last)
+            return self.run([*around.first, *swap.writes, *around.last])
         forget_readers()
         self.converter.before_commit(swap.request)
         try:
-            took = commit.apply(swap, around.first, around.last)
+            took = self.run([*around.first, *swap.writes, *around.last])
         except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(swap.request)
             raise
@@ -149,14 +151,14 @@ class Applier:
 
     def _revert_with(self, swap: commit.Swap, then: commit.Swap, first: list[commit.Write]) -> float:
         if swap.request is None:
-            return commit.revert(swap, then, first)
+            return self.run(commit.way_back(swap, then, first))
         forget_readers()  # what was learned is of the classes before the swap
         request, census = self.converter.back(swap.request), Census()
         self.converter.arm(request, then, census)
         census.frame(then)
         self.converter.before_commit(request)
         try:
-            took = commit.revert(swap, then, first)
+            took = self.run(commit.way_back(swap, then, first))
         except BaseException:  # raised again: nothing was written, so nothing may be noted as waiting
             self.converter.cancel(request)
             raise

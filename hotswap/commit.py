@@ -99,6 +99,7 @@ class Swap:
             ``module.Class.attr``; None where the base of before goes on.
         doubles: what is alive of other copies of the edited modules, see ``link/doubles.py``.
         replaced: classes in the place of which another one is live, see ``link/replacing.py``.
+        changed: code objects of functions whose text changes, with their module.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -119,6 +120,7 @@ class Swap:
     rehashed: list[type] = attrs.Factory(list)
     doubles: list[tuple[weakref.ref[Any], Finding]] = attrs.Factory(list)
     replaced: list[Any] = attrs.Factory(list)
+    changed: dict[CodeType, str] = attrs.Factory(dict)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:
@@ -137,7 +139,7 @@ def apply(swap: Swap, first: Sequence[Write] = (), last: Sequence[Write] = ()) -
     Raises:
         WriteError: a write failed; those made before it have been taken back.
     """
-    return _run([*first, *swap.writes, *last])
+    return run([*first, *swap.writes, *last])
 
 
 def revert(swap: Swap, then: Swap | None = None, first: Sequence[Write] = ()) -> float:
@@ -153,11 +155,21 @@ def revert(swap: Swap, then: Swap | None = None, first: Sequence[Write] = ()) ->
     Raises:
         WriteError: a write cannot be taken back, because the program has changed what it wrote; all is as it was.
     """
-    back = [Write(write.undo, write.do, write.what) for write in reversed(swap.writes)]
-    return _run([*first, *back, *(then.writes if then is not None else ())])
+    return run(way_back(swap, then, first))
 
 
-def _run(writes: list[Write]) -> float:
+def way_back(swap: Swap, then: Swap | None = None, first: Sequence[Write] = ()) -> list[Write]:
+    """What :func:`revert` makes."""
+    return [*first, *take_back(swap.writes), *(then.writes if then is not None else ())]
+
+
+def take_back(writes: Sequence[Write]) -> list[Write]:
+    """The inverse of some writes."""
+    return [Write(write.undo, write.do, write.what) for write in reversed(writes)]
+
+
+def run(writes: Sequence[Write]) -> float:
+    """Make writes in one instant, see :func:`apply`."""
     calls = [w.do for w in writes]
     wrong = [call[0] for call in calls if type(call[0]) in _PYTHON]
     assert not wrong, f"{wrong[0]} would let other threads run inside of the commit"

@@ -1,6 +1,6 @@
 """The order of the stages: a batch of saves in, a report out.
 
-    ChangeSet -> read -> plan -> (at rest: link -> commit) -> report
+    ChangeSet -> read -> plan -> (at rest as far as it has to be: link -> commit) -> report
 
 One swap at a time holds ``Engine.lock``. While it is linked and committed no request of a program whose plugin knows them is
 inside (:meth:`Engine._quiesce`). Everything that can fail comes before the commit; a refusal at any stage
@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import CodeType
 from typing import Any
 
 import attrs
@@ -37,7 +38,7 @@ from hotswap.link.bind import link
 from hotswap.link.doubles import find_alive
 from hotswap.link.instances import NO_INSTANCES, drop_fields
 from hotswap.link.latecomers import find_left, lead_latecomers
-from hotswap.link.limbo import make_all_old
+from hotswap.link.limbo import collect_staged, make_all_old
 from hotswap.link.linking import LinkRefused
 from hotswap.link.redirect import settle_trampolines
 from hotswap.link.references import HELD
@@ -46,6 +47,7 @@ from hotswap.link.staging import forget_imported
 from hotswap.model import (
     ChangeSet,
     ClassPreflight,
+    Consistency,
     Finding,
     Plan,
     Preflight,
@@ -54,6 +56,7 @@ from hotswap.model import (
     SourceFile,
     Status,
     Verdict,
+    Wish,
 )
 from hotswap.past import Past
 from hotswap.peek import forget_readers
@@ -65,8 +68,10 @@ from hotswap.scope import Scope
 from hotswap.texts import Refused, Texts
 from hotswap.transition.audit import find_audit_hook
 from hotswap.transition.children import find_children
+from hotswap.transition.consistency import Need, find_need
 from hotswap.transition.ended import EndedFrames
-from hotswap.transition.stack import find_running
+from hotswap.transition.mover import Blocked, Mover, changed_after
+from hotswap.transition.stack import changed_codes, find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
@@ -104,6 +109,7 @@ class Engine:
         applier: commits.
         pending: texts that were refused.
         effects: runs what was added for its effect.
+        mover: who moves when, where that is asked for.
         past: the newest reports.
         restarts: whether a change that needs a restart has the program started again; whoever takes the reports does that.
     """
@@ -124,6 +130,7 @@ class Engine:
     applier: Applier = attrs.field(init=False)
     pending: Pending = attrs.field(init=False)
     effects: Effects = attrs.field(init=False)
+    mover: Mover = attrs.field(init=False)
     _number: int = attrs.field(default=0, init=False)
     # The thread that swaps just now: program code that it runs must not start another swap inside of it.
     _swapping: int | None = attrs.field(default=None, init=False)
@@ -136,7 +143,8 @@ class Engine:
     def __attrs_post_init__(self) -> None:
         self.texts = Texts(self.world, self.plugins, self.scope.includes if self.scope is not None else lambda file: False)
         self.pending, self.effects = Pending(self.world), Effects(self.world)
-        self.applier = Applier(self.world, self.converter, self._follow_frames)
+        self.mover = Mover(self.ended.outdated, self.world.owner_of)
+        self.applier = Applier(self.world, self.converter, self._follow_frames, self.mover.run)
         self.world.outdated = self.ended.outdated
         self.ended.lock, self.ended.look = self.lock, self._look_at_ended
         self.world.ask_kind = self.plugins.value_kind
@@ -145,11 +153,12 @@ class Engine:
 
     # ---- the pipeline ----
 
-    def swap(self, changes: ChangeSet) -> Report:
+    def swap(self, changes: ChangeSet, wish: Wish | None = None) -> Report:
         """Apply a batch of saves, whole or not at all.
 
         Args:
             changes: the edited files with the bytes that were read.
+            wish: who is to move when; None where changes follow saves.
 
         Returns:
             The report; never raises for what is in the files.
@@ -157,7 +166,7 @@ class Engine:
         start = time.perf_counter()
         if self._swapping == threading.get_ident():
             return self._refuse_nested(start)
-        with self.lock, self._mark_swapping(), self._release_after():
+        with self.lock, self._mark_swapping(), self._release_after(wish):
             self.world.forget_lost()
             fresh = {f.path for f in changes.files}
             pending = self.pending.beside(fresh)
@@ -202,20 +211,28 @@ class Engine:
             self._swapping = before
 
     @contextmanager
-    def _release_after(self) -> Iterator[None]:
+    def _release_after(self, wish: Wish | None) -> Iterator[None]:
         """Let the program go on at the end, where it was brought to rest."""
+        self.mover.wish = wish
         try:
             yield
         finally:
-            if self._at_rest is not None:
-                self._at_rest = None
-                self.plugins.release()
+            try:
+                if self._at_rest is not None:
+                    self._at_rest = None
+                    self.plugins.release()
+            finally:
+                self.mover.end()
 
-    def _quiesce(self, plan: Plan) -> list[Finding]:
-        """Have plugins bring the program to rest, once for all attempts of a swap; gives why it cannot be."""
+    def _find_need(self, draft: Draft) -> Need:
+        return find_need(draft, self.plugins.find_settler())
+
+    def _quiesce(self, plan: Plan, need: Need, changed: Mapping[CodeType, str]) -> list[Finding]:
+        """Bring the program to rest as far as it has to be, once for all attempts of a swap; gives why it cannot be."""
         if self._at_rest is None:
             self._at_rest = []  # from here on there is something to release
-            self._at_rest = self.plugins.quiesce(plan)
+            blocked = self.mover.begin(need, changed)
+            self._at_rest = blocked or (self.plugins.quiesce(plan) if self.mover.asks_plugins else [])
         return [finding for finding in self._at_rest if finding.severity is Severity.HELD]
 
     def refuse(self, finding: Finding) -> Report:
@@ -272,10 +289,11 @@ class Engine:
                 return self._report(draft.plan, Verdict.NOTHING, draft.plan.findings, clock, seen_at)
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                 raise Refused(draft.plan, draft.plan.verdict, _before_running(draft.plan.findings))
-            if why := self._quiesce(draft.plan):
+            changed = changed_codes(draft)
+            if why := self._quiesce(draft.plan, self._find_need(draft), changed):
                 raise Refused(draft.plan, Verdict.ASK, (*_before_running(draft.plan.findings), *why))
             clock.skip()  # requests have been waited for
-            return self._carry_out(draft, clock, seen_at)
+            return self._carry_out(draft, clock, seen_at, changed)
         except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
         except Exception as error:  # noqa: BLE001 - border: a bug of ours must not end the program
@@ -312,8 +330,9 @@ class Engine:
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
 
-    def _carry_out(self, draft: Draft, clock: Clock, seen_at: float | None) -> Report:
+    def _carry_out(self, draft: Draft, clock: Clock, seen_at: float | None, changed: dict[CodeType, str]) -> Report:
         swap = self._commit(draft, clock)
+        swap.changed = changed
         before, gone = self.texts.remember(draft)
         try:
             findings = [*draft.plan.findings, *(self._at_rest or ()), *swap.findings, *self._look_around(draft, swap)]
@@ -325,6 +344,7 @@ class Engine:
             raise
         findings += [finding for finding in settled if finding.severity is not Severity.HELD]
         failure = failure or next((ran.tell(finding) for finding in settled if finding.severity is Severity.HELD), None)
+        failure = failure or self.mover.confirm()
         if failure is not None:
             findings += self._after_failure(failure, swap, before, gone)
             if settled:
@@ -333,7 +353,7 @@ class Engine:
                 self.effects.note_taken_back(ran.done)
                 verdict = Verdict.RESTART if failure.next_step == "restart" else Verdict.ASK
                 raise Refused(draft.plan, verdict, findings)
-        findings = self.effects.note_live(ran, findings)
+        findings = [*self.mover.take_findings(), *self.effects.note_live(ran, findings)]
         self._number += 1
         report = self._report(draft.plan, Verdict.SWAP, findings, clock, seen_at, swap)
         self.world.note_removed(swap.removed)
@@ -408,11 +428,16 @@ class Engine:
 
     def _commit(self, draft: Draft, clock: Clock) -> commit.Swap:
         """Link and commit; again where the program has made an object meanwhile that linking has not seen."""
-        for _ in range(TRIES):
+        for _ in self.mover.tries(TRIES):
             swap = self._link(draft)
             clock.mark("link")
             try:
                 clock.note("commit", self.applier.apply(swap))
+            except Blocked as error:
+                forget_imported(swap.imported, self.world)
+                del swap
+                last = self._try_again(error.alone(), draft.plan)
+                collect_staged(aged=True)  # or what was made aside would be met by the next attempt
             except OwnerError as error:
                 forget_imported(swap.imported, self.world)
                 finding = Finding(
@@ -433,6 +458,20 @@ class Engine:
                 swap.held.clear()
                 return swap
         raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last))
+
+    def _try_again(self, blocked: Blocked, plan: Plan) -> list[Finding]:
+        """Wait for somebody whom a commit has met; gives why there is to be no other attempt.
+
+        Raises:
+            Refused: it did not end in time, or there is no use in another attempt.
+        """
+        try:
+            if self.mover.try_again(blocked):
+                return []
+            found = blocked.findings
+        except Blocked as error:
+            found = error.findings
+        raise Refused(plan, Verdict.ASK, (*_before_running(plan.findings), *found))
 
     @staticmethod
     def _give_in(swap: commit.Swap, what: str) -> list[Finding]:
@@ -467,8 +506,9 @@ class Engine:
         Raises:
             RollbackError: the program has changed meanwhile what was written; all is as it was.
         """
+        unfinished = self.mover.turn_back()
         try:
-            _, unfinished = self.applier.revert(swap)
+            unfinished += self.applier.revert(swap)[1]
         except (commit.WriteError, OwnerError, ReplaceError) as error:
             what = f"{error.what}: {error.__cause__!r}" if isinstance(error, commit.WriteError) else str(error)
             raise RollbackError(f"what was applied cannot be taken back, the program has changed it ({what})") from error
@@ -519,7 +559,7 @@ class Engine:
             finally:
                 self._fell_trees({file.path for file in changes.files})
 
-    def preflight(self, changes: ChangeSet, limit: int = 10_000) -> Preflight:
+    def preflight(self, changes: ChangeSet, limit: int = 10_000, wish: Wish | None = None) -> Preflight:
         """Try what a swap would do to live objects, on copies of their states; nothing is changed.
 
         Statements are evaluated aside, as for a swap; hooks that may run only once are left out.
@@ -527,6 +567,7 @@ class Engine:
         Args:
             changes: the files with their bytes.
             limit: so many objects of a class are tried at most.
+            wish: who is to move when; what would be chosen is told.
         """
         found: list[ClassPreflight] = []
 
@@ -542,6 +583,8 @@ class Engine:
                 findings = [*draft.plan.findings, *swap.findings]
                 forget_imported(swap.imported, self.world)
                 self.applier.look(swap)
+                if wish is not None:
+                    findings += self.mover.foresee(wish, self._find_need(draft), swap.writes, changed_codes(draft))
             except ReplaceError as error:
                 held = (*draft.plan.findings, *_before_replacing(swap), error.finding)
                 return Preflight(plan=draft.plan, findings=held, classes=tuple(found))
@@ -553,12 +596,13 @@ class Engine:
 
     # ---- the way back and the state ----
 
-    def rollback(self, because: str = "", only: Request | None = None) -> Report:
+    def rollback(self, because: str = "", only: Request | None = None, wish: Wish | None = None) -> Report:
         """Take back the newest swap: code, module data and classes are as before it.
 
         Args:
             because: why, where nobody has asked for it.
             only: what the swap did to objects that is meant; None for whatever is the newest.
+            wish: who is to move when; None where changes follow saves.
 
         Raises:
             RollbackError: there is nothing to take back.
@@ -568,7 +612,7 @@ class Engine:
             raise RollbackError("a swap is running this code; ask for the rollback when it is over")
         if self.converter.conversions.is_running():
             raise RollbackError("a migration is running this code; ask for the rollback when it has returned")
-        with self.lock, self._mark_swapping(), self._release_after():
+        with self.lock, self._mark_swapping(), self._release_after(wish):
             if not self.world.history:
                 raise RollbackError("there is no swap to take back")
             if has_other_interpreters():
@@ -577,10 +621,11 @@ class Engine:
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
-            if why := self._quiesce(applied.report.plan):
+            need = Need(consistency=applied.report.consistency or Consistency.QUIESCENT, why="as it was applied")
+            if why := self._quiesce(applied.report.plan, need, changed_after(applied.swap.changed, applied.swap.codes)):
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back now: {why[0]}")
             try:
-                took, unfinished = self.applier.revert(applied.swap)
+                took, unfinished = self._revert(applied)
                 clock.note("commit", took)
             except (OwnerError, ReplaceError) as error:
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
@@ -595,7 +640,9 @@ class Engine:
             self.converter.retry(None)
             self.world.restore_mechanisms(applied.mechanisms)
             self.effects.note_taken_back(key for _, key in applied.ran if key is not None)
-            plan, left = applied.report.plan, [*unfinished, *(finding for finding, _ in applied.ran)]
+            plan, left = applied.report.plan, [*self.mover.take_findings(), *unfinished, *(found for found, _ in applied.ran)]
+            if (failed := self.mover.confirm()) is not None:
+                left.append(attrs.evolve(failed, severity=Severity.KEPT, message="not all ranks have taken the change back"))
             if because:
                 step = CODES["HS310"].remedy
                 left.insert(0, Finding(code="HS310", severity=Severity.KEPT, message=because, next_step=step))
@@ -609,6 +656,18 @@ class Engine:
         report = self._with_eager(report, eager)
         self._tell(report)
         return report
+
+    def _revert(self, applied: AppliedSwap) -> tuple[float, list[Finding]]:
+        """Take a swap back, again where somebody was met in what changes."""
+        while True:
+            try:
+                return self.applier.revert(applied.swap)
+            except Blocked as error:
+                try:
+                    self._try_again(error, applied.report.plan)
+                except Refused as refusal:
+                    number, why = applied.report.number, refusal.findings[-1]
+                    raise RollbackError(f"swap {number} cannot be taken back now: {why}") from refusal
 
     def _give_up(self, request: Request, why: str) -> None:
         """Too many objects could not be converted: take their swap back, if it is still the newest."""
@@ -682,6 +741,7 @@ class Engine:
             redirects=tuple(swap.redirects) if swap is not None else (),
             writes=len(swap.writes) if swap is not None else 0,
             timing=clock.timing(seen_at),
+            consistency=self.mover.consistency if swap is not None else None,
         )
 
 

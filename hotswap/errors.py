@@ -246,6 +246,18 @@ CODES: dict[str, Code] = _codes(
      "Do what the hook asks for."),
     ("HS619", "threads are greenlets", "gevent or eventlet has replaced threads in the process, so its agent can neither apply "
      "nor take back anything there.", "Serve with threads or processes, as gunicorn -k gthread, or deploy."),
-    ("HS620", "cannot be entered", "An agent cannot be brought into a process that was started without one.",
+    ("HS620", "who moved when", "How the change came into the process: immediate, by task, or when it was at rest; the message "
+     "says why.", ""),
+    ("HS621", "consistency too weak", "What changes cannot be there in two versions at once, so the consistency that was asked "
+     "for is not safe for it. Nothing was changed.", "Ask for the one that the message names, or for none, or say --force."),
+    ("HS622", "blocked", "Somebody in the old code has not ended by the deadline. The change was reversed; whoever has waited "
+     "goes on.", "Ask again when that has ended, or give it a longer --deadline; put hotswap.safe_point() into a loop that never "
+     "ends; or say --force."),
+    ("HS623", "forced", "The change was made against the rules, because --force was said: what the message names may have run "
+     "old and new code.", "Watch it; restart the process if in doubt."),
+    ("HS624", "ranks do not agree", "The program switches at collective safe points, and not all of its ranks were ready to "
+     "switch at one of them, or one has failed. No rank has the change.", "Give the order to all ranks, with a deadline that is "
+     "longer than a step."),
+    ("HS625", "cannot be entered", "An agent cannot be brought into a process that was started without one.",
      "Start it with hotswap agent, or call hotswap.agent() in the program."),
 )

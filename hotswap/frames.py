@@ -15,7 +15,7 @@ import importlib
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from inspect import CO_NESTED
 from itertools import starmap
 from types import CodeType, FrameType
@@ -109,6 +109,10 @@ class Outdated:
         running.update(place_of(frame) for ref in self._suspended if (frame := frame_of(ref())) is not None)
         return {place: entry.now for place, entry in self._entries.items() if running.isdisjoint(entry.makers)}
 
+    def places(self) -> list[Place]:
+        """The code that is noted."""
+        return list(self._entries)
+
     def clear(self) -> None:
         """Note nothing any more."""
         self._entries.clear()
@@ -148,10 +152,16 @@ def current_frames() -> dict[int, FrameType]:
     return sys._current_frames()
 
 
-def thread_frames() -> Iterator[tuple[str, FrameType]]:
-    """The frames on the stacks of all threads, with the name of the thread, and those on the stacks of suspended greenlets."""
+def thread_frames(besides: Collection[int] = ()) -> Iterator[tuple[str, FrameType]]:
+    """The frames on the stacks of all threads, with the name of the thread, and those on the stacks of suspended greenlets.
+
+    Args:
+        besides: numbers of threads that are left out.
+    """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    stacks = [("a suspended greenlet" if i is None else f"thread {names.get(i, i)}", top) for i, top in _stacks()]
+    stacks = [
+        ("a suspended greenlet" if i is None else f"thread {names.get(i, i)}", top) for i, top in _stacks() if i not in besides
+    ]
     # This frame is among them: as long as it refers to one of them it is a cycle through itself, and those that called it
     # would keep the whole plan for the collector. At the end of the loop it refers to none.
     frame: FrameType | None

@@ -61,6 +61,40 @@ class Mechanism(enum.StrEnum):
     REPLACEMENT = "replacement"  # all references to a class lead to another class object, its objects are of that
 
 
+class Consistency(enum.StrEnum):
+    """Who moves when, from least to most; a change has the least that is safe for it, or more."""
+
+    IMMEDIATE = "immediate"  # at the commit all calls take the new code
+    TASK = "task"  # a unit of work that has begun ends in the old code, new ones take the new
+    QUIESCENT = "quiescent"  # no unit is inside and no stack holds what changes, then all switch at once
+
+    @property
+    def rank(self) -> int:
+        """Grows with what is promised."""
+        return list(Consistency).index(self)
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """How a change is to come into a running service.
+
+    Attributes:
+        consistency: None for the least that is safe.
+        deadline: seconds in which it has to be over, else it is reversed.
+        force: True: what the rules refuse is done all the same, and named.
+        token: says what is changed, for the ranks of a parallel computation.
+    """
+
+    consistency: Consistency | None = None
+    deadline: float = 10.0
+    force: bool = False
+    token: str = "a change"
+
+
+#: What is wished for where nobody says anything.
+USUAL = Wish()
+
+
 @attrs.frozen(kw_only=True)
 class SourceFile:
     """One edited file, with the bytes that were read.
@@ -231,6 +265,7 @@ class Report:
         writes: how many writes the commit made.
         timing: milliseconds.
         rolled_back: True for the report of a rollback of this swap.
+        consistency: who moved when, where somebody asked for that; None where changes follow saves.
     """
 
     number: int
@@ -242,6 +277,7 @@ class Report:
     writes: int = 0
     timing: Timing = Timing()
     rolled_back: bool = False
+    consistency: Consistency | None = None
 
     @property
     def held(self) -> tuple[Finding, ...]:

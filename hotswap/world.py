@@ -514,6 +514,11 @@ class World:
         with self.lock:
             return {name: place for place, name in enumerate(self.records)}
 
+    def owner_of(self, space: dict[Any, Any]) -> str | None:
+        """The managed module of which a dict is the namespace."""
+        with self.lock:
+            return next((name for name, record in self.records.items() if record.module.__dict__ is space), None)
+
     def file_of(self, module: str) -> str:
         record = self.records.get(module)
         return record.file if record is not None else ""

@@ -40,9 +40,10 @@ EVERYTHING = VALUES | STATE | PROCESS | STAGES | PARTS | FOR_PLUGINS | {"engine"
 #   process     the import hook, forking, starting again: each knows values and the world, none knows a stage
 #   stages      data flows in one direction, so a stage may know the values of the stages before it, never those after:
 #               plan is pure and knows values only; link binds a plan to live objects and asks plugins; transition looks
-#               at what a plan changes; convert takes what link fills in, the leap that each class makes. link prepares the
-#               writes, and a plugin may add some, so these two know commit
-#   for plugins requests (the gate), which knows nothing but itself
+#               at what a plan changes, and leads units of work to old and new code by what link has prepared; convert takes
+#               what link fills in, the leap that each class makes. link prepares the writes, and a plugin may add some, so these
+#               two know commit, and transition, which makes them in steps
+#   for plugins requests (units of work, the gate, safe points), which knows nothing but itself
 #   parts       texts (what is read and live), applying (a swap committed with its objects), pending (what is held), effects:
 #               what the engine consists of
 #   engine      the order of the stages
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": {"errors", "history"},
     "convert": VALUES | {"commit"},
     "link": VALUES | {"world", "commit", "plan", "plugin", "convert"},
-    "transition": VALUES | {"world", "plan"},
+    "transition": VALUES | FOR_PLUGINS | {"world", "commit", "plan", "link"},
     "requests": set(),
     "plugin": VALUES | FOR_PLUGINS | {"world", "commit"},
     **dict.fromkeys(PARTS, VALUES | STATE | STAGES),

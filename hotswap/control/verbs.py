@@ -20,6 +20,8 @@ from hotswap.hotfix.attach import attach
 from hotswap.hotfix.commands import agents_running, apply, history, order, pause, resume, show_status
 from hotswap.hotfix.patch_commands import patch
 from hotswap.hotfix.top import top
+from hotswap.hotfix.wishes import moving_options
+from hotswap.model import Wish
 
 __all__ = ["cli"]
 
@@ -82,7 +84,7 @@ _FOR_AGENTS = ("status", "rollback", "confirm")
 def _make_verb(command: Command) -> click.Command:
     def call(
         pid: int | None, as_json: bool, files: tuple[str, ...] = (), group: str | None = None, timeout: float = 30.0,
-        door: bool = False,
+        door: bool = False, deadline: float | None = None, force: bool = False,
     ) -> None:  # fmt: skip
         try:
             if door and group is None:
@@ -90,7 +92,8 @@ def _make_verb(command: Command) -> click.Command:
             if command.name in _FOR_AGENTS and _means_agent(group, pid):
                 if command.name == "status":
                     show_status(group, pid, as_json, door)
-                order(command.name, group, pid, timeout, as_json, door)
+                wish = None if deadline is None else Wish(deadline=deadline, force=force)
+                order(command.name, group, pid, timeout, as_json, door, wish)
             result = ask(find_process(pid), command.name, files=files)
         except HotswapError as exc:
             click.echo(f"hotswap {command.name}: {exc}", err=True)
@@ -112,7 +115,8 @@ def _make_verb(command: Command) -> click.Command:
         params.append(click.Option(["--timeout"], type=float, default=30.0, help="Seconds that a service gets to answer."))
         params.append(click.Option(["--door"], is_flag=True, help="Ask at the socket of the service (hotswap agent --door)."))
     more = "" if not command.takes_files else "\n\nWithout FILES: every managed file that differs from what is live."
-    return click.Command(command.name, params=params, callback=call, help=command.help + more)
+    made = click.Command(command.name, params=params, callback=call, help=command.help + more)
+    return moving_options(made) if command.name == "rollback" else made
 
 
 def _means_agent(group: str | None, pid: int | None) -> bool:

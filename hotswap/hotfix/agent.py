@@ -34,6 +34,7 @@ from hotswap.hotfix.processes import birth_of, stack_of
 from hotswap.hotfix.signing import Signer
 from hotswap.hotfix.spool import Desired, Order, Spool, drop_locks
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
+from hotswap.hotfix.wishes import about_forced, wish_for
 from hotswap.model import ClassStatus, Finding, Severity, to_json
 from hotswap.session import open_session, use
 
@@ -41,6 +42,8 @@ __all__ = ["Agent"]
 
 #: Seconds between two looks at the error rate, while a patch waits to be confirmed.
 BETWEEN = 1.0
+#: Seconds until a patch that could not be taken back is tried again.
+AGAIN = 15.0
 
 
 class _Locks:
@@ -238,7 +241,8 @@ class Agent:
             _say(f"{event} is not in the journal of {self.spool.folder}: {error.strerror or error}")
 
     def _follow(self, desired: Desired, only_back: bool) -> None:
-        wanted = desired.wanted(os.getpid(), time.time())
+        now = time.time()
+        wanted = desired.wanted(os.getpid(), now)
         self._plan_wakes(desired, wanted)
         self.refused, self.found = {}, ()
         if self._is_torn:
@@ -249,6 +253,7 @@ class Agent:
             if not only_back and self._replaces(wanted[kept:], kept):
                 break
             if not self._take_back(desired):
+                self._deadline = min(now + AGAIN, self._deadline or now + AGAIN)
                 return
         deployed = self._find_deployed(wanted[kept:], desired) if not only_back else frozenset()
         for order in () if only_back else wanted[kept:]:
@@ -296,12 +301,12 @@ class Agent:
         because = "not confirmed in time (HS609)" if order is not None else f"{why} (HS615)" if why else "asked"
         self._note("takes back", because=because, **about)
         try:
-            self.stack.take_back()
+            gone = self.stack.take_back(wish_for(desired.back, live.patch.digest, "take back"))
         except Refusal as refusal:
             self.refused[live.patch.digest] = refusal.findings
             self._note("stays", reasons=_sentences(refusal.findings), **about)
             return False
-        self._note("taken back", because=because, **about)
+        self._note("taken back", because=because, **about_forced(gone.findings), **about)
         return True
 
     def _apply(self, order: Order, desired: Desired, is_deployed: bool) -> bool:
@@ -318,13 +323,15 @@ class Agent:
         if self._session is not None:
             self._session.engine.converter.budget = self._budget
         try:
-            live = self.stack.note_deployed(patch) if is_deployed else self.stack.apply(patch, depth)
+            wish = wish_for(order.wish, order.digest, "apply")
+            live = self.stack.note_deployed(patch) if is_deployed else self.stack.apply(patch, wish, depth)
         except Refusal as refusal:
             return self._note_refused(order, refusal.findings, about)
         self._signers[order.digest] = signer
         how = "contained" if live.contained else "swapped" if live.number else "put where imports look"
         about.update({"replaces": [each.patch.manifest.id for each in live.replaced]} if live.replaced else {})
-        self._note("applied", how=how, findings=_sentences(live.findings), **about)
+        self._note("applied", how=how, consistency=live.consistency, findings=_sentences(live.findings),
+                   **about_forced(live.findings), **about)  # fmt: skip
         return True
 
     def _try(self, order: Order, desired: Desired) -> None:
@@ -332,7 +339,8 @@ class Agent:
         try:
             check_threads()
             patch, _ = self._open(order)
-            self.found = self.stack.check(patch, self._fit(patch, order, desired))
+            wish = wish_for(order.wish, order.digest, "apply")
+            self.found = self.stack.check(patch, wish, self._fit(patch, order, desired))
         except PatchError as error:
             self.refused[order.digest] = (_finding(error),)
         except Refusal as refusal:
@@ -393,6 +401,7 @@ class Agent:
             "digest": live.patch.digest,
             "signer": signer.principal if signer is not None else "",
             "contained": live.contained,
+            "consistency": live.consistency,
             "findings": [to_json(finding) for finding in live.findings],
         }
 

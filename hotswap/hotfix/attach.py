@@ -67,18 +67,18 @@ def bring_agent(pid: int, spool: Spool, trust: str, timeout: float) -> None:
         timeout: seconds.
 
     Raises:
-        PatchError: HS620, it cannot be; HS611, the process has not come to execute it in time.
+        PatchError: HS625, it cannot be; HS611, the process has not come to execute it in time.
     """
     remote_exec: Callable[[int, str], Any] | None = getattr(sys, "remote_exec", None)
     if remote_exec is None:
         version = ".".join(map(str, sys.version_info[:2]))
-        raise PatchError("HS620", f"an agent can be brought into a running process by CPython 3.14 and later; this is {version}")
+        raise PatchError("HS625", f"an agent can be brought into a running process by CPython 3.14 and later; this is {version}")
     process = find_process(pid)
     if process is None or not is_own(process):
-        raise PatchError("HS620", f"there is no process {pid} of this user")
+        raise PatchError("HS625", f"there is no process {pid} of this user")
     spool.check(create=True)
     if pid in living(spool):
-        raise PatchError("HS620", f"process {pid} has an agent already", "hotswap status")
+        raise PatchError("HS625", f"process {pid} has an agent already", "hotswap status")
     script, errors = (os.path.join(spool.folder, f"attach-{pid}.{kind}") for kind in ("py", "errors"))
     path = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     text = SCRIPT.format(spool=spool_folder(), path=path, group=spool.group, trust=trust, errors=errors)
@@ -88,7 +88,7 @@ def bring_agent(pid: int, spool: Spool, trust: str, timeout: float) -> None:
         try:
             remote_exec(pid, script)
         except (OSError, RuntimeError) as error:  # another version of Python, or a process that does not let it
-            raise PatchError("HS620", f"process {pid} cannot be entered: {error}") from error
+            raise PatchError("HS625", f"process {pid} cannot be entered: {error}") from error
         _wait_for_agent(pid, spool, errors, timeout)
     finally:
         for each in (script, errors):
@@ -101,7 +101,7 @@ def _wait_for_agent(pid: int, spool: Spool, errors: str, timeout: float) -> None
     while pid not in living(spool):
         if os.path.exists(errors):
             with open(errors, encoding="utf-8") as stream:
-                raise PatchError("HS620", f"process {pid} has started no agent: {stream.read()}")
+                raise PatchError("HS625", f"process {pid} has started no agent: {stream.read()}")
         if time.monotonic() > end:
             why = f"process {pid} has not come to start an agent in time: its main thread waits in C, or executes nothing"
             raise PatchError("HS611", why, "ask again when it has something to do; or start it with hotswap agent")

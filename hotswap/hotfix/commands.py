@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 import attrs
@@ -21,6 +22,7 @@ from hotswap.hotfix.orders import Outcome, Terms, describe
 from hotswap.hotfix.rollout import Trial, roll_out
 from hotswap.hotfix.signing import default_trust
 from hotswap.hotfix.spool import Spool, list_groups
+from hotswap.hotfix.wishes import moving_options
 from hotswap.hotfix.words import (
     MIXED,
     REFUSED,
@@ -32,6 +34,7 @@ from hotswap.hotfix.words import (
     timeout_option,
     trust_option,
 )
+from hotswap.model import USUAL, Consistency, Wish
 
 __all__ = ["agents_running", "apply", "history", "order", "pause", "resume", "show_status"]
 
@@ -73,6 +76,9 @@ def _check_budget(ctx: click.Context, param: click.Parameter, value: str) -> str
 @click.option("--confirm-within", type=float, metavar="SECONDS", help="Take it back after that time unless it is confirmed.")
 @click.option("--failure-budget", "budget", default="0", show_default=True, metavar="N", callback=_check_budget,
               help="Take it back when more than N objects (or N%) cannot be converted.")  # fmt: skip
+@click.option("--consistency", type=click.Choice([str(each) for each in Consistency]),
+              help="Who moves when; by default the least that is safe.")  # fmt: skip
+@moving_options
 @trust_option
 @timeout_option
 @door_option
@@ -80,7 +86,8 @@ def _check_budget(ctx: click.Context, param: click.Parameter, value: str) -> str
 def apply(
     file: str, pids: tuple[int, ...], group: str | None, everywhere: bool, check: bool, canary: int | None,
     urls: tuple[str, ...], commands: tuple[str, ...], max_errors: float | None, watch: float, confirm_within: float | None,
-    budget: str, trust: str | None, timeout: float, door: bool, as_json: bool,
+    budget: str, consistency: str | None, deadline: float, force: bool, trust: str | None, timeout: float, door: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Apply a signed patch to the running processes of a service, to all of them or to none."""
     is_watched = canary is not None or urls or commands or max_errors is not None
@@ -93,7 +100,8 @@ def apply(
     if is_watched and confirm_within is not None and confirm_within < watch:
         raise click.UsageError("--confirm-within ends before --watch does")
     trial = Trial(seconds=watch, canary=canary, health=Health(urls=urls, commands=commands))
-    terms = Terms(confirm_within=confirm_within, max_errors=max_errors, budget=budget)
+    wish = Wish(consistency=Consistency(consistency) if consistency else None, deadline=deadline, force=force)
+    terms = Terms(confirm_within=confirm_within, max_errors=max_errors, budget=budget, wish=wish)
 
     def act() -> None:
         data = read_file(file)
@@ -107,7 +115,7 @@ def apply(
 
         def give(spool: Spool) -> Outcome:
             if check:
-                return orders.check(spool, made, pids=pids, timeout=timeout)
+                return orders.check(spool, made, pids=pids, timeout=timeout, wish=wish)
             if is_watched:
                 return roll_out(spool, made, trial, terms=terms, timeout=timeout)
             return orders.apply(spool, made, pids=pids, terms=terms, timeout=timeout)
@@ -137,9 +145,16 @@ def resume(group: str | None, timeout: float, door: bool, as_json: bool) -> None
     order("resume", group, None, timeout, as_json, door)
 
 
-def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool, door: bool = False) -> None:
+def order(
+    verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool, door: bool = False, wish: Wish | None = None
+) -> None:
     """Carry out an order that has no patch for a group, and end this process with its exit code."""
-    give = {"rollback": orders.rollback, "confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume}[verb]
+    give: Callable[..., Outcome] = {
+        "rollback": functools.partial(orders.rollback, wish=wish or USUAL),
+        "confirm": orders.confirm,
+        "pause": orders.pause,
+        "resume": orders.resume,
+    }[verb]
     if pid is not None:
         raise click.UsageError(f"{verb} is for all processes of a service: name it with --group")
     if door and group is None:
@@ -147,7 +162,8 @@ def order(verb: str, group: str | None, pid: int | None, timeout: float, as_json
 
     def act() -> None:
         if door:
-            answer = ask(Spool.of(group or ""), Request(verb=verb, timeout=timeout))
+            request = Request(verb=verb, timeout=timeout, terms=Terms(wish=wish or USUAL))
+            answer = ask(Spool.of(group or ""), request)
             _finish({group or "": read_outcome(answer["outcome"])}, as_json)
         spool = orders.find_spool(group)
         _finish({spool.group: give(spool, timeout=timeout)}, as_json)

@@ -31,6 +31,7 @@ from hotswap.hotfix.orders import Answer, Outcome, Terms, describe
 from hotswap.hotfix.patch import MAX_PATCH, Patch
 from hotswap.hotfix.processes import birth_of
 from hotswap.hotfix.spool import Spool
+from hotswap.hotfix.wishes import read_wish
 
 __all__ = ["Door", "Request", "ask", "read_outcome"]
 
@@ -52,7 +53,7 @@ class Request:
         size: bytes of the patch that follows.
         pids: only these processes.
         timeout: seconds until a process counts as silent.
-        terms: on which a patch is to be live.
+        terms: on which a patch is to be live; for a rollback how long it may take, and whether it is forced.
     """
 
     verb: str
@@ -75,17 +76,19 @@ def parse_request(data: bytes) -> Request:
     try:
         held = json.loads(data)
         terms = held.pop("terms", {})
+        terms["wish"] = read_wish(terms.pop("wish", None))
         request = Request(**{**held, "pids": tuple(held.pop("pids", ()))}, terms=Terms(**terms))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _refuse("it is no JSON with the fields that are known") from error
     if type(request.verb) is not str or request.verb not in _VERBS:
         raise _refuse(f"there is no such verb; there are {', '.join(_VERBS)}")
     within, most = request.terms.confirm_within, request.terms.max_errors
     sizes = [request.size, *request.pids]
-    times = [request.timeout, *(number for number in (within, most) if number is not None)]
+    times = [request.timeout, request.terms.wish.deadline, *(number for number in (within, most) if number is not None)]
     if not all(type(number) is int and 0 <= number < 2**31 for number in sizes) or request.size > MAX_PATCH:
         raise _refuse("a number is none, or the patch is too large")
-    if not all(type(number) in (int, float) and 0 <= number < 10**9 for number in times) or request.timeout > LONGEST:
+    longest = max(times[:2], default=0)
+    if not all(type(number) in (int, float) and 0 <= number < 10**9 for number in times) or longest > LONGEST:
         raise _refuse("a time is none, or too long")
     try:
         Budget.parse(request.terms.budget)
@@ -104,14 +107,14 @@ def _apply(spool: Spool, request: Request, patch: Patch) -> Outcome:
 
 
 def _check(spool: Spool, request: Request, patch: Patch) -> Outcome:
-    return orders.check(spool, patch, pids=request.pids, timeout=request.timeout)
+    return orders.check(spool, patch, pids=request.pids, timeout=request.timeout, wish=request.terms.wish)
 
 
 _WITH_PATCH: dict[str, Callable[[Spool, Request, Patch], Outcome]] = {"apply": _apply, "check": _check}
 _PLAIN: dict[str, Callable[[Spool, float], Outcome]] = {
-    "rollback": orders.rollback, "confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume,
+    "confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume,
 }  # fmt: skip
-_VERBS = (*_WITH_PATCH, *_PLAIN, "status")
+_VERBS = (*_WITH_PATCH, *_PLAIN, "rollback", "status")
 
 
 def carry_out(spool: Spool, open_patch: OpenPatch, request: Request, patch: bytes) -> dict[str, Any]:
@@ -122,6 +125,8 @@ def carry_out(spool: Spool, open_patch: OpenPatch, request: Request, patch: byte
     """
     if request.verb == "status":
         return {"status": describe(spool)}
+    if request.verb == "rollback":
+        return {"outcome": attrs.asdict(orders.rollback(spool, request.timeout, request.terms.wish))}
     if request.verb in _PLAIN:
         return {"outcome": attrs.asdict(_PLAIN[request.verb](spool, request.timeout))}
     return {"outcome": attrs.asdict(_WITH_PATCH[request.verb](spool, request, open_patch(patch)))}
@@ -293,7 +298,7 @@ def _converse(connection: socket.socket, request: Request, patch: bytes) -> dict
     try:
         connection.settimeout(PATIENCE)
         _send(connection, json.dumps(attrs.asdict(request)).encode(), patch)
-        answer = json.loads(_receive(connection, MAX_ANSWER, time.monotonic() + 3 * request.timeout + PATIENCE))
+        answer = json.loads(_receive(connection, MAX_ANSWER, time.monotonic() + _longest(request)))
     except (OSError, ValueError) as error:
         raise PatchError("HS611", f"the process at the door does not answer: {error}") from error
     if not isinstance(answer, dict):
@@ -301,6 +306,11 @@ def _converse(connection: socket.socket, request: Request, patch: bytes) -> dict
     if (error_ := answer.get("error")) is not None:
         raise PatchError(error_["code"], error_["message"], error_["next_step"])
     return answer
+
+
+def _longest(request: Request) -> float:
+    """Seconds until the answer has to be there: an order may be given, refused by one process, and taken back by the others."""
+    return 3 * (request.timeout + request.terms.wish.deadline) + PATIENCE
 
 
 def read_outcome(held: Mapping[str, Any]) -> Outcome:

@@ -17,6 +17,8 @@ from hotswap.hotfix.doorbell import ring
 from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.processes import find_process, is_own, stack_of
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups
+from hotswap.hotfix.wishes import write_wish
+from hotswap.model import USUAL, Wish
 
 __all__ = [
     "Answer", "Outcome", "Terms", "apply", "check", "confirm", "describe", "find_spool", "living", "pause", "refresh",
@@ -37,11 +39,13 @@ class Terms:
     Attributes:
         confirm_within: seconds until it is taken back unless it is confirmed; None for never.
         max_errors, budget: see :class:`hotswap.hotfix.spool.Order`.
+        wish: who is to move when.
     """
 
     confirm_within: float | None = None
     max_errors: float | None = None
     budget: str = "0"
+    wish: Wish = USUAL
 
 
 PLAIN = Terms()
@@ -55,7 +59,7 @@ class Answer:
         pid: its number.
         state: ``done``, ``ready`` (it would be), ``refused``, ``silent``, ``ended`` or ``passed over``.
         reasons: findings, as JSON.
-        kept: what is not as a fresh start would make it, of the newest patch; findings, as JSON.
+        kept: what is not as a fresh start would make it, of the newest patch, and who has moved when; findings, as JSON.
         applied: ids of the patches that are live in it.
     """
 
@@ -175,8 +179,8 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
     Args:
         patch: whose signature was verified.
         pids: only these processes; by default all of the group, those that start later too.
-        terms: how long it stays.
-        timeout: seconds until a process counts as silent.
+        terms: how long it stays, and who is to move when.
+        timeout: seconds until a process counts as silent, besides those that the change may take.
 
     Raises:
         PatchError: it is not ordered: HS604, HS607, HS611, HS612, HS616.
@@ -184,6 +188,7 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
     with spool.ordering():
         before = _read(spool)
         now = time.time()
+        timeout += terms.wish.deadline
         order = _make_order(patch, spool.by, now, pids, terms)
         orders = before.standing(now)
         if (again := next((each for each in orders if each.digest == order.digest), None)) is not None:
@@ -197,7 +202,10 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
         orders = _stack(orders, order, patch.manifest.supersedes)
-        wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders, numbers=before.with_number(order), check=None)
+        back = write_wish(attrs.evolve(terms.wish, consistency=None))
+        wanted = attrs.evolve(
+            before, revision=before.revision + 1, orders=orders, numbers=before.with_number(order), check=None, back=back
+        )
         return _carry_out(spool, before, wanted, timeout, verb="apply", id=order.id, digest=order.digest)
 
 
@@ -240,7 +248,9 @@ def _read(spool: Spool) -> Desired:
     return attrs.evolve(desired, orders=desired.orders[count:], deployed=(*desired.deployed, *gone)[-REMEMBERED:])
 
 
-def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: float = 30.0) -> Outcome:
+def check(
+    spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: float = 30.0, wish: Wish = USUAL
+) -> Outcome:
     """Ask the processes whether they would apply a patch; nothing is changed.
 
     Raises:
@@ -249,7 +259,7 @@ def check(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), timeout: floa
     with spool.ordering():
         before = _read(spool)
         now = time.time()
-        order = _make_order(patch, spool.by, now, pids, PLAIN)
+        order = _make_order(patch, spool.by, now, pids, attrs.evolve(PLAIN, wish=wish))
         _stack(before.standing(now), order, patch.manifest.supersedes)
         _check_number(before, order)
         _require_processes(spool, order.only)
@@ -266,7 +276,7 @@ def _make_order(patch: Patch, by: str, now: float, pids: Iterable[int], terms: T
     return Order(
         digest=patch.digest, id=manifest.id, number=manifest.number, target=manifest.target, by=by, at=now,
         confirm_by=None if within is None else now + within, only=tuple(sorted(pids)), max_errors=terms.max_errors,
-        budget=terms.budget,
+        budget=terms.budget, wish=write_wish(terms.wish),
     )  # fmt: skip
 
 
@@ -284,8 +294,11 @@ def _require_processes(spool: Spool, pids: Iterable[int]) -> None:
         raise PatchError("HS611", f"{whom} of group {spool.group} is running with an agent", "look at hotswap status")
 
 
-def rollback(spool: Spool, timeout: float = 30.0) -> Outcome:
-    """Have the newest patch taken back; what it had replaced is live again.
+def rollback(spool: Spool, timeout: float = 30.0, wish: Wish = USUAL) -> Outcome:
+    """Have the newest patch taken back, with the consistency with which it was applied; what it had replaced is live again.
+
+    Args:
+        wish: how long that may take, and whether it is forced.
 
     Raises:
         PatchError: HS607, there is none; HS612, HS616.
@@ -293,12 +306,15 @@ def rollback(spool: Spool, timeout: float = 30.0) -> Outcome:
     with spool.ordering():
         before = _read(spool)
         orders = before.standing(time.time())
-        if not orders:
+        # One that could not be taken back before, by a blocker, is not wanted any more and is live all the same.
+        left = [each for held in living(spool).values() for each in held["applied"] if not orders and not each["contained"]]
+        if not orders and not left:
             raise PatchError("HS607", f"group {spool.group} has no patch to take back", "look at hotswap history")
-        order, left = orders[-1], attrs.evolve(before, orders=orders).without(len(orders) - 1)
-        wanted = attrs.evolve(before, revision=before.revision + 1, orders=left)
+        name, digest = (orders[-1].id, orders[-1].digest) if orders else (left[-1]["id"], left[-1]["digest"])
+        lower = attrs.evolve(before, orders=orders).without(len(orders) - 1) if orders else ()
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=lower, back=write_wish(wish))
         # It stays wanted-for-nobody even where a process cannot take it out: that one says so, and a restart helps.
-        return _carry_out(spool, None, wanted, timeout, verb="rollback", id=order.id, digest=order.digest)
+        return _carry_out(spool, None, wanted, timeout + wish.deadline, verb="rollback", id=name, digest=digest)
 
 
 def withdraw(spool: Spool, digest: str, why: str) -> None:
@@ -450,7 +466,7 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
     done = "ready" if wanted.check else "done"
     newest = held["applied"][-1:] if is_meant and not wanted.check else []
     said = [*held["found"], *(finding for each in newest for finding in each["findings"])]
-    kept = tuple(finding for finding in said if finding["severity"] == "kept")
+    kept = tuple(finding for finding in said if finding["severity"] == "kept" or finding["code"] == "HS620")
     return Answer(pid=pid, state=done if is_meant else "passed over", kept=kept, applied=applied)
 
 

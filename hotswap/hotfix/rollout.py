@@ -88,7 +88,7 @@ def _prove(spool: Spool, patch: Patch, trial: Trial, pids: Collection[int], *, t
     if spool.read_desired().why_withdrawn(patch.digest):  # a process has done that already, for all
         back = attrs.evolve(outcome, answers=())
     else:
-        back = rollback(spool, timeout)
+        back = rollback(spool, timeout, attrs.evolve(terms.wish, consistency=None))
     is_mixed = any(answer.state in ("refused", "silent") for answer in back.answers)
     reasons = (make_finding("HS615", why),) if why else ()
     return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed, reasons=reasons), ended)

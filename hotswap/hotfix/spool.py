@@ -24,6 +24,7 @@ import attrs
 
 from hotswap.errors import PatchError
 from hotswap.hotfix.patch import MAX_PATCH
+from hotswap.hotfix.wishes import read_wish
 
 __all__ = ["Desired", "Order", "Spool", "drop_locks", "list_groups", "spool_folder", "who_am_i"]
 
@@ -79,6 +80,7 @@ class Order:
             where that is not looked at.
         budget: how many objects, or with ``1%`` which share, may fail to be converted before it is taken back.
         replaces: the orders in whose place it stands; they are wanted again when it is taken back.
+        wish: who is to move when, see ``wishes.py``.
     """
 
     digest: str
@@ -92,6 +94,7 @@ class Order:
     max_errors: float | None = None
     budget: str = "0"
     replaces: tuple[Order, ...] = ()
+    wish: dict[str, Any] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -106,6 +109,7 @@ class Desired:
         paused_at: since when nothing is put on or taken off, Unix time in seconds; None where it is not so.
         deployed: digests of patches that are no orders any more, since what is deployed has them.
         withdrawn: why orders were taken away without a person, by digest; the newest of them last.
+        back: who is to move when a patch is taken back that is not wanted any more.
     """
 
     revision: int = 0
@@ -115,6 +119,7 @@ class Desired:
     paused_at: float | None = None
     deployed: tuple[str, ...] = ()
     withdrawn: tuple[tuple[str, str], ...] = ()
+    back: dict[str, Any] | None = None
 
     def wanted(self, pid: int, now: float) -> tuple[Order, ...]:
         """The patches that a process is to have: of those that stand, those that are for it.
@@ -229,9 +234,12 @@ class Spool:
             asked = _read_order(held["check"]) if held["check"] else None
             withdrawn = tuple((str(digest), str(why)) for digest, why in held["withdrawn"])
             paused_at = None if held["paused_at"] is None else float(held["paused_at"])
+            back = held.get("back")
+            for wish in (back, *(order.wish for order in orders)):
+                read_wish(wish)
             return Desired(
                 revision=int(held["revision"]), orders=orders, numbers=numbers, check=asked, paused_at=paused_at,
-                deployed=tuple(map(str, held["deployed"])), withdrawn=withdrawn,
+                deployed=tuple(map(str, held["deployed"])), withdrawn=withdrawn, back=back,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise PatchError("HS608", f"{self.folder}/desired.json is not what hotswap writes ({error!r})") from error

@@ -26,7 +26,7 @@ from hotswap.hotfix.overlay import Overlay, loaded_text
 from hotswap.hotfix.patch import Patch, sha256
 from hotswap.hotfix.places import digests_by_path, find_paths, has_digest, loaded_modules
 from hotswap.hotfix.refusing import Refusal, held, refuse
-from hotswap.model import ChangeSet, Finding, Report, Severity, SourceFile, Verdict
+from hotswap.model import ChangeSet, Consistency, Finding, Report, Severity, SourceFile, Verdict, Wish
 
 __all__ = ["Live", "PatchScope", "Refusal", "Stack"]
 
@@ -53,6 +53,7 @@ class Live:
         number: of the engine's swap; 0 where nothing had to be swapped.
         findings: what the engine has to say.
         contained: True where the deployed code has it already, so nothing is done for it.
+        consistency: who moved when; empty where nothing had to be swapped.
     """
 
     patch: Patch
@@ -65,6 +66,7 @@ class Live:
     number: int = 0
     findings: tuple[Finding, ...] = ()
     contained: bool = False
+    consistency: str = ""
 
     def texts(self) -> dict[str, bytes | None]:
         """The patch's texts by the path of the file; None for one that goes."""
@@ -115,10 +117,11 @@ class Stack:
 
     # ---- putting one on ----
 
-    def apply(self, patch: Patch, depth: int | None = None) -> Live:
+    def apply(self, patch: Patch, wish: Wish, depth: int | None = None) -> Live:
         """Make a patch live.
 
         Args:
+            wish: who is to move when.
             depth: how many of the live ones it stands on; those above are replaced by it, in the same instant. By default all.
 
         Raises:
@@ -136,7 +139,7 @@ class Stack:
         below = self.live[: len(self.live) - len(live.replaced)]
         self._put([*below, live])
         try:
-            live = self._swap(live)
+            live = self._swap(live, wish)
         except BaseException:  # raised again: what is live and where imports look must agree
             self._put(self.live)
             self._return_early_imports(live)
@@ -146,7 +149,7 @@ class Stack:
             _ask(live, "after_apply")
         except Refusal as refusal:
             try:
-                self._take_off(live)
+                self._take_off(live, attrs.evolve(wish, consistency=None))
             except Refusal as stays:
                 raise Refusal((*refusal.findings, *stays.findings)) from stays
             raise
@@ -181,7 +184,7 @@ class Stack:
         while self.live and self.live[0].contained and self.live[0].patch.digest not in digests:
             del self.live[0]
 
-    def check(self, patch: Patch, depth: int | None = None) -> tuple[Finding, ...]:
+    def check(self, patch: Patch, wish: Wish, depth: int | None = None) -> tuple[Finding, ...]:
         """What :meth:`apply` would say, by the same steps up to the commit.
 
         Raises:
@@ -195,7 +198,7 @@ class Stack:
         brought = {path: text for path, text in live.texts().items() if live.bases[path] is None}
         self._put(self.live, brought, live.paths)  # nothing that is live knows of them
         try:
-            preflight = self._session.engine.preflight(changes)
+            preflight = self._session.engine.preflight(changes, wish=wish)
         finally:
             self._put(self.live)
         failing = tuple(
@@ -249,18 +252,19 @@ class Stack:
         except OSError as error:
             refuse("HS605", f"the live text cannot be read: {error.strerror or error}", path)
 
-    def _swap(self, live: Live) -> Live:
+    def _swap(self, live: Live, wish: Wish) -> Live:
         """Swap what was loaded before the texts were put where imports look."""
         changes = self._changes(live, live.targets())
         if not changes.files:
             return live
         self._match(live)
-        report = self._hand_over(changes)
+        report = self._hand_over(changes, wish)
         if not report.applied and report.verdict is not Verdict.NOTHING:
             raise Refusal(report.held)
         self.overlay.show()  # the engine has let linecache look at the files again
         swapped = frozenset(file.path for file in changes.files)
-        return attrs.evolve(live, number=report.number, swapped=swapped, findings=report.findings)
+        how = report.consistency or ""
+        return attrs.evolve(live, number=report.number, swapped=swapped, findings=report.findings, consistency=how)
 
     def _changes(self, live: Live, texts: Texts) -> ChangeSet:
         """The files of a patch that are loaded with another text than the one that they are to have."""
@@ -316,62 +320,70 @@ class Stack:
         found = self._session.engine.world.file_finder()(path)
         return [record for record in found if sys.modules.get(record.name) is record.module]
 
-    def _hand_over(self, changes: ChangeSet) -> Report:
-        report: Report = self._session.engine.swap(changes)
+    def _hand_over(self, changes: ChangeSet, wish: Wish) -> Report:
+        report: Report = self._session.engine.swap(changes, wish)
         self._session.engine.forget_held()  # a patch is not tried again by itself
         return report
 
     # ---- taking one off ----
 
-    def take_back(self) -> Live:
+    def take_back(self, wish: Wish) -> Live:
         """Take the newest patch out, and put in again what it had replaced.
+
+        Args:
+            wish: who is to move when.
+
+        Returns:
+            What was taken out, with what is to be told of that.
 
         Raises:
             Refusal: it stays live; nothing was changed.
         """
         live = self.live[-1]
         _ask(live, "before_rollback")
-        self._take_off(live)
+        live = self._take_off(live, wish)
         if why := live.hooks.ask("after_rollback"):
             self.say(f"{live.patch.manifest.id} was taken back, and {why}")
         return live
 
-    def _take_off(self, live: Live) -> None:
+    def _take_off(self, live: Live, wish: Wish) -> Live:
         left = [*self.live[:-1], *live.replaced]
         if not live.contained:
             self._put(left)
             try:
-                self._swap_back(live)
+                live = attrs.evolve(live, findings=self._swap_back(live, wish))
             except BaseException:  # raised again, as above
                 self._put(self.live)
                 raise
             _drop_brought(live)
         self.live = left
+        return live
 
-    def _swap_back(self, live: Live) -> None:
+    def _swap_back(self, live: Live, wish: Wish) -> tuple[Finding, ...]:
         back = {path: text for path, text in live.bases.items() if text is not None}
         changes = self._changes(live, back)
         went = {path for path, text in live.targets().items() if text is None and path in live.swapped}
         if not changes.files and not went:
-            return
+            return ()
         history = self._session.engine.world.history
         is_newest = live.number and history and history[-1].report.number == live.number
         if is_newest and {file.path for file in changes.files} | went == live.swapped & back.keys():
             try:
-                self._session.engine.rollback()
+                report = self._session.engine.rollback(wish=wish)
             except RollbackError as error:
                 refuse("HS610", str(error), "")
         else:  # some of it was imported with the patch's text, of which the engine has no way back but the text before
-            report = self._hand_over(changes)
+            report = self._hand_over(changes, wish)
             if not report.applied and report.verdict is not Verdict.NOTHING:
                 raise Refusal((held("HS610", "its texts cannot be exchanged for the ones before", ""), *report.held))
         self.overlay.show()
+        return tuple(report.findings)
 
     def _return_early_imports(self, live: Live) -> None:
         """A module that another thread has imported while its patch was tried has the patch's text: it gets the one before."""
         back = {path: text for path, text in live.bases.items() if text is not None}
         changes = self._changes(live, back)
-        if changes.files and not self._hand_over(changes).applied:
+        if changes.files and not self._hand_over(changes, Wish(consistency=Consistency.IMMEDIATE, force=True)).applied:
             names = ", ".join(file.path for file in changes.files)
             refuse("HS610", f"{names} was imported with the text of the patch while that was tried, and keeps it", "")
 

@@ -200,6 +200,10 @@ class Plugins:
     def settle(self, plan: Plan) -> list[Finding]:
         return list(self._each("hotswap_settle", Finding, plan=plan))
 
+    def find_settler(self) -> str:
+        """A plugin that leads a framework to what is live, for which no request may be inside; empty for none."""
+        return next((impl.plugin_name for impl in self.manager.hook.hotswap_settle.get_hookimpls()), "")
+
     def release(self) -> None:
         for _ in self._ask("hotswap_release"):
             pass

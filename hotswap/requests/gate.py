@@ -1,4 +1,4 @@
-"""The request gate: each request is answered by the old code or by the new code, never by both.
+"""The gate of units of work: each request or job is done by the old code or by the new code, never by both.
 
     open        requests come and go; each that is inside is known
     draining    a swap is coming: those that are inside go on to their end, new ones wait at the gate
@@ -23,11 +23,18 @@ Interleavings that the tests force:
 6. *Code that the swap runs* comes in through the gate: it is the swap's own thread, and goes in.
 7. *The gate stays closed* (a statement that the swap runs does not return): who has waited :data:`PATIENCE` seconds gets
    :class:`Busy`, which is answered by 503. Nobody waits for ever, and nobody is let into half a swap.
+8. *A unit gets to a safe point* (:mod:`hotswap.requests.safe`): there one unit ends and the next one begins, so while the gate
+   is closed it is outside and waits like a new one.
+9. *The process is forked* meanwhile: in the child nobody is inside but the unit that has forked, and the gate is open.
+
+A *unit of work* is a request that a framework's plugin or :func:`hotswap.wsgi` leads through, or whatever a program calls one
+(:class:`hotswap.task`). Each belongs to the *generation* in which it has begun; a swap by ``task`` begins another one
+(:mod:`hotswap.transition.moving`). What carries a unit is a context variable: asyncio tasks inherit it, threads do not.
 
 There is one gate in a process, :data:`GATE`: a program may have an application of Flask mounted into one of FastAPI, and what
 comes to the outer one is one request then.
 
-Requests only are known here: threads, tasks and timers that the program starts itself are not waited for.
+Units of work only are known here: threads, tasks and timers that the program starts besides are not waited for.
 """
 
 from __future__ import annotations
@@ -35,10 +42,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 import attrs
 
@@ -54,17 +65,21 @@ class Busy(Exception):
 
 @attrs.define(eq=False)
 class Visit:
-    """One request that is inside.
+    """One unit of work that is inside, mostly a request.
 
     Attributes:
         label: method and path, for a person.
+        generation: in which it has begun.
         thread: ident of the thread that serves it; of the event loop's where coroutines do.
         since: ``time.monotonic()`` in seconds.
+        carrier: refers to the asyncio task that does it; None where a thread does.
     """
 
     label: str
+    generation: int = 0
     thread: int = attrs.field(factory=threading.get_ident)
     since: float = attrs.field(factory=time.monotonic)
+    carrier: weakref.ref[Any] | None = None
 
     @property
     def thread_name(self) -> str:
@@ -88,7 +103,7 @@ class Gate:
     """Counts requests in, and keeps them out while a swap is made.
 
     Attributes:
-        limit: seconds that a swap waits for requests to end.
+        limit: seconds that a swap waits for requests to end, where nobody says otherwise.
         patience: seconds that a request waits for a swap to end.
         on_wait: called when a swap begins to wait for requests that are inside.
     """
@@ -96,6 +111,8 @@ class Gate:
     limit: float = 3.0
     patience: float = PATIENCE
     on_wait: Callable[[], None] = lambda: None
+    # The generation of who goes in; in a list, so that a commit can begin another one by a call in C.
+    clock: list[int] = attrs.field(factory=lambda: [1], init=False)
     # Guards the fields below; innermost: nothing is called while it is held.
     _state: threading.Condition = attrs.field(factory=threading.Condition, init=False, repr=False)
     _inside: set[Visit] = attrs.field(factory=set, init=False)
@@ -116,7 +133,7 @@ class Gate:
         Raises:
             Busy: it stayed closed; answer with 503.
         """
-        if self._is_part():
+        if self.is_part():
             return None
         with self._state:
             if not self._state.wait_for(self._is_open, self.patience):
@@ -125,13 +142,14 @@ class Gate:
 
     async def enter_async(self, label: str) -> Visit | None:
         """The same for a coroutine."""
-        if self._is_part():
+        if self.is_part():
             return None
         until = time.monotonic() + self.patience
         while time.monotonic() < until:
             with self._state:
                 if self._is_open():
-                    return self._let_in(label)
+                    task = asyncio.current_task() if "asyncio" in sys.modules else None
+                    return self._let_in(label, None if task is None else weakref.ref(task))
             await asyncio.sleep(_LOOK)
         raise Busy(label)
 
@@ -163,15 +181,16 @@ class Gate:
         gc.collect()
         return self._forget_lost()
 
-    def _is_part(self) -> bool:
+    def is_part(self) -> bool:
+        """Whether this code is a part of a unit that is inside."""
         visit = _visit.get()
         return visit is not None and visit in self._inside
 
     def _is_open(self) -> bool:
         return self._keeper is None or self._keeper == threading.get_ident()
 
-    def _let_in(self, label: str) -> Visit:  # caller holds _state
-        visit = Visit(label)
+    def _let_in(self, label: str, carrier: weakref.ref[Any] | None = None) -> Visit:  # caller holds _state
+        visit = Visit(label, self.clock[0], carrier=carrier)
         self._inside.add(visit)
         _visit.set(visit)
         return visit
@@ -186,8 +205,11 @@ class Gate:
                 self._is_empty()
             return [v for v in self._inside if v is part or v.thread == threading.get_ident()]
 
-    def close(self) -> list[Visit]:
-        """Keep new requests out and wait for those that are inside.
+    def close(self, limit: float | None = None) -> list[Visit]:
+        """Keep new requests out and wait for those that are inside; who keeps them out already goes on to do so.
+
+        Args:
+            limit: seconds; by default the gate's own.
 
         Returns:
             Who is inside still when time is over; the gate is open again then. Empty: it is closed until :meth:`open`.
@@ -195,19 +217,28 @@ class Gate:
         Raises:
             Busy: another thread keeps it closed; try again later.
         """
+        self.hold()
         with self._state:
-            if not self._state.wait_for(lambda: self._keeper is None, self.patience):
-                raise Busy("another change")
-            self._keeper = threading.get_ident()
             waits = not self._forget_lost()
         if waits:
             self.on_wait()  # no lock is held; new requests wait at the gate already
         with self._state:
-            if self._state.wait_for(self._forget_lost, self.limit) or self._is_empty():
+            if self._state.wait_for(self._forget_lost, self.limit if limit is None else limit) or self._is_empty():
                 return []
             self._keeper = None
             self._state.notify_all()
             return sorted(self._inside, key=lambda visit: visit.since)
+
+    def hold(self) -> None:
+        """Keep new requests out until :meth:`open`.
+
+        Raises:
+            Busy: another thread keeps it closed; try again later.
+        """
+        with self._state:
+            if not self._state.wait_for(self._is_open, self.patience):
+                raise Busy("another change")
+            self._keeper = threading.get_ident()
 
     def look(self) -> tuple[str, list[Visit]]:
         """The state by the names above, and who is inside, longest first."""
@@ -222,6 +253,56 @@ class Gate:
                 self._keeper = None
                 self._state.notify_all()
 
+    def wait_left(self, which: Callable[[Visit], bool], limit: float) -> list[Visit]:
+        """Wait for some of those that are inside, while others go in.
+
+        Args:
+            limit: seconds.
+
+        Returns:
+            Those of them that are inside still, longest first.
+        """
+
+        def have_left() -> bool:
+            self._forget_lost()
+            return not any(map(which, self._inside))
+
+        with self._state:
+            if not self._state.wait_for(have_left, limit):
+                self._is_empty()
+            return sorted(filter(which, self._inside), key=lambda visit: visit.since)
+
+    def pause(self) -> Visit | None:
+        """Go out for a moment with the unit of which this code is a part, and give it for :meth:`resume`."""
+        visit = _visit.get()
+        with self._state:
+            if visit is None or visit not in self._inside:
+                return None
+            self._inside.discard(visit)
+            self._state.notify_all()
+            return visit
+
+    def resume(self, visit: Visit | None) -> None:
+        """Go in again, in the generation of now, as soon as it is open.
+
+        Raises:
+            Busy: it stayed closed; the unit has ended.
+        """
+        if visit is None:
+            return
+        with self._state:
+            if not self._state.wait_for(self._is_open, self.patience):
+                raise Busy(visit.label)
+            visit.generation = self.clock[0]
+            self._inside.add(visit)
+
+    def after_fork(self) -> None:
+        """In a child: other threads are gone, with their units and with what they held."""
+        own = _visit.get()
+        self._state = threading.Condition()
+        self._inside = {own} if own is not None and own in self._inside else set()
+        self._keeper, self._awaited, self._lost = None, [], SimpleQueue()
+
     def when_left(self, visits: list[Visit], call: Callable[[], None]) -> None:
         """Have something called when the last of these requests has ended, by whoever lets it out."""
         with self._state:
@@ -232,5 +313,12 @@ class Gate:
         call()
 
 
+def current_unit() -> Visit | None:
+    """The unit of work of which this code is a part; also where it has just ended."""
+    return _visit.get()
+
+
 #: The gate of this process.
 GATE = Gate()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=GATE.after_fork)

@@ -337,6 +337,19 @@ def measure_conversions(objects: int) -> list[Row]:
     ]  # fmt: skip
 
 
+def measure_moving(rounds: int) -> list[Row]:
+    """Units of work while a change comes in by ``task``, in a process of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.moving", str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    found: dict[str, Any] = json.loads(done.stdout)
+    alone = found["undisturbed"]
+    return [
+        Row(what=f"unit of work {what}, p99", value=f"{found[key]:.1f} ms", ratio=found[key] / alone,
+            against=f"undisturbed ({alone:.1f} ms)", goal="at most 1.10", met=found[key] / alone <= 1.1)
+        for key, what in (("side by side", "while old and new live side by side"), ("across", "across a whole change by task"))
+    ]  # fmt: skip
+
+
 # ---- memory ----
 
 
@@ -389,6 +402,7 @@ def measure(quick: bool) -> list[Row]:
             sys.path.remove(name)
     rows += measure_saves(objects=10_000 if quick else 1_000_000, rounds=2 if quick else 15)
     rows += measure_conversions(5_000 if quick else 1_000_000)
+    rows += measure_moving(rounds=1 if quick else 20)
     rows += measure_django(rounds=1 if quick else 5)
     return rows
 

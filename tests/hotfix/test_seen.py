@@ -79,7 +79,7 @@ def test_attach_is_refused_where_python_does_not_allow_it(shop: Shop, monkeypatc
     """Before CPython 3.14 there is no way in that is safe; the sentence says what there is."""
     monkeypatch.delattr(sys, "remote_exec", raising=False)
     service = plain_service(shop)
-    assert "CPython 3.14" in shop.refused("HS620", "attach", service.pid, "--group", "web")
+    assert "CPython 3.14" in shop.refused("HS625", "attach", service.pid, "--group", "web")
     assert service.ask("total(5)") == 10
 
 
@@ -92,12 +92,12 @@ def test_attach_brings_an_agent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "remote_exec", lambda pid, path: service.ask(f"exec(open({path!r}).read(), {{}})"), raising=False)
     monkeypatch.setenv("HOTSWAP_SPOOL", shop.environment["HOTSWAP_SPOOL"])
     service.ask("__import__('signal').signal(__import__('signal').SIGRTMIN + 7, print) and None")
-    assert "the program handles signal" in shop.refused("HS620", "attach", service.pid, "--group", "web")
+    assert "the program handles signal" in shop.refused("HS625", "attach", service.pid, "--group", "web")
     service.ask("__import__('signal').signal(__import__('signal').SIGRTMIN + 7, __import__('signal').SIG_DFL) and None")
     shop.done("attach", service.pid, "--group", "web")
     shop.done("apply", shop.build({"shop/pricing.py": TRIPLE}))
     assert service.ask("(total(5), hotswap.applied())") == [15, ["shop-1"]]
-    assert "has an agent already" in shop.refused("HS620", "attach", service.pid, "--group", "web")
+    assert "has an agent already" in shop.refused("HS625", "attach", service.pid, "--group", "web")
     assert [path.name for path in Path(shop.root / "spool" / "web").glob("attach*")] == []
 
 
@@ -105,7 +105,7 @@ def test_attach_to_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is not there, is not ours, or does not come to it."""
     monkeypatch.setattr(sys, "remote_exec", lambda pid, path: None, raising=False)
     spool = Spool("web", str(shop.root / "spool" / "web"))
-    with pytest.raises(PatchError, match="HS620"):
+    with pytest.raises(PatchError, match="HS625"):
         bring_agent(2**22 + 1, spool, str(shop.trust), 0.1)
     with pytest.raises(PatchError, match="HS611"):
         bring_agent(plain_service(shop).pid, spool, str(shop.trust), 0.1)
