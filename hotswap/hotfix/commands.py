@@ -149,12 +149,11 @@ def order(
     verb: str, group: str | None, pid: int | None, timeout: float, as_json: bool, door: bool = False, wish: Wish | None = None
 ) -> None:
     """Carry out an order that has no patch for a group, and end this process with its exit code."""
-    give: Callable[..., Outcome] = {
-        "rollback": functools.partial(orders.rollback, wish=wish or USUAL),
-        "confirm": orders.confirm,
-        "pause": orders.pause,
-        "resume": orders.resume,
-    }[verb]
+    give: Callable[..., Outcome]
+    if verb == "rollback":
+        give = functools.partial(orders.rollback, wish=wish or USUAL)
+    else:
+        give = {"confirm": orders.confirm, "pause": orders.pause, "resume": orders.resume}[verb]
     if pid is not None:
         raise click.UsageError(f"{verb} is for all processes of a service: name it with --group")
     if door and group is None:
