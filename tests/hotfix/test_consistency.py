@@ -143,7 +143,7 @@ def series(shop: Shop, load: Load, consistency: Consistency, count: int) -> None
     wish = Wish(consistency=consistency, deadline=30.0)
     for _ in range(count):
         for version, outcome in (
-            (2, lambda: orders.apply(spool, patch, wish=wish, timeout=60)),
+            (2, lambda: orders.apply(spool, patch, terms=orders.Terms(wish=wish), timeout=60)),
             (1, lambda: orders.rollback(spool, 60, attrs.evolve(wish, consistency=None))),
         ):
             before = load.seen[version]
