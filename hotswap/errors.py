@@ -187,6 +187,8 @@ CODES: dict[str, Code] = _codes(
      "all references and objects were led over to that.", "Nothing."),
     ("HS414", "database migration is due", "Models changed, and the database has not what they have now.",
      "Make and run the migration, or let hotswap-django do it: HOTSWAP = {'MIGRATE': 'run'}."),
+    ("HS415", "streams go on", "Streaming answers or websockets that began before this swap have not ended in time. They go on "
+     "in the code that they are suspended in, and call new code.", "Open them again, where all of it is to be new."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

@@ -2,7 +2,8 @@
 
     open        requests come and go; each that is inside is known
     draining    a swap is coming: those that are inside go on to their end, new ones wait at the gate
-    closed      nobody is inside: the swap is linked and committed, and what frameworks have computed is dropped
+    closed      nobody is inside but streams that are let be: the swap is linked and committed, and what frameworks have computed
+                is dropped
     open        those that have waited go in and run the new code
 
                      enter                          close                            open
@@ -19,6 +20,8 @@ Interleavings that the tests force:
 3. *A request waits for another one*, that waits at the gate: the limit ends it, as in 1.
 4. *A streaming response* is inside until its last byte was sent or its client has gone.
    One that is dropped without being closed, as a test client does it, ends with its last reference.
+   An endless one must not hold swaps for ever: what has begun to send, and is not over when time is, is let be. It goes on in the
+   code that it is suspended in and calls new code, which is said with each swap. A websocket is one from its beginning.
 5. *A request inside of a request* (a test client, an application that wraps another one) belongs to the outer one.
 6. *Code that the swap runs* comes in through the gate: it is the swap's own thread, and goes in.
 7. *The gate stays closed* (a statement that the swap runs does not return): who has waited :data:`PATIENCE` seconds gets
@@ -73,6 +76,7 @@ class Visit:
         thread: ident of the thread that serves it; of the event loop's where coroutines do.
         since: ``time.monotonic()`` in seconds.
         carrier: refers to the asyncio task that does it; None where a thread does.
+        is_sending: a part of the answer is on its way, and another one is to come.
     """
 
     label: str
@@ -80,6 +84,7 @@ class Visit:
     thread: int = attrs.field(factory=threading.get_ident)
     since: float = attrs.field(factory=time.monotonic)
     carrier: weakref.ref[Any] | None = None
+    is_sending: bool = False
 
     @property
     def thread_name(self) -> str:
@@ -141,7 +146,7 @@ class Gate:
             return self._let_in(label)
 
     async def enter_async(self, label: str) -> Visit | None:
-        """The same for a coroutine."""
+        """The same for a coroutine; what it serves is a stream where the caller says so in :attr:`Visit.is_sending`."""
         if self.is_part():
             return None
         until = time.monotonic() + self.patience
@@ -174,7 +179,11 @@ class Gate:
     def _forget_lost(self) -> bool:  # caller holds _state
         while not self._lost.empty():
             self._inside.discard(self._lost.get())
-        return not self._inside
+        return all(map(self._is_let_be, self._inside))
+
+    def _is_let_be(self, visit: Visit) -> bool:
+        """A stream that was waited for already, or has taken as long by itself: to wait again would be of no use."""
+        return visit.is_sending and visit.seconds >= self.limit
 
     def _is_empty(self) -> bool:  # caller holds _state
         """A response may be in a circle with the traceback of an error; finalizers only put into a queue."""
@@ -203,7 +212,7 @@ class Gate:
             part = _visit.get()
             if any(v.thread == threading.get_ident() for v in self._inside):
                 self._is_empty()
-            return [v for v in self._inside if v is part or v.thread == threading.get_ident()]
+            return [v for v in self._inside if v is part or (v.thread == threading.get_ident() and not self._is_let_be(v))]
 
     def close(self, limit: float | None = None) -> list[Visit]:
         """Keep new requests out and wait for those that are inside; who keeps them out already goes on to do so.
@@ -212,7 +221,8 @@ class Gate:
             limit: seconds; by default the gate's own.
 
         Returns:
-            Who is inside still when time is over; the gate is open again then. Empty: it is closed until :meth:`open`.
+            Who is inside still when time is over; the gate is open again then. Empty: it is closed until :meth:`open`, and only
+            :meth:`streams` are inside.
 
         Raises:
             Busy: another thread keeps it closed; try again later.
@@ -225,9 +235,17 @@ class Gate:
         with self._state:
             if self._state.wait_for(self._forget_lost, self.limit if limit is None else limit) or self._is_empty():
                 return []
+            blockers = [visit for visit in self._inside if not visit.is_sending]
+            if not blockers:
+                return []
             self._keeper = None
             self._state.notify_all()
-            return sorted(self._inside, key=lambda visit: visit.since)
+            return sorted(blockers, key=lambda visit: visit.since)
+
+    def streams(self) -> list[Visit]:
+        """Answers that are being sent, longest first."""
+        with self._state:
+            return sorted((visit for visit in self._inside if visit.is_sending), key=lambda visit: visit.since)
 
     def hold(self) -> None:
         """Keep new requests out until :meth:`open`.
@@ -243,7 +261,8 @@ class Gate:
     def look(self) -> tuple[str, list[Visit]]:
         """The state by the names above, and who is inside, longest first."""
         with self._state:
-            state = "open" if self._keeper is None else "draining" if self._inside else "closed"
+            is_waiting = not all(map(self._is_let_be, self._inside))
+            state = "open" if self._keeper is None else "draining" if is_waiting else "closed"
             return state, sorted(self._inside, key=lambda visit: visit.since)
 
     def open(self) -> None:

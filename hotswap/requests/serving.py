@@ -3,7 +3,10 @@
     application    a request begins      it ends
     WSGI           when it is called     at ``close()`` of what it gives, as PEP 3333 demands
     ASGI, http     when it is called     when it returns
-    ASGI, else     is not led through: a websocket may stay open for days
+    ASGI, ws       when it is called     when it returns; nobody waits for that, since it may stay open for days
+    ASGI, else     is not led through
+
+An answer of which a part is sent and another one is to come is a stream (:attr:`hotswap.requests.gate.Visit.is_sending`).
 
 The inner one of two is a part of the outer one (:meth:`hotswap.requests.gate.Gate.enter` gives None).
 """
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -75,7 +78,10 @@ class Passage:
             except BaseException:  # raised again: whatever it was, the request is over
                 self.gate.leave(visit)
                 raise
-            return response if visit is None else _leave_at_close(response, self.gate, visit)
+            if visit is None:
+                return response
+            visit.is_sending = True  # the program has answered, and what is left of it is in the body
+            return _leave_at_close(response, self.gate, visit)
 
         return call
 
@@ -83,15 +89,15 @@ class Passage:
         """The ``__call__`` of an ASGI application, led through the gate."""
 
         async def call(application: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:
-            if scope["type"] != "http":
+            if scope["type"] not in ("http", "websocket"):
                 return await original(application, scope, receive, send)
             try:
-                visit = await self.gate.enter_async(f"{scope['method']} {scope['path']}")
+                visit = await self.gate.enter_async(f"{scope.get('method', 'WEBSOCKET')} {scope['path']}")
             except Busy:
-                return await send_busy(send)
+                return await send_busy(send, scope["type"])
             try:
                 self.on_begin(visit)
-                await original(application, scope, receive, send)
+                await original(application, scope, receive, note_sending(visit, scope, send))
             finally:
                 self.gate.leave(visit)
 
@@ -110,8 +116,33 @@ def answer_busy(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return [_BUSY]
 
 
-async def send_busy(send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-    """Say so to an ASGI server."""
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def note_sending(visit: Visit | None, scope: Mapping[str, Any], send: Send) -> Send:
+    """What an ASGI application is to send with, so that its visit knows whether it is a stream."""
+    if visit is None:
+        return send
+    if scope["type"] == "websocket":
+        visit.is_sending = True
+        return send
+
+    async def note_and_send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            visit.is_sending = message.get("more_body", False)
+        await send(message)
+
+    return note_and_send
+
+
+async def send_busy(send: Send, kind: str = "http") -> None:
+    """Say so to an ASGI server.
+
+    Args:
+        kind: of the scope.
+    """
+    if kind == "websocket":
+        return await send({"type": "websocket.close", "code": 1013, "reason": "taking new code over"})  # "try again later"
     headers = [(b"content-type", b"text/plain"), (b"retry-after", b"1")]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": _BUSY})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -89,6 +90,23 @@ def test_a_request_is_answered_by_one_version(server: Server, tmp_path: Path) ->
     thread.join(20)
     assert given == ["step 1 and step 1"]
     server.wait_until(lambda: server.text(f"/slow?file={marker}") == "step 2 and step 2", "the new code answers")
+
+
+def test_a_stream_that_goes_on_is_named(server: Server, tmp_path: Path) -> None:
+    """1 a stream has sent its first step, 2 the step is saved, 3 it is live after the limit, 4 the stream calls the new one, as
+    was said."""
+    given: list[str] = []
+    marker, shown = tmp_path / "go", len(server.output())
+    thread = threading.Thread(target=lambda: given.append(server.text(f"/flow?file={marker}")))
+    thread.start()
+    server.wait_until((tmp_path / "go.inside").exists, "the stream is inside")
+    old = re.findall(r'"(step \d)"', (server.folder / "shop/main.py").read_text())[0]
+    server.edit("shop/main.py", f'"{old}"', '"step 7"')
+    assert "GET /flow" in server.wait_for_output("HS415(.|\n)*->", shown)
+    marker.touch()
+    thread.join(20)
+    assert given == [f"{old} and step 7"]
+    assert server.text(f"/flow?file={marker}") == "step 7 and step 7"
 
 
 def _is_closing(server: Server) -> bool:

@@ -50,16 +50,15 @@ def change_recipe(bakery: Bakery) -> tuple[int, int]:
     return old, old + 1
 
 
-@pytest.mark.parametrize("path", ["/slow/", "/stream/"])
-def test_a_request_that_does_not_end_holds_the_swap(bakery: Bakery, path: str) -> None:
+def test_a_request_that_does_not_end_holds_the_swap(bakery: Bakery) -> None:
     """1 a request has run the first step, 2 both are saved, 3 the swap waits, is held and says for whom, 4 the request ends, all
     in the old code, 5 the swap is made without another save."""
     before = bakery.state()
-    thread, given, marker = begin(bakery, path)
+    thread, given, marker = begin(bakery, "/slow/")
     shown = len(bakery.output())
     was, version = change_recipe(bakery)
     story = bakery.wait_for_output("HS510", shown)
-    assert f"GET {path} (for " in story
+    assert "GET /slow/ (for " in story
     old = bakery.get(f"/slow/?file={bakery.folder}").text  # others are served meanwhile
     assert old == f"flour {was}, water {was}"
     marker.touch()
@@ -69,6 +68,29 @@ def test_a_request_that_does_not_end_holds_the_swap(bakery: Bakery, path: str) -
     bakery.wait_until(lambda: bakery.get(f"/slow/?file={bakery.folder}").text == done, "the swap is made by itself")
     assert bakery.state()["pid"] == before["pid"]
     assert bakery.state()["visits"] > before["visits"]
+
+
+def test_a_stream_does_not_hold_the_swap_and_is_named(bakery: Bakery) -> None:
+    """1 a stream has sent its first step, 2 both are saved, 3 the swap waits for its limit and is made, with the stream's name,
+    4 a second save does not wait, 5 the stream ends: what it called later was new, as was said."""
+    before = bakery.state()
+    thread, given, marker = begin(bakery, "/stream/")
+    shown = len(bakery.output())
+    was, _ = change_recipe(bakery)
+    story = bakery.wait_for_output("HS415(.|\n)*->", shown)
+    assert "1 stream(s) go on" in story
+    assert "GET /stream/ (for " in story
+    assert "HS510" not in story
+    version = change_recipe(bakery)[1]
+    bakery.wait_for(f"/slow/?file={bakery.folder}", f"flour {version}, water {version}")
+    marker.touch()
+    thread.join(20)
+    assert given == [f"flour {was}, water {version}"]
+    assert bakery.state()["pid"] == before["pid"]
+    shown = len(bakery.output())
+    version = change_recipe(bakery)[1]
+    bakery.wait_for(f"/slow/?file={bakery.folder}", f"flour {version}, water {version}")
+    assert "HS415" not in bakery.output()[shown:]
 
 
 def test_a_request_that_waits_for_another_one_does_not_stop_the_server(bakery: Bakery) -> None:

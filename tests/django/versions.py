@@ -29,7 +29,7 @@ def install(series: str, folder: Path) -> Path:
 
 def run(series: str, folder: Path, arguments: list[str]) -> bool:
     path = os.pathsep.join([str(install(series, folder)), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    command = [sys.executable, "-m", "pytest", "-q", "tests/django", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "tests/django", *arguments]
     print(f"== Django {series}", flush=True)
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, timeout=1800).returncode == 0
 

@@ -202,7 +202,9 @@ def test_a_response_is_inside_until_it_is_closed_or_dropped(make: Callable[[], A
     for end in ("close", "drop"):
         response = Application()({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, None)
         assert b"".join(response) == b"text"
-        assert [visit.label for visit in gate.close()] == ["GET /"]
+        assert gate.close() == []
+        gate.open()
+        assert [visit.label for visit in gate.streams()] == ["GET /"]
         assert [visit.label for visit in gate.find_own()] == ["GET /"]
         if end == "close":
             response.close()
@@ -210,6 +212,100 @@ def test_a_response_is_inside_until_it_is_closed_or_dropped(make: Callable[[], A
         del response
         assert gate.find_own() == []
         assert gate.close() == []
+        assert gate.streams() == []
         gate.open()
     passage.stop()
     assert make is Body or type(Application()({}, None)) is list
+
+
+# ---- streams ----
+
+
+def test_a_stream_that_outlives_the_limit_is_let_be() -> None:
+    """1 a stream has begun to send, 2 the gate is closed although it is inside, once time is over, 3 a request waits as ever,
+    4 the next swap does not wait for that stream again: a limit of an hour would be seen."""
+    gate = Gate(limit=0.05)
+    may_go, thread = visit_in_thread(gate, "GET /events/")
+    (stream,) = gate.look()[1]
+    stream.is_sending = True
+    assert gate.close() == []
+    assert gate.look() == ("closed", [stream])
+    assert gate.streams() == [stream]
+    other, visits = in_thread(lambda: gate.enter("GET /other/"))
+    assert other.is_alive()
+    gate.open()
+    other.join(20)
+    gate.leave(visits[0])
+    gate.limit = 3600.0
+    stream.since -= 7200.0
+    assert gate.close() == []
+    gate.open()
+    may_go.set()
+    thread.join(20)
+    assert gate.streams() == []
+
+
+def test_a_request_beside_a_stream_holds_as_ever() -> None:
+    """It alone is named, since it is the only one whose end is waited for; the stream is no request of its thread."""
+    gate = Gate(limit=0.05)
+    may_go, thread = visit_in_thread(gate, "GET /slow/")
+    stream = gate.enter("GET /events/")
+    assert stream is not None
+    stream.is_sending = True
+    stream.since -= 1.0
+    assert [visit.label for visit in gate.close()] == ["GET /slow/"]
+    assert gate._is_open()
+    assert contextvars.Context().run(gate.find_own) == []
+    may_go.set()
+    thread.join(20)
+    assert gate.close() == []
+    gate.open()
+    gate.leave(stream)
+
+
+def serve_asgi(gate: Gate, scope: dict[str, Any], application: Any) -> list[dict[str, Any]]:
+    """Call a class that is led through the gate; gives what it sends."""
+    sent: list[dict[str, Any]] = []
+
+    class Application:
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await application(send)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    passage = Passage(gate=gate)
+    passage.replace(Application, "__call__", passage.asgi)
+    asyncio.run(Application()({"path": "/", **scope}, None, send))
+    return sent
+
+
+def test_an_asgi_answer_is_a_stream_while_more_is_to_come() -> None:
+    """From its first part to its last; what runs behind that, a background task, is waited for."""
+    gate, seen = Gate(), []
+
+    async def application(send: Any) -> None:
+        for message in ({"type": "http.response.start", "status": 200},
+                        {"type": "http.response.body", "body": b"a", "more_body": True},
+                        {"type": "http.response.body", "body": b"b"}):  # fmt: skip
+            await send(message)
+            seen.append([str(visit.label) for visit in gate.streams()])
+
+    sent = serve_asgi(gate, {"type": "http", "method": "GET"}, application)
+    assert [message.get("body") for message in sent] == [None, b"a", b"b"]
+    assert seen == [[], ["GET /"], []]
+
+
+def test_a_websocket_is_a_stream_and_waits_at_a_closed_gate() -> None:
+    """It is named from its beginning, and turned away where the gate stays closed."""
+    gate, seen = Gate(patience=0.05), []
+
+    async def application(send: Any) -> None:
+        seen.append([visit.label for visit in gate.streams()])
+
+    assert serve_asgi(gate, {"type": "websocket"}, application) == []
+    assert seen == [["WEBSOCKET /"]]
+    closer, _ = in_thread(gate.close)
+    closer.join(20)
+    assert [message["code"] for message in serve_asgi(gate, {"type": "websocket"}, application)] == [1013]
+    assert len(seen) == 1

@@ -38,12 +38,23 @@ def hotswap_quiesce(plan: Plan) -> Iterable[Finding]:
     except Busy:
         return [_held("other changed files are being taken over, which does not end", "save again")]
     if not blockers:
-        return ()
+        return _name_streams()
     GATE.when_left(blockers, _swap_again(_edited_files(plan)))
     names = ", ".join(map(str, blockers))
     return [_held(
         f"{len(blockers)} request(s) have not ended within {GATE.limit:g} s: {names}",
         "the old code serves on; the swap is tried again by itself when they have ended",
+    )]  # fmt: skip
+
+
+def _name_streams() -> list[Finding]:
+    """Answers that nobody waits for any more."""
+    if not (streams := GATE.streams()):
+        return []
+    names = ", ".join(map(str, streams))
+    return [Finding(
+        code="HS415", severity=Severity.KEPT, message=f"{len(streams)} stream(s) go on that began before this swap: {names}",
+        next_step="what they are suspended in is old code, what they call is new; open them again to have all of it new",
     )]  # fmt: skip
 
 

@@ -5,8 +5,8 @@
                                        application is inside too
     any other server, a test client    ``Starlette.__call__``
 
-The inner one of two is a part of the outer one. A websocket is not waited for: it may stay open for days, and goes on in the code
-that it has begun in.
+The inner one of two is a part of the outer one. A websocket is a stream from its beginning: it may stay open for days, and goes
+on in the code that it has begun in, which is said with each swap.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
-from hotswap.requests import Busy, Passage, send_busy
+from hotswap.requests import Busy, Passage, note_sending, send_busy
 
 
 def lead_cycle(passage: Passage, module: ModuleType) -> None:
@@ -28,8 +28,12 @@ def lead_cycle(passage: Passage, module: ModuleType) -> None:
                 visit = await gate.enter_async(f"{cycle.scope['method']} {cycle.scope['path']}")
             except Busy:
                 return await original(cycle, _answer_busy)
+
+            async def noted(scope: Any, receive: Any, send: Any) -> None:
+                await app(scope, receive, note_sending(visit, scope, send))
+
             try:
-                await original(cycle, app)
+                await original(cycle, noted)
             finally:
                 gate.leave(visit)
 

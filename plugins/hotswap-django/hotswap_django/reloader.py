@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.template.autoreload import get_template_directories
 from django.utils import autoreload
 
 from hotswap.model import Finding, Severity
@@ -224,6 +225,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
             return
         try:
             paths, self._waiting = sorted(self._waiting), set()
+            self._name_streams(paths)
             for path in paths:
                 if not _is_library(path):
                     self.notify_file_changed(path)
@@ -231,6 +233,16 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
             self._refresh(paths, languages=is_to_forget)
         finally:
             self._gate.open()
+
+    def _name_streams(self, paths: list[Path]) -> None:
+        """A page that is being sent may be of two versions of its templates."""
+        streams = self._gate.streams()
+        if not streams or not any(folder in path.parents for folder in get_template_directories() for path in paths):
+            return
+        self._engine.tell(Finding(
+            code="HS415", severity=Severity.KEPT, file=str(paths[0]), next_step="open them again, where all of it is to be new",
+            message=f"streams go on that began before templates changed: {', '.join(map(str, streams))}",
+        ))  # fmt: skip
 
     def _refresh(self, paths: list[Path], *, languages: bool) -> None:
         """What Django's own receivers leave: libraries of tags that are new, addresses in other languages."""

@@ -88,6 +88,7 @@ class Serving:
                 application = answer_busy
             try:
                 self._begin(visit)
+                _note_sending(handler, visit)
                 original(handler, application)
             finally:
                 self.gate.leave(visit)
@@ -128,3 +129,15 @@ class Serving:
             return self.pages.take_response(request, await original(handler, request))
 
         return get_response_async
+
+
+def _note_sending(handler: Any, visit: Visit | None) -> None:
+    """Have a request be known as a stream from its first byte on; the handler serves this one only."""
+    send_headers = handler.send_headers
+
+    def note_and_send() -> None:
+        if visit is not None:
+            visit.is_sending = True
+        send_headers()
+
+    handler.send_headers = note_and_send

@@ -1,11 +1,12 @@
 """The application."""
 
+import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request, WebSocket
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
@@ -104,6 +105,20 @@ def slow(file: str):
     while not os.path.exists(file):
         time.sleep(0.01)
     return PlainTextResponse(f"{first} and {step()}")
+
+
+@app.get("/flow", include_in_schema=False)
+async def flow(file: str):
+    """The same as a stream."""
+
+    async def parts():
+        yield step()
+        open(f"{file}.inside", "w").close()
+        while not os.path.exists(file):
+            await asyncio.sleep(0.01)
+        yield f" and {step()}"
+
+    return StreamingResponse(parts())
 
 
 def step():
