@@ -189,6 +189,7 @@ CODES: dict[str, Code] = _codes(
      "Make and run the migration, or let hotswap-django do it: HOTSWAP = {'MIGRATE': 'run'}."),
     ("HS415", "streams go on", "Streaming answers or websockets that began before this swap have not ended in time. They go on "
      "in the code that they are suspended in, and call new code.", "Open them again, where all of it is to be new."),
+    ("HS416", "system checks", "Django's system checks find something in what is live.", "Mend it; it holds no save."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

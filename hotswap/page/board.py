@@ -6,6 +6,7 @@ it with what it has. So nothing queues up, and nothing is missed.
     code       counts swaps, rollbacks and changed templates: a page of before is loaded again
     styles     counts changed style sheets: they are exchanged in the page
     held       why newer texts are not live: a message
+    noticed    what is to be looked at in what is live: another message, where there is none of these
     restarting why the program is about to be started again
 """
 
@@ -35,11 +36,13 @@ class Board:
     Attributes:
         read_held: gives why newer texts are not live.
         shorten: gives a path as a person reads it.
+        read_noticed: gives what is to be looked at in what is live.
         run: tells this process from the one before it.
     """
 
     read_held: Callable[[], tuple[Finding, ...]]
     shorten: Callable[[str], str] = str
+    read_noticed: Callable[[], tuple[Finding, ...]] = tuple
     run: str = attrs.field(factory=lambda: secrets.token_hex(8))
     # Guards the fields below; innermost: nothing is called while it is held.
     _newer: threading.Condition = attrs.field(factory=threading.Condition, init=False, repr=False)
@@ -106,12 +109,15 @@ class Board:
                 return None
             state = {"run": self.run, "number": self._number, "code": self._code, "styles": self._styles,
                      "restarting": self._restarting}  # fmt: skip
-        held = self.read_held()
-        return {**state, "held": [self._describe(finding) for finding in held[:MOST_HELD]], "more": max(len(held) - MOST_HELD, 0)}
+        held, noticed = self.read_held(), self.read_noticed()
+        return {**state, **self._describe_all("held", "more", held), **self._describe_all("noticed", "more_noticed", noticed)}
 
     @property
     def is_closed(self) -> bool:
         return self._is_closed
+
+    def _describe_all(self, name: str, more: str, findings: tuple[Finding, ...]) -> dict[str, Any]:
+        return {name: [self._describe(finding) for finding in findings[:MOST_HELD]], more: max(len(findings) - MOST_HELD, 0)}
 
     def _describe(self, finding: Finding) -> dict[str, str]:
         code = CODES.get(finding.code)

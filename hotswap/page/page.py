@@ -40,7 +40,8 @@ class Page:
         self._shorten = shorten_below(os.getcwd())
         # Refusals of what is no managed text are in no table of the engine. The last of each file counts, until a restart.
         self._refused: dict[str, Finding] = {}
-        self.board = Board(self._read_held, self._shorten)
+        self._noticed: tuple[Finding, ...] = ()
+        self.board = Board(self._read_held, self._shorten, lambda: self._noticed)
         self.sampler = Sampler(engine.converter.status, self.board.note)
         self.server = EventServer(self.board, engine, render=self._render_for_host)
 
@@ -66,6 +67,12 @@ class Page:
             self.board.note_restart("")  # one that was announced has failed: the program is here still
         self.sampler.start()
         self.board.note()
+
+    def note_noticed(self, findings: tuple[Finding, ...]) -> None:
+        """Tell pages what is to be looked at in what is live, until the next call."""
+        if findings != self._noticed:
+            self._noticed = findings
+            self.board.note()
 
     def _note_restart(self, report: Report) -> None:
         if not report.plan.modules:

@@ -136,6 +136,19 @@ def test_a_broken_save_is_shown_until_it_is_mended(browser: Browser, shop: Shop)
     assert browser.is_marked(), "what is live has not changed, so nothing is to be loaded"
 
 
+def test_what_djangos_checks_find_is_shown_until_it_is_mended(browser: Browser, shop: Shop) -> None:
+    """The save is live, and the page is loaded; then it says what a start of the server would have said."""
+    browser.get(shop.url("/"))
+    browser.mark()
+    shop.edit("shop/urls.py", 'path("cart/checkout/"', 'path("/cart/checkout/"')
+    message = browser.wait_for_message("(urls.W002)")
+    assert "Live, and to be looked at" in message.text
+    assert not browser.is_marked()
+    assert "HS416" in shop.output()
+    shop.edit("shop/urls.py", 'path("/cart/checkout/"', 'path("cart/checkout/"')
+    browser.wait_for_silence()
+
+
 def test_a_message_is_dismissed_and_stays_so_until_another_one_comes(browser: Browser, shop: Shop) -> None:
     """With the button or the Escape key, for this error; it does not come again with each page."""
     browser.get(shop.url("/"))

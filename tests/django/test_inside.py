@@ -338,3 +338,59 @@ def test_other_commands_are_as_ever(fresh_copy: FreshCopy, site: Path, words: st
         [sys.executable, "manage.py", words], cwd=fresh_copy(), env=env, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, "hotswap" in done.stdout + done.stderr) == (0, False), done.stdout + done.stderr
+
+
+def test_system_checks_are_made_after_a_swap(fresh_copy: FreshCopy, site: Path) -> None:
+    """1 an address begins with a slash: it is live, and Django's warning is told once and shown until it is mended, 2 a check that
+    fails is told too, 3 what is superseded by another save is not told."""
+    run(fresh_copy(), site, """
+from hotswap_django import checking
+from hotswap_django.checking import Checking
+told, shown = [], []
+checks = Checking(told.append, shown.append)
+checks.step()
+assert (told, shown) == ([], [()])
+edit("bakery/urls.py", ('path("links/"', 'path("/links/"'))
+assert hotswap.swap().applied
+checks.step()
+checks.step()
+assert [finding.code for finding in told] == ["HS416"] and "urls.W002" in told[0].message, told
+assert [len(findings) for findings in shown] == [0, 1, 1]
+edit("bakery/urls.py", ('path("/links/"', 'path("links/"'))
+assert hotswap.swap().applied
+checks._wanted.set()
+checks.step()
+assert len(shown) == 3
+checks._wanted.clear()
+checks.step()
+assert len(told) == 1 and shown[-1] == ()
+checking.run_checks = lambda: 1 / 0
+checks.step()
+assert "failed: ZeroDivisionError" in told[-1].message and "1 / 0" in told[-1].excerpt, told
+""")  # fmt: skip
+
+
+def test_system_checks_are_asked_for_by_a_save_that_is_live(fresh_copy: FreshCopy, site: Path) -> None:
+    """On a thread of their own, that ends with hotswap; not by a save that is held, and not where runserver would make none."""
+    run(fresh_copy(), site, """
+import sys
+from hotswap_django import checking
+made = threading.Event()
+checking.DELAY = 0.0
+checking.run_checks = lambda: made.set() or []
+edit("bakery/recipe.py", ("flour 1", "flour ("), ('water 1"', 'water 1" ('))
+assert not hotswap.swap().applied
+assert "hotswap-django-checks" not in [thread.name for thread in threading.enumerate()]
+edit("bakery/recipe.py", ("flour (", "flour 2"), ('water 1" (', 'water 2"'))
+sys.argv.append("--skip-checks")
+assert hotswap.swap().applied
+assert "hotswap-django-checks" not in [thread.name for thread in threading.enumerate()]
+sys.argv.pop()
+edit("bakery/recipe.py", ("flour 2", "flour 3"))
+assert hotswap.swap().applied
+assert made.wait(20)
+(thread,) = [thread for thread in threading.enumerate() if thread.name == "hotswap-django-checks"]
+hotswap.stop()
+thread.join(20)
+assert not thread.is_alive()
+""")  # fmt: skip

@@ -165,6 +165,11 @@ class Pages:
         if self._page is not None:
             self._page.note_report(report)
 
+    def note_checks(self, findings: tuple[Finding, ...]) -> None:
+        """What Django's system checks find in what is live."""
+        if self._page is not None:
+            self._page.note_noticed(findings)
+
     def note(self) -> None:
         """What the status page shows is another thing now."""
         if self._page is not None:

@@ -28,6 +28,7 @@ from hotswap_django.serving import Serving
 from hotswap_django.versions import why_unknown
 
 if TYPE_CHECKING:
+    from hotswap_django.checking import Checking
     from hotswap_django.remaking import Remaking
 
 #: So many plans are remembered, at least as many as swaps can be taken back.
@@ -61,6 +62,7 @@ class DjangoPlugin:
         self._plan: Plan | None = None  # that is being made live
         self._is_new = False  # models are about to change, and not to be taken back
         self._explains = False
+        self._checking: Checking | None = None
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
         self._remaking: Remaking | None = None  # what the swap that is being linked does to models
 
@@ -80,6 +82,9 @@ class DjangoPlugin:
     @hookimpl
     def hotswap_detach(self) -> None:
         self._engine = None
+        if self._checking is not None:
+            self._checking.stop()
+            self._checking = None
         self._serving.stop()
         self._pages.stop()
         while self._put_back:
@@ -283,6 +288,12 @@ class DjangoPlugin:
     @hookimpl
     def hotswap_told(self, report: Report) -> None:
         self._pages.note_report(report)
+        engine = self._engine
+        if report.applied and engine is not None and _are_models_ready():
+            from hotswap_django.checking import Checking
+
+            self._checking = self._checking or Checking(engine.tell, self._pages.note_checks)
+            self._checking.ask()
 
     # ---- requests in flight ----
 

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.template.autoreload import get_template_directories
 from django.utils import autoreload
 
 from hotswap.model import Finding, Severity
@@ -237,7 +236,11 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
     def _name_streams(self, paths: list[Path]) -> None:
         """A page that is being sent may be of two versions of its templates."""
         streams = self._gate.streams()
-        if not streams or not any(folder in path.parents for folder in get_template_directories() for path in paths):
+        if not streams:
+            return
+        from django.template.autoreload import get_template_directories  # not at the top: Django is being imported then
+
+        if not any(folder in path.parents for folder in get_template_directories() for path in paths):
             return
         self._engine.tell(Finding(
             code="HS415", severity=Severity.KEPT, file=str(paths[0]), next_step="open them again, where all of it is to be new",

@@ -1,0 +1,90 @@
+"""Django's system checks after a swap, as ``runserver`` makes them at each start: on a thread of their own, behind the page.
+
+What they find is told once, in the terminal, and stands in open pages until it is found no more. It holds nothing: where models
+change, what Django would not start with is refused before that (:mod:`hotswap_django.refresh`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+import attrs
+from django.core.checks import CheckMessage, run_checks
+
+from hotswap.model import Finding, Severity
+
+#: Seconds after a swap: the page that is loaded again comes first, and saves that follow each other are checked once.
+DELAY = 0.3
+#: So many are told one by one.
+MOST = 10
+
+
+@attrs.define(eq=False)
+class Checking:
+    """Makes the checks when it is asked to.
+
+    Attributes:
+        tell: told what is found and was not found before.
+        show: given all that is found, each time.
+    """
+
+    tell: Callable[[Finding], None]
+    show: Callable[[tuple[Finding, ...]], None]
+    _wanted: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
+    _thread: threading.Thread | None = attrs.field(default=None, init=False)
+    _told: frozenset[Finding] = attrs.field(default=frozenset(), init=False)
+    _is_over: bool = attrs.field(default=False, init=False)
+
+    def ask(self) -> None:
+        """Something is live; returns at once. Under the engine's lock or none, by one thread at a time."""
+        if "--skip-checks" in sys.argv or self._is_over:  # as runserver would not make them
+            return
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="hotswap-django-checks", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """No more checks; one that is being made goes on to its end, and is not told."""
+        self._is_over = True
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while self._wanted.wait() and not self._is_over:
+            self._wanted.clear()
+            if not self._wanted.wait(DELAY):
+                self.step()
+
+    def step(self) -> None:
+        """Make the checks once, and tell of them; not where something else has become live meanwhile, which is checked anew."""
+        findings = find()
+        if self._wanted.is_set():
+            return
+        new = [finding for finding in findings if finding not in self._told]
+        self._told = frozenset(findings)
+        self.show(tuple(findings))
+        for finding in new[:MOST]:
+            self.tell(finding)
+        if len(new) > MOST:
+            self.tell(_finding(f"and {len(new) - MOST} more of Django's system checks", "python manage.py check shows all"))
+
+
+def find() -> list[Finding]:
+    """What Django's checks find now; an error of one of them is such a finding, too."""
+    try:
+        return [_describe(each) for each in run_checks() if not each.is_silenced()]
+    except Exception as error:  # noqa: BLE001 - border to checks of the program
+        text = f"Django's system checks failed: {type(error).__name__}: {error}"
+        return [_finding(text, "mend the check, or what it looks at", traceback.format_exc())]
+
+
+def _describe(found: CheckMessage) -> Finding:
+    what = "error" if found.is_serious() else "warning"
+    return _finding(f"{what} of Django's system checks: {found}".partition("\n\tHINT:")[0], found.hint or "")
+
+
+def _finding(message: str, step: str, excerpt: str = "") -> Finding:
+    return Finding(code="HS416", severity=Severity.KEPT, message=message, next_step=step, excerpt=excerpt)
