@@ -116,6 +116,16 @@ def _is_closing(server: Server) -> bool:
     return not answered.wait(0.3)
 
 
+def test_no_answer_is_mixed_under_load(tmp_path: Path, site: Path) -> None:
+    """Requests that run two steps with a pause between them, while these are saved again and again: none fails, none is mixed."""
+    folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
+    with serving(folder, site, UVICORN, "/state") as one:
+        before = state(one)
+        answers = one.ask_while("/pair", lambda: one.save_steps("shop/main.py", rounds=8), least=1500)
+        assert one.mixed(answers) == []
+        assert state(one)["pid"] == before["pid"]
+
+
 def test_python_serve_needs_no_child(tmp_path: Path, site: Path) -> None:
     """``hotswap run serve.py`` with ``reload=True`` in it: uvicorn's reloader starts no child, saves are swapped."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))

@@ -77,6 +77,16 @@ def test_a_stream_that_goes_on_is_named(server: Server, tmp_path: Path) -> None:
     assert server.text(f"/slow?file={marker}") == "step 2 and step 2"
 
 
+def test_no_answer_is_mixed_under_load(tmp_path: Path, site: Path) -> None:
+    """Requests that run two steps with a pause between them, while these are saved again and again: none fails, none is mixed."""
+    folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
+    with serving(folder, site, FLASK, "/state") as one:
+        before = state(one)
+        answers = one.ask_while("/pair", lambda: one.save_steps("depot/main.py", rounds=8), least=1500)
+        assert one.mixed(answers) == []
+        assert state(one)["pid"] == before["pid"]
+
+
 @pytest.mark.parametrize("command", ["-m hotswap run serve.py", "plain.py"])
 def test_app_run_with_debug(command: str, tmp_path: Path, site: Path) -> None:
     """``app.run(debug=True)``: under ``hotswap run`` without a child, with ``hotswap_flask.start()`` in Werkzeug's child."""

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -110,6 +111,48 @@ class Server(Visitor):
     def wait_for_output(self, pattern: str, after: int = 0) -> str:
         self.wait_until(lambda: re.search(pattern, self.output()[after:]), f"the output matches {pattern!r}")
         return self.output()[after:]
+
+    # ---- load ----
+
+    def ask_while(self, path: str, work: Callable[[], None], least: int, threads: int = 3) -> list[str]:
+        """Answers that come while something is done, and until there are enough; an error of one is raised.
+
+        Args:
+            least: so many answers.
+        """
+        answers: list[str] = []
+        is_over = threading.Event()
+
+        def ask() -> None:
+            while not is_over.is_set():
+                try:
+                    answers.append(self.get(path).text)
+                except Exception as error:  # shown with the answers, where it belongs to none of the kinds that are expected
+                    answers.append(repr(error))
+
+        running = [threading.Thread(target=ask) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        try:
+            work()
+            self.wait_until(lambda: len(answers) >= least, f"{least} answers")
+        finally:
+            is_over.set()
+            for thread in running:
+                thread.join(PATIENCE)
+        return answers
+
+    def save_steps(self, file: str, rounds: int) -> None:
+        """Save the number of both steps of ``/pair``, each time when the one of before is live."""
+        path = self.folder / file
+        for number in range(1, rounds + 1):
+            path.write_text(re.sub(r'"(one|two) \d+"', rf'"\1 {number}"', path.read_text("utf-8")), "utf-8")
+            self.wait_for("/pair", f"one {number}, two {number}")
+
+    @staticmethod
+    def mixed(answers: list[str]) -> list[str]:
+        """Those that are not of one version."""
+        return [answer for answer in answers if not re.fullmatch(r"one (\d+), two \1", answer)]
 
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")

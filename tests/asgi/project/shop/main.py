@@ -97,6 +97,22 @@ def show_state():
     return {"pid": state.PID, "visits": state.visit(), "started": state.STARTED, "currency": app.state.currency}
 
 
+@app.get("/pair", include_in_schema=False)
+async def pair():
+    """Two steps with a short pause."""
+    first = one()
+    await asyncio.sleep(0.002)
+    return PlainTextResponse(f"{first}, {two()}")
+
+
+def one():
+    return "one 0"
+
+
+def two():
+    return "two 0"
+
+
 @app.get("/slow", include_in_schema=False)
 def slow(file: str):
     """Two steps with a pause between them, until a file appears."""

@@ -123,6 +123,22 @@ def show_state():
     return jsonify(pid=state.PID, visits=len(state.VISITS))
 
 
+@app.get("/pair")
+def pair():
+    """Two steps with a short pause."""
+    first = one()
+    time.sleep(0.002)
+    return f"{first}, {two()}"
+
+
+def one():
+    return "one 0"
+
+
+def two():
+    return "two 0"
+
+
 @app.get("/slow")
 def slow():
     """Two steps with a pause between them, until a file appears."""
