@@ -135,3 +135,22 @@ for pattern in ("**/*", "*", "*.css", "**/*.mo", "a/*.css", "a/**/*.html", "**/b
     found = {path for path in top.rglob("*") if path.is_file() and _matches(path.relative_to(top), pattern, top)}
     assert found == {path for path in top.glob(pattern) if path.is_file()}, pattern
 """)
+
+
+def test_a_saved_po_file_says_what_has_to_be_done(tmp_path: Path) -> None:
+    """Django reads what is compiled of it; a saved source asks for no restart and empties nothing, one that goes is silent."""
+    run_reloader(tmp_path, """
+findings = []
+reloader._engine.on_finding = findings.append
+catalogue = root / "locale" / "de" / "LC_MESSAGES" / "django.po"
+catalogue.parent.mkdir(parents=True)
+catalogue.write_text("")
+reloader.watch_dir(root / "locale", "**/*.mo")
+reloader.begin()
+catalogue.write_text("msgid")
+assert reloader.look() == {catalogue}
+catalogue.unlink()
+assert reloader.look() == {catalogue}
+assert [(finding.severity, finding.file) for finding in findings] == [("kept", str(catalogue))], findings
+assert "compilemessages" in findings[0].next_step and told == [] and reports == []
+""")

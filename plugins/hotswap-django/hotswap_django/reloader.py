@@ -112,6 +112,9 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def begin(self) -> None:
         """Remember the files as they are. What requests have read of them until now may be older, and is read again."""
+        for folder, patterns in list(self.directory_globs.items()):
+            if "**/*.mo" in patterns:  # where Django looks for catalogues
+                self.watch_dir(folder, "**/*.po")
         self._known = dict(self._sign(self._files()))
         self._is_to_forget = True
 
@@ -273,6 +276,9 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def notify_file_changed(self, path: Path) -> None:
         """Ask Django's receivers; what none of them has taken care of asks for a restart."""
+        if path.suffix == ".po":
+            self._name_source(path)
+            return
         answers = autoreload.file_changed.send_robust(sender=self, file_path=path)
         for _, answer in answers:
             if isinstance(answer, Exception):
@@ -280,6 +286,15 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
                 return
         if not any(answer for _, answer in answers):
             self._refuse(path, "the program has read it, and nothing takes its new content over")
+
+    def _name_source(self, path: Path) -> None:
+        """A catalogue is edited in one file, and read from another one that a tool makes of it."""
+        if path.exists():
+            self._engine.tell(Finding(
+                code="HS212", severity=Severity.KEPT, file=str(path),
+                message="translations were saved, and Django reads the .mo file",
+                next_step="python manage.py compilemessages; what that writes is live at once",
+            ))  # fmt: skip
 
     def _refuse(self, path: Path, why: str) -> None:
         self._engine.refuse(
