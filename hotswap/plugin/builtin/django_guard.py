@@ -7,7 +7,8 @@
     a registration in an admin module                the admin site has made its URLs of it: HS213
     AppConfig.ready, middleware settings             run at the start: named (HS406)
 
-Form, widget and admin classes may be built again: their metaclasses collect fields and media, and note nothing elsewhere.
+Forms, widgets, admin classes and choices may be built again: their metaclasses collect fields, media and labels, and note nothing
+elsewhere.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _COLLECTORS = frozenset(
         "django.forms.widgets.MediaDefiningClass",
         "django.forms.forms.DeclarativeFieldsMetaclass",
         "django.forms.models.ModelFormMetaclass",
+        "django.db.models.enums.ChoicesType",
+        "enum.EnumType",
     }
 )
 _QUIET = frozenset({EditKind.LINES, EditKind.BODY, EditKind.SIGNATURE})

@@ -3,6 +3,7 @@
     a model that is new                        restart: Django registers it when its statement is executed
     something that a model is computed from    restart: fields and managers were made by it
     a converter and addresses, in one save     restart: addresses are evaluated before the converter is registered
+    the app_name of an included module         restart: include() has read it
     the outer part of a middleware function    live: it is called again, what its inner function has kept is lost, and said so
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
+from hotswap.collector import list_objects
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
 
 _IN_PLACE = frozenset({EditKind.LINES, EditKind.BODY, EditKind.SIGNATURE})
@@ -24,6 +26,7 @@ _EVALUATED = frozenset({EditKind.DATA, EditKind.DERIVED, EditKind.ADDED})
 def judge(plan: Plan) -> Iterator[Finding]:
     """All of these; the texts are read from the files of the plan."""
     yield from _check_converters(plan)
+    yield from _check_names(plan)
     for path in middleware_to_call(plan):
         module, _, name = path.rpartition(".")
         edit = next(edit for edit in plan.edits if edit.module == module and edit.qualname == name)
@@ -67,6 +70,19 @@ def _check_converters(plan: Plan) -> Iterator[Finding]:
         line = "".join(texts[edit.module].splitlines()[edit.line - 1 : edit.line])
         if edit.kind is EditKind.ADDED and edit.qualname.startswith("<line") and "register_converter" in line:
             message = "a converter is registered together with a change of addresses, which are evaluated first"
+            yield _finding(plan, edit, "HS213", Severity.HELD, message, "restart")
+
+
+def _check_names(plan: Plan) -> Iterator[Finding]:
+    """``include("shop.urls")`` takes the name for the namespace too, unless that is given, which cannot be told afterwards."""
+    for edit in plan.edits:
+        if "app_name" not in edit.qualname.split(", ") or edit.kind in _IN_PLACE:
+            continue
+        module = sys.modules.get(edit.module)
+        resolvers = sys.modules.get("django.urls.resolvers")
+        kind = getattr(resolvers, "URLResolver", None)
+        if kind is not None and any(resolver.urlconf_name is module for resolver in list_objects(kind)[0]):
+            message = f"{edit.module}.app_name was read by include() when addresses were made"
             yield _finding(plan, edit, "HS213", Severity.HELD, message, "restart")
 
 

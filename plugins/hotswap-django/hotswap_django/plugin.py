@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from hotswap_django.versions import why_unknown
 
 if TYPE_CHECKING:
     from hotswap_django.checking import Checking
+    from hotswap_django.model_forms import Touch
     from hotswap_django.remaking import Remaking
 
 #: So many plans are remembered, at least as many as swaps can be taken back.
@@ -64,6 +65,7 @@ class DjangoPlugin:
         self._explains = False
         self._checking: Checking | None = None
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
+        self._touched: Mapping[Any, Touch] = {}  # what the program has done to forms of models before the last of them
         self._remaking: Remaking | None = None  # what the swap that is being linked does to models
 
     # ---- beginning and end ----
@@ -152,6 +154,7 @@ class DjangoPlugin:
 
     def _note_models(self, plan: Plan) -> None:
         """Models are going to change: what Django's checks find now is no matter of this swap."""
+        from hotswap_django.model_forms import note_touched
         from hotswap_django.refresh import find_errors
 
         if not self._explains:
@@ -159,7 +162,7 @@ class DjangoPlugin:
 
             self._explains = True
             self._put_back.append(explain_errors())
-        self._errors, self._is_new = find_errors(), True
+        self._errors, self._touched, self._is_new = find_errors(), note_touched(), True
         self._with_models = [*self._with_models, plan.modules][-_REMEMBERED:]
 
     @contextmanager
@@ -261,8 +264,9 @@ class DjangoPlugin:
         from hotswap_django.refresh import refresh
 
         try:
-            models = any(modules is plan.modules for modules in self._with_models)
-            refresh(plan, middleware=any(modules is plan.modules for modules in self._again), models=models, known=self._errors)
+            models = self._has_models(plan)
+            again = any(modules is plan.modules for modules in self._again)
+            refresh(plan, middleware=again, known=self._errors, touched=self._touched if models else None)
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
@@ -276,6 +280,9 @@ class DjangoPlugin:
         # Taken back, the models may lack what a migration has made by now: that is told, and left to a person.
         mode, self._is_new = read_options().migrate if self._is_new else "tell", False
         return follow_models(mode)
+
+    def _has_models(self, plan: Plan) -> bool:
+        return any(modules is plan.modules for modules in self._with_models)
 
     @hookimpl
     def hotswap_after_commit(self, report: Report) -> None:
@@ -301,13 +308,17 @@ class DjangoPlugin:
     def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
         """How long requests are waited for; the waiting is :mod:`hotswap.plugin.builtin.requests`."""
         self._plan = plan
+        if self._has_models(plan) and _are_models_ready():  # it is going to be taken back
+            from hotswap_django.model_forms import note_touched
+
+            self._touched = note_touched()
         options = read_options()
         self.gate.limit = options.request_limit
         return [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
 
     @hookimpl
     def hotswap_release(self) -> None:
-        self._remaking, self._plan, self._is_new = None, None, False
+        self._remaking, self._plan, self._is_new, self._touched = None, None, False, {}
 
 
 def _are_models_ready() -> bool:

@@ -9,6 +9,7 @@ private to Django; :mod:`hotswap_django.versions` says in which series it is kno
     Django's settings                    the settings module                 taken over again
     resolvers, also of include()         urlpatterns, converters             emptied, compiled again when asked
     admin sites' addresses               what is registered                  made again, in place
+    REST framework's addresses           methods of view sets                made again, in place
     loaders of templates                 template files, libraries of tags   emptied
     template engines                     which libraries there are           looked for again
     formats, languages                   settings                            emptied
@@ -19,10 +20,11 @@ from __future__ import annotations
 
 import gettext
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks import run_checks
+from django.core.exceptions import FieldError
 from django.core.handlers.base import BaseHandler
 from django.core.management.base import SystemCheckError
 from django.template import engines
@@ -36,29 +38,40 @@ from hotswap.collector import list_objects
 from hotswap.model import Plan
 from hotswap_django.handlers import has_other_hooks, rebuild_chains
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
-from hotswap_django.model_forms import refresh_forms
+from hotswap_django.model_forms import Touch, refresh_forms
 
 
-def refresh(plan: Plan, *, middleware: bool = False, models: bool = False, known: frozenset[str] = frozenset()) -> None:
+def refresh(
+    plan: Plan, *, middleware: bool = False, known: frozenset[str] = frozenset(), touched: Mapping[Any, Touch] | None = None
+) -> None:  # fmt: skip
     """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
 
     Args:
         plan: what was made live, or taken back.
         middleware: make the chains of middleware anew, whatever the settings say.
-        models: models have changed.
         known: errors that Django's checks have found before.
+        touched: what the program has done to forms of models; None where no models change.
 
     Raises:
         Exception: of that code.
     """
     changed = take_over(plan)
-    if models:
-        refresh_forms()
+    if touched is not None:
+        try:
+            refresh_forms(touched)
+        except FieldError:
+            raise  # it names the form
+        except Exception:
+            check_models(known)  # which says more, where it finds something
+            raise
         check_models(known)
     forget_converters()
     # One look for all of them: the program waits, and a look goes through its whole heap.
-    routes, expressions, found, handlers = list_objects(RoutePattern, RegexPattern, URLResolver, BaseHandler)
+    base = getattr(sys.modules.get("rest_framework.routers"), "BaseRouter", None)
+    wanted = [RoutePattern, RegexPattern, URLResolver, BaseHandler, *([base] if base is not None else [])]
+    routes, expressions, found, handlers, *routers = list_objects(*wanted)
     refresh_admin(found)
+    refresh_routers(*routers)
     _forget_addresses(routes, expressions, found)
     if "ROOT_URLCONF" in changed:
         _ = get_resolver().url_patterns  # imported, as at a start, before a request finds that it cannot be
@@ -146,6 +159,16 @@ def refresh_admin(found: Iterable[Any]) -> None:
         site = _site_of(resolver.urlconf_name)
         if site is not None:
             resolver.urlconf_name[:] = site.get_urls()
+
+
+def refresh_routers(routers: Iterable[Any] = ()) -> None:
+    """Make the addresses of routers of djangorestframework again, in the lists that ``router.urls`` has given.
+
+    They have one for each method that is marked as an action, which is looked for when they are made.
+    """
+    for router in routers:
+        if "_urls" in vars(router):
+            router._urls[:] = router.get_urls()
 
 
 def _site_of(patterns: Any) -> Any:
