@@ -193,4 +193,35 @@ assert answers("", "brief/", "tiny/") == [200, 404, 200]
 hotswap.rollback()
 hotswap.rollback()
 assert answers("", "short/", "brief/", "tiny/") == [200, 200, 404, 404]
+from bakery import rest, urls
+copied = [*rest.router.urls]
+urls.api[0].extend(copied)
+edit("bakery/rest.py", ("url_path='tiny'", "url_path='mini'"))
+report = hotswap.swap()
+assert not report.applied and "has a copy of the addresses of a router" in str(report), str(report)
+assert answers("short/", "mini/") == [200, 404]
+del urls.api[0][-len(copied):]
+with open("bakery/rest.py", "a") as text:
+    text.write("router.register('more', LoafViews, basename='more')\\n")
+assert hotswap.swap().applied
+assert answers("mini/") == [200] and client.get("/rest/more/mini/").status_code == 200
+""")  # fmt: skip
+
+
+def test_queries_that_a_changed_method_has_made_at_the_start_are_named(fresh_copy: FreshCopy, site: Path) -> None:
+    """Managers call the methods of query sets through functions that Django makes, so the texts do not lead there."""
+    folder = fresh_copy()
+    models = folder / "bakery" / "models.py"
+    light = "class Loaves(models.QuerySet):\n    def light(self):\n        return self.filter(grams__lt=800)\n\n\nclass Loaf("
+    models.write_text(models.read_text().replace("class Loaf(", light).replace("= LoafManager()", "= LoafManager.from_queryset(Loaves)()"))
+    views = folder / "bakery" / "views.py"
+    views.write_text(views.read_text() + "\n\nclass Light(Shelf):\n    queryset = Loaf.objects.light()\n\n\ndef later():\n    return Loaf.objects.light()\n")
+    run(folder, site, """
+from bakery import views
+where = pathlib.Path("bakery/views.py").read_text().splitlines().index("    queryset = Loaf.objects.light()") + 1
+edit("bakery/models.py", ("grams__lt=800", "grams__lt=5"))
+report = hotswap.swap()
+told = [(finding.code, finding.line) for finding in report.findings if "Loaves.light" in finding.message]
+assert report.applied and told == [("HS402", where)], str(report)
+assert not views.later() and "800" in str(views.Light.queryset.query)
 """)  # fmt: skip

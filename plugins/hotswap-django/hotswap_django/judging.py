@@ -4,6 +4,7 @@
     something that a model is computed from    restart: fields and managers were made by it
     a converter and addresses, in one save     restart: addresses are evaluated before the converter is registered
     the app_name of an included module         restart: include() has read it
+    a method of managers or query sets         live; queries that it made while modules were loaded are named
     the outer part of a middleware function    live: it is called again, what its inner function has kept is lost, and said so
 """
 
@@ -11,22 +12,29 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
 from hotswap.collector import list_objects
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
+from hotswap_django.reads import find_early_calls
 
 _IN_PLACE = frozenset({EditKind.LINES, EditKind.BODY, EditKind.SIGNATURE})
+_CODE = frozenset({EditKind.BODY, EditKind.SIGNATURE})
 _GONE = frozenset({EditKind.REMOVED, EditKind.RENAMED, EditKind.MOVED})
 _EVALUATED = frozenset({EditKind.DATA, EditKind.DERIVED, EditKind.ADDED})
 
 
-def judge(plan: Plan) -> Iterator[Finding]:
-    """All of these; the texts are read from the files of the plan."""
+def judge(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
+    """All of these; the texts are read from the files of the plan.
+
+    Args:
+        files: the source files of the program, in which calls of methods of query sets are looked for.
+    """
     yield from _check_converters(plan)
     yield from _check_names(plan)
+    yield from _name_queries(plan, files)
     for path in middleware_to_call(plan):
         module, _, name = path.rpartition(".")
         edit = next(edit for edit in plan.edits if edit.module == module and edit.qualname == name)
@@ -53,6 +61,24 @@ def find_models(plan: Plan) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]
                     found = gone if edit.kind in _GONE else hidden
                     found.add((meta.app_label, meta.model_name))
     return hidden, gone
+
+
+def _name_queries(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
+    """``queryset = Book.objects.cheap()`` has called the method when its module was loaded, by functions that Django makes."""
+    edits = {edit.qualname.rpartition(".")[2]: edit for edit in plan.edits if edit.kind in _CODE and _is_of_queries(edit)}
+    for file, line, name in find_early_calls(edits, files):
+        edit = edits[name]
+        yield Finding(
+            code="HS402", severity=Severity.KEPT, file=file, line=line, next_step="make it again in the program, or restart",
+            message=f"a query may have been made here by {edit.module}.{edit.qualname}, which changed; what was kept of it stays",
+        )  # fmt: skip
+
+
+def _is_of_queries(edit: Edit) -> bool:
+    """True for a method of a manager or a query set."""
+    models = sys.modules.get("django.db.models")
+    owner = getattr(sys.modules.get(edit.module), edit.qualname.partition(".")[0], None)
+    return models is not None and isinstance(owner, type) and issubclass(owner, (models.QuerySet, models.manager.BaseManager))
 
 
 # ---- addresses ----

@@ -66,6 +66,7 @@ class DjangoPlugin:
         self._checking: Checking | None = None
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
         self._touched: Mapping[Any, Touch] = {}  # what the program has done to forms of models before the last of them
+        self._routers: list[tuple[Any, list[Any]]] = []  # of djangorestframework, with the addresses that they have given
         self._remaking: Remaking | None = None  # what the swap that is being linked does to models
 
     # ---- beginning and end ----
@@ -228,7 +229,8 @@ class DjangoPlugin:
         try:
             if middleware_to_call(plan):
                 self._again = [*self._again, plan.modules][-_REMEMBERED:]
-            return (*check_settings(plan, self._list_files()), *judge(plan), *django_guard.name_ready(plan))
+            files = self._list_files()
+            return (*check_settings(plan, files), *judge(plan, files), *django_guard.name_ready(plan))
         except Exception as error:  # noqa: BLE001 - a mistake of this plugin must not let a change through that nobody has judged
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(), next_step="restart, and please report this",
@@ -266,7 +268,7 @@ class DjangoPlugin:
         try:
             models = self._has_models(plan)
             again = any(modules is plan.modules for modules in self._again)
-            refresh(plan, middleware=again, known=self._errors, touched=self._touched if models else None)
+            refresh(plan, middleware=again, known=self._errors, touched=self._touched if models else None, routers=self._routers)
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
@@ -308,17 +310,19 @@ class DjangoPlugin:
     def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
         """How long requests are waited for; the waiting is :mod:`hotswap.plugin.builtin.requests`."""
         self._plan = plan
-        if self._has_models(plan) and _are_models_ready():  # it is going to be taken back
+        if _are_models_ready():
             from hotswap_django.model_forms import note_touched
+            from hotswap_django.refresh import note_routers
 
-            self._touched = note_touched()
+            self._routers = note_routers()
+            self._touched = note_touched() if self._has_models(plan) else {}  # it is going to be taken back
         options = read_options()
         self.gate.limit = options.request_limit
         return [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
 
     @hookimpl
     def hotswap_release(self) -> None:
-        self._remaking, self._plan, self._is_new, self._touched = None, None, False, {}
+        self._remaking, self._plan, self._is_new, self._touched, self._routers = None, None, False, {}, []
 
 
 def _are_models_ready() -> bool:

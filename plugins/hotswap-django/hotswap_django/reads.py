@@ -55,6 +55,18 @@ def find_reads(name: str, files: Iterable[str]) -> Reads:
     return Reads(at_import=early, in_functions=bool(readers))
 
 
+def find_early_calls(names: Iterable[str], files: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+    """Calls of methods of these names that run while modules are loaded: file, line, name of the method."""
+    wanted = frozenset(names)
+    for file in sorted(set(files)) if wanted else ():
+        if not any(mentions(name, file) for name in wanted) or (tree := _parse(file)) is None:
+            continue
+        for function, node in _mentions(tree):
+            called = node.func if isinstance(node, ast.Call) and function is None else None
+            if isinstance(called, ast.Attribute) and called.attr in wanted:
+                yield file, node.lineno, called.attr
+
+
 def _parse(file: str) -> ast.Module | None:
     try:
         return ast.parse(Path(file).read_bytes())

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks import run_checks
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.core.handlers.base import BaseHandler
 from django.core.management.base import SystemCheckError
 from django.template import engines
@@ -40,9 +40,13 @@ from hotswap_django.handlers import has_other_hooks, rebuild_chains
 from hotswap_django.live_settings import OF_MIDDLEWARE, take_over
 from hotswap_django.model_forms import Touch, refresh_forms
 
+#: What a router of djangorestframework gives to a view by its address.
+_OF_VIEWS = ("cls", "actions", "initkwargs")
+
 
 def refresh(
-    plan: Plan, *, middleware: bool = False, known: frozenset[str] = frozenset(), touched: Mapping[Any, Touch] | None = None
+    plan: Plan, *, middleware: bool = False, known: frozenset[str] = frozenset(), touched: Mapping[Any, Touch] | None = None,
+    routers: Iterable[tuple[Any, list[Any]]] = (),
 ) -> None:  # fmt: skip
     """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
 
@@ -51,6 +55,7 @@ def refresh(
         middleware: make the chains of middleware anew, whatever the settings say.
         known: errors that Django's checks have found before.
         touched: what the program has done to forms of models; None where no models change.
+        routers: what :func:`note_routers` gave before.
 
     Raises:
         Exception: of that code.
@@ -67,11 +72,9 @@ def refresh(
         check_models(known)
     forget_converters()
     # One look for all of them: the program waits, and a look goes through its whole heap.
-    base = getattr(sys.modules.get("rest_framework.routers"), "BaseRouter", None)
-    wanted = [RoutePattern, RegexPattern, URLResolver, BaseHandler, *([base] if base is not None else [])]
-    routes, expressions, found, handlers, *routers = list_objects(*wanted)
+    routes, expressions, found, handlers = list_objects(RoutePattern, RegexPattern, URLResolver, BaseHandler)
     refresh_admin(found)
-    refresh_routers(*routers)
+    refresh_routers(routers)
     _forget_addresses(routes, expressions, found)
     if "ROOT_URLCONF" in changed:
         _ = get_resolver().url_patterns  # imported, as at a start, before a request finds that it cannot be
@@ -161,14 +164,43 @@ def refresh_admin(found: Iterable[Any]) -> None:
             resolver.urlconf_name[:] = site.get_urls()
 
 
-def refresh_routers(routers: Iterable[Any] = ()) -> None:
-    """Make the addresses of routers of djangorestframework again, in the lists that ``router.urls`` has given.
+def note_routers() -> list[tuple[Any, list[Any]]]:
+    """Routers of djangorestframework with the lists that ``router.urls`` has given; a registration has them forget these."""
+    base = getattr(sys.modules.get("rest_framework.routers"), "BaseRouter", None)
+    found = list_objects(base)[0] if base is not None else []
+    return [(router, vars(router)["_urls"]) for router in found if "_urls" in vars(router)]
 
-    They have one for each method that is marked as an action, which is looked for when they are made.
+
+def refresh_routers(known: Iterable[tuple[Any, list[Any]]]) -> None:
+    """Make the addresses of routers again, in place: for each registration, and for each method that is marked as an action.
+
+    Args:
+        known: what :func:`note_routers` gave.
+
+    Raises:
+        ImproperlyConfigured: somebody has a copy of such a list.
     """
-    for router in routers:
-        if "_urls" in vars(router):
-            router._urls[:] = router.get_urls()
+    for router, urls in known:
+        made = router.get_urls()
+        if [*map(_describe, made)] != [*map(_describe, urls)]:
+            _check_copies(urls)
+            urls[:] = made
+        router._urls = urls
+
+
+def _describe(pattern: Any) -> tuple[Any, ...]:
+    callback = getattr(pattern, "callback", None)
+    return str(pattern.pattern), getattr(pattern, "name", None), *(getattr(callback, name, None) for name in _OF_VIEWS)
+
+
+def _check_copies(urls: list[Any]) -> None:
+    known = {id(pattern) for pattern in urls}
+    for resolver in list_objects(resolvers.URLResolver)[0]:
+        named = resolver.urlconf_name
+        named = sys.modules.get(named) if isinstance(named, str) else named
+        patterns = getattr(named, "urlpatterns", named)
+        if patterns is not urls and isinstance(patterns, (list, tuple)) and any(id(pattern) in known for pattern in patterns):
+            raise ImproperlyConfigured(f"{resolver} has a copy of the addresses of a router, which are others now: restart")
 
 
 def _site_of(patterns: Any) -> Any:
