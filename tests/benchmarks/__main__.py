@@ -36,6 +36,7 @@ from rich.table import Table
 
 import hotswap
 from tests.benchmarks.django_example import measure_example
+from tests.benchmarks.hotfix import measure_hotfix
 from tests.benchmarks.saving import TOOLS
 
 CALLS = {
@@ -350,6 +351,24 @@ def measure_moving(rounds: int) -> list[Row]:
     ]  # fmt: skip
 
 
+# ---- services ----
+
+
+def measure_services(folder: Path, quick: bool) -> list[Row]:
+    """What an idle agent costs, and how long a patch takes in a group of workers."""
+    workers = 2 if quick else 8
+    found = measure_hotfix(folder, workers=workers, rounds=1 if quick else 9, number=20_000 if quick else 2_000_000)
+    ratio = found["agent"] / found["plain"]
+    return [
+        Row(what="call in a service with an idle agent", value=f"{found['agent'] * 1e9:.1f} ns", ratio=ratio,
+            against=f"without one ({found['plain'] * 1e9:.1f} ns)", goal="1.00, within 5%", met=ratio <= NOISE),
+        Row(what="wake-ups of an idle agent in a second", value=f"{found['wakes']:.0f}", goal="none", met=found["wakes"] == 0),
+        Row(what=f"patch of 10 functions, from the order to the last answer of {workers} workers and their master",
+            value=f"{found['apply'] * 1e3:.0f} ms"),
+        Row(what="the same, taken back", value=f"{found['rollback'] * 1e3:.0f} ms"),
+    ]  # fmt: skip
+
+
 # ---- memory ----
 
 
@@ -404,6 +423,8 @@ def measure(quick: bool) -> list[Row]:
     rows += measure_conversions(5_000 if quick else 1_000_000)
     rows += measure_moving(rounds=1 if quick else 20)
     rows += measure_django(rounds=1 if quick else 5)
+    with tempfile.TemporaryDirectory() as name:
+        rows += measure_services(Path(name), quick)
     return rows
 
 

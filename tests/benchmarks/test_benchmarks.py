@@ -29,7 +29,8 @@ def test_the_command_prints_ratios() -> None:
     rows = json.loads(done.stdout)["rows"]
     what = " ".join(row["what"] for row in rows)
     wanted = ["call of a function", "commit of", "save to live", "file event", "memory added", "on top", "against the first",
-              "first access", "sweep of", "read of a converted", "side by side", "across a whole change"]
+              "first access", "sweep of", "read of a converted", "side by side", "across a whole change", "idle agent",
+              "patch of 10 functions"]
     assert [words for words in wanted if words not in what] == []
     assert "Django" in what or find_spec("django") is None
     assert all(row["ratio"] is None or row["ratio"] > 0 for row in rows)

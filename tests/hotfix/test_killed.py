@@ -12,8 +12,6 @@ import pytest
 
 from tests.hotfix.service import PRICING, Shop
 
-pytestmark = pytest.mark.once
-
 TRIPLE = PRICING.replace("pieces * 2", "pieces * 3")
 
 # Dies at the so-many-th call of one of these, before it is done; imported once, forked for each try.
@@ -42,6 +40,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.once
 def test_the_terminal_is_killed_at_every_step(shop: Shop) -> None:
     """Nothing is wanted, or it is wanted and the next one who orders it carries it out; and so with the way back."""
     service = shop.serve()
@@ -79,8 +78,12 @@ def test_the_terminal_is_killed_at_every_step(shop: Shop) -> None:
         assert limit > 3
 
 
+@pytest.mark.slow
 def test_the_process_is_killed_at_every_step(shop: Shop) -> None:
-    """The order was not carried out then, as the journal shows; the next start has the old state. Nothing ends in between."""
+    """The order was not carried out then, as the journal shows; the next start has the old state. Nothing ends in between.
+
+    ``.venv/bin/python -m pytest -m slow tests/hotfix``
+    """
     patch = shop.build({"shop/pricing.py": TRIPLE})
     limit, ended = 0, True
     while ended:
