@@ -247,8 +247,9 @@ CODES: dict[str, Code] = _codes(
      "somebody who may not.", "Use hotswap apply --door of the same version, as the user of the service or as root."),
     ("HS618", "vetoed", "A hook of the patch says that the patch must not be applied, or not be taken back, in this process.",
      "Do what the hook asks for."),
-    ("HS619", "threads are greenlets", "gevent or eventlet has replaced threads in the process, so its agent can neither apply "
-     "nor take back anything there.", "Serve with threads or processes, as gunicorn -k gthread, or deploy."),
+    ("HS619", "threads replaced too late", "gevent or eventlet has replaced threads in the process after its agent had been "
+     "started, which can neither apply nor take back anything there any more.",
+     "Call hotswap.agent() behind monkey.patch_all(), with gunicorn in its post_worker_init."),
     ("HS620", "who moved when", "How the change came into the process: immediate, by task, or when it was at rest; the message "
      "says why.", ""),
     ("HS621", "consistency too weak", "What changes cannot be there in two versions at once, so the consistency that was asked "

@@ -62,14 +62,17 @@ def find_depth(manifest: Manifest, order: Order, live: Sequence[Patch], desired:
     return depth
 
 
-def check_threads() -> None:
-    """Make sure that threads are threads: a server may replace them after a fork, when the agent is there already.
+def check_threads(made_under: str) -> None:
+    """Make sure that threads are what they were when the agent was made: a server may replace them after a fork.
+
+    Args:
+        made_under: what :func:`hotswap.green.patched_by` said then.
 
     Raises:
-        PatchError: HS619, they are greenlets.
+        PatchError: HS619, they are greenlets by now.
     """
-    if library := patched_by():
-        why = f"{library} has replaced threads by greenlets in process {os.getpid()}, in which an agent cannot work"
+    if (library := patched_by()) != made_under:
+        why = f"{library} has replaced threads by greenlets in process {os.getpid()}, after its agent had been started"
         raise PatchError("HS619", why)
 
 

@@ -7,6 +7,7 @@ doorbell, after a fork and when a time to confirm is over, so there is one way t
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import threading
@@ -105,6 +106,9 @@ class Agent:
     _exhausted: dict[int, str] = attrs.field(factory=dict)
     _budget: Budget | None = None
     _is_torn: bool = False
+    # Whose threads this was made for, and what starts such a thread, also where they are replaced later.
+    _made_under: str = attrs.field(factory=patched_by)
+    _start: Callable[..., Any] = attrs.field(factory=lambda: _thread.start_new_thread, repr=False)
     _is_started: bool = False
     _signers: dict[str, Signer] = attrs.field(factory=dict)
     _session: Any = None
@@ -176,7 +180,12 @@ class Agent:
         if self._session is not None:
             self._session.engine.after_fork()
         # The child may have been forked before an order of which it was not told: so it looks at once, in its own thread.
-        threading.Thread(target=self._serve_child, name="hotswap-agent", daemon=True).start()
+        # Where threads are greenlets, that one lives on in the child, and has been rung for. Where they have become such since
+        # the agent was made, it waits in a real one all the same, to say that.
+        if not self._made_under and patched_by():
+            self._start(self._serve_child, ())
+        elif not self._made_under:
+            threading.Thread(target=self._serve_child, name="hotswap-agent", daemon=True).start()
 
     def _serve_child(self) -> None:
         self.look()
@@ -282,7 +291,7 @@ class Agent:
 
     def _find_deployed(self, orders: Sequence[Order], desired: Desired) -> frozenset[str]:
         """The digests of those orders whose patches, one upon the other, are what is deployed."""
-        if len(orders) < 2 or patched_by() or not all(live.contained for live in self.stack.live):
+        if len(orders) < 2 or not all(live.contained for live in self.stack.live):
             return frozenset()  # one alone is compared when it is applied
         patches = []
         for order in orders:
@@ -293,7 +302,7 @@ class Agent:
         return frozenset(patch.digest for patch in patches[: self.stack.find_deployed(patches)])
 
     def _take_back(self, desired: Desired) -> bool:
-        check_threads()
+        check_threads(self._made_under)
         live = self.stack.live[-1]
         about = {"digest": live.patch.digest, "id": live.patch.manifest.id}
         order = next((each for each in desired.orders if each.digest == live.patch.digest), None)
@@ -312,7 +321,7 @@ class Agent:
     def _apply(self, order: Order, desired: Desired, is_deployed: bool) -> bool:
         about: dict[str, Any] = {"digest": order.digest, "id": order.id, "by": order.by}
         try:
-            check_threads()
+            check_threads(self._made_under)
             patch, signer = self._open(order)
             depth = self._fit(patch, order, desired)
         except PatchError as error:
@@ -337,7 +346,7 @@ class Agent:
     def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
         try:
-            check_threads()
+            check_threads(self._made_under)
             patch, _ = self._open(order)
             wish = wish_for(order.wish, order.digest, "apply")
             self.found = self.stack.check(patch, wish, self._fit(patch, order, desired))

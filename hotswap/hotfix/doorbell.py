@@ -4,18 +4,22 @@ A thread waits for it in ``sigwait``, which costs nothing until it rings: no han
 of the program is interrupted, no descriptor is needed, and ``signal.set_wakeup_fd``, which belongs to asyncio, is left alone.
 For that the signal is blocked in the main thread, and so in all threads that it starts from then on. A thread that was there
 before does not block it; then the handler runs, and passes the signal on to the thread that waits.
+
+Where threads are greenlets, ``sigwait`` would stop all of them. There the handler writes into a descriptor, for which the loop of
+gevent or eventlet waits beside those of the program.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from types import FrameType
 
 from hotswap.errors import ConfigError
 
-__all__ = ["Doorbell", "parse_signal"]
+__all__ = ["Doorbell", "GreenDoorbell", "parse_signal", "ring"]
 
 
 def parse_signal(text: str) -> int:
@@ -52,7 +56,7 @@ class Doorbell:
         Raises:
             ConfigError: this is not the main thread, or the program handles the signal itself.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_native_id() != os.getpid():  # eventlet has another idea of which thread is the main one
             raise ConfigError("hotswap.agent() is to be called in the main thread, where signals are set up")
         if signal.getsignal(self.number) not in (signal.SIG_DFL, signal.SIG_IGN):
             raise ConfigError(f"the program handles signal {self.number} itself; name another one with HOTSWAP_SIGNAL")
@@ -84,6 +88,43 @@ class Doorbell:
         """In a child: nobody waits yet."""
         self._waiting = None
         self.block()
+
+
+class GreenDoorbell(Doorbell):
+    """The same for a program whose threads are greenlets.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def block(self) -> None:
+        """Leave the signal unblocked: its handler has to run, in the one thread that there is."""
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        os.eventfd_write(self._bell, 1)
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait until it rings; the other greenlets go on.
+
+        Args:
+            seconds: at most; None for as long as it takes.
+        """
+        # Looked up now: gevent and eventlet have replaced it by one that leaves the thread to others.
+        if select.select([self._bell], [], [], None if seconds is None else max(seconds, 0.0))[0]:
+            os.eventfd_read(self._bell)
+
+    def after_fork(self) -> None:
+        """In a child: another descriptor under the same number, since a ring would reach the parent otherwise.
+
+        Greenlets live on in a child: the one that waits goes on there, on this descriptor, in which it has been rung already.
+        """
+        own = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        os.dup2(own, self._bell, inheritable=False)
+        os.close(own)
 
 
 def ring(pid: int, number: int) -> None:

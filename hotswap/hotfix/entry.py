@@ -27,7 +27,8 @@ def agent(
     """Let signed patches into this process from now on; those that are wanted already are live when it returns.
 
     It costs a thread that sleeps. Call it once, in the main thread, before the program's own modules are imported: a patch of a
-    module that is just being imported is refused (HS606), so the line stands in the main script, or around the command.
+    module that is just being imported is refused (HS606), so the line stands in the main script, or around the command. Where
+    gevent or eventlet replaces threads by greenlets, call it after that.
 
     Args:
         group: the name of the service: letters, digits, dash and underscore. Its processes are patched together.
@@ -39,8 +40,7 @@ def agent(
             while a patch that was ordered with ``--max-errors`` waits to be confirmed: too many errors take that back.
 
     Raises:
-        ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already, threads are
-            greenlets.
+        ConfigError: it cannot be: not in the main thread, the signal is taken, an agent or a session runs already.
         PatchError: HS608, the name is none.
         UnsupportedError: this interpreter cannot be served.
     """
@@ -52,18 +52,16 @@ def agent(
         raise ConfigError(f"this process has an agent already, for group {_agent.spool.group}")
     if is_started():
         raise ConfigError("hotswap.start() was called in this process: a service has an agent or a session, not both")
-    if library := patched_by():
-        raise ConfigError(f"{library} has replaced threads by greenlets, in which an agent cannot wait; serve with threads "
-                          "or processes (gunicorn -k gthread), or without an agent")  # fmt: skip
     # Late: most programs that import hotswap have no agent.
     from hotswap.hotfix.agent import Agent
-    from hotswap.hotfix.doorbell import Doorbell, parse_signal
+    from hotswap.hotfix.doorbell import Doorbell, GreenDoorbell, parse_signal
     from hotswap.hotfix.signing import default_trust
     from hotswap.hotfix.spool import Spool
 
     number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
     where = os.path.abspath(trust or default_trust())
-    made = Agent(Spool.of(group), where, Doorbell(number), error_rate=error_rate, has_door=door)
+    doorbell = GreenDoorbell(number) if patched_by() else Doorbell(number)
+    made = Agent(Spool.of(group), where, doorbell, error_rate=error_rate, has_door=door)
     made.start()
     _agent = made
 

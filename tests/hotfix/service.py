@@ -165,7 +165,8 @@ class Shop:
     def processes_of(self, group: str = "web") -> list[dict[str, Any]]:
         """What the living processes of a group say of themselves."""
         result = self.hotswap("status", "--group", group, "--json")
-        return [] if not result.stdout else json.loads(result.stdout)["groups"][0]["processes"]
+        groups = json.loads(result.stdout or "{}").get("groups", [])  # none before the spool is there
+        return groups[0]["processes"] if groups else []
 
     def journal(self, group: str = "web") -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.done("history", "--group", group, "--json").splitlines()]

@@ -137,8 +137,6 @@ def test_one_line_in_the_program(shop: Shop) -> None:
         ("'web', signal='SIGUSR1'", "signal.signal(signal.SIGUSR1, print)", "ConfigError the program handles signal"),
         ("'no/name'", "", "PatchError HS608"),
         ("'web'", "import hotswap; hotswap.start(watch=False)", "ConfigError hotswap.start()"),
-        ("'web'", "import gevent.monkey; gevent.monkey.patch_all()", "ConfigError gevent has replaced threads by greenlets"),
-        ("'web'", "import eventlet; eventlet.monkey_patch()", "ConfigError eventlet has replaced threads by greenlets"),
     ],
 )
 def test_what_cannot_be_is_said(shop: Shop, words: str, before: str, says: str) -> None:
