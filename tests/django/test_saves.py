@@ -110,6 +110,7 @@ def test_middleware_that_cannot_be_made_takes_the_save_back(server: Bakery) -> N
 
 
 @pytest.mark.slow  # half a minute of starts; by -m slow
+@pytest.mark.timeout(900)
 def test_each_save_shows_what_a_fresh_start_shows(fresh_copy: FreshCopy, site: Path) -> None:
     """The same saves, and after each of them all pages beside those of a server that is started on the files as they are."""
     with running(fresh_copy(), site) as bakery:
