@@ -103,3 +103,16 @@ assert resolve("/product/lamp/").func.view_class is shop.views.ProductDetail
 assert resolve("/cart/add/bread/").func is shop.views.add_to_cart
 """,
     )
+
+
+def test_an_edit_of_addresses_names_nothing_that_views_use(fresh_copy: FreshCopy) -> None:
+    """Tables in which views count are not computed from the addresses that lead to these views."""
+    run_inside(
+        fresh_copy(),
+        """
+for old, new in (('"cart/", views', '"basket/", views'), ('views.cart_page', 'views.require_POST(views.cart_page)'),
+                 ('urlpatterns = [', 'urlpatterns = [path("more/", views.status), ')):
+    plan = swap("shop/urls.py", old, new).plan
+    assert [(edit.module, edit.qualname) for edit in plan.edits] == [("shop.urls", "urlpatterns")], plan
+""",
+    )
