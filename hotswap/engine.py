@@ -640,7 +640,8 @@ class Engine:
             self.converter.retry(None)
             self.world.restore_mechanisms(applied.mechanisms)
             self.effects.note_taken_back(key for _, key in applied.ran if key is not None)
-            plan, left = applied.report.plan, [*self.mover.take_findings(), *unfinished, *(found for found, _ in applied.ran)]
+            plan, told = applied.report.plan, [*(self._at_rest or ()), *self.mover.take_findings()]
+            left = [*told, *unfinished, *(found for found, _ in applied.ran)]
             if (failed := self.mover.confirm()) is not None:
                 left.append(attrs.evolve(failed, severity=Severity.KEPT, message="not all ranks have taken the change back"))
             if because:

@@ -87,8 +87,7 @@ def parse_request(data: bytes) -> Request:
     times = [request.timeout, request.terms.wish.deadline, *(number for number in (within, most) if number is not None)]
     if not all(type(number) is int and 0 <= number < 2**31 for number in sizes) or request.size > MAX_PATCH:
         raise _refuse("a number is none, or the patch is too large")
-    longest = max(times[:2], default=0)
-    if not all(type(number) in (int, float) and 0 <= number < 10**9 for number in times) or longest > LONGEST:
+    if not all(type(number) in (int, float) and 0 <= number < 10**9 for number in times) or max(times[:2]) > LONGEST:
         raise _refuse("a time is none, or too long")
     try:
         Budget.parse(request.terms.budget)

@@ -22,7 +22,8 @@ Interleavings that the tests force:
    One that is dropped without being closed, as a test client does it, ends with its last reference.
    An endless one must not hold swaps for ever: what has begun to send, and is not over when time is, is let be. It goes on in the
    code that it is suspended in and calls new code, which is said with each swap. A websocket is one from its beginning.
-5. *A request inside of a request* (a test client, an application that wraps another one) belongs to the outer one.
+5. *A request inside of a request* (a test client, an application that wraps another one) belongs to the outer one; one inside of
+   a stream that is let be is a request like any other, and waits at the gate.
 6. *Code that the swap runs* comes in through the gate: it is the swap's own thread, and goes in.
 7. *The gate stays closed* (a statement that the swap runs does not return): who has waited :data:`PATIENCE` seconds gets
    :class:`Busy`, which is answered by 503. Nobody waits for ever, and nobody is let into half a swap.
@@ -193,7 +194,8 @@ class Gate:
     def is_part(self) -> bool:
         """Whether this code is a part of a unit that is inside."""
         visit = _visit.get()
-        return visit is not None and visit in self._inside
+        # Not of a stream that is let be: that is no reason to be let into half a swap.
+        return visit is not None and visit in self._inside and not self._is_let_be(visit)
 
     def _is_open(self) -> bool:
         return self._keeper is None or self._keeper == threading.get_ident()

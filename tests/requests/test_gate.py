@@ -6,11 +6,13 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hotswap.requests import Busy, Gate, Passage
+from hotswap.requests import GATE, Busy, Gate, Passage
+from tests.link.program import Program
 
 pytestmark = pytest.mark.once  # much the same on every interpreter
 
@@ -243,6 +245,47 @@ def test_a_stream_that_outlives_the_limit_is_let_be() -> None:
     may_go.set()
     thread.join(20)
     assert gate.streams() == []
+
+
+def test_what_a_stream_that_is_let_be_asks_for_waits_at_the_gate() -> None:
+    """1 a stream is let be, 2 a swap is being made, 3 the stream asks the program for a page: it waits until the gate is open."""
+    gate = Gate(limit=0.01)
+    begun, may_ask = threading.Event(), threading.Event()
+
+    def stream() -> Any:
+        visit = gate.enter("GET /events/")
+        assert visit is not None
+        visit.is_sending = True
+        begun.set()
+        assert may_ask.wait(20)
+        return gate.enter("GET /inner/")
+
+    thread, given = in_thread(stream)
+    assert begun.wait(20)
+    assert gate.close() == []
+    may_ask.set()
+    thread.join(0.05)
+    assert thread.is_alive()
+    gate.open()
+    thread.join(20)
+    assert [visit.label for visit in given] == ["GET /inner/"]
+
+
+def test_a_swap_and_a_rollback_name_the_streams(tmp_path: Path) -> None:
+    """Both are made beside them, and say which they are."""
+    with Program(tmp_path) as program:
+        program.load("m", "def f():\n    return 1\n")
+        may_go, thread = visit_in_thread(GATE, "GET /events/")
+        (stream,) = GATE.look()[1]
+        stream.is_sending, stream.since = True, stream.since - 3600
+        try:
+            for report in (program.edit("m", "def f():\n    return 2\n"), program.engine.rollback()):
+                (told,) = [finding.message for finding in report.findings if finding.code == "HS415"]
+                assert "GET /events/ (for " in told
+        finally:
+            may_go.set()
+            thread.join(20)
+        assert [finding.code for finding in program.edit("m", "def f():\n    return 3\n").findings] == []
 
 
 def test_a_request_beside_a_stream_holds_as_ever() -> None:

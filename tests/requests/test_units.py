@@ -64,7 +64,7 @@ def test_what_would_be_no_unit_is_refused() -> None:
 
 
 def test_applications_are_led() -> None:
-    """A request of WSGI is inside until its body is closed, one of ASGI until it returns; a websocket is no unit."""
+    """A request of WSGI is inside until its body is closed, one of ASGI, and a websocket, until it returns."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [])
@@ -80,9 +80,9 @@ def test_applications_are_led() -> None:
     async def served(scope: Any, receive: Any, send: Any) -> None:
         started.append(",".join(inside()))
 
-    for kind in ("http", "websocket"):
-        asyncio.run(hotswap.asgi(served)({"type": kind, "method": "GET", "path": "/b"}, None, None))  # type: ignore[arg-type]
-    assert started[1:] == ["GET /b", ""]
+    for scope in ({"type": "http", "method": "GET", "path": "/b"}, {"type": "websocket", "path": "/c"}, {"type": "lifespan"}):
+        asyncio.run(hotswap.asgi(served)(scope, None, None))  # type: ignore[arg-type]
+    assert started[1:] == ["GET /b", "WEBSOCKET /c", ""]
 
 
 # ---- safe points ----
