@@ -54,6 +54,7 @@ def test_python_snippets_run(number: int, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_options_and_commands_exist() -> None:
     """Every command and option of hotswap that README.md names is known to the command line."""
     commands = sorted(set(re.findall(r"\bhotswap (run|preview|explain|[a-z]+) [A-Z-]", README)))

@@ -16,6 +16,8 @@ from hotswap.convert import lineage
 from hotswap.migrations import REGISTRY
 from hotswap.model import Finding
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 CART = "class Cart:\n    def __init__(self, {0}):\n        self.{0} = {0}\n"
 HOOKS = """
 from hotswap import migrate

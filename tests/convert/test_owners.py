@@ -15,6 +15,8 @@ from hotswap.errors import DeclarationError, RollbackError
 from hotswap.migrations import OWNERS, owner
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 STOCK = """
 import dataclasses, threading
 from collections import OrderedDict

@@ -13,6 +13,8 @@ from hotswap.migrations import REGISTRY
 from hotswap.model import ChangeSet, Report, SourceFile
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 FIRST = """
 class Box:
     def __init__(self):

@@ -158,7 +158,11 @@ def series(shop: Shop, load: Load, consistency: Consistency, count: int) -> None
 
 @pytest.mark.parametrize(
     ("server", "consistency"),
-    [("sync", Consistency.TASK), ("gthread", Consistency.QUIESCENT), ("uvicorn", Consistency.TASK)],
+    [
+        pytest.param("sync", Consistency.TASK, marks=pytest.mark.slow),
+        ("gthread", Consistency.QUIESCENT),
+        ("uvicorn", Consistency.TASK),
+    ],
 )
 def test_no_request_is_answered_by_a_mixture(place: Shop, server: str, consistency: Consistency) -> None:
     """A few patches and rollbacks under load."""
@@ -216,6 +220,7 @@ stop.set()
 """
 
 
+@pytest.mark.slow  # some seconds of real processes; the parts that it puts together have tests of their own
 def test_a_program_with_threads(place: Shop) -> None:
     """Units of plain threads; one that never ends is named in the answer of the terminal, and nothing is changed. That a change
     was forced is kept in the journal for ever."""

@@ -103,6 +103,7 @@ def test_gunicorn_is_patched_as_a_whole(
     assert shop.hotswap("status").exit_code == 1  # nobody is left
 
 
+@pytest.mark.slow  # some seconds of real processes; the parts that it puts together have tests of their own
 def test_a_worker_that_has_started_with_another_shape(shop: Shop) -> None:
     """Its objects were made by the patch, so nobody knows how to lead them back: it says so, and its successor has no patch."""
     shop.serve()

@@ -111,6 +111,7 @@ def test_an_idle_agent_of_greenlets_never_wakes_up(shop: Shop) -> None:
     raise AssertionError("it never sleeps for a second")
 
 
+@pytest.mark.slow  # some seconds of real processes; the parts that it puts together have tests of their own
 def test_gunicorn_workers_of_greenlets(shop: Shop) -> None:
     """Each has an agent of its own, called behind the patch of the library; one that comes later has what is wanted."""
     conf = "def post_worker_init(worker):\n    import hotswap\n    hotswap.agent('web')\n"

@@ -131,6 +131,7 @@ HOLDERS = {
 }
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("name", HOLDERS)
 def test_what_cannot_be_exchanged_holds_the_change(program: Program, name: str) -> None:
     """All is as before, and the change is made once it is gone."""

@@ -16,6 +16,8 @@ import pytest
 
 from hotswap.testing import Judge, Scenario
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 _ITEMS = "def keys(self):\n    return ['k']\ndef __getitem__(self, key):\n    return VALUE"
 _EQ = "__hash__ = object.__hash__\ndef __eq__(self, other):\n    return VALUE == 2"
 _GETATTR = "def __getattr__(self, name):\n    if name[0] == '_':\n        raise AttributeError(name)\n    return VALUE"
