@@ -147,10 +147,14 @@ def fail(*_: Any) -> Any:
     raise AssertionError("nothing was to be ordered")
 
 
+def open_nothing(data: bytes) -> Any:
+    raise PatchError("HS602", f"{len(data)} bytes are no patch")
+
+
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Door:
     """A door whose orders would be noticed."""
-    return Door(Spool("web", str(tmp_path_factory.mktemp("spool"))), fail, fail)
+    return Door(Spool("web", str(tmp_path_factory.mktemp("spool"))), open_nothing, fail)
 
 
 def converse(door: Door, data: bytes) -> Any:
