@@ -101,11 +101,15 @@ def test_app_run_with_debug(command: str, tmp_path: Path, site: Path) -> None:
 
 
 def test_what_cannot_be_live_says_why(tmp_path: Path, site: Path) -> None:
-    """A registration of the program's own, configuration that both have changed, a factory whose application a server has."""
+    """A registration of the program's own, configuration that both have changed or that was read by name, a factory whose
+    application a server has."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
     (folder / "depot/made.py").write_text(
         "from flask import Flask\n\nfrom depot.parts import bp\n\n\ndef create_app():\n    app = Flask(__name__)\n"
         "    app.register_blueprint(bp)\n\n    @app.get('/')\n    def index():\n        return 'made'\n\n    return app\n"
+    )
+    (folder / "depot/kinds.py").write_text(
+        "class Base:\n    MODE = 1\n\n\nclass Live(Base):\n    def tell(self):\n        return 1\n"
     )
     program = """
 import pathlib, hotswap
@@ -133,6 +137,11 @@ app = made.create_app()
 edit("made.py", "'made'", "'made anew'")
 edit("made.py", "get('/')", "get('/other')")
 edit("parts.py", '"/short"', '"/scarce"')
+for given in ("depot.settings", "depot.kinds:Live"):
+    app.config.from_object(given)
+edit("settings.py", 'COLOUR = "blue"', 'COLOUR = "red"')
+edit("kinds.py", "MODE = 1", "MODE = 2")
+edit("kinds.py", "return 1", "return 2")
 """
     lines = run_program(folder, site, program).splitlines()
     assert lines[:2] == ["swap", "Cleo"]
@@ -141,3 +150,6 @@ edit("parts.py", '"/short"', '"/scarce"')
     assert lines[4] == "swap"
     assert lines[5].startswith("restart; HS213 depot.made.create_app has made an application")
     assert lines[6].startswith("restart; HS213 depot.parts.bp is used by a function that has made an application")
+    assert lines[7].startswith("restart; HS213 depot.settings.COLOUR changes, and an application has read its configuration from")
+    assert lines[8].startswith("restart; HS213 depot.kinds.Base changes, and an application has read its configuration from")
+    assert lines[9] == "swap"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
+import weakref
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ from hotswap.plugin import EngineView, Kept, Refusal, hookimpl
 from hotswap.plugin.factories import Factories, find_going
 from hotswap.plugin.keepers import Description, check_registered, merge_entries
 from hotswap.requests import Passage
+from hotswap_flask.by_name import ReadByName
 from hotswap_flask.describe import COMPUTED, CONFIG, JSON, describe
 from hotswap_flask.serving import lead_application, lead_handler, never_reload
 from hotswap_flask.versions import why_unknown
@@ -36,6 +38,7 @@ class FlaskPlugin:
         self._passage = Passage()
         self._put_back: list[Callable[[], None]] = []
         self._factories = Factories()
+        self._read_by_name = ReadByName()
 
     # ---- beginning and end ----
 
@@ -44,6 +47,9 @@ class FlaskPlugin:
         self._engine = engine
         self._when_imported("werkzeug.serving", lambda module: lead_handler(self._passage, module))
         self._when_imported("flask.app", lambda module: lead_application(self._passage, module))
+        self._when_imported(
+            "flask.config", lambda module: self._passage.replace(module.Config, "from_object", self._read_by_name.noting)
+        )
         for module_name, cls in _KEEPERS:
             self._when_imported(module_name, functools.partial(self._note_makers, cls))
         if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again
@@ -84,7 +90,11 @@ class FlaskPlugin:
         if "flask" not in sys.modules or self._engine is None:
             return ()
         try:
-            return [*self._factories.judge(plan, self._engine), *find_going(plan, self._engine, _is_application)]
+            return [
+                *self._read_by_name.judge(plan),
+                *self._factories.judge(plan, self._engine),
+                *find_going(plan, self._engine, _is_application),
+            ]
         except Exception as error:  # noqa: BLE001 - a mistake of this plugin must not let a change through that nobody has judged
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(), next_step="restart, and please report this",
@@ -114,7 +124,7 @@ class FlaskPlugin:
                 raise Refusal(_held("HS205", f"{what} gets another JSON provider, which has to know its application"))
             names |= {"config", "extensions", *_kept_environment(then, staged)}
             inside["json"] = Kept(names=frozenset(vars(live.json)))  # it refers to its application weakly
-            _keep_static(live, staged)
+            _lead_static(live, staged)
         return Kept(names=frozenset(names), inside=inside)
 
     # ---- it is live ----
@@ -153,10 +163,14 @@ def _kept_environment(before: Description, staged: Any) -> Iterable[str]:
     return () if is_ours else ("jinja_env",)
 
 
-def _keep_static(live: Any, staged: Any) -> None:
-    """The view of static files refers to its application weakly, so that of the one that was made aside would be of no use."""
+def _lead_static(live: Any, staged: Any) -> None:
+    """The view of static files refers to its application weakly; that of the one that was made aside has to mean the live one."""
     if "static" in live.view_functions and "static" in staged.view_functions:
         staged.view_functions["static"] = live.view_functions["static"]
+        return
+    for cell in getattr(staged.view_functions.get("static"), "__closure__", None) or ():
+        if cell.cell_contents == weakref.ref(staged):
+            cell.cell_contents = weakref.ref(live)
 
 
 def _held(code: str, message: str) -> Finding:
