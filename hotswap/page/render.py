@@ -51,6 +51,11 @@ def render(view: StatusView, server: Server | None, *, whole: bool) -> str:
         return "<!doctype html><title>hotswap</title><p>The status page needs Jinja2: pip install 'hotswap[page]', and restart."
     context: dict[str, Any] = {"view": view, "server": server, "size": CHART_SIZE}
     if not whole:
-        return environment.get_template("main.html").render(context)
+        return _encodable(environment.get_template("main.html").render(context))
     assets = {"css": read_asset("status.css"), "js": read_asset("status.js")}
-    return environment.get_template("status.html").render(context, **assets)
+    return _encodable(environment.get_template("status.html").render(context, **assets))
+
+
+def _encodable(text: str) -> str:
+    """A path that is no text in the file system's encoding has signs in it that no page can carry; they are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -261,6 +261,17 @@ def test_the_page_stands_by_itself_too(page: Page, program: Program) -> None:
     assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
+def test_a_path_that_is_no_text_is_shown(program: Program) -> None:
+    """Linux has such names: they come from ``sys.argv`` and file names, with signs that UTF-8 cannot write."""
+    one = Page(program.engine, title="caf\udce9.py")
+    one.start()
+    for path in ("/", "/part"):
+        status, body, _ = ask(one.server, "GET", f"{path}?token={one.server.token}")
+        assert status == 200
+        assert r"caf\udce9.py" in body or path != "/"
+    one.stop()
+
+
 # -- the end ---------------------------------------------------------------------------------------------------------
 
 
