@@ -423,8 +423,9 @@ async def _named(loops: Any, ready: threading.Event) -> None:
     await asyncio.create_task(loops.wait_for_ever(ready), name="poller")
 
 
-def test_a_suspended_greenlet_is_named(program: Patched, loops: Any) -> None:
+def test_a_suspended_greenlet_is_named(program: Patched, loops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the library is loaded, the stacks of greenlets that wait are looked at, too, and once more inside of the commit."""
+    monkeypatch.setitem(sys.modules, "greenlet", greenlet)  # test_greenlets.py lets go of it
     main = greenlet.getcurrent()
     waiting = greenlet.greenlet(loops.deep)
     waiting.switch(main.switch)
