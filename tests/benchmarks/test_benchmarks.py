@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.slow  # half a minute, and it breaks loudly; by hand with what it measures
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -40,10 +40,13 @@ def test_attached_late(scenario: Scenario, judge: Judge) -> None:
     assert verdict.ok, str(verdict)
 
 
-@pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", REVERSED, ids=name_of)
 def test_the_other_way_round(scenario: Scenario, judge: Judge) -> None:
-    """A process started on v2 and swapped to v1 prints what a process started on v1 prints."""
+    """A process started on v2 and swapped to v1 prints what a process started on v1 prints.
+
+    By ``pytest -m slow tests/scenarios``, a minute.
+    """
     verdict = judge.judge(scenario)
     assert verdict.ok, str(verdict)
 
