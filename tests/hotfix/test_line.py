@@ -88,6 +88,7 @@ def test_unconfirmed_patch_is_taken_back_by_itself(shop: Shop) -> None:
     assert service.ask("total(5)") == 15
 
 
+@pytest.mark.slow  # a long series, by hand
 def test_the_way_back_needs_no_spool(shop: Shop) -> None:
     """A process that cannot read or write its spool any more takes an unconfirmed patch back all the same."""
     service = shop.serve()

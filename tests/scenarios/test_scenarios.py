@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,11 @@ FILES = sorted(Path(__file__).parent.glob("*/*.scenario"))
 SCENARIOS = [read_scenario(path) for path in FILES]
 LATE = [scenario for scenario in SCENARIOS if not scenario.not_late]
 REVERSED = [other for scenario in SCENARIOS if (other := scenario.reversed())]
+
+
+def some(at: int, scenario: Scenario) -> Any:
+    """Every third is for each run of all, the others for ``pytest -m slow tests/scenarios``."""
+    return scenario if at % 3 == 0 else pytest.param(scenario, marks=pytest.mark.slow)
 
 
 def name_of(scenario: Scenario) -> str:
@@ -33,7 +39,7 @@ def test_swapped_process_answers_as_fresh_one(scenario: Scenario, judge: Judge) 
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("scenario", LATE, ids=name_of)
+@pytest.mark.parametrize("scenario", [some(at, scenario) for at, scenario in enumerate(LATE)], ids=name_of)
 def test_attached_late(scenario: Scenario, judge: Judge) -> None:
     """The same holds where hotswap was started after the program had been imported."""
     verdict = judge.judge(scenario, late=True)
