@@ -101,6 +101,10 @@ class Agent:
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
     _deadline: float | None = None
+    # What Unix time is ahead of the monotonic clock, and was at most since an order that waits to be confirmed was first seen: a
+    # clock that is set back must neither keep a patch nor bring back one that was taken back.
+    _offset: float = attrs.field(factory=lambda: time.time() - time.monotonic())
+    _offsets: dict[tuple[str, float], float] = attrs.field(factory=dict)
     # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
     _watched: Order | None = None
     _exhausted: dict[int, str] = attrs.field(factory=dict)
@@ -135,7 +139,7 @@ class Agent:
 
     def _serve(self) -> None:
         while True:
-            times = [] if self._deadline is None else [self._deadline - time.time()]
+            times = [] if self._deadline is None else [self._deadline - self._now()]
             times += [] if self._watched is None and not self._exhausted else [BETWEEN]
             self.doorbell.wait(min(times, default=None))
             self.judge()
@@ -250,7 +254,8 @@ class Agent:
             _say(f"{event} is not in the journal of {self.spool.folder}: {error.strerror or error}")
 
     def _follow(self, desired: Desired, only_back: bool) -> None:
-        now = time.time()
+        self._set_clock(desired)
+        now = self._now()
         wanted = desired.wanted(os.getpid(), now)
         self._plan_wakes(desired, wanted)
         self.refused, self.found = {}, ()
@@ -272,6 +277,16 @@ class Agent:
         asked = desired.check if self._is_started and not only_back else None
         if asked is not None and (not asked.only or os.getpid() in asked.only):
             self._try(asked, desired)
+
+    def _set_clock(self, desired: Desired) -> None:
+        offset = time.time() - time.monotonic()
+        waiting = [(order.digest, order.at) for order in desired.orders if order.confirm_by is not None]
+        self._offsets = {key: max(offset, self._offsets.get(key, offset)) for key in waiting}
+        self._offset = max(self._offsets.values(), default=offset)
+
+    def _now(self) -> float:
+        """Unix time, by which orders are judged; while one waits it goes on, however the clock is set."""
+        return time.monotonic() + self._offset
 
     def _plan_wakes(self, desired: Desired, wanted: Sequence[Order]) -> None:
         times = [order.confirm_by for order in wanted if order.confirm_by is not None and desired.paused_at is None]

@@ -264,7 +264,7 @@ def check(
         _check_number(before, order)
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
-        asked = attrs.evolve(before, revision=before.revision + 1, check=order)
+        asked = attrs.evolve(before, revision=before.revision + 1, orders=before.standing(now), check=order)
         spool.write_desired(asked)
         outcome = _ring_and_wait(spool, asked, timeout)
         spool.write_desired(attrs.evolve(asked, check=None))

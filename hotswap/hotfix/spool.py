@@ -318,7 +318,7 @@ class Spool:
             return None
         try:
             return json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PatchError("HS608", f"{self.folder}/{name} is not what hotswap writes ({error})") from error
 
     def _read(self, name: str, limit: int) -> bytes | None:
@@ -340,12 +340,16 @@ class Spool:
         path = os.path.join(self.folder, name)
         folder, fresh = os.path.dirname(path), f"{path}.{os.getpid()}.new"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        os.replace(fresh, path)
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            os.replace(fresh, path)
+        except OSError:  # raised again; what was written of it must not keep a full disk full
+            os.unlink(fresh)
+            raise
         if not durable:
             return
         entry = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

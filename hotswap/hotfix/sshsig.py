@@ -140,7 +140,7 @@ def _allows(options: str, namespace: str, at: float) -> bool:
     for name, value in _OPTION.findall(options):
         if name == "namespaces":
             patterns = value.split(",")
-            if "!" in value or not any(fnmatch.fnmatchcase(namespace, pattern) for pattern in patterns):
+            if not {"!", "["}.isdisjoint(value) or not any(fnmatch.fnmatchcase(namespace, pattern) for pattern in patterns):
                 return False
         elif name in ("valid-before", "valid-after"):
             limit = _parse_time(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -86,6 +87,22 @@ def test_unconfirmed_patch_is_taken_back_by_itself(shop: Shop) -> None:
     wanted = shop.ask_json("status")["groups"][0]["wanted"]
     assert [order["confirm_by"] for order in wanted] == [None]
     assert service.ask("total(5)") == 15
+
+
+def test_a_clock_that_is_set_back_neither_keeps_nor_returns_a_patch(shop: Shop) -> None:
+    """1 it is applied for four seconds, 2 the clock goes back by an hour, 3 it is taken back in time all the same, 4 what rings
+    then does not bring it back, though by that clock its time is not over, 5 another one can be asked about."""
+    service = shop.serve()
+    shop.done("apply", shop.build({"shop/pricing.py": TRIPLE}), "--confirm-within", 4)
+    service.ask("setattr(__import__('time'), 'time', lambda now=__import__('time').time: now() - 3600)")
+    wait_until(lambda: service.ask("total(5)") == 10, "the patch is taken back")
+    result = shop.root / "spool" / "web" / "results" / f"{service.pid}.json"
+    wait_until(lambda: json.loads(result.read_text())["applied"] == [], "the process says so")
+    before = result.stat().st_mtime_ns
+    os.kill(service.pid, json.loads(result.read_text())["signal"])
+    wait_until(lambda: result.stat().st_mtime_ns != before, "the process has looked again")
+    assert service.ask("total(5)") == 10
+    shop.done("apply", shop.build({"shop/cart.py": CART.replace("return self.owner", "return self.owner * 2")}), "--check")
 
 
 @pytest.mark.slow  # a long series, by hand

@@ -254,6 +254,7 @@ def test_both_verifiers_agree_on_trust_files(keys: Shop, tmp_path: Path, monkeyp
         f'"a@x" valid-after="20200101",valid-before="20991231235959Z" {public}': True,
         f"# a comment\n\nb@x ssh-rsa AAAA other\na@x {public}": True,
         f'a@x namespaces="git" {public}': False,
+        f'a@x namespaces="hot[s]wap" {public}': False,
         f'a@x valid-after="20400101" {public}': False,
         f'a@x valid-before="20200101Z" {public}': False,
         f"# a@x {public}": False,

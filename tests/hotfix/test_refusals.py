@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import attrs
 import pytest
 
+from hotswap.errors import PatchError
 from hotswap.hotfix.orders import Terms, _make_order
 from hotswap.hotfix.patch import read_sealed
-from hotswap.hotfix.spool import Spool
+from hotswap.hotfix.spool import Desired, Spool
 from tests.hotfix.service import CART, PRICING, Service, Shop, wait_until
 
 pytestmark = pytest.mark.once
@@ -112,6 +115,27 @@ def test_spool_that_others_may_write_to(shop: Shop, service: Service) -> None:
         os.kill(service.pid, shop_signal(shop))
         wait_until(lambda: str(each) in shop.errors.read_text(), "the process says why it does nothing")
         each.chmod(0o700)
+
+
+def test_a_full_disk_is_not_kept_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be written is as it was, and nothing of the new one is left lying about; a deep one is told as any other."""
+    spool = Spool("web", str(tmp_path / "web"))
+    spool.check(create=True)
+    before = sorted(os.listdir(spool.folder))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        spool.write_desired(Desired(revision=7))
+    assert spool.read_desired() == Desired()
+    assert sorted(os.listdir(spool.folder)) == before
+    monkeypatch.undo()
+    (tmp_path / "web" / "desired.json").write_text("[" * 100_000)
+    (tmp_path / "web" / "desired.json").chmod(0o600)
+    with pytest.raises(PatchError, match="HS608.*is not what hotswap writes"):
+        spool.read_desired()
 
 
 def shop_signal(shop: Shop) -> int:
