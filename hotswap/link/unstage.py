@@ -22,7 +22,7 @@ from hotswap.link.escapes import check_escapes
 from hotswap.link.exchanging import exchange, exchange_overloads, finish_copies, pair_cache
 from hotswap.link.grow import announce_slots
 from hotswap.link.heap import Heap
-from hotswap.link.loops import is_in_loop, pair_rounds
+from hotswap.link.loops import goes_as_before, is_in_loop, pair_rounds
 from hotswap.link.names import kind_of_method, look_up, look_up_function
 from hotswap.link.objects import KeptState, MayTake, find_known, find_made
 from hotswap.link.rewrap import is_wrapper
@@ -200,7 +200,8 @@ def _pair_loops(
         live = [f for f in heap.of(old) if f.__globals__ is space and id(f) not in placed] if old is not None else []
         if max(len(live), len(functions)) < 2:
             continue
-        paired = pair_rounds(functions, live, twins.resolve, staging.world.is_managed)
+        in_order = not goes_as_before(staging.draft, name, code.co_firstlineno)
+        paired = pair_rounds(functions, live, twins.resolve, staging.world.is_managed, in_order=in_order)
         if paired is None and _counts(staging, name, code.co_firstlineno):
             message = f"a loop has made several of {name}.{code.co_qualname}; which of them follows which new one is not known"
             raise EscapeError(
