@@ -123,7 +123,7 @@ def _old_draft(draft: Draft, world: World, choose: Callable[[Recipes], Iterable[
     summaries = {
         name: draft.edited[name].old_summary if name in draft.edited else summary for name, summary in draft.summaries.items()
     }
-    graph = Graph(summaries, world.kind_of, world.type_of, world.module_of)
+    graph = Graph(summaries, world.kind_of, world.type_of, world.module_of, is_keeper=world.is_keeper)
     modules = list(draft.universe)
     recipe = Recipes(graph, modules)
     dirt = Dirt(changed=set(choose(recipe)))

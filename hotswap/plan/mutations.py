@@ -2,6 +2,7 @@
 
     TABLE["a"] = 1                        the symbol itself
     setup()                               what the functions that run change
+    for bp in ALL: app.register(bp)       an application, in blocks and functions: it is filled by methods of any name
     row.append(1), in for row in ROWS     what the name is a part of, see :mod:`hotswap.plan.aliases`
     ALIAS += [1], after ALIAS = BASE      likewise, where the object is one that is changed in place
     get().append(1)                       what the function returns
@@ -41,6 +42,8 @@ def find_mutated(graph: Graph, module: str, unit: Unit) -> frozenset[Symbol]:
         called = ((chain, graph.resolve(module, chain)) for chain in _called(graph, module, now) if "." in chain)
         chains |= {chain.rpartition(".")[0] for chain, at in called if at is None or not graph.starts(at)}
         chains |= {name for name in now.writes if name not in unit.names}
+    if unit.kind is UnitKind.BLOCK:
+        chains |= _filled_keepers(graph, module, now)
     note_mutations(graph, module, chains, found)
     _note_stores(graph, module, now.stores, found)
     for owner, name in [kind for symbol in found if (kind := graph.type_of(symbol)) is not None]:
@@ -50,7 +53,7 @@ def find_mutated(graph: Graph, module: str, unit: Unit) -> frozenset[Symbol]:
     if now.calls:
         for symbol in graph.reach_at_once(module, unit):
             for owner, uses in graph.functions(symbol):
-                note_mutations(graph, owner, uses.mutates | uses.writes, found)
+                note_mutations(graph, owner, uses.mutates | uses.writes | _filled_keepers(graph, owner, uses), found)
                 _note_stores(graph, owner, uses.stores, found)
     note_mutations(graph, module, _filled_arguments(graph, module, now, unit.kind), found)
     note_mutations(graph, module, _filled_elsewhere(graph, module, unit), found)
@@ -107,6 +110,12 @@ def _called(graph: Graph, module: str, now: Uses) -> Iterator[str]:
             for source, is_contained in graph.flows(module, unit).get(chain, ()):
                 if not is_contained and source.rpartition(".")[2] in MUTATORS | graph.methods():
                     yield source
+
+
+def _filled_keepers(graph: Graph, module: str, uses: Uses) -> set[str]:
+    """Applications of which methods are called for their effect."""
+    owners = {chain.rpartition(".")[0] for chain in uses.effects if "." in chain}
+    return {owner for owner in owners if (symbol := graph.resolve(module, owner)) is not None and graph.is_keeper(symbol)}
 
 
 def _note_added(graph: Graph, module: str, unit: Unit, found: set[Symbol]) -> None:

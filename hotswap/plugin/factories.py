@@ -2,13 +2,18 @@
 
 An application that ``create_app()`` has made for a server, or for a main module that is still executing, is bound to no name that
 a plan makes anew. So it is noted who has registered what, and a change of that asks for a restart.
+
+What is evaluated aside may put something into keepers that are made aside only. One of the program is not touched by it: a
+statement that fills it by a way that nobody sees in its text (``box.app.get(…)``) is refused.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
@@ -16,6 +21,22 @@ import attrs
 
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
 from hotswap.plugin.specs import EngineView
+from hotswap.plugin.values import Refusal
+
+
+@attrs.define(eq=False)
+class _Aside:
+    """One evaluation aside.
+
+    Attributes:
+        thread: which evaluates.
+        made: the keepers that it has made, by id.
+        refused: what it tried to put into another one.
+    """
+
+    thread: int
+    made: dict[int, Any] = attrs.field(factory=dict)
+    refused: list[Refusal] = attrs.field(factory=list)
 
 
 @attrs.define(eq=False)
@@ -29,15 +50,50 @@ class Factories:
     follows: Callable[[Edit], bool] = lambda edit: False
     # By id, since a router has no hash: the reference tells whether it is that one.
     _makers: dict[int, tuple[weakref.ref[Any], set[CodeType]]] = attrs.field(factory=dict, init=False)
+    _aside: _Aside | None = attrs.field(default=None, init=False)
 
     def noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """A method of a keeper that notes who calls it; for :meth:`hotswap.requests.Passage.replace`."""
 
+        is_making = original.__name__ == "__init__"
+
         def method(keeper: Any, *args: Any, **kwargs: Any) -> Any:
+            self._keep_apart(keeper, sys._getframe(1), is_making)
             self._note(keeper, sys._getframe(1))
             return original(keeper, *args, **kwargs)
 
         return method
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What surrounds an evaluation aside, for :meth:`hotswap.plugin.specs.Specs.hotswap_aside`.
+
+        Raises:
+            Refusal: it tried to put something into a keeper of the program; nothing was.
+        """
+        self._aside = aside = _Aside(threading.get_ident())
+        try:
+            yield
+        finally:
+            self._aside = None
+            if aside.refused:  # also where the program has caught it
+                raise aside.refused[0]
+
+    def _keep_apart(self, keeper: Any, frame: FrameType, is_making: bool) -> None:
+        aside = self._aside
+        if aside is None or aside.thread != threading.get_ident() or id(keeper) in aside.made:
+            return
+        if is_making:
+            aside.made[id(keeper)] = keeper
+            return
+        place = frame
+        while place.f_code.co_name != "<module>" and place.f_back is not None:
+            place = place.f_back
+        aside.refused.append(Refusal(Finding(
+            code="HS206", severity=Severity.HELD, file=place.f_code.co_filename, line=place.f_lineno, next_step="restart",
+            message=f"this statement fills the {type(keeper).__name__} of the program by a way that its text does not show",
+        )))  # fmt: skip
+        raise aside.refused[-1]
 
     def _note(self, keeper: Any, frame: FrameType) -> None:
         ref, codes = self._makers.get(id(keeper), (None, set()))

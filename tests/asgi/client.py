@@ -65,7 +65,9 @@ async def ask(app: Any, method: str, path: str, body: Any) -> list[Any]:
         return [[message["type"], message.get("text")] for message in sent]
     if not sent:
         return ["nothing"]
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"] if name.decode() in _SHOWN}
+    # Sorted: the methods of a route are a set, whose order is another one in each process.
+    shown = {name.decode(): value.decode() for name, value in sent[0]["headers"] if name.decode() in _SHOWN}
+    headers = {name: ", ".join(sorted(value.split(", "))) if name == "allow" else value for name, value in shown.items()}
     return [sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]).decode()]
 
 

@@ -153,3 +153,56 @@ edit("kinds.py", "return 1", "return 2")
     assert lines[7].startswith("restart; HS213 depot.settings.COLOUR changes, and an application has read its configuration from")
     assert lines[8].startswith("restart; HS213 depot.kinds.Base changes, and an application has read its configuration from")
     assert lines[9] == "swap"
+
+
+def test_routes_that_a_loop_has_made_outlive_a_collection(tmp_path: Path, site: Path) -> None:
+    """The collector turns round the order of what it looks at; each route keeps its own function all the same."""
+    folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
+    loop = "for number in range(4):\n    app.add_url_rule(f'/n/{number}', f'n{number}', lambda n=number: f'number {n}')\n"
+    with (folder / "depot/main.py").open("a") as text:
+        text.write(f"\n\n{loop}")
+    program = """
+import gc, pathlib, hotswap
+hotswap.start(["depot"], watch=False)
+from depot import main
+path = pathlib.Path("depot/main.py")
+client = main.app.test_client()
+saves = (('"/config"', '"/settings"'), ('"/settings"', '"/values"'), ("'number {n}'", "'no {n}'"), ('"/values"', '"/config"'))
+for old, new in saves:
+    text = path.read_text()
+    assert text.count(old) == 1, old
+    path.write_text(text.replace(old, new))
+    report = hotswap.swap()
+    print(report.verdict, *report.held, *(client.get(f"/n/{number}").text for number in range(4)), sep=", ")
+    gc.collect()
+"""
+    lines = run_program(folder, site, program).splitlines()
+    assert lines == ["swap, number 0, number 1, number 2, number 3"] * 2 + ["swap, no 0, no 1, no 2, no 3"] * 2
+
+
+def test_an_application_is_not_touched_by_what_is_evaluated_aside(tmp_path: Path, site: Path) -> None:
+    """Blocks and functions that fill it are followed; what fills it by a way that nobody sees in the text is refused."""
+    head = "import types\n\nfrom flask import Flask\n\napp = Flask(__name__)\n\n\ndef index():\n    return 'index'\n\n\n"
+    loop = "for number in range(2):\n    app.add_url_rule(f'/a/{number}', f'l{number}', index)\n\n\n"
+    call = "def more():\n    app.add_url_rule('/a', 'f', index)\n\n\nmore()\n"
+    (tmp_path / "seen.py").write_text(head + loop + call)
+    (tmp_path / "held.py").write_text(f"{head}box = types.SimpleNamespace(app=app)\nbox.app.add_url_rule('/a', 'b', index)\n")
+    unseen = "for n in range(2):\n    getattr(app, 'get')(f'/a/{n}', endpoint=str(n))(index)\n"
+    (tmp_path / "called.py").write_text(head + unseen)
+    program = """
+import pathlib, hotswap
+hotswap.start(["."], watch=False)
+import called, held, seen
+for module in (called, held, seen):
+    path = pathlib.Path(module.__file__)
+    path.write_text(path.read_text().replace("/a", "/b"))
+    report = hotswap.swap([path])
+    print(report.verdict, *report.held, *sorted(str(rule) for rule in module.app.url_map.iter_rules())[:-1], sep=", ")
+"""
+    why = "restart, HS206 this statement fills the Flask of the program by a way that its text does not show"
+    called, held, seen = run_program(tmp_path, site, program).splitlines()
+    assert called.startswith(why)
+    assert called.endswith(", /a/0, /a/1")
+    assert held.startswith(why)
+    assert held.endswith(", /a")
+    assert seen == "swap, /b, /b/0, /b/1"

@@ -11,6 +11,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
@@ -119,6 +120,10 @@ class AsgiPlugin:
             )]  # fmt: skip
 
     # ---- linking ----
+
+    @hookimpl
+    def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object]:
+        return self._factories.aside()
 
     @hookimpl
     def hotswap_describe(self, value: object) -> object | None:

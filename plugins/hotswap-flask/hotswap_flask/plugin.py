@@ -10,6 +10,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
@@ -102,6 +103,10 @@ class FlaskPlugin:
             )]  # fmt: skip
 
     # ---- linking ----
+
+    @hookimpl
+    def hotswap_aside(self, plan: Plan) -> AbstractContextManager[object]:
+        return self._factories.aside()
 
     @hookimpl
     def hotswap_describe(self, value: object) -> object | None:
