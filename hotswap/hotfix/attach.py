@@ -24,7 +24,7 @@ from hotswap.hotfix.words import guarded, timeout_option, trust_option
 __all__ = ["attach"]
 
 # Executed in the main thread of the other process, between two of its instructions. What goes wrong is written beside it, since
-# an exception would only be printed there.
+# an exception would only be printed there: that program's own, at the border to it. Its Ctrl-C stays its own.
 SCRIPT = """\
 def _hotswap_attach():
     import os, sys, traceback
@@ -33,7 +33,7 @@ def _hotswap_attach():
     try:
         import hotswap
         hotswap.agent({group!r}, trust={trust!r})
-    except BaseException as error:
+    except (Exception, SystemExit) as error:
         with open({errors!r}, "w", encoding="utf-8") as stream:
             stream.write(f"{{type(error).__name__}}: {{error}}")
     finally:

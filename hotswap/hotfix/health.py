@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 
 import attrs
 
@@ -60,9 +61,9 @@ def ask_url(url: str, patience: float) -> str:
     except urllib.error.HTTPError as error:
         error.close()
         return f"{url} answers {error.code} {error.reason}"
-    except (OSError, ValueError) as error:  # http.client's errors at a torn connection are OSErrors but for those below
+    except (OSError, ValueError) as error:
         return f"{url} does not answer: {getattr(error, 'reason', error)}"
-    except Exception as error:  # noqa: BLE001 - border: whatever the service answers must not end the watch
+    except HTTPException as error:
         return f"{url} does not answer as HTTP: {error!r}"
     return ""
 

@@ -64,7 +64,7 @@ def load_hooks(patch: Patch) -> Hooks:
     module = ModuleType(f"hotswap_hooks_{patch.digest[:12]}")
     try:
         exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # border: the user's module, raised again as a refusal
         raise PatchError("HS618", f"its hooks cannot be executed: {type(error).__name__}: {error}", "mend them") from error
     return Hooks(module)
 

@@ -104,7 +104,7 @@ class Load:
                 answer = connection.getresponse()
                 said = json.loads(answer.read())
                 connection.close()
-            except Exception as error:  # whatever it was, a request has failed
+            except (OSError, ValueError, http.client.HTTPException) as error:  # a request has failed
                 self.wrong.append(repr(error))
                 continue
             if answer.status == 200 and said in ANSWERS:

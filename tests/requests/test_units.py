@@ -81,7 +81,7 @@ def test_applications_are_led() -> None:
         started.append(",".join(inside()))
 
     for scope in ({"type": "http", "method": "GET", "path": "/b"}, {"type": "websocket", "path": "/c"}, {"type": "lifespan"}):
-        asyncio.run(hotswap.asgi(served)(scope, None, None))  # type: ignore[arg-type]
+        asyncio.run(hotswap.asgi(served)(scope, None, None))  # type: ignore[arg-type]  # nothing is received, nothing sent
     assert started[1:] == ["GET /b", "WEBSOCKET /c", ""]
 
 

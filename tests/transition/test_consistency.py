@@ -155,7 +155,7 @@ def test_by_task_old_units_end_in_the_old_code_and_new_ones_take_the_new(program
     """1 an old unit is inside, 2 the change is live, 3 a new unit and code outside of any are new, 4 the old one calls on: old,
     5 it ends: all functions are plain again. The way back is the same."""
     program.load("shop", SHOP)
-    import shop  # type: ignore[import-not-found]
+    import shop  # type: ignore[import-not-found]  # the fixture has just written it
 
     for make, before, after in ((lambda: program.patch(shop=NEW_SHOP), OLD, NEW), (program.back, NEW, OLD)):
         pause = Pause()

@@ -127,7 +127,7 @@ class Server(Visitor):
             while not is_over.is_set():
                 try:
                     answers.append(self.get(path).text)
-                except Exception as error:  # shown with the answers, where it belongs to none of the kinds that are expected
+                except (OSError, http.client.HTTPException) as error:  # shown with the answers, and of no kind that is expected
                     answers.append(repr(error))
 
         running = [threading.Thread(target=ask) for _ in range(threads)]

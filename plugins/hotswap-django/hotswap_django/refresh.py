@@ -66,7 +66,7 @@ def refresh(
             refresh_forms(touched)
         except FieldError:
             raise  # it names the form
-        except Exception:
+        except Exception:  # border to the callbacks of forms, raised again
             check_models(known)  # which says more, where it finds something
             raise
         check_models(known)
