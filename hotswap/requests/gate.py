@@ -78,6 +78,8 @@ class Visit:
         since: ``time.monotonic()`` in seconds.
         carrier: refers to the asyncio task that does it; None where a thread does.
         is_sending: a part of the answer is on its way, and another one is to come.
+        is_let_be: a change was made around it, so none waits for it.
+        outer: the unit, let be, of which this one is a part.
     """
 
     label: str
@@ -86,6 +88,8 @@ class Visit:
     since: float = attrs.field(factory=time.monotonic)
     carrier: weakref.ref[Any] | None = None
     is_sending: bool = False
+    is_let_be: bool = False
+    outer: Visit | None = None
 
     @property
     def thread_name(self) -> str:
@@ -139,7 +143,7 @@ class Gate:
         Raises:
             Busy: it stayed closed; answer with 503.
         """
-        if self.is_part():
+        if self._is_part():
             return None
         with self._state:
             if not self._state.wait_for(self._is_open, self.patience):
@@ -148,7 +152,7 @@ class Gate:
 
     async def enter_async(self, label: str) -> Visit | None:
         """The same for a coroutine; what it serves is a stream where the caller says so in :attr:`Visit.is_sending`."""
-        if self.is_part():
+        if self._is_part():
             return None
         until = time.monotonic() + self.patience
         while time.monotonic() < until:
@@ -164,7 +168,8 @@ class Gate:
         if visit is None:
             return
         if _visit.get() is visit:  # elsewhere where the server closes a response in another context
-            _visit.set(None)
+            _visit.set(visit.outer)
+        visit.outer = None  # contexts of tasks that it has started hold it, and would hold a row of them
         with self._state:
             self._inside.discard(visit)
             self._state.notify_all()
@@ -184,24 +189,38 @@ class Gate:
 
     def _is_let_be(self, visit: Visit) -> bool:
         """A stream that was waited for already, or has taken as long by itself: to wait again would be of no use."""
-        return visit.is_sending and visit.seconds >= self.limit
+        return visit.is_let_be or (visit.is_sending and visit.seconds >= self.limit)
+
+    def _wait(self, is_met: Callable[[], bool], limit: float) -> bool:  # caller holds _state
+        """Wait for something to come true; that a stream becomes one that is let be, nobody notifies of."""
+        until = time.monotonic() + limit
+        while not is_met():
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            soon = (self.limit - visit.seconds for visit in self._inside if visit.is_sending and not self._is_let_be(visit))
+            self._state.wait(max(0.0, min([left, *soon])))
+        return True
 
     def _is_empty(self) -> bool:  # caller holds _state
         """A response may be in a circle with the traceback of an error; finalizers only put into a queue."""
         gc.collect()
         return self._forget_lost()
 
-    def is_part(self) -> bool:
+    def is_inside(self) -> bool:
         """Whether this code is a part of a unit that is inside."""
-        visit = _visit.get()
-        # Not of a stream that is let be: that is no reason to be let into half a swap.
-        return visit is not None and visit in self._inside and not self._is_let_be(visit)
+        return (visit := _visit.get()) is not None and visit in self._inside
+
+    def _is_part(self) -> bool:
+        """The same, but not of a stream that is let be: that is no reason to be let into half a swap."""
+        return (visit := _visit.get()) is not None and visit in self._inside and not self._is_let_be(visit)
 
     def _is_open(self) -> bool:
         return self._keeper is None or self._keeper == threading.get_ident()
 
     def _let_in(self, label: str, carrier: weakref.ref[Any] | None = None) -> Visit:  # caller holds _state
-        visit = Visit(label, self.clock[0], carrier=carrier)
+        own = _visit.get()
+        visit = Visit(label, self.clock[0], carrier=carrier, outer=own if own in self._inside else None)
         self._inside.add(visit)
         _visit.set(visit)
         return visit
@@ -235,10 +254,11 @@ class Gate:
         if waits:
             self.on_wait()  # no lock is held; new requests wait at the gate already
         with self._state:
-            if self._state.wait_for(self._forget_lost, self.limit if limit is None else limit) or self._is_empty():
-                return []
-            blockers = [visit for visit in self._inside if not visit.is_sending]
+            is_met = self._wait(self._forget_lost, self.limit if limit is None else limit) or self._is_empty()
+            blockers = [] if is_met else [visit for visit in self._inside if not visit.is_sending]
             if not blockers:
+                for visit in self._inside:
+                    visit.is_let_be = True
                 return []
             self._keeper = None
             self._state.notify_all()
@@ -248,6 +268,10 @@ class Gate:
         """Answers that are being sent, longest first."""
         with self._state:
             return sorted((visit for visit in self._inside if visit.is_sending), key=lambda visit: visit.since)
+
+    def is_waited_for(self, visit: Visit) -> bool:
+        """False for a stream that is let be."""
+        return not self._is_let_be(visit)
 
     def hold(self) -> None:
         """Keep new requests out until :meth:`open`.
@@ -289,7 +313,7 @@ class Gate:
             return not any(map(which, self._inside))
 
         with self._state:
-            if not self._state.wait_for(have_left, limit):
+            if not self._wait(have_left, limit):
                 self._is_empty()
             return sorted(filter(which, self._inside), key=lambda visit: visit.since)
 

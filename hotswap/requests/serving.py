@@ -14,9 +14,11 @@ The inner one of two is a part of the outer one (:meth:`hotswap.requests.gate.Ga
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import closing
+from typing import Any, cast
 
 import attrs
 
@@ -80,7 +82,10 @@ class Passage:
                 raise
             if visit is None:
                 return response
-            visit.is_sending = True  # the program has answered, and what is left of it is in the body
+            if inspect.isgenerator(response):  # nothing of it has run
+                response = _note_parts(cast(Generator[bytes], response), visit)
+            else:
+                visit.is_sending = True  # the program has answered, and what is left of it is in the body
             return _leave_at_close(response, self.gate, visit)
 
         return call
@@ -102,6 +107,14 @@ class Passage:
                 self.gate.leave(visit)
 
         return call
+
+
+def _note_parts(parts: Generator[bytes], visit: Visit) -> Generator[bytes]:
+    """A body, whose request is a stream from its first part on."""
+    with closing(parts):
+        for part in parts:
+            visit.is_sending = True
+            yield part
 
 
 def label(environ: dict[str, Any]) -> str:

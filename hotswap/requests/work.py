@@ -78,9 +78,11 @@ class task:
 
 
 def _enter(label: str) -> Visit | None:
-    if not GATE.is_part() and asyncio._get_running_loop() is not None:
-        raise RuntimeError(f"{label}: in a coroutine a unit of work begins with 'async with', or its event loop would wait")
-    return GATE.enter(label)
+    if asyncio._get_running_loop() is None:
+        return GATE.enter(label)
+    if GATE.is_inside():  # a part of that, also of a stream that is let be: nothing in a coroutine may wait
+        return None
+    raise RuntimeError(f"{label}: in a coroutine a unit of work begins with 'async with', or its event loop would wait")
 
 
 def wsgi(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -99,7 +101,7 @@ def wsgi(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[
 
 
 def asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Make each HTTP request of an ASGI application a unit of work; a websocket, which may stay open for days, is none."""
+    """Make each HTTP request of an ASGI application a unit of work, and each websocket, for which no change waits."""
 
     async def original(_: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:
         await application(scope, receive, send)

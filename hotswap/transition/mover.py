@@ -298,9 +298,15 @@ class Mover:
             raise
         self.points.move()
         later = self.gate.clock[0]
-        inside = self.gate.wait_left(lambda visit: visit.generation < later, self._left())
-        if inside:
+
+        def is_old(visit: Visit) -> bool:
+            return visit.generation < later and self.gate.is_waited_for(visit)
+
+        if inside := self.gate.wait_left(is_old, self._left()):
             self._reverse_or_force(move, split, inside)
+        if streams := [visit for visit in self.gate.streams() if visit.generation < later]:
+            names = ", ".join(map(str, streams))
+            self._note("HS415", f"{len(streams)} stream(s) go on that began before this change: {names}", Severity.KEPT)
         return took + commit.run(move.plain())
 
     def _run_at_rest_instead(self, writes: list[commit.Write], why: str) -> float:

@@ -271,6 +271,42 @@ def test_what_a_stream_that_is_let_be_asks_for_waits_at_the_gate() -> None:
     assert [visit.label for visit in given] == ["GET /inner/"]
 
 
+def test_a_swap_goes_on_when_a_stream_becomes_one_that_is_let_be() -> None:
+    """Time alone makes it one, and nobody leaves meanwhile. What it asks for later waits all the same, however short the wait was."""
+    gate = Gate(limit=3600.0)
+    may_go, thread = visit_in_thread(gate, "GET /events/")
+    (stream,) = gate.look()[1]
+    stream.is_sending, stream.since = True, stream.since - 3599.9
+    assert gate.close(1800.0) == []
+    gate.open()
+    stream.since += 3600.0
+    assert gate.close(0.0) == []
+    assert not gate.is_waited_for(stream)
+    gate.open()
+    may_go.set()
+    thread.join(20)
+
+
+def test_a_generator_is_a_stream_from_its_first_part_on() -> None:
+    """Before it, all of the work is still to be done."""
+    gate = Gate(limit=0.01)
+
+    def application(_: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one"
+        yield b"two"
+
+    body: Any = Passage(gate=gate).wsgi(application)(None, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
+    (visit,) = gate.look()[1]
+    assert [each.label for each in gate.close()] == ["GET /"]
+    parts = iter(body)
+    assert next(parts) == b"one"
+    assert gate.streams() == [visit]
+    assert [*parts] == [b"two"]
+    body.close()
+    assert gate.look()[1] == []
+
+
 def test_a_swap_and_a_rollback_name_the_streams(tmp_path: Path) -> None:
     """Both are made beside them, and say which they are."""
     with Program(tmp_path) as program:

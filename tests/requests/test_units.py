@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import hotswap
-from hotswap.requests.gate import GATE, Gate
+from hotswap.requests.gate import GATE, Gate, current_unit
 from hotswap.requests.safe import SafePoints
 from tests.transition.moving import Pause, in_thread, wait_until
 
@@ -43,6 +43,26 @@ def test_blocks_and_calls_are_units() -> None:
         assert inside() == ["a unit of work"]
     with pytest.raises(ZeroDivisionError), hotswap.task("fails"):
         raise ZeroDivisionError
+    assert inside() == []
+
+
+def test_parts_of_a_stream_that_is_let_be_are_its_own() -> None:
+    """In its event loop none can wait; one that may, is a unit of its own, and the stream is one again behind it."""
+
+    @hotswap.task("price")
+    def price() -> list[str]:
+        return inside()
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        stream = current_unit()
+        assert stream is not None
+        stream.is_let_be = True
+        assert price() == ["WEBSOCKET /ws"]
+        async with hotswap.task("poll"):
+            assert inside() == ["WEBSOCKET /ws", "poll"]
+        assert current_unit() is stream
+
+    asyncio.run(hotswap.asgi(served)({"type": "websocket", "path": "/ws"}, None, None))  # type: ignore[arg-type]  # nothing is sent
     assert inside() == []
 
 

@@ -175,6 +175,21 @@ def test_by_task_old_units_end_in_the_old_code_and_new_ones_take_the_new(program
         assert answer(shop) == [after]
 
 
+def test_a_stream_holds_no_change_by_task(program: Patched, shop: Any) -> None:
+    """It is named, as with any other change, and what it calls afterwards is new."""
+    pause = Pause()
+    old, _ = in_thread(lambda pause: _in_unit(shop, pause), pause)
+    assert pause.is_there.wait(20)
+    (stream,) = GATE.look()[1]
+    stream.is_sending, stream.since = True, stream.since - 3600
+    report = program.patch(TASK, shop=NEW_SHOP)
+    assert report.consistency is TASK
+    assert "old unit (for " in said(report, "HS415")
+    assert is_plain(shop)
+    pause.may_go.set()
+    old.join(20)
+
+
 def _in_unit(shop: Any, pause: Pause) -> list[Any]:
     with hotswap.task("old unit"):
         pause()
