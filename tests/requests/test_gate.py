@@ -272,7 +272,7 @@ def test_what_a_stream_that_is_let_be_asks_for_waits_at_the_gate() -> None:
 
 
 def test_a_swap_goes_on_when_a_stream_becomes_one_that_is_let_be() -> None:
-    """Time alone makes it one, and nobody leaves meanwhile. What it asks for later waits all the same, however short the wait was."""
+    """Time alone makes it one, and nobody leaves meanwhile. What it asks for later waits, however short the wait was."""
     gate = Gate(limit=3600.0)
     may_go, thread = visit_in_thread(gate, "GET /events/")
     (stream,) = gate.look()[1]
