@@ -107,4 +107,7 @@ def lead_inner(linking: Linking) -> None:
         exchange(linking.staging, linking.twins)
         finish_copies(linking.twins)
         new_ids = linking.twins.of.keys() - known
-        linking.swap.writes[:] = [change_values(write, new_ids, linking.twins.resolve) for write in linking.swap.writes]
+        changed = {id(write): change_values(write, new_ids, linking.twins.resolve) for write in linking.swap.writes}
+        for _, coming in linking.merger.partly.values():
+            coming[:] = [changed[id(write)] for write in coming]
+        linking.swap.writes[:] = [changed[id(write)] for write in linking.swap.writes]

@@ -158,9 +158,10 @@ class Gate:
         while time.monotonic() < until:
             with self._state:
                 if self._is_open():
-                    task = asyncio.current_task() if "asyncio" in sys.modules else None
+                    task = asyncio.current_task() if asyncio._get_running_loop() is not None else None
                     return self._let_in(label, None if task is None else weakref.ref(task))
-            await asyncio.sleep(_LOOK)
+            if not await _pause():
+                break
         raise Busy(label)
 
     def leave(self, visit: Visit | None) -> None:
@@ -267,7 +268,8 @@ class Gate:
     def streams(self) -> list[Visit]:
         """Answers that are being sent, longest first."""
         with self._state:
-            return sorted((visit for visit in self._inside if visit.is_sending), key=lambda visit: visit.since)
+            streams = (visit for visit in self._inside if visit.is_sending or visit.is_let_be)
+            return sorted(streams, key=lambda visit: visit.since)
 
     def is_waited_for(self, visit: Visit) -> bool:
         """False for a stream that is let be."""
@@ -356,6 +358,23 @@ class Gate:
                 self._awaited.append((inside, call))
                 return
         call()
+
+
+async def _pause() -> bool:
+    """Let the event loop go on for a moment; False where it is none that is known."""
+    if asyncio._get_running_loop() is not None:
+        await asyncio.sleep(_LOOK)
+    elif is_in_trio():
+        await sys.modules["trio"].sleep(_LOOK)
+    else:
+        return False
+    return True
+
+
+def is_in_trio() -> bool:
+    """Whether this is the code of a task of trio, which asyncio knows nothing of."""
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_task()
 
 
 def current_unit() -> Visit | None:

@@ -143,6 +143,7 @@ def note_sending(visit: Visit | None, scope: Mapping[str, Any], send: Send) -> S
     async def note_and_send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.body":
             visit.is_sending = message.get("more_body", False)
+            visit.is_let_be &= visit.is_sending  # what it does in the background afterwards is waited for
         await send(message)
 
     return note_and_send

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from hotswap.requests.gate import GATE, Visit
+from hotswap.requests.gate import GATE, Visit, is_in_trio
 from hotswap.requests.serving import Passage
 
 __all__ = ["asgi", "task", "wsgi"]
@@ -78,7 +78,7 @@ class task:
 
 
 def _enter(label: str) -> Visit | None:
-    if asyncio._get_running_loop() is None:
+    if asyncio._get_running_loop() is None and not is_in_trio():
         return GATE.enter(label)
     if GATE.is_inside():  # a part of that, also of a stream that is let be: nothing in a coroutine may wait
         return None

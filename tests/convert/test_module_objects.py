@@ -71,3 +71,28 @@ def test_they_are_converted_where_the_program_has_changed_them(program: Program,
     assert held.name == ("p q" if changed else "a b")
     assert now.name == held.name
     assert not hasattr(held, "first")
+
+
+TABLE = """
+TABLE = {"a": [1]}
+class Cart:
+    def __init__(self):
+        self.name = "a b"
+CART = Cart()
+"""
+ROWS = TABLE.replace("[1]", "[2]").replace('"a b"', '"a b"\n        self.rows = TABLE["a"]')
+
+
+def test_a_field_that_comes_is_the_migrations_where_a_live_container_stands_for_its_value(program: Program) -> None:
+    """What is written is exchanged for the live container in between, and left out all the same."""
+    lib = program.load("lib_rows", TABLE)
+    lib.CART.name = "p q"
+    rows = lib.TABLE["a"]
+    migration = MIGRATION[: MIGRATION.index("    state.first")].format(module="lib_rows")
+    migration += "    assert not hasattr(state, 'rows')\n    state.rows = TABLE['a']\n@up.down\ndef _(state):\n    del state.rows\n"
+    report = program.edit("lib_rows", migration + ROWS)
+    assert report.applied, str(report)
+    assert lib.CART.rows is rows is lib.TABLE["a"]
+    assert (lib.CART.name, rows) == ("p q", [2])
+    program.engine.rollback()
+    assert (vars(lib.CART), rows) == ({"name": "p q"}, [1])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 import hotswap
 from hotswap.requests.gate import GATE, Gate, current_unit
@@ -259,3 +260,29 @@ def test_a_barrier_that_fails_is_the_loops_own(ranks: Ranks) -> None:
     points._set("go")
     waiting.join(20)
     assert given == [True]
+
+
+def test_units_of_trio() -> None:
+    """Its tasks wait at a closed gate without holding the others; ``with`` in one of them is refused as in asyncio."""
+    gone_on: list[str] = []
+
+    async def unit() -> None:
+        async with hotswap.task("unit"):
+            gone_on.extend(inside())
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="async with"), hotswap.task("wrong"):
+            pass
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(unit)
+            while not gone_on:
+                await trio.sleep(0.001)
+            GATE._keeper = -1  # another thread
+            nursery.start_soon(unit)
+            await trio.sleep(0.02)
+            assert gone_on == ["unit"]
+            GATE._keeper = None
+
+    trio.run(main)
+    assert gone_on == ["unit", "unit"]
+    assert inside() == []
