@@ -89,7 +89,8 @@ def test_a_field_that_comes_is_the_migrations_where_a_live_container_stands_for_
     lib.CART.name = "p q"
     rows = lib.TABLE["a"]
     migration = MIGRATION[: MIGRATION.index("    state.first")].format(module="lib_rows")
-    migration += "    assert not hasattr(state, 'rows')\n    state.rows = TABLE['a']\n@up.down\ndef _(state):\n    del state.rows\n"
+    migration += "    assert not hasattr(state, 'rows')\n    state.rows = TABLE['a']\n"
+    migration += "@up.down\ndef _(state):\n    del state.rows\n"
     report = program.edit("lib_rows", migration + ROWS)
     assert report.applied, str(report)
     assert lib.CART.rows is rows is lib.TABLE["a"]
