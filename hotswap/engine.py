@@ -233,7 +233,10 @@ class Engine:
             self._at_rest = []  # from here on there is something to release
             blocked = self.mover.begin(need, changed)
             self._at_rest = blocked or (self.plugins.quiesce(plan) if self.mover.asks_plugins else [])
-        return [finding for finding in self._at_rest if finding.severity is Severity.HELD]
+        why = [finding for finding in self._at_rest if finding.severity is Severity.HELD]
+        if not why:
+            self.plugins.prepare(plan)  # noting is no waiting: a change that is forced needs it, too
+        return why
 
     def refuse(self, finding: Finding) -> Report:
         """Tell of a change that is none of a managed text and that counts from the next start on: a report that asks for it.
@@ -290,10 +293,11 @@ class Engine:
             if draft.plan.verdict in (Verdict.RESTART, Verdict.ASK):
                 raise Refused(draft.plan, draft.plan.verdict, _before_running(draft.plan.findings))
             changed = changed_codes(draft)
-            if why := self._quiesce(draft.plan, self._find_need(draft), changed):
+            need = self._find_need(draft)
+            if why := self._quiesce(draft.plan, need, changed):
                 raise Refused(draft.plan, Verdict.ASK, (*_before_running(draft.plan.findings), *why))
             clock.skip()  # requests have been waited for
-            return self._carry_out(draft, clock, seen_at, changed)
+            return self._carry_out(draft, need, clock, seen_at, changed)
         except Refused as refusal:
             return self._report(refusal.plan, refusal.verdict, refusal.findings, clock, seen_at)
         except Exception as error:  # noqa: BLE001 - border: a bug of ours must not end the program
@@ -330,7 +334,9 @@ class Engine:
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
 
-    def _carry_out(self, draft: Draft, clock: Clock, seen_at: float | None, changed: dict[CodeType, str]) -> Report:
+    def _carry_out(
+        self, draft: Draft, need: Need, clock: Clock, seen_at: float | None, changed: dict[CodeType, str]
+    ) -> Report:
         swap = self._commit(draft, clock)
         swap.changed = changed
         before, gone = self.texts.remember(draft)
@@ -359,7 +365,8 @@ class Engine:
         self.world.note_removed(swap.removed)
         with self.world.lock:
             known = self.world.note_mechanisms(swap.redirects, functools.partial(_names_of, draft), draft.edited)
-            self.world.history.append(AppliedSwap(report, swap, before, gone, known, self.effects.left_by_rollback(draft)))
+            left = self.effects.left_by_rollback(draft)
+            self.world.history.append(AppliedSwap(report, swap, before, gone, known, left, need.consistency))
             for ended in self.world.history[:-HISTORY]:
                 if ended.swap.request is not None:
                     self.converter.let_go(ended.swap.request)
@@ -621,8 +628,8 @@ class Engine:
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
-            need = Need(consistency=applied.report.consistency or Consistency.QUIESCENT, why="as it was applied")
-            if why := self._quiesce(applied.report.plan, need, changed_after(applied.swap.changed, applied.swap.codes)):
+            changed = changed_after(applied.swap.changed, applied.swap.codes)
+            if why := self._quiesce(applied.report.plan, _need_of_way_back(applied), changed):
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back now: {why[0]}")
             try:
                 took, unfinished = self._revert(applied)
@@ -744,6 +751,14 @@ class Engine:
             timing=clock.timing(seen_at),
             consistency=self.mover.consistency if swap is not None else None,
         )
+
+
+def _need_of_way_back(applied: AppliedSwap) -> Need:
+    """What a rollback needs: what the swap has needed, also where it was forced, and no less than what it was made with."""
+    made = applied.report.consistency or Consistency.QUIESCENT
+    if made.rank >= applied.need.rank:
+        return Need(consistency=made, why="as it was applied")
+    return Need(consistency=applied.need, why=f"it was forced by {made}, and needs more")
 
 
 def _names_of(draft: Draft, module: str) -> set[str]:

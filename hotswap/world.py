@@ -25,7 +25,7 @@ from hotswap.detached import DetachedModules
 from hotswap.fingerprint import CONTAINERS, Managed, Print, fingerprint, function_data, kind_of_value
 from hotswap.frames import Outdated
 from hotswap.kinds import is_a, is_own, namespace_of, vars_of
-from hotswap.model import Finding, Mechanism, Redirect, Report
+from hotswap.model import Consistency, Finding, Mechanism, Redirect, Report
 
 _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b|import[ \t]+([^\n#;]+))|;[ \t]*(?:from|import)\b", re.MULTILINE
@@ -162,6 +162,7 @@ class AppliedSwap:
     Attributes:
         ran: what a rollback has to say about each statement that was run for an effect outside of managed data, with the
             module and the text of those that must not be run again.
+        need: the least consistency that was safe for it, whatever it was made with.
     """
 
     report: Report
@@ -171,6 +172,7 @@ class AppliedSwap:
     # Of the callables that it redirected or that went: what the world had of them before.
     mechanisms: dict[tuple[str, str], Mechanism | None] = attrs.Factory(dict)
     ran: list[tuple[Finding, tuple[str, bytes] | None]] = attrs.Factory(list)
+    need: Consistency = Consistency.QUIESCENT
 
 
 @attrs.define(eq=False)

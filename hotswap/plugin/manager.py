@@ -197,6 +197,10 @@ class Plugins:
     def quiesce(self, plan: Plan) -> list[Finding]:
         return list(self._each("hotswap_quiesce", Finding, plan=plan))
 
+    def prepare(self, plan: Plan) -> None:
+        for _ in self._ask("hotswap_prepare", plan=plan):
+            pass
+
     def settle(self, plan: Plan) -> list[Finding]:
         return list(self._each("hotswap_settle", Finding, plan=plan))
 

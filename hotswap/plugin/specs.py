@@ -1,7 +1,8 @@
 """The hook specifications, in the order in which one swap calls them.
 
     attach     plan      value_kind, can_rebuild, stands_alone    (planning: nothing is executed)
-               quiesce   the program is brought to rest, from here to release
+               quiesce   the program is brought to rest, from here to release; not where a change is forced
+               prepare   what settle needs to know is noted
                link      describe, aside, kept_state, pair_members, class_shape, rebuild_class, stale_caches, before_commit
                commit    settle, after_commit, after_rollback
                release
@@ -120,13 +121,30 @@ class Specs:
         are waited for is seen by it. A finding with severity ``held`` stops it; its code should be HS510, which asks for no
         restart.
 
+        Not called where a change is forced, or ordered with less consistency: what has to be noted in any case is noted in
+        ``hotswap_prepare``.
+
+        Args:
+            plan: what is about to be made live, or taken back.
+        """
+
+    @hookspec
+    def hotswap_prepare(self, plan: Plan) -> None:
+        """Note what ``hotswap_settle`` will have to know of the program as it is before the change; nothing is changed.
+
+        Called for each swap that is going to be linked, and for each rollback, when the program is as much at rest as it will
+        be; again where another plan is tried in the place of one that was refused.
+
         Args:
             plan: what is about to be made live, or taken back.
         """
 
     @hookspec
     def hotswap_release(self) -> None:
-        """The swap is live and told to the plugins, or is not made; called after each ``hotswap_quiesce``, whatever it gave."""
+        """The swap is live and told to the plugins, or is not made; called after ``hotswap_quiesce`` and ``hotswap_prepare``.
+
+        Also where they have refused, or were not asked.
+        """
 
     # ---- linking: the new text is evaluated, writes are prepared ----
 

@@ -130,6 +130,10 @@ class Recorder:
         self.calls.append("quiesce")
 
     @hookimpl
+    def hotswap_prepare(self, plan: Plan) -> None:
+        self.calls.append("prepare")
+
+    @hookimpl
     def hotswap_release(self) -> None:
         self.calls.append("release")
 
@@ -181,8 +185,8 @@ def test_hooks_are_called_in_the_order_of_the_specifications(program: Program) -
     program.engine.rollback()
     program.engine.plugins.detach()
     assert recorder.calls == [
-        "attach", "plan swap", "quiesce", "pair C", "rebuild C", "shape", "caches", "before", "settle", "after 1", "release",
-        "quiesce", "settle", "back 1", "release", "detach",
+        "attach", "plan swap", "quiesce", "prepare", "pair C", "rebuild C", "shape", "caches", "before", "settle", "after 1",
+        "release", "quiesce", "prepare", "settle", "back 1", "release", "detach",
     ]  # fmt: skip
 
 

@@ -128,9 +128,20 @@ def test_a_wish_that_is_too_weak_is_refused(program: Patched) -> None:
 class Settler:
     """A plugin that leads a framework to what is live."""
 
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    @hookimpl
+    def hotswap_quiesce(self) -> None:
+        self.calls.append("quiesce")
+
+    @hookimpl
+    def hotswap_prepare(self) -> None:
+        self.calls.append("prepare")
+
     @hookimpl
     def hotswap_settle(self) -> None:
-        pass
+        self.calls.append("settle")
 
 
 def test_a_plugin_that_leads_a_framework_along_counts_on_rest(program: Patched, shop: ModuleType) -> None:
@@ -139,6 +150,18 @@ def test_a_plugin_that_leads_a_framework_along_counts_on_rest(program: Patched, 
     report = program.patch(shop=SHOP.replace("RATE * 1", "RATE + 0"))
     assert report.consistency is QUIESCENT
     assert "plugin frame leads its framework" in said(report, "HS620")
+
+
+def test_a_forced_change_is_prepared_by_plugins_and_its_way_back_waits(program: Patched, shop: ModuleType) -> None:
+    """Nobody is waited for, what is to be led along is noted all the same; the rollback, not forced, needs what the change has
+    needed."""
+    settler = Settler()
+    program.engine.plugins.register(settler, "frame")
+    report = program.patch(IMMEDIATE, force=True, shop=SHOP.replace("RATE * 1", "RATE + 0"))
+    assert (report.consistency, settler.calls) == (IMMEDIATE, ["prepare", "settle"])
+    report = program.back()
+    assert (report.consistency, settler.calls[2:]) == (QUIESCENT, ["quiesce", "prepare", "settle"])
+    assert "it was forced by immediate" in said(report, "HS620")
 
 
 def test_more_than_is_needed_may_be_asked_for(program: Patched, shop: ModuleType) -> None:

@@ -309,6 +309,12 @@ class DjangoPlugin:
     @hookimpl
     def hotswap_quiesce(self, plan: Plan) -> Iterable[Finding]:
         """How long requests are waited for; the waiting is :mod:`hotswap.plugin.builtin.requests`."""
+        options = read_options()
+        self.gate.limit = options.request_limit
+        return [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
+
+    @hookimpl
+    def hotswap_prepare(self, plan: Plan) -> None:
         self._plan = plan
         if _are_models_ready():
             from hotswap_django.model_forms import note_touched
@@ -316,9 +322,6 @@ class DjangoPlugin:
 
             self._routers = note_routers()
             self._touched = note_touched() if self._has_models(plan) else {}  # it is going to be taken back
-        options = read_options()
-        self.gate.limit = options.request_limit
-        return [_kept(f"{options.wrong}; the default counts")] if options.wrong else []
 
     @hookimpl
     def hotswap_release(self) -> None:
