@@ -4,6 +4,7 @@
     a file goes                             told if it was known, after the time in which editors put a new one there
     a folder comes, goes or moves           told as such: what is below has to be looked at
     what editors leave (``.a.swp``, ``a~``) not told
+    what nobody asks for (a log)            not told, nor waited for: it may never be finished
 
 Events get lost, and not all folders are watched: whoever uses this looks at the files in intervals as well.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 import attrs
 
 from hotswap.green import patched_by
-from hotswap.watch.batch import Batch, FileState, find_git_lock
+from hotswap.watch.batch import MAX_WAIT, Batch, FileState, find_git_lock
 from hotswap.watch.observer import DirectoryWatch, RawEvent
 from hotswap.watch.paths import is_small_tree
 
@@ -53,10 +54,11 @@ class FolderWatch:
 
     Args:
         is_known: whether there was such a file; one that goes is told only then.
+        is_wanted: whether a file is asked for, as a folder has others, too; asked for each event.
     """
 
-    def __init__(self, is_known: Callable[[str], bool]) -> None:
-        self._is_known = is_known
+    def __init__(self, is_known: Callable[[str], bool], is_wanted: Callable[[str], bool] = lambda path: True) -> None:
+        self._is_known, self._is_wanted = is_known, is_wanted
         # As the watcher of Python files has it: SimpleQueue stops all greenlets of eventlet.
         self._events: queue.SimpleQueue[RawEvent] | queue.Queue[RawEvent]
         self._events = queue.Queue() if patched_by() == "eventlet" else queue.SimpleQueue()
@@ -99,7 +101,7 @@ class FolderWatch:
         while True:
             now = time.monotonic()
             ripe = batch.find_ripe_time(now) if batch else until
-            if batch and batch.is_overdue(now):
+            if batch.is_overdue(now) if batch else now > until + MAX_WAIT:  # a log may be written faster than it is passed over
                 break
             try:
                 event = self._events.get(ripe > now, max(ripe - now, 0.0))
@@ -124,7 +126,7 @@ class FolderWatch:
             self._add(event.path, _STATE_AFTER[event.kind], event.at, batch)
 
     def _add(self, path: str, state: FileState, at: float, batch: Batch) -> None:
-        if is_left_by_editor(path):
+        if is_left_by_editor(path) or not self._is_wanted(path):
             return
         if state is not FileState.GONE or self._is_known(path):
             batch.add(path, state, at)

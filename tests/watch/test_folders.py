@@ -20,8 +20,8 @@ LONG = 30.0  # seconds; what is told ends the waiting, so a test that has to see
 def make_watch() -> Iterator[Callable[..., FolderWatch]]:
     made: list[FolderWatch] = []
 
-    def make(*covered: Path, known: tuple[Path, ...] = ()) -> FolderWatch:
-        made.append(FolderWatch({str(path) for path in known}.__contains__))
+    def make(*covered: Path, known: tuple[Path, ...] = (), wanted: Callable[[str], bool] = bool) -> FolderWatch:
+        made.append(FolderWatch({str(path) for path in known}.__contains__, wanted))
         made[0].cover(map(str, covered))
         return made[0]
 
@@ -57,6 +57,21 @@ def test_a_file_that_is_moved_into_place_is_told_alone(tmp_path: Path, make_watc
         beside.write_text("new")
         os.replace(beside, file)
         assert hear_until(watch, lambda heard: str(file) in heard.files).files <= {str(file), str(tmp_path / "page.new")}
+
+
+def test_what_nobody_asks_for_is_not_waited_for(tmp_path: Path, make_watch: Callable[..., FolderWatch]) -> None:
+    """A log that is written without an end holds a template up no more than one that does not come to rest."""
+    page, log = tmp_path / "page.html", tmp_path / "debug.log"
+    watch = make_watch(tmp_path, wanted=str(page).__eq__)
+    with log.open("w") as writer:  # not closed, so its writer has not finished
+        for _ in range(3):
+            writer.write("line")
+            writer.flush()
+        page.write_text("new")
+        assert watch.wait(LONG) == Heard(frozenset([str(page)]))
+        writer.write("line")
+        writer.flush()
+        assert watch.wait(0.05) == Heard()
 
 
 def test_a_file_that_goes_is_told_where_it_was_known(tmp_path: Path, make_watch: Callable[..., FolderWatch]) -> None:
