@@ -111,6 +111,20 @@ assert waits == [30.0, module._DELAY, module.INTERVAL], waits
 """)
 
 
+def test_all_is_looked_at_while_something_is_told_without_an_end(tmp_path: Path) -> None:
+    """1 an event comes: its file alone is looked at, 2 the interval is over: all are. A log is not waited for."""
+    run_reloader(tmp_path, """
+reloader._folders.wait = lambda timeout: Heard(frozenset([str(style)]))
+page.write_text("newer")
+reloader.step()
+assert told == [], told
+module.LONG_INTERVAL = 0.0
+reloader.step()
+assert told == [page] and not reloader._is_deaf, told
+assert [reloader._folders._is_wanted(str(path)) for path in (page, style, note)] == [True, True, False]
+""")
+
+
 def test_an_event_that_comes_late_does_not_make_the_system_deaf(tmp_path: Path) -> None:
     """1 a look finds a file, 2 the event comes: the file is told once."""
     run_reloader(tmp_path, """

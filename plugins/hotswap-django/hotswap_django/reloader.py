@@ -21,6 +21,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -67,7 +68,8 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         self._modules = modules
         self._server: threading.Thread | None = None
         self._known: dict[Path, _Sign] = {}
-        self._folders = FolderWatch(lambda path: Path(path) in self._known)
+        self._folders = FolderWatch(lambda path: Path(path) in self._known, lambda path: self._is_wanted(Path(path)))
+        self._looked_at = 0.0  # when all files were looked at last, as time.monotonic() has it
         self._is_deaf = False  # the system has not told of a change
         self._waiting: set[Path] = set()  # changed files that requests have kept from being told of
         self._is_barred = False  # such requests are inside still
@@ -121,10 +123,13 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
     def step(self) -> None:
         """Wait for the system to tell of changed files, a while, and look at these; or at all of them."""
         self._folders.cover(map(str, self._list_folders()))
-        heard = self._folders.wait(INTERVAL if self._is_deaf or not self._folders.is_complete else LONG_INTERVAL)
+        interval = INTERVAL if self._is_deaf or not self._folders.is_complete else LONG_INTERVAL
+        heard = self._folders.wait(interval)
         if self._restart.is_set() or self.should_stop:
             return
-        if heard.files and not heard.is_folder and not self._has_server_ended():
+        # Or what is found by looking only would wait for as long as anything else is being written.
+        is_due = time.monotonic() >= self._looked_at + interval
+        if heard.files and not (heard.is_folder or is_due or self._has_server_ended()):
             self.look_at(map(Path, heard.files))
             return
         changed = self.look()
@@ -147,6 +152,7 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
 
     def look(self) -> set[Path]:
         """Compare all files with what is known of them, and tell of those that changed, came or went, which it gives."""
+        self._looked_at = time.monotonic()
         now = dict(self._sign(self._files()))
         changed = {path for path in now.keys() | self._known.keys() if _differs(path, self._known.get(path), now.get(path))}
         self._known = now
@@ -202,6 +208,10 @@ class SwapReloader(autoreload.BaseReloader):  # type: ignore[misc]  # Django has
         """Where files of the project are; those of installed packages are nobody's to edit."""
         folders = [*self.directory_globs, *(path.parent for path in self.extra_files), *_list_library_folders()]
         yield from (folder for folder in folders if not {"site-packages", "dist-packages"}.intersection(folder.parts))
+
+    def _is_wanted(self, path: Path) -> bool:
+        """Whether it is worth while to end the waiting for it; of a server that has ended any file is."""
+        return self._has_server_ended() or _is_of_libraries(path) or self._is_asked_for(path)
 
     def _is_asked_for(self, path: Path) -> bool:
         """Whether a look would come upon this file."""
