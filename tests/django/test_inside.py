@@ -345,9 +345,10 @@ def test_system_checks_are_made_after_a_swap(fresh_copy: FreshCopy, site: Path) 
     fails is told too, 3 what is superseded by another save is not told."""
     run(fresh_copy(), site, """
 from hotswap_django import checking
+from hotswap.requests.gate import GATE
 from hotswap_django.checking import Checking
 told, shown = [], []
-checks = Checking(told.append, shown.append)
+checks = Checking(told.append, shown.append, GATE)
 checks.step()
 assert (told, shown) == ([], [()])
 edit("bakery/urls.py", ('path("links/"', 'path("/links/"'))
@@ -367,6 +368,54 @@ assert len(told) == 1 and shown[-1] == ()
 checking.run_checks = lambda: 1 / 0
 checks.step()
 assert "failed: ZeroDivisionError" in told[-1].message and "1 / 0" in told[-1].excerpt, told
+""")  # fmt: skip
+
+
+def test_system_checks_compute_nothing_while_a_swap_empties_it(fresh_copy: FreshCopy, site: Path) -> None:
+    """1 the gate is closed: they wait, and come again when it stays so, 2 it is open: they are inside, a swap waits for them."""
+    run(fresh_copy(), site, """
+from hotswap.requests.gate import GATE
+from hotswap_django import checking
+made, shown = [], []
+checking.run_checks = lambda: made.append([str(visit.label) for visit in GATE._inside]) or []
+checks = checking.Checking(print, shown.append, GATE)
+GATE.patience = 0.0
+GATE.close()
+thread = threading.Thread(target=checks.step)
+thread.start()
+thread.join(20)
+assert checks._wanted.is_set() and (made, shown) == ([], [])
+GATE.open()
+checks._wanted.clear()
+checks.step()
+assert (made, shown) == ([["Django's system checks"]], [()]) and GATE.look() == ("open", [])
+""")  # fmt: skip
+
+
+def test_what_checks_have_shown_at_the_start_is_not_told_again(fresh_copy: FreshCopy, site: Path) -> None:
+    """1 a command shows a warning, 2 it stands after a save: in pages only, 3 it is mended and comes back: told."""
+    folder = fresh_copy()
+    urls = folder / "bakery" / "urls.py"
+    urls.write_text(urls.read_text().replace('path("links/"', 'path("/links/"'))
+    run(folder, site, """
+from django.core.management import call_command
+from hotswap_django.checking import Checking
+from hotswap_django.plugin import DjangoPlugin
+from hotswap.session import current
+(plugin,) = [plugin for plugin in current().engine.plugins.manager.get_plugins() if isinstance(plugin, DjangoPlugin)]
+call_command("check")
+told, shown = [], []
+checks = Checking(told.append, shown.append, plugin.gate, plugin._shown)
+checks.step()
+assert told == [] and "urls.W002" in shown[0][0].message, (told, shown)
+for old, new in (('"/links/"', '"links/"'), ('"links/"', '"/links/"')):
+    edit("bakery/urls.py", (old, new))
+    assert hotswap.swap().applied
+    checks.step()
+assert [len(found) for found in shown] == [1, 0, 1] and len(told) == 1, (told, shown)
+hotswap.stop()
+from django.core import checks
+assert not hasattr(checks.run_checks, "__wrapped__")
 """)  # fmt: skip
 
 

@@ -1,20 +1,29 @@
 """Django's system checks after a swap, as ``runserver`` makes them at each start: on a thread of their own, behind the page.
 
-What they find is told once, in the terminal, and stands in open pages until it is found no more. It holds nothing: where models
-change, what Django would not start with is refused before that (:mod:`hotswap_django.refresh`).
+What they find is told once, in the terminal, and stands in open pages until it is found no more; what a command has shown at the
+start is not told again. It holds nothing: where models change, what Django would not start with is refused before that
+(:mod:`hotswap_django.refresh`).
+
+Checks read what Django computes and keeps, addresses above all, and have it computed. So they go through the gate as a request
+does: what they would put there while a swap empties it would stay.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
+from typing import Any
 
 import attrs
-from django.core.checks import CheckMessage, run_checks
+from django.core.checks import CheckMessage
+from django.core.checks.registry import run_checks  # itself, not what :func:`note_shown` puts before it
 
 from hotswap.model import Finding, Severity
+from hotswap.requests.gate import Busy, Gate
 
 #: Seconds after a swap: the page that is loaded again comes first, and saves that follow each other are checked once.
 DELAY = 0.3
@@ -29,10 +38,14 @@ class Checking:
     Attributes:
         tell: told what is found and was not found before.
         show: given all that is found, each time.
+        gate: they are made inside of it.
+        shown: what :func:`note_shown` has noted.
     """
 
     tell: Callable[[Finding], None]
     show: Callable[[tuple[Finding, ...]], None]
+    gate: Gate
+    shown: set[Finding] = attrs.Factory(set)
     _wanted: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
     _thread: threading.Thread | None = attrs.field(default=None, init=False)
     _told: frozenset[Finding] = attrs.field(default=frozenset(), init=False)
@@ -60,11 +73,21 @@ class Checking:
 
     def step(self) -> None:
         """Make the checks once, and tell of them; not where something else has become live meanwhile, which is checked anew."""
-        findings = find()
+        try:
+            visit = self.gate.enter("Django's system checks")
+        except Busy:
+            self._wanted.set()  # later, then
+            return
+        try:
+            findings = find()
+        finally:
+            self.gate.leave(visit)
         if self._wanted.is_set():
             return
-        new = [finding for finding in findings if finding not in self._told]
+        known = self._told | self.shown
+        new = [finding for finding in findings if finding not in known]
         self._told = frozenset(findings)
+        self.shown.clear()  # what is still found is told by now
         self.show(tuple(findings))
         for finding in new[:MOST]:
             self.tell(finding)
@@ -75,10 +98,39 @@ class Checking:
 def find() -> list[Finding]:
     """What Django's checks find now; an error of one of them is such a finding, too."""
     try:
-        return [_describe(each) for each in run_checks() if not each.is_silenced()]
+        return [*_describe_all(run_checks())]
     except Exception as error:  # noqa: BLE001 - border to checks of the program
         text = f"Django's system checks failed: {type(error).__name__}: {error}"
         return [_finding(text, "mend the check, or what it looks at", traceback.format_exc())]
+
+
+def note_shown(module: ModuleType, shown: set[Finding]) -> Callable[[], None]:
+    """Have checks note what they find for whoever calls them, as commands do at their start, and show it.
+
+    Args:
+        module: ``django.core.checks``.
+        shown: takes it.
+
+    Returns:
+        What ends that.
+    """
+    original = module.run_checks
+
+    @functools.wraps(original)
+    def run_and_note(*args: Any, **kwargs: Any) -> Any:
+        found = original(*args, **kwargs)
+        shown.update(_describe_all(found))
+        return found
+
+    def put_back() -> None:
+        module.run_checks = original  # type: ignore[attr-defined]  # of the module as it is
+
+    module.run_checks = run_and_note  # type: ignore[attr-defined]  # of the module as it is
+    return put_back
+
+
+def _describe_all(messages: Iterable[CheckMessage]) -> Iterator[Finding]:
+    return (_describe(each) for each in messages if not each.is_silenced())
 
 
 def _describe(found: CheckMessage) -> Finding:

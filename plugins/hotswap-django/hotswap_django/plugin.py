@@ -64,6 +64,7 @@ class DjangoPlugin:
         self._is_new = False  # models are about to change, and not to be taken back
         self._explains = False
         self._checking: Checking | None = None
+        self._shown: set[Finding] = set()  # what Django's checks have said at the start
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
         self._touched: Mapping[Any, Touch] = {}  # what the program has done to forms of models before the last of them
         self._routers: list[tuple[Any, list[Any]]] = []  # of djangorestframework, with the addresses that they have given
@@ -79,6 +80,7 @@ class DjangoPlugin:
         self._when_imported("django.core.handlers.wsgi", self._serving.take_wsgi)
         self._when_imported("django.core.handlers.asgi", self._serving.take_asgi)
         self._when_imported("django.utils.autoreload", lambda module: self._put_back.append(self._pages.watch(module)))
+        self._when_imported("django.core.checks", self._note_checks)
         if "hotswap.runner" in sys.modules:  # hotswap run: it can start the program again, so no child of Django's is needed
             self._when_imported("django.utils.autoreload", self._take_reloader)
 
@@ -104,6 +106,11 @@ class DjangoPlugin:
         from hotswap_django.reloader import replace_run
 
         self._put_back.append(replace_run(module))
+
+    def _note_checks(self, module: ModuleType) -> None:
+        from hotswap_django.checking import note_shown
+
+        self._put_back.append(note_shown(module, self._shown))
 
     def _watch_files(self) -> None:
         """Inside of the first request: from now on templates and translations are read and kept."""
@@ -301,7 +308,7 @@ class DjangoPlugin:
         if report.applied and engine is not None and _are_models_ready():
             from hotswap_django.checking import Checking
 
-            self._checking = self._checking or Checking(engine.tell, self._pages.note_checks)
+            self._checking = self._checking or Checking(engine.tell, self._pages.note_checks, self.gate, self._shown)
             self._checking.ask()
 
     # ---- requests in flight ----

@@ -23,7 +23,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.core.checks import run_checks
+from django.core.checks.registry import run_checks
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.core.handlers.base import BaseHandler
 from django.core.management.base import SystemCheckError
