@@ -155,6 +155,49 @@ edit("kinds.py", "return 1", "return 2")
     assert lines[9] == "swap"
 
 
+def test_all_that_was_read_by_name_is_followed_to_where_it_stands(tmp_path: Path, site: Path) -> None:
+    """Names that a module has by ``*``, from modules of modules; objects, whose class and its bases have the values."""
+    folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
+    for name, text in {
+        "far": "OWNER = 'Ann'\nhidden = 1\n", "near": "from .far import *\n\nCITY = 'Rome'\n",
+        "live": "from depot.near import *\n\nSIZE = 1\nhelper = 1\n",
+        "kinds": "class Base:\n    MODE = 1\n\n\nclass Kind(Base):\n    RATE = 1\n\n\nkind = Kind()\n",
+    }.items():  # fmt: skip
+        (folder / f"depot/{name}.py").write_text(text)
+    program = """
+import pathlib, hotswap
+hotswap.start(["depot"], watch=False)
+from flask import Flask
+app = Flask(__name__)
+for given in ("depot.live", "depot.kinds.kind"):
+    app.config.from_object(given)
+assert (app.config["OWNER"], app.config["CITY"], app.config["MODE"]) == ("Ann", "Rome", 1)
+def edit(file, old, new):
+    path = pathlib.Path("depot", file)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    report = hotswap.swap()
+    print(report.verdict, *[f"{f.code} {f.message}" for f in report.held], sep="; ")
+    path.write_text(text)
+    hotswap.swap()
+edit("far.py", "'Ann'", "'Bea'")
+edit("near.py", "'Rome'", "'Oslo'")
+edit("near.py", "from .far import *\\n", "")
+edit("kinds.py", "MODE = 1", "MODE = 2")
+edit("kinds.py", "RATE = 1", "RATE = 2")
+edit("far.py", "hidden = 1", "hidden = 2")
+edit("live.py", "helper = 1", "helper = 2")
+"""
+    lines = run_program(folder, site, program).splitlines()
+    changed = ("depot.far.OWNER", "depot.near.CITY", "", "depot.kinds.Base", "depot.kinds.Kind")
+    for line, what in zip(lines, changed, strict=False):
+        assert line.startswith("restart; HS213"), line
+        assert what in line
+        assert "has read its configuration from" in line
+    assert lines[5:] == ["swap", "swap"]
+
+
 def test_routes_that_a_loop_has_made_outlive_a_collection(tmp_path: Path, site: Path) -> None:
     """The collector turns round the order of what it looks at; each route keeps its own function all the same."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
