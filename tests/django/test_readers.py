@@ -16,6 +16,21 @@ pytestmark = pytest.mark.once  # much the same on every interpreter; with each D
 FreshCopy = Callable[[], Path]
 
 FORMS = """
+import functools
+
+from django.core.validators import RegexValidator
+
+
+def make_field(field, **given):
+    return field.formfield(**given, initial=functools.partial(int))
+
+
+class MadeForm(forms.ModelForm):
+    class Meta:
+        model = Loaf
+        fields = ["grams"]
+        formfield_callback = make_field
+
 
 class WholeForm(forms.ModelForm):
     class Meta:
@@ -31,13 +46,17 @@ class PlainForm(forms.ModelForm):
 
 LoafForm.base_fields["name"].label = "What"
 LoafForm.base_fields["name"].widget.attrs["class"] = "wide"
+LoafForm.base_fields["name"].widget.format = "%s"
+LoafForm.base_fields["name"].error_messages["required"] = "say what"
+LoafForm.base_fields["name"].validators.append(RegexValidator("^a"))
 WholeForm.base_fields["extra"] = forms.IntegerField()
 del PlainForm.base_fields["grams"]
 """
 
 
 def test_forms_of_models_follow_and_keep_what_the_program_did_to_them(fresh_copy: FreshCopy, site: Path) -> None:
-    """``fields = "__all__"`` gets the new field; labels, attributes and fields that the module has set or deleted stay."""
+    """``fields = "__all__"`` gets the new field; labels, attributes, messages, validators and fields that the module has set or
+    deleted stay, beside what the model gives now; what nobody can compare is named."""
     folder = fresh_copy()
     forms = folder / "bakery" / "forms.py"
     forms.write_text(forms.read_text() + FORMS)
@@ -50,10 +69,16 @@ def check(flour):
     assert list(PlainForm.base_fields) == ["flour"] and WholeForm.base_fields["flour"].initial == flour
     name = LoafForm.base_fields["name"]
     assert (name.label, name.widget.attrs["class"], name.max_length, name.widget.attrs["maxlength"]) == ("What", "wide", 41, "41")
+    assert (name.widget.format, name.error_messages["required"]) == ("%s", "say what")
+    assert [getattr(each, "limit_value", None) for each in name.validators[:1]] == [41] and len(name.validators) == 3, name.validators
+    assert name.validators[-1].regex.pattern == "^a"
 
 edit("bakery/models.py", (GRAMS, GRAMS + "    flour = models.CharField(max_length=9, default='rye')\\n"),
      ("max_length=40)\\n    grams", "max_length=41)\\n    grams"))
-assert hotswap.swap().applied
+report = hotswap.swap()
+assert report.applied
+(kept,) = [finding for finding in report.findings if finding.code == "HS212"]
+assert "bakery.forms.MadeForm: grams.initial cannot be compared" in kept.message, str(report)
 check("rye")
 edit("bakery/models.py", ("default='rye'", "default='oat'"))
 assert hotswap.swap().applied

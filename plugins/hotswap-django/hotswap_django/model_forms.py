@@ -6,13 +6,16 @@ the fields that a fresh start would give it. What the program has done to them s
     a field that is only in the form, or of another class        stays, as it is
     a field that the form has no more                             goes again
     another label, widget, queryset, ... or attribute of a widget is set again
+    another message, validator                                    comes beside those that the model gives now
+    what cannot be compared                                       is as the model gives it, and named
 """
 
 from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -22,8 +25,26 @@ from django.forms.models import BaseModelForm, ModelFormMetaclass, ModelFormOpti
 from django.utils.functional import Promise
 
 from hotswap.collector import list_objects
+from hotswap.model import Finding, Severity
 
 _ATOMS = (str, bytes, bool, int, float, type(None))
+#: Attributes and keys from a field on, as ``("widget", "attrs", "class")``; so many at most lead to a dict that is gone through.
+_Path = tuple[Any, ...]
+_DEEPEST = 2
+_GONE, _UNKNOWN = object(), object()
+_IS: Any = object.__eq__
+
+
+class _Plain:
+    """As large as any object that has nothing outside of its ``__dict__``."""
+
+
+@attrs.frozen(eq=False)
+class _Elements:
+    """What was put into a list, and taken out of it."""
+
+    added: list[Any]
+    removed: list[Any]
 
 
 @attrs.frozen
@@ -33,12 +54,14 @@ class Touch:
     Attributes:
         own: fields that it has put there.
         gone: names of those that it has taken away.
-        values: attributes by the name of a field; those of its widget begin with ``widget.``.
+        values: what it has set, by the name of a field and where in it.
+        unknown: of which nobody can tell whether it was set.
     """
 
     own: dict[str, Any]
     gone: set[str]
-    values: dict[str, dict[str, Any]]
+    values: dict[str, dict[_Path, Any]]
+    unknown: tuple[str, ...] = ()
 
 
 def note_touched() -> Mapping[Any, Touch]:
@@ -61,6 +84,17 @@ def refresh_forms(touched: Mapping[Any, Touch]) -> None:
     made = [(form, _touch(_fields_of(form), touched.get(form))) for form in _list_forms()]
     for form, fields in made:
         form.base_fields = fields
+
+
+def name_unknown(touched: Mapping[Any, Touch]) -> Iterator[Finding]:
+    """What may have been lost, by form."""
+    for form, touch in list(touched.items()):
+        if touch.unknown:
+            what = f"{form.__module__}.{form.__qualname__}: {', '.join(touch.unknown)}"
+            yield Finding(
+                code="HS212", severity=Severity.KEPT, next_step="restart, where the program has set it",
+                message=f"{what} cannot be compared with what the model gives, and is as the model gives it now",
+            )  # fmt: skip
 
 
 def _are_any_broken() -> bool:
@@ -111,45 +145,111 @@ def _fields_of(form: Any, *, keeps_gaps: bool = False) -> dict[str, Any]:
 
 def _compare(live: dict[str, Any], made: dict[str, Any]) -> Touch:
     same = {name for name in live.keys() & made.keys() if _are_of_a_kind(live[name], made[name])}
+    found = {name: dict(_list_differing(live[name], made[name])) for name in same}
     return Touch(
         own={name: field for name, field in live.items() if name not in same},
         gone=made.keys() - live.keys(),
-        values={name: _differing(live[name], made[name]) for name in same},
-    )
+        values={name: {path: value for path, value in each.items() if value is not _UNKNOWN} for name, each in found.items()},
+        unknown=tuple(
+            ".".join(map(str, (name, *path)))
+            for name, each in sorted(found.items()) for path, value in each.items() if value is _UNKNOWN
+        ),
+    )  # fmt: skip
 
 
 def _are_of_a_kind(one: Any, other: Any) -> bool:
     return type(one) is type(other) and type(one.widget) is type(other.widget)
 
 
-def _differing(live: Any, made: Any) -> dict[str, Any]:
-    names = (name for name in vars(live) if name != "widget" and _differ(vars(live)[name], vars(made).get(name)))
-    before, now = made.widget.attrs, live.widget.attrs
-    attributes = {f"widget.{name}": now.get(name) for name in {**before, **now} if before.get(name) != now.get(name)}
-    return {**{name: vars(live)[name] for name in names}, **attributes}
+def _list_differing(live: Any, made: Any) -> Iterator[tuple[_Path, Any]]:
+    """What a field has otherwise than one that was just made, ``_GONE`` or ``_UNKNOWN`` among it."""
+    own = {name: value for name, value in vars(live).items() if name != "widget"}
+    # What a choice field gives its widget to choose from comes with its own choices.
+    of_widget = {name: value for name, value in vars(live.widget).items() if getattr(value, "field", None) is not live}
+    yield from _list_differing_in((), own, vars(made))
+    yield from _list_differing_in(("widget",), of_widget, vars(made.widget))
 
 
-def _differ(one: Any, other: Any) -> bool:
-    """True where two values are another; of two that nobody can look into this is not known."""
-    mine, theirs = _plain(one), _plain(other)
-    return one is not other and (mine is not None or theirs is not None) and mine != theirs
+def _list_differing_in(path: _Path, live: dict[Any, Any], made: dict[Any, Any]) -> Iterator[tuple[_Path, Any]]:
+    for name, value in live.items():
+        place, other = (*path, name), made.get(name, _GONE)
+        if type(value) is dict and type(other) is dict and len(place) <= _DEEPEST:
+            yield from _list_differing_in(place, value, other)
+            yield from (((*place, key), _GONE) for key in other.keys() - value.keys())
+        elif name == "validators" and type(value) is type(other) is list:
+            if (elements := _compare_elements(value, other)) is not None:
+                yield place, elements
+        elif (are_same := _are_same(value, other)) is not True:
+            yield place, value if are_same is False else _UNKNOWN
 
 
-def _plain(value: Any) -> Any:
-    """A value that can be compared; None where there is none."""
-    if isinstance(value, Promise):
-        return ("str", str(value))
-    if type(value) in _ATOMS:
-        return (type(value).__name__, value)
-    if type(value) in (list, tuple):
-        parts = [_plain(part) for part in value]
-        return (type(value).__name__, parts) if None not in parts else None
-    if isinstance(value, QuerySet):
-        try:
-            return (value.model, str(value.query))
-        except EmptyResultSet:
-            return (value.model, "")
+def _compare_elements(live: list[Any], made: list[Any]) -> Any:
+    """What was put in and taken out; None where nothing was. The others are of the model, which is going to change them."""
+    elements = _Elements(_lacking(live, made), _lacking(made, live))
+    if _UNKNOWN in elements.added or _UNKNOWN in elements.removed:
+        return _UNKNOWN
+    return elements if elements.added or elements.removed else None
+
+
+def _lacking(these: list[Any], those: list[Any]) -> list[Any]:
+    """Those of the first that are not in the second."""
+    found = []
+    for this in these:
+        answers = {_are_same(this, that) for that in those}
+        if True not in answers:
+            found.append(_UNKNOWN if None in answers else this)
+    return found
+
+
+def _are_same(one: Any, other: Any) -> bool | None:
+    """Whether two values mean the same; None where nobody can tell."""
+    try:
+        return _look_into(one, other, set())
+    except Exception:  # noqa: BLE001 - border to ``__eq__`` and the like of the program; also what is nested too deeply
+        return None
+
+
+def _look_into(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool | None:
+    """The same.
+
+    Args:
+        seen: pairs that are being compared, so nothing more comes of them.
+    """
+    if one is other or (id(one), id(other)) in seen:
+        return True
+    seen.add((id(one), id(other)))
+    if isinstance(one, Promise) or isinstance(other, Promise):
+        return isinstance(one, (Promise, str)) and isinstance(other, (Promise, str)) and str(one) == str(other)
+    if type(one) is not type(other):
+        return False
+    if type(one) in _ATOMS:
+        return bool(one == other)
+    if type(one) in (list, tuple):
+        return len(one) == len(other) and _all(_look_into(*pair, seen) for pair in zip(one, other, strict=True))
+    if type(one) is dict:
+        return one.keys() == other.keys() and _all(_look_into(one[key], other[key], seen) for key in one)
+    if isinstance(one, QuerySet):
+        return _describe(one) == _describe(other)
+    if isinstance(one, FunctionType):
+        return False if one.__code__ is not other.__code__ else None
+    # Not of what can be gone through: choices would be asked for, from code of the program.
+    if type(one).__eq__ is not _IS and not hasattr(type(one), "__iter__"):
+        return bool(one == other)
+    if type(one).__basicsize__ == _Plain.__basicsize__ and hasattr(one, "__dict__"):  # all that it has is there
+        return _look_into(vars(one), vars(other), seen)
     return None
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    found = set(answers)
+    return False if False in found else None if None in found else True
+
+
+def _describe(queryset: Any) -> tuple[Any, str]:
+    try:
+        return queryset.model, str(queryset.query)
+    except EmptyResultSet:
+        return queryset.model, ""
 
 
 def _touch(fields: dict[str, Any], touch: Touch | None) -> dict[str, Any]:
@@ -161,11 +261,15 @@ def _touch(fields: dict[str, Any], touch: Touch | None) -> dict[str, Any]:
     return {name: field for name, field in {**fields, **touch.own}.items() if name not in touch.gone}
 
 
-def _set(field: Any, path: str, value: Any) -> None:
-    where, _, name = path.rpartition(".")
-    if not where:
-        setattr(field, name.removeprefix("_"), value)  # ``_queryset`` and ``_choices`` are told to the widget by their properties
-    elif value is None:
-        field.widget.attrs.pop(name, None)
-    else:
-        field.widget.attrs[name] = value
+def _set(field: Any, path: _Path, value: Any) -> None:
+    target, name = field, path[-1]
+    for part in path[:-1]:
+        target = target.get(part) if type(target) is dict else getattr(target, part, None)
+    if type(target) is dict:
+        target.pop(name, None) if value is _GONE else target.__setitem__(name, value)
+    elif isinstance(value, _Elements):
+        kept = [each for each in target.validators if not any(_are_same(each, gone) for gone in value.removed)]
+        target.validators = [*kept, *value.added]
+    elif target is not None:  # else it is of another kind now
+        public = name.removeprefix("_")  # ``_queryset`` and ``_choices`` are told to the widget by their properties
+        setattr(target, public if isinstance(getattr(type(target), public, None), property) else name, value)

@@ -285,10 +285,11 @@ class DjangoPlugin:
         if not models:
             return ()
         from hotswap_django.database import follow_models
+        from hotswap_django.model_forms import name_unknown
 
         # Taken back, the models may lack what a migration has made by now: that is told, and left to a person.
         mode, self._is_new = read_options().migrate if self._is_new else "tell", False
-        return follow_models(mode)
+        return [*name_unknown(self._touched), *follow_models(mode)]
 
     def _has_models(self, plan: Plan) -> bool:
         return any(modules is plan.modules for modules in self._with_models)
