@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hotswap.plugin.builtin import django_guard
 
 pytestmark = pytest.mark.once  # much the same on every interpreter
 
@@ -148,3 +151,14 @@ def test_ready_is_named_as_run_at_the_start(shop: Shop) -> None:
     applied, _, found, _ = shop.edit("shop/apps.py", "def ready(self):", "def ready(self):\n        self.extra = 1")
     assert applied
     assert ["HS406", "kept"] in [finding[:2] for finding in found]
+
+
+@pytest.mark.parametrize(("name", "answer"), [("ChoicesType", True), ("ChoicesMeta", True), ("OtherMeta", None)])
+def test_choices_may_be_built_again_in_each_series_of_django(name: str, answer: bool | None) -> None:
+    """Their metaclass has another name in 4.2."""
+    made = type(name, (enum.EnumType,), {"__module__": "django.db.models.enums"})
+
+    class Size(enum.Enum, metaclass=made):
+        SMALL = 1
+
+    assert django_guard.hotswap_can_rebuild(Size) is answer

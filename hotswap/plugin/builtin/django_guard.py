@@ -29,6 +29,7 @@ _COLLECTORS = frozenset(
         "django.forms.forms.DeclarativeFieldsMetaclass",
         "django.forms.models.ModelFormMetaclass",
         "django.db.models.enums.ChoicesType",
+        "django.db.models.enums.ChoicesMeta",  # its name in 4.2
         "enum.EnumType",
     }
 )
