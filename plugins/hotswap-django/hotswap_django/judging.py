@@ -65,12 +65,14 @@ def find_models(plan: Plan) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]
 
 def _name_queries(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
     """``queryset = Book.objects.cheap()`` has called the method when its module was loaded, by functions that Django makes."""
-    edits = {edit.qualname.rpartition(".")[2]: edit for edit in plan.edits if edit.kind in _CODE and _is_of_queries(edit)}
+    edits: dict[str, list[str]] = {}  # full names by the last part, which is all that a call says
+    for edit in plan.edits:
+        if edit.kind in _CODE and _is_of_queries(edit):
+            edits.setdefault(edit.qualname.rpartition(".")[2], []).append(f"{edit.module}.{edit.qualname}")
     for file, line, name in find_early_calls(edits, files):
-        edit = edits[name]
         yield Finding(
             code="HS402", severity=Severity.KEPT, file=file, line=line, next_step="make it again in the program, or restart",
-            message=f"a query may have been made here by {edit.module}.{edit.qualname}, which changed; what was kept of it stays",
+            message=f"a query may have been made here by {' or '.join(edits[name])}, which changed; what was kept of it stays",
         )  # fmt: skip
 
 
