@@ -75,8 +75,11 @@ def check(flour):
 
 edit("bakery/models.py", (GRAMS, GRAMS + "    flour = models.CharField(max_length=9, default='rye')\\n"),
      ("max_length=40)\\n    grams", "max_length=41)\\n    grams"))
+from hotswap_django import model_forms
+makes, make = [], model_forms._fields_of
+model_forms._fields_of = lambda form, **given: makes.append(form) or make(form, **given)
 report = hotswap.swap()
-assert report.applied
+assert report.applied and makes.count(LoafForm) == 2, "one to compare with, and one that is used"
 (kept,) = [finding for finding in report.findings if finding.code == "HS212"]
 assert "bakery.forms.MadeForm: grams.initial cannot be compared" in kept.message, str(report)
 check("rye")
@@ -212,10 +215,14 @@ def answers(*paths):
 
 assert answers("", "short/", "brief/") == [200, 200, 404]
 edit("bakery/rest.py", ("def short", "def brief"))
+from hotswap_django import refresh
+looks, look = [], refresh.list_objects
+refresh.list_objects = lambda *kinds: looks.append(kinds) or look(*kinds)
 path = os.path.abspath("bakery/rest.py")  # forced: a change that waits for nobody
 files = (SourceFile(path=path, data=open(path, "rb").read()),)
 report = current().engine.swap(ChangeSet(files=files), Wish(consistency=Consistency.IMMEDIATE, force=True))
 assert report.applied and report.consistency is Consistency.IMMEDIATE, str(report)
+assert len(looks) == 2, "one for routers, and one for all that is dropped"
 assert answers("", "short/", "brief/") == [200, 404, 200] and reverse("loaf-brief") == "/rest/loaves/brief/"
 edit("bakery/rest.py", ("@action(detail=False)", "@action(detail=False, url_path='tiny')"))
 assert hotswap.swap().applied

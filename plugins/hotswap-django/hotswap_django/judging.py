@@ -103,13 +103,12 @@ def _check_converters(plan: Plan) -> Iterator[Finding]:
 
 def _check_names(plan: Plan) -> Iterator[Finding]:
     """``include("shop.urls")`` takes the name for the namespace too, unless that is given, which cannot be told afterwards."""
-    for edit in plan.edits:
-        if "app_name" not in edit.qualname.split(", ") or edit.kind in _IN_PLACE:
-            continue
+    edits = [edit for edit in plan.edits if "app_name" in edit.qualname.split(", ") and edit.kind not in _IN_PLACE]
+    kind = getattr(sys.modules.get("django.urls.resolvers"), "URLResolver", None)
+    found = list_objects(kind)[0] if edits and kind is not None else []
+    for edit in edits:
         module = sys.modules.get(edit.module)
-        resolvers = sys.modules.get("django.urls.resolvers")
-        kind = getattr(resolvers, "URLResolver", None)
-        if kind is not None and any(resolver.urlconf_name is module for resolver in list_objects(kind)[0]):
+        if any(resolver.urlconf_name is module for resolver in found):
             message = f"{edit.module}.app_name was read by include() when addresses were made"
             yield _finding(plan, edit, "HS213", Severity.HELD, message, "restart")
 

@@ -79,9 +79,10 @@ def refresh_forms(touched: Mapping[Any, Touch]) -> None:
     Raises:
         FieldError: a form names a field that its model has no more; all forms are as they were then, and with any other error.
     """
-    if _are_any_broken():
+    made = _try_to_make(touched)
+    if made is None:
         gc.collect()  # the admin makes a form for each request, which is in a circle when that has ended
-    made = [(form, _touch(_fields_of(form), touched.get(form))) for form in _list_forms()]
+        made = _make_all(touched)
     for form, fields in made:
         form.base_fields = fields
 
@@ -97,13 +98,17 @@ def name_unknown(touched: Mapping[Any, Touch]) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _are_any_broken() -> bool:
+def _try_to_make(touched: Mapping[Any, Touch]) -> list[tuple[Any, dict[str, Any]]] | None:
+    """The same, None where it fails: a function of its own, since the error holds the form for as long as it is looked at."""
     try:
-        for form in _list_forms():
-            _fields_of(form)
+        return _make_all(touched)
     except Exception:  # noqa: BLE001 - border to the callbacks of forms; it comes again, unless the form is gone
-        return True
-    return False
+        return None
+
+
+def _make_all(touched: Mapping[Any, Touch]) -> list[tuple[Any, dict[str, Any]]]:
+    """Forms with the fields that they are to have."""
+    return [(form, _touch(_fields_of(form), touched.get(form))) for form in _list_forms()]
 
 
 def _list_forms() -> Iterator[Any]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import gettext
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks.registry import run_checks
@@ -74,7 +74,7 @@ def refresh(
     # One look for all of them: the program waits, and a look goes through its whole heap.
     routes, expressions, found, handlers = list_objects(RoutePattern, RegexPattern, URLResolver, BaseHandler)
     refresh_admin(found)
-    refresh_routers(routers)
+    refresh_routers(routers, found)
     _forget_addresses(routes, expressions, found)
     if "ROOT_URLCONF" in changed:
         _ = get_resolver().url_patterns  # imported, as at a start, before a request finds that it cannot be
@@ -171,11 +171,12 @@ def note_routers() -> list[tuple[Any, list[Any]]]:
     return [(router, vars(router)["_urls"]) for router in found if "_urls" in vars(router)]
 
 
-def refresh_routers(known: Iterable[tuple[Any, list[Any]]]) -> None:
+def refresh_routers(known: Iterable[tuple[Any, list[Any]]], found: Collection[Any]) -> None:
     """Make the addresses of routers again, in place: for each registration, and for each method that is marked as an action.
 
     Args:
         known: what :func:`note_routers` gave.
+        found: all resolvers.
 
     Raises:
         ImproperlyConfigured: somebody has a copy of such a list.
@@ -183,7 +184,7 @@ def refresh_routers(known: Iterable[tuple[Any, list[Any]]]) -> None:
     for router, urls in known:
         made = router.get_urls()
         if [*map(_describe, made)] != [*map(_describe, urls)]:
-            _check_copies(urls)
+            _check_copies(urls, found)
             urls[:] = made
         router._urls = urls
 
@@ -193,9 +194,9 @@ def _describe(pattern: Any) -> tuple[Any, ...]:
     return str(pattern.pattern), getattr(pattern, "name", None), *(getattr(callback, name, None) for name in _OF_VIEWS)
 
 
-def _check_copies(urls: list[Any]) -> None:
+def _check_copies(urls: list[Any], found: Iterable[Any]) -> None:
     known = {id(pattern) for pattern in urls}
-    for resolver in list_objects(resolvers.URLResolver)[0]:
+    for resolver in found:
         named = resolver.urlconf_name
         named = sys.modules.get(named) if isinstance(named, str) else named
         patterns = getattr(named, "urlpatterns", named)
