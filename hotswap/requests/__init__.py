@@ -6,7 +6,10 @@ requests through it. Must not: know a framework.
 """
 
 from hotswap.requests.gate import GATE, Busy, Gate, Visit
-from hotswap.requests.serving import Passage, answer_busy, note_sending, send_busy
+from hotswap.requests.serving import Passage, answer_busy, note_first_byte, note_sending, send_busy
 from hotswap.requests.work import asgi, task, wsgi
 
-__all__ = ["GATE", "Busy", "Gate", "Passage", "Visit", "answer_busy", "asgi", "note_sending", "send_busy", "task", "wsgi"]
+__all__ = [
+    "GATE", "Busy", "Gate", "Passage", "Visit", "answer_busy", "asgi", "note_first_byte", "note_sending", "send_busy", "task",
+    "wsgi",
+]  # fmt: skip

@@ -162,6 +162,26 @@ async def send_busy(send: Send, kind: str = "http") -> None:
     await send({"type": "http.response.body", "body": _BUSY})
 
 
+def note_first_byte(handler: Any, name: str, visit: Visit | None) -> None:
+    """Have a visit be known as a stream from the first byte on, for a server's object that serves a request.
+
+    What is put there goes at its first call: it is in a circle with the object. Where nothing may have been sent, whoever calls
+    this takes it out of ``vars(handler)``.
+
+    Args:
+        name: of its method that sends the first byte.
+    """
+    if visit is None:
+        return
+
+    def note_and_send(*args: Any) -> Any:
+        del vars(handler)[name]
+        visit.is_sending = True
+        return getattr(handler, name)(*args)
+
+    setattr(handler, name, note_and_send)
+
+
 class _Body:
     """A body whose class does not let its ``close`` be replaced: a file wrapper of a server that is written in C, a list."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hotswap.requests import GATE, Busy, Gate, Passage
+from hotswap.requests import GATE, Busy, Gate, Passage, Visit, note_first_byte
 from tests.link.program import Program
 
 pytestmark = pytest.mark.once  # much the same on every interpreter
@@ -357,6 +359,32 @@ def serve_asgi(gate: Gate, scope: dict[str, Any], application: Any) -> list[dict
     passage.replace(Application, "__call__", passage.asgi)
     asyncio.run(Application()({"path": "/", **scope}, None, send))
     return sent
+
+
+class Handler:
+    """A server's object, one for each request or connection."""
+
+    def send(self, *args: int) -> tuple[int, ...]:
+        return args
+
+
+def test_a_first_byte_makes_a_stream_and_leaves_nothing_behind() -> None:
+    """The object of the server is as before, and goes with the last reference to it; a part of a request notes nothing."""
+    handler, visit = Handler(), Visit("GET /")
+    note_first_byte(handler, "send", None)
+    assert vars(handler) == {}
+    note_first_byte(handler, "send", visit)
+    assert not visit.is_sending
+    assert (handler.send(1, 2), handler.send(3)) == ((1, 2), (3,))
+    assert visit.is_sending
+    assert vars(handler) == {}
+    gone = weakref.ref(handler)
+    gc.disable()
+    try:
+        del handler
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_an_asgi_answer_is_a_stream_while_more_is_to_come() -> None:

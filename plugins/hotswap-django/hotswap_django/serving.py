@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 from hotswap.requests.gate import Busy, Gate, Visit
-from hotswap.requests.serving import Passage, answer_busy, label
+from hotswap.requests.serving import Passage, answer_busy, label, note_first_byte
 from hotswap_django.pages import Pages
 
 
@@ -88,9 +88,10 @@ class Serving:
                 application = answer_busy
             try:
                 self._begin(visit)
-                _note_sending(handler, visit)
+                note_first_byte(handler, "send_headers", visit)
                 original(handler, application)
             finally:
+                vars(handler).pop("send_headers", None)
                 self.gate.leave(visit)
 
         return run
@@ -129,15 +130,3 @@ class Serving:
             return self.pages.take_response(request, await original(handler, request))
 
         return get_response_async
-
-
-def _note_sending(handler: Any, visit: Visit | None) -> None:
-    """Have a request be known as a stream from its first byte on; the handler serves this one only."""
-    send_headers = handler.send_headers
-
-    def note_and_send() -> None:
-        if visit is not None:
-            visit.is_sending = True
-        send_headers()
-
-    handler.send_headers = note_and_send

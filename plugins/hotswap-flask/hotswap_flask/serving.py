@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from hotswap.requests import Busy, Passage, Visit
+from hotswap.requests import Busy, Passage, note_first_byte
 
 
 def lead_handler(passage: Passage, module: ModuleType) -> None:
@@ -30,7 +30,7 @@ def lead_handler(passage: Passage, module: ModuleType) -> None:
                 handler.send_error(503, explain="The server has been taking new code over for too long. See its terminal.")
                 return
             try:
-                _note_sending(handler, visit)
+                note_first_byte(handler, "send_response", visit)
                 original(handler)
             finally:
                 vars(handler).pop("send_response", None)
@@ -39,18 +39,6 @@ def lead_handler(passage: Passage, module: ModuleType) -> None:
         return run_wsgi
 
     passage.replace(module.WSGIRequestHandler, "run_wsgi", lead)
-
-
-def _note_sending(handler: Any, visit: Visit | None) -> None:
-    """Have a request be known as a stream from its first byte on; the handler may serve others on its connection later."""
-    send_response = handler.send_response
-
-    def note_and_send(*args: Any) -> None:
-        if visit is not None:
-            visit.is_sending = True
-        send_response(*args)
-
-    handler.send_response = note_and_send
 
 
 def lead_application(passage: Passage, module: ModuleType) -> None:
