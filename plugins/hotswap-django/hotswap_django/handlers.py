@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.core.handlers.base import BaseHandler
-
-from hotswap.collector import list_objects
-
 _HOOKS = (
     ("process_view", "_view_middleware"),
     ("process_template_response", "_template_response_middleware"),
     ("process_exception", "_exception_middleware"),
 )
-
-
-def list_handlers() -> list[Any]:
-    """What answers requests, in servers and test clients."""
-    return list_objects(BaseHandler)[0]
 
 
 def rebuild_chains(handlers: Iterable[Any]) -> None:
