@@ -371,7 +371,8 @@ class Engine:
                 if ended.swap.request is not None:
                     self.converter.let_go(ended.swap.request)
             del self.world.history[:-HISTORY]
-        self.converter.watch(swap.request)
+        if swap.request is not None:
+            self.converter.watch(swap.request)
         self.converter.retry(None)  # what failed may be mended
         self._follow_frames(swap.codes, swap.suspended)
         return report
@@ -679,8 +680,8 @@ class Engine:
 
     def _give_up(self, request: Request, why: str) -> None:
         """Too many objects could not be converted: take their swap back, if it is still the newest."""
-        applied = next((each for each in list(self.world.history) if each.swap.request is request), None)
-        if applied is None:
+        history = list(self.world.history)
+        if not history or (applied := history[-1]).swap.request is not request:
             return
         try:
             self.rollback(because=why, only=request)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hotswap.control import channel
@@ -46,18 +47,22 @@ def _list(pids: Iterable[int]) -> str:
     return f"; these do: {known}" if known else ""
 
 
-def ask(pid: int, verb: str, *, files: Iterable[str] = (), timeout: float | None = None) -> dict[str, Any]:
+def ask(
+    pid: int, verb: str, *, files: Iterable[str] = (), more: Mapping[str, Any] = MappingProxyType({}),
+    timeout: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Have a running program carry out one command.
 
     Args:
         files: made absolute here, since the program has a working directory of its own.
+        more: arguments of the verb.
         timeout: seconds for each step of the exchange; None waits for as long as the command takes.
 
     Raises:
         ChannelError: it cannot be reached, or says no; the message is for a person.
     """
     paths = [os.path.abspath(file) for file in files]
-    request: dict[str, Any] = {"verb": verb, "args": {"cwd": os.getcwd(), **({"files": paths} if paths else {})}}
+    request: dict[str, Any] = {"verb": verb, "args": {"cwd": os.getcwd(), **more, **({"files": paths} if paths else {})}}
     try:
         peer, token = channel.connect(channel.address_of(pid, channel.runtime_folder()), timeout or 5.0)
         with peer:

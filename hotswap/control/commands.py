@@ -11,7 +11,7 @@ import attrs
 
 from hotswap.changes import read_changes
 from hotswap.control.layout import Layout
-from hotswap.model import ChangeSet, Finding, Plan, Preflight, Report, Status, Verdict, to_json
+from hotswap.model import ChangeSet, Finding, Plan, Preflight, Report, Status, Verdict, Wish, to_json
 
 __all__ = ["COMMANDS", "Command", "CommandError", "ControlledEngine"]
 
@@ -29,7 +29,7 @@ class ControlledEngine(Protocol):
     def world(self) -> Any: ...
     def swap(self, changes: ChangeSet) -> Report: ...
     def preview(self, changes: ChangeSet) -> Plan: ...
-    def rollback(self) -> Report: ...
+    def rollback(self, *, wish: Wish | None = None) -> Report: ...
     def preflight(self, changes: ChangeSet) -> Preflight: ...
     def status(self) -> Status: ...
     def held(self) -> tuple[Finding, ...]: ...
@@ -48,12 +48,14 @@ class Command:
             ``done`` False means that the change was not applied.
         help: one line.
         takes_files: whether ``files`` may be among the arguments.
+        takes_wish: whether ``deadline`` (seconds) and ``force`` may be among them, both or none.
     """
 
     name: str
     run: Callable[[ControlledEngine, Mapping[str, Any]], dict[str, Any]]
     help: str
     takes_files: bool = False
+    takes_wish: bool = False
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -87,7 +89,9 @@ def _swap(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rollback(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
-    return _reported(engine.rollback(), args)
+    if "force" not in args:
+        return _reported(engine.rollback(), args)
+    return _reported(engine.rollback(wish=Wish(deadline=args["deadline"], force=args["force"])), args)
 
 
 def _retry(engine: ControlledEngine, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +124,7 @@ COMMANDS: dict[str, Command] = {
         Command(name="preflight", run=_preflight, takes_files=True,
                 help="Try the migrations on copies of live objects; nothing is changed."),
         Command(name="swap", run=_swap, takes_files=True, help="Swap the files as they are on disk now."),
-        Command(name="rollback", run=_rollback, help="Take the newest swap back."),
+        Command(name="rollback", run=_rollback, takes_wish=True, help="Take the newest swap back."),
         Command(name="retry", run=_retry, help="Try objects again whose migration has failed."),
         Command(name="confirm", run=_confirm, help="Let go of the fields that are kept for a rollback."),
     )

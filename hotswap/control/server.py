@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from hotswap.control import channel
-from hotswap.control.commands import COMMANDS, CommandError, ControlledEngine
+from hotswap.control.commands import COMMANDS, Command, CommandError, ControlledEngine
 from hotswap.errors import HotswapError
 
 __all__ = ["ControlServer", "answer"]
@@ -97,7 +97,7 @@ def answer(engine: ControlledEngine, line: bytes, token: str = "") -> dict[str, 
         command = COMMANDS.get(str(request.get("verb", "")))
         if command is None:
             raise CommandError(f"no such verb; there are: {', '.join(COMMANDS)}")
-        return {"ok": True, "result": command.run(engine, _check_args(request.get("args", {}), command.takes_files))}
+        return {"ok": True, "result": command.run(engine, _check_args(request.get("args", {}), command))}
     except (CommandError, HotswapError) as exc:
         return {"ok": False, "error": str(exc)}
     except ValueError as exc:
@@ -106,13 +106,21 @@ def answer(engine: ControlledEngine, line: bytes, token: str = "") -> dict[str, 
         return {"ok": False, "error": "internal error", "excerpt": traceback.format_exc()}
 
 
-def _check_args(args: Any, takes_files: bool) -> dict[str, Any]:
-    if not isinstance(args, dict) or set(args) - {"cwd", *(["files"] if takes_files else [])}:
+def _check_args(args: Any, command: Command) -> dict[str, Any]:
+    known = {"cwd", *(["files"] if command.takes_files else []), *(["deadline", "force"] if command.takes_wish else [])}
+    if not isinstance(args, dict) or set(args) - known:
         raise CommandError("arguments that the verb does not take")
+    wish = args.keys() & {"deadline", "force"}
+    if wish and not (len(wish) == 2 and type(args["force"]) is bool and _is_time(args["deadline"])):
+        raise CommandError("deadline is a number of seconds, and stands with force")
     paths = args.get("files", [])
     if not isinstance(paths, list) or not all(_is_absolute(path) for path in [*paths, args.get("cwd", os.sep)]):
         raise CommandError("files is a list of absolute paths, and cwd is one")
     return args
+
+
+def _is_time(number: Any) -> bool:
+    return type(number) in (int, float) and 0 <= number < 10**9
 
 
 def _is_absolute(path: Any) -> bool:

@@ -20,7 +20,7 @@ from hotswap.hotfix.attach import attach
 from hotswap.hotfix.commands import agents_running, apply, history, order, pause, resume, show_status
 from hotswap.hotfix.patch_commands import patch
 from hotswap.hotfix.top import top
-from hotswap.hotfix.wishes import moving_options
+from hotswap.hotfix.wishes import DEADLINE, moving_options
 from hotswap.model import Wish
 
 __all__ = ["cli"]
@@ -92,9 +92,12 @@ def _make_verb(command: Command) -> click.Command:
             if command.name in _FOR_AGENTS and _means_agent(group, pid):
                 if command.name == "status":
                     show_status(group, pid, as_json, door)
-                wish = None if deadline is None else Wish(deadline=deadline, force=force)
+                wish = Wish(deadline=DEADLINE if deadline is None else deadline, force=force)
                 order(command.name, group, pid, timeout, as_json, door, wish)
-            result = ask(find_process(pid), command.name, files=files)
+            # A program that follows saves waits as it does for these, unless somebody says how.
+            moving = {"deadline": DEADLINE if deadline is None else deadline, "force": force}
+            more = moving if force or deadline is not None else {}
+            result = ask(find_process(pid), command.name, files=files, more=more)
         except HotswapError as exc:
             click.echo(f"hotswap {command.name}: {exc}", err=True)
             sys.exit(1)
@@ -116,7 +119,7 @@ def _make_verb(command: Command) -> click.Command:
         params.append(click.Option(["--door"], is_flag=True, help="Ask at the socket of the service (hotswap agent --door)."))
     more = "" if not command.takes_files else "\n\nWithout FILES: every managed file that differs from what is live."
     made = click.Command(command.name, params=params, callback=call, help=command.help + more)
-    return moving_options(made) if command.name == "rollback" else made
+    return moving_options(made, None) if command.name == "rollback" else made
 
 
 def _means_agent(group: str | None, pid: int | None) -> bool:

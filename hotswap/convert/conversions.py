@@ -38,7 +38,7 @@ import attrs
 from hotswap.collector import COLLECTS_WITHIN_CALLS, consume, held_by_program
 from hotswap.commit import NOTHING, Call, Write
 from hotswap.convert.copies import Copies
-from hotswap.convert.leap import HookError, Leap, cancel, failed
+from hotswap.convert.leap import HookError, Leap, Step, cancel, failed
 from hotswap.convert.old import OldClass
 from hotswap.convert.quick import Quick, compile_quick, is_simple
 from hotswap.convert.route import Progress, Route
@@ -71,11 +71,13 @@ class Failure:
 
     Attributes:
         old: serves the object meanwhile; None where each access raises.
+        step: whose migration has failed; None where it was something else.
     """
 
     message: str
     cause: BaseException | None
     old: OldClass | None = None
+    step: Step | None = None
 
 
 @attrs.define(eq=False)
@@ -530,7 +532,7 @@ class Conversions:
                 f"{step.name} object at {id(item):#x} stays at version {frm}: its migration to {to}, {way}{step.migration.name} "
                 f"({place}), {error}; {remedy}, or call hotswap.retry()"
             )
-            self._note(key, Failure(message, cause, old), epoch)
+            self._note(key, Failure(message, cause, old, step), epoch)
         else:
             self._note_other(item, error, epoch, old)
 

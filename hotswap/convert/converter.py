@@ -24,7 +24,7 @@ from hotswap.commit import NOTHING, Call, Swap, Write
 from hotswap.commit import apply as commit_swap
 from hotswap.config import Budget
 from hotswap.convert.barrier import Barrier, make_barriers, own_of
-from hotswap.convert.conversions import Conversions
+from hotswap.convert.conversions import Conversions, Failure
 from hotswap.convert.leap import Leap, cancel
 from hotswap.convert.lineage import LEAPS, SHAPES, UNDONE, VERSIONS, changing, has_migrations, version_of_class
 from hotswap.convert.stamps import equipping
@@ -83,7 +83,7 @@ class Converter:
 
     Attributes:
         lock: the engine's.
-        budget: how many objects may fail before a swap is taken back by itself; None for any number.
+        budget: how many objects of the next swap may fail before it is taken back by itself; None for any number.
         on_exhausted: told when there are more, with what the swap did and why.
         barriers: those that stand.
     """
@@ -95,7 +95,8 @@ class Converter:
     budget: Budget | None = None
     on_exhausted: Callable[[Request, str], None] = lambda request, why: None
     _eager: list[Any] = attrs.Factory(list)
-    _latest: Request | None = None  # of the newest swap, while it may have to be taken back
+    # Swaps of which objects are left, the oldest first, and how many of these may fail.
+    _watched: list[tuple[Request, Budget]] = attrs.Factory(list)
     _thread: threading.Thread | None = None
     _wake: threading.Event = attrs.Factory(threading.Event)
 
@@ -174,9 +175,10 @@ class Converter:
         self._eager += [item for item in items if type(item) in eager] if eager else ()
         self.start()
 
-    def watch(self, request: Request | None) -> None:
-        """From now on this is what is taken back where too many objects fail."""
-        self._latest = request
+    def watch(self, request: Request) -> None:
+        """Have a swap taken back where more of its objects fail than ``budget`` allows now, until all are converted."""
+        if self.budget is not None:
+            self._watched.append((request, self.budget))
 
     def take_eager(self) -> list[Any]:
         """The objects that want to be converted before the swap returns, once."""
@@ -259,17 +261,33 @@ class Converter:
         return tried
 
     def _check_budget(self) -> None:
-        """Take the newest swap back where too many of its objects have failed."""
-        request, conversions = self._latest, self.conversions
-        if self.budget is None or request is None or not conversions.failures:
-            return
-        waiting = [(key, conversions.pending.get(key)) for key in list(conversions.failures)]
-        failed = [key for key, entry in waiting if entry is not None and type(entry[0]) in request.leaps]
-        total = sum(conversions.entered[cls] for cls in request.leaps)
-        if failed and self.budget.is_exceeded(len(failed), total) and (first := conversions.failures.get(failed[0])) is not None:
-            self._latest = None
-            message = f"{len(failed):,} of {total:,} objects could not be converted, where the budget is {self.budget}"
-            self.on_exhausted(request, f"{message}: {first.message}")
+        """Have swaps taken back of which too many objects have failed."""
+        conversions = self.conversions
+        for watched in list(self._watched):
+            request, budget = watched
+            if not any(cls in conversions.leaps for cls in request.leaps):
+                self._watched.remove(watched)  # all are converted
+                continue
+            failed = self._find_failed(request)
+            total = sum(conversions.entered[cls] for cls in request.leaps)
+            if failed and budget.is_exceeded(len(failed), total):
+                self._watched.remove(watched)
+                message = f"{len(failed):,} of {total:,} objects could not be converted, where the budget is {budget}"
+                self.on_exhausted(request, f"{message}: {failed[0].message}")
+
+    def _find_failed(self, request: Request) -> list[Failure]:
+        """What has kept objects from being converted by a swap; what has no step of one is the newest one's."""
+        conversions = self.conversions
+        steps = {id(step) for leap in (*request.leaps.values(), *request.further.values()) for step in leap.steps}
+        newest = {cls: each for each, _ in self._watched for cls in each.leaps}
+        found = []
+        for key, failure in list(conversions.failures.items()):
+            entry = conversions.pending.get(key)
+            if entry is None or (cls := type(entry[0])) not in request.leaps:
+                continue
+            if id(failure.step) in steps if failure.step is not None else newest[cls] is request:
+                found.append(failure)
+        return found
 
     def finish(self) -> bool:
         """Take away the barriers that nobody waits behind; True where none is left."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -100,6 +100,7 @@ class Agent:
     # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
+    _followed: Desired | None = None  # what was wanted when that was done, or refused, last; None before that
     _deadline: float | None = None
     # What Unix time is ahead of the monotonic clock, and was at most since an order that waits to be confirmed was first seen: a
     # clock that is set back must neither keep a patch nor bring back one that was taken back.
@@ -108,6 +109,7 @@ class Agent:
     # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
     _watched: Order | None = None
     _exhausted: dict[int, str] = attrs.field(factory=dict)
+    _complaint: str = ""  # why what does not do well is still there, as it was said last
     _budget: Budget | None = None
     _is_torn: bool = False
     # Whose threads this was made for, and what starts such a thread, also where they are replaced later.
@@ -147,26 +149,27 @@ class Agent:
 
     def judge(self) -> None:
         """Take what does not do well away from the whole group; by what the program says of itself, and of its objects."""
-        for digest, why in list(self._find_unwell()):
-            try:
-                withdraw(self.spool, digest, f"{why} (process {os.getpid()})")
-            except PatchError as error:
-                if error.code == "HS612":  # whoever orders just now is waiting for this process, too: so later
-                    return
-                _say(f"{why}; {error}")
-            except OSError as error:
-                _say(f"{why}; it cannot be taken back, since {self.spool.folder} cannot be written to: {error}")
-        self._exhausted.clear()
-
-    def _find_unwell(self) -> Iterator[tuple[str, str]]:
-        """The digests of patches that do not do well, and why."""
         order, give = self._watched, self.error_rate
-        if order is not None and order.max_errors is not None and give is not None:
-            why = read_error_rate(give, order.max_errors)
-            if why:
-                yield order.digest, why
+        most = order.max_errors if order is not None else None
+        if order is not None and most is not None and give is not None and (why := read_error_rate(give, most)):
+            self._withdraw(order.digest, why)
         for number, why in list(self._exhausted.items()):
-            yield from ((live.patch.digest, why) for live in self.stack.live if live.number == number)
+            if all(self._withdraw(live.patch.digest, why) for live in self.stack.live if live.number == number):
+                del self._exhausted[number]
+
+    def _withdraw(self, digest: str, why: str) -> bool:
+        """Have the group give up a patch; False where that is to be tried again."""
+        try:
+            return withdraw(self.spool, digest, f"{why} (process {os.getpid()})")
+        except PatchError as error:
+            # With HS612 somebody gives an order just now, and waits for this process, too.
+            complaint = "" if error.code == "HS612" else f"{why}; {error}"
+        except OSError as error:
+            complaint = f"{why}; it cannot be taken back, since {self.spool.folder} cannot be written to: {error}"
+        if complaint and complaint != self._complaint:
+            _say(complaint)
+        self._complaint = complaint
+        return False
 
     def _note_exhausted(self, request: Any, why: str) -> None:
         """Too many objects of a swap could not be converted; called in the thread that converts."""
@@ -183,6 +186,7 @@ class Agent:
             self._door.after_fork()
         if self._session is not None:
             self._session.engine.after_fork()
+        self._followed = None  # some orders are for one process only
         # The child may have been forked before an order of which it was not told: so it looks at once, in its own thread.
         # Where threads are greenlets, that one lives on in the child, and has been rung for. Where they have become such since
         # the agent was made, it waits in a real one all the same, to say that.
@@ -230,10 +234,16 @@ class Agent:
                 _say(f"what is live cannot be told in {self.spool.folder}: {error.strerror or error}")
 
     def _follow_or_say(self, desired: Desired, *, only_back: bool = False) -> None:
+        self._forget_answers(desired)
         try:
-            self._follow(desired, only_back)
+            if only_back or not self._is_done(desired):
+                self._followed = None  # where it fails by what may pass, as a full disk, it is tried again
+                self._follow(desired, only_back)
+            self._followed = None if only_back else desired
+            self._answer_check(desired)
         except PatchError as error:
             self.refused[""] = (_finding(error),)
+            self._followed = desired
         except OSError as error:
             where = error.filename or self.spool.folder
             self.refused[""] = (_finding(PatchError("HS608", f"{where}: {error.strerror or error}")),)
@@ -252,6 +262,28 @@ class Agent:
             journal.append(self.spool.journal, event, **fields)
         except OSError as error:
             _say(f"{event} is not in the journal of {self.spool.folder}: {error.strerror or error}")
+
+    def _is_done(self, desired: Desired) -> bool:
+        """Whether the orders were followed or refused already; nothing is tried again by itself, since hooks would be asked."""
+        done = self._followed
+        if done is None or (self._deadline is not None and self._now() >= self._deadline):
+            return False
+        if desired.revision != done.revision and desired.check is None:
+            return False  # somebody has ordered, perhaps the same once more
+        return attrs.evolve(desired, revision=0, check=None) == attrs.evolve(done, revision=0, check=None)
+
+    def _forget_answers(self, desired: Desired) -> None:
+        """Forget what was said when it was asked whether a patch would be applied."""
+        digests = {"", *(order.digest for order in desired.orders), *(live.patch.digest for live in self.stack.live)}
+        self.refused = {digest: found for digest, found in self.refused.items() if digest in digests}
+        if desired.revision != self.seen:
+            self.found = ()
+
+    def _answer_check(self, desired: Desired) -> None:
+        # What was asked before the start has been answered, or nobody waits for it.
+        asked = desired.check if self._is_started and desired.revision > self.seen else None
+        if asked is not None and (not asked.only or os.getpid() in asked.only):
+            self._try(asked, desired)
 
     def _follow(self, desired: Desired, only_back: bool) -> None:
         self._set_clock(desired)
@@ -273,10 +305,6 @@ class Agent:
         for order in () if only_back else wanted[kept:]:
             if not self._apply(order, desired, order.digest in deployed):
                 return  # what follows stands on it
-        # What was asked before the start has been answered, or nobody waits for it.
-        asked = desired.check if self._is_started and not only_back else None
-        if asked is not None and (not asked.only or os.getpid() in asked.only):
-            self._try(asked, desired)
 
     def _set_clock(self, desired: Desired) -> None:
         offset = time.time() - time.monotonic()
@@ -325,12 +353,13 @@ class Agent:
         because = "not confirmed in time (HS609)" if order is not None else f"{why} (HS615)" if why else "asked"
         self._note("takes back", because=because, **about)
         try:
-            gone = self.stack.take_back(wish_for(desired.back, live.patch.digest, "take back"))
+            gone = self.stack.take_back(wish_for(desired.way_back(live.patch.digest), live.patch.digest, "take back"))
         except Refusal as refusal:
             self.refused[live.patch.digest] = refusal.findings
-            self._note("stays", reasons=_sentences(refusal.findings), **about)
+            self._note("stays", reasons=_sentences(refusal.findings), **about_forced(refusal.findings), **about)
             return False
-        self._note("taken back", because=because, **about_forced(gone.findings), **about)
+        self.found += gone.findings
+        self._note("taken back", because=because, findings=_sentences(gone.findings), **about_forced(gone.findings), **about)
         return True
 
     def _apply(self, order: Order, desired: Desired, is_deployed: bool) -> bool:
@@ -383,7 +412,7 @@ class Agent:
 
     def _note_refused(self, order: Order, findings: tuple[Finding, ...], about: dict[str, Any]) -> bool:
         self.refused[order.digest] = findings
-        self._note("refused", reasons=_sentences(findings), **about)
+        self._note("refused", reasons=_sentences(findings), **about_forced(findings), **about)
         _say(f"patch {order.id} was not applied: {findings[0] if findings else 'no reason was given'}")
         return False
 

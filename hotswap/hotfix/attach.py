@@ -37,7 +37,8 @@ def _hotswap_attach():
         with open({errors!r}, "w", encoding="utf-8") as stream:
             stream.write(f"{{type(error).__name__}}: {{error}}")
     finally:
-        sys.path.remove({path!r})
+        # The last one: the program may have the same further in front.
+        del sys.path[max(at for at, each in enumerate(sys.path) if each == {path!r})]
 
 _hotswap_attach()
 del _hotswap_attach

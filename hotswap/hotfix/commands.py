@@ -18,7 +18,7 @@ from hotswap.hotfix import journal, orders
 from hotswap.hotfix.admission import open_order
 from hotswap.hotfix.door import Request, ask, read_outcome
 from hotswap.hotfix.health import Health, parse_share
-from hotswap.hotfix.orders import Outcome, Terms, describe
+from hotswap.hotfix.orders import Outcome, Terms, describe, make_finding
 from hotswap.hotfix.rollout import Trial, roll_out
 from hotswap.hotfix.signing import default_trust
 from hotswap.hotfix.spool import Spool, list_groups
@@ -120,7 +120,13 @@ def apply(
                 return roll_out(spool, made, trial, terms=terms, timeout=timeout)
             return orders.apply(spool, made, pids=pids, terms=terms, timeout=timeout)
 
-        _finish({spool.group: give(spool) for spool in found}, as_json)
+        def try_give(spool: Spool) -> Outcome:
+            try:
+                return give(spool)
+            except PatchError as error:  # what the other groups have made of it has to be said
+                return Outcome(done=False, answers=(), reasons=(make_finding(error.code, error.message, error.next_step),))
+
+        _finish({spool.group: (try_give if everywhere else give)(spool) for spool in found}, as_json)
 
     guarded("apply", act, as_json)
 
@@ -177,9 +183,10 @@ def _finish(outcomes: Mapping[str, Outcome], as_json: bool) -> NoReturn:
     else:
         for group, outcome in outcomes.items():
             _print_outcome(group, outcome)
-    if any(outcome.mixed for outcome in outcomes.values()):
+    each_done = [outcome.done for outcome in outcomes.values()]
+    if any(outcome.mixed for outcome in outcomes.values()) or (any(each_done) and not all(each_done)):
         sys.exit(MIXED)
-    sys.exit(0 if all(outcome.done for outcome in outcomes.values()) else REFUSED)
+    sys.exit(0 if all(each_done) else REFUSED)
 
 
 def _print_outcome(group: str, outcome: Outcome) -> None:
@@ -191,7 +198,7 @@ def _print_outcome(group: str, outcome: Outcome) -> None:
         click.echo(line)
     if not outcome.done:
         mixed = "not all processes have the same now: hotswap status"
-        click.echo(mixed if outcome.mixed else "nothing is changed: each process is as it was before")
+        click.echo(mixed if outcome.mixed else f"nothing is changed: each process of {group} is as it was before")
 
 
 def _reason_lines(reasons: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -10,6 +10,7 @@ and nothing that comes is evaluated or unpickled.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -18,6 +19,7 @@ import stat
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +39,9 @@ __all__ = ["Door", "Request", "ask", "read_outcome"]
 
 #: Bytes of a header and of an answer, seconds that a peer gets to say what it wants, and seconds that an order may take.
 MAX_HEADER, MAX_ANSWER, PATIENCE, LONGEST = 64 * 2**10, 16 * 2**20, 5.0, 600.0
+#: What keeps a connection from being taken for a while, and seconds until that is tried again.
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED, errno.EINTR, errno.EPERM})
+PAUSE = 0.2
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
 
@@ -78,7 +83,7 @@ def parse_request(data: bytes) -> Request:
         terms = held.pop("terms", {})
         terms["wish"] = read_wish(terms.pop("wish", None))
         request = Request(**{**held, "pids": tuple(held.pop("pids", ()))}, terms=Terms(**terms))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _refuse("it is no JSON with the fields that are known") from error
     if type(request.verb) is not str or request.verb not in _VERBS:
         raise _refuse(f"there is no such verb; there are {', '.join(_VERBS)}")
@@ -186,7 +191,10 @@ class Door:
             try:
                 connection, _ = listening.accept()
             except OSError as error:
-                self.say(f"the door of {self.spool.group} is closed: {error}")
+                if error.errno in _PASSING:  # the program has used up what it may have, just now
+                    time.sleep(PAUSE)
+                    continue
+                self.say(f"the socket of {self.spool.group} is closed: {error}")
                 return
             with connection:  # one after the other: so are orders
                 self.answer(connection)
@@ -201,6 +209,10 @@ class Door:
             told = {"error": {"code": "HS617", "message": "the request did not come in time", "next_step": ""}}
         except OSError as error:
             told = {"error": {"code": "HS608", "message": f"{error.strerror or error}", "next_step": ""}}
+        except Exception as error:  # noqa: BLE001 - border: a bug of ours must not close the socket
+            message = f"hotswap failed in itself ({type(error).__name__}: {error})"
+            self.say(f"{message}\n{traceback.format_exc()}")
+            told = {"error": {"code": "HS599", "message": message, "next_step": PatchError("HS599", message).next_step}}
         try:
             connection.settimeout(PATIENCE)
             _send(connection, json.dumps(told).encode())

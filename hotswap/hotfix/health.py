@@ -37,6 +37,11 @@ class Health:
     commands: tuple[str, ...] = ()
     patience: float = 10.0
 
+    @property
+    def longest(self) -> float:
+        """Seconds that asking all once more takes at most."""
+        return (len(self.urls) + len(self.commands)) * (TRIES * self.patience + (TRIES - 1) * REST)
+
     def find_failure(self) -> str:
         """Ask all once more; gives why the service is not well, empty where it is."""
         checks = [(ask_url, url) for url in self.urls] + [(run_command, command) for command in self.commands]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -17,7 +18,7 @@ from hotswap.hotfix.doorbell import ring
 from hotswap.hotfix.patch import Patch
 from hotswap.hotfix.processes import find_process, is_own, stack_of
 from hotswap.hotfix.spool import Desired, Order, Spool, list_groups
-from hotswap.hotfix.wishes import write_wish
+from hotswap.hotfix.wishes import unforced, write_wish
 from hotswap.model import USUAL, Wish
 
 __all__ = [
@@ -193,7 +194,7 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
         orders = before.standing(now)
         if (again := next((each for each in orders if each.digest == order.digest), None)) is not None:
             if again.only == order.only:
-                return _ring_and_wait(spool, before, timeout)  # it is wanted already: who has not heard hears now
+                return _order_again(spool, before, again, order, timeout)
             if again is not orders[-1]:
                 raise PatchError("HS607", f"{again.id} is wanted already, and others stand on it", "take these back first")
             # Ordered for some processes, and now for others, mostly for all.
@@ -202,11 +203,30 @@ def apply(spool: Spool, patch: Patch, *, pids: Iterable[int] = (), terms: Terms 
         _require_processes(spool, order.only)
         spool.add_patch(order.digest, patch.to_bytes())
         orders = _stack(orders, order, patch.manifest.supersedes)
-        back = write_wish(attrs.evolve(terms.wish, consistency=None))
         wanted = attrs.evolve(
-            before, revision=before.revision + 1, orders=orders, numbers=before.with_number(order), check=None, back=back
-        )
-        return _carry_out(spool, before, wanted, timeout, verb="apply", id=order.id, digest=order.digest)
+            before, revision=before.revision + 1, orders=orders, numbers=before.with_number(order), check=None,
+            withdrawn=tuple(each for each in before.withdrawn if each[0] != order.digest),  # it gets another chance
+        )  # fmt: skip
+        # Where others refuse, who has followed has to go back by the same means.
+        back = {order.digest: write_wish(attrs.evolve(terms.wish, consistency=None))}
+        return _carry_out(spool, before, wanted, timeout, back, verb="apply", id=order.id, digest=order.digest)
+
+
+def _order_again(spool: Spool, before: Desired, wanted: Order, order: Order, timeout: float) -> Outcome:
+    """Order a patch that is wanted already: who has not heard of it, or has refused it, hears now.
+
+    Raises:
+        PatchError: HS607, it is wanted on other terms.
+    """
+    terms = [(each.confirm_by is None, each.max_errors, each.budget) for each in (wanted, order)]
+    if terms[0] != terms[1]:
+        how = "stays" if wanted.confirm_by is None else "waits to be confirmed"
+        how += "" if terms[0][0] != terms[1][0] else f", with --failure-budget {wanted.budget}, --max-errors {wanted.max_errors}"
+        raise PatchError("HS607", f"{wanted.id} is wanted already, on other terms: it {how}",
+                         "hotswap confirm lets it stay; to have other terms, take it back first")  # fmt: skip
+    orders = tuple(attrs.evolve(each, wish=order.wish) if each is wanted else each for each in before.orders)
+    again = attrs.evolve(before, revision=before.revision + 1, orders=orders, check=None)
+    return _carry_out(spool, None, again, timeout, verb="apply", id=order.id, digest=order.digest)
 
 
 def _stack(orders: tuple[Order, ...], order: Order, supersedes: Iterable[str]) -> tuple[Order, ...]:
@@ -294,11 +314,12 @@ def _require_processes(spool: Spool, pids: Iterable[int]) -> None:
         raise PatchError("HS611", f"{whom} of group {spool.group} is running with an agent", "look at hotswap status")
 
 
-def rollback(spool: Spool, timeout: float = 30.0, wish: Wish = USUAL) -> Outcome:
+def rollback(spool: Spool, timeout: float = 30.0, wish: Wish = USUAL, digest: str = "") -> Outcome:
     """Have the newest patch taken back, with the consistency with which it was applied; what it had replaced is live again.
 
     Args:
         wish: how long that may take, and whether it is forced.
+        digest: of the patch that is meant, with those that stand on it; empty for the newest.
 
     Raises:
         PatchError: HS607, there is none; HS612, HS616.
@@ -307,20 +328,26 @@ def rollback(spool: Spool, timeout: float = 30.0, wish: Wish = USUAL) -> Outcome
         before = _read(spool)
         orders = before.standing(time.time())
         # One that could not be taken back before, by a blocker, is not wanted any more and is live all the same.
-        left = [each for held in living(spool).values() for each in held["applied"] if not orders and not each["contained"]]
-        if not orders and not left:
-            raise PatchError("HS607", f"group {spool.group} has no patch to take back", "look at hotswap history")
-        name, digest = (orders[-1].id, orders[-1].digest) if orders else (left[-1]["id"], left[-1]["digest"])
-        lower = attrs.evolve(before, orders=orders).without(len(orders) - 1) if orders else ()
-        wanted = attrs.evolve(before, revision=before.revision + 1, orders=lower, back=write_wish(wish))
+        live = [each for held in living(spool).values() for each in held["applied"] if not each["contained"]]
+        at = next((at for at, each in enumerate(orders) if each.digest == digest), None) if digest else len(orders) - 1
+        if at is None or (not orders and not live):
+            raise PatchError("HS607", f"group {spool.group} has no such patch to take back", "look at hotswap history")
+        name, digest = (orders[at].id, orders[at].digest) if orders else (live[-1]["id"], live[-1]["digest"])
+        lower = attrs.evolve(before, orders=orders).without(at) if orders else ()
+        kept = {each.digest for each in lower}
+        goes = {each.digest for each in before.orders} | {each["digest"] for each in live} - kept
+        wanted = attrs.evolve(before, revision=before.revision + 1, orders=lower, ways_back=dict.fromkeys(goes, write_wish(wish)))
         # It stays wanted-for-nobody even where a process cannot take it out: that one says so, and a restart helps.
         return _carry_out(spool, None, wanted, timeout + wish.deadline, verb="rollback", id=name, digest=digest)
 
 
-def withdraw(spool: Spool, digest: str, why: str) -> None:
+def withdraw(spool: Spool, digest: str, why: str) -> bool:
     """Take an order away because the patch does not do well, with those that stand on it; nobody is waited for.
 
     A process calls it for all of its group.
+
+    Returns:
+        Whether that is settled; False during a pause, so ask again.
 
     Raises:
         PatchError: HS612, an order is being carried out, so ask again.
@@ -328,32 +355,39 @@ def withdraw(spool: Spool, digest: str, why: str) -> None:
     with spool.ordering():
         before = spool.read_desired()
         at = next((at for at, order in enumerate(before.orders) if order.digest == digest), None)
-        if at is None or before.paused_at is not None:
-            return
+        if at is None:
+            return True
+        if before.paused_at is not None:
+            return False
         withdrawn = (*before.withdrawn, (digest, why))[-REMEMBERED:]
         journal.append(spool.journal, "withdrawn", id=before.orders[at].id, digest=digest, because=why)
-        spool.write_desired(
-            attrs.evolve(before, revision=before.revision + 1, orders=before.without(at), withdrawn=withdrawn, check=None)
-        )
+        ways_back = {each.digest: unforced(each.wish) for each in before.orders[at:]}
+        spool.write_desired(attrs.evolve(
+            before, revision=before.revision + 1, orders=before.without(at), withdrawn=withdrawn, check=None, ways_back=ways_back,
+        ))  # fmt: skip
         for pid, held in living(spool).items():
             _ring(pid, held["signal"])
+    return True
 
 
-def confirm(spool: Spool, timeout: float = 30.0) -> Outcome:
-    """Say that all patches stay.
+def confirm(spool: Spool, timeout: float = 30.0, digest: str = "") -> Outcome:
+    """Say that patches stay.
+
+    Args:
+        digest: of the one that is meant; empty for all.
 
     Raises:
         PatchError: HS609, the time of one is over; HS607, there is nothing to confirm; HS612, HS616.
     """
     with spool.ordering():
         before, now = _read(spool), time.time()
-        waiting = [order for order in before.orders if order.confirm_by is not None]
+        waiting = [order for order in before.orders if order.confirm_by is not None and digest in ("", order.digest)]
         if not waiting:
             raise PatchError("HS607", f"no patch of group {spool.group} waits to be confirmed", "look at hotswap status")
         for order in waiting:
             if order.confirm_by is not None and order.confirm_by <= now:
                 raise PatchError("HS609", f"the time to confirm {order.id} is over, it was taken back")
-        orders = tuple(attrs.evolve(order, confirm_by=None) for order in before.orders)
+        orders = tuple(attrs.evolve(order, confirm_by=None) if order in waiting else order for order in before.orders)
         wanted = attrs.evolve(before, revision=before.revision + 1, orders=orders)
         return _carry_out(spool, None, wanted, timeout, verb="confirm", id=waiting[-1].id, digest=waiting[-1].digest)
 
@@ -390,14 +424,16 @@ def resume(spool: Spool, timeout: float = 30.0) -> Outcome:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _carry_out(spool: Spool, before: Desired | None, wanted: Desired, timeout: float, **about: Any) -> Outcome:
+def _carry_out(
+    spool: Spool, before: Desired | None, wanted: Desired, timeout: float,
+    ways_back: Mapping[str, dict[str, Any] | None] = MappingProxyType({}), **about: Any,
+) -> Outcome:  # fmt: skip
     """Write what is wanted, ring, wait; where a process refuses, what was wanted before is wanted again."""
     journal.append(spool.journal, "ordered", by=spool.by, revision=wanted.revision, **about)
     spool.write_desired(wanted)
     outcome = _ring_and_wait(spool, wanted, timeout)
     if not outcome.done and before is not None:
-        # The number stays accepted: what was refused may be ordered again, what is older may not.
-        again = attrs.evolve(before, revision=wanted.revision + 1, numbers=before.numbers)
+        again = attrs.evolve(before, revision=wanted.revision + 1, ways_back=ways_back)
         spool.write_desired(again)
         back = _ring_and_wait(spool, again, timeout)
         outcome = attrs.evolve(outcome, mixed=any(answer.state in ("refused", "silent") for answer in back.answers))
@@ -470,6 +506,6 @@ def _answer(pid: int, held: Mapping[str, Any] | None, wanted: Desired, why: str)
     return Answer(pid=pid, state=done if is_meant else "passed over", kept=kept, applied=applied)
 
 
-def make_finding(code: str, message: str) -> dict[str, str]:
+def make_finding(code: str, message: str, next_step: str = "") -> dict[str, str]:
     """Why an order was not followed, where the process does not say so itself."""
-    return {"code": code, "severity": "held", "message": message, "next_step": PatchError(code, message).next_step}
+    return {"code": code, "severity": "held", "message": message, "next_step": PatchError(code, message, next_step).next_step}

@@ -7,7 +7,7 @@ processes take it back by themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import attrs
 
@@ -62,7 +62,10 @@ def roll_out(spool: Spool, patch: Patch, trial: Trial, *, terms: Terms = PLAIN, 
     if why := trial.health.find_failure():
         raise PatchError("HS615", f"the service is not well before it has the patch: {why}", "mend that first, or the check")
     asks_health = trial.health != Health() or terms.max_errors is not None
-    guarded = attrs.evolve(terms, confirm_within=trial.seconds + 2 * timeout)  # it is ordered and confirmed, too
+    # It is ordered, watched, asked for a last time and confirmed within it.
+    guarded = attrs.evolve(
+        terms, confirm_within=trial.seconds + trial.health.longest + 2 * (timeout + terms.wish.deadline)
+    )
     if trial.canary is not None:
         chosen = _choose(spool, trial.canary)
         outcome = _prove(spool, patch, trial, chosen, terms=guarded, timeout=timeout)
@@ -72,7 +75,7 @@ def roll_out(spool: Spool, patch: Patch, trial: Trial, *, terms: Terms = PLAIN, 
     outcome = _prove(spool, patch, trial, (), terms=guarded if is_confirmed_here else terms, timeout=timeout)
     if not outcome.done or not is_confirmed_here:
         return outcome
-    confirmed = confirm(spool, timeout)
+    confirmed = _insist(lambda: confirm(spool, timeout, patch.digest), timeout)
     return outcome if confirmed.done else confirmed
 
 
@@ -88,10 +91,32 @@ def _prove(spool: Spool, patch: Patch, trial: Trial, pids: Collection[int], *, t
     if spool.read_desired().why_withdrawn(patch.digest):  # a process has done that already, for all
         back = attrs.evolve(outcome, answers=())
     else:
-        back = rollback(spool, timeout, attrs.evolve(terms.wish, consistency=None))
-    is_mixed = any(answer.state in ("refused", "silent") for answer in back.answers)
+        back = _take_back(spool, patch, terms, timeout)
+    is_mixed = back.mixed or any(answer.state in ("refused", "silent") for answer in back.answers)
     reasons = (make_finding("HS615", why),) if why else ()
-    return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed, reasons=reasons), ended)
+    return _name_ended(attrs.evolve(back, done=False, mixed=is_mixed, reasons=(*reasons, *back.reasons)), ended)
+
+
+def _take_back(spool: Spool, patch: Patch, terms: Terms, timeout: float) -> Outcome:
+    wish = attrs.evolve(terms.wish, consistency=None)
+    try:
+        return _insist(lambda: rollback(spool, timeout, wish, patch.digest), timeout)
+    except PatchError as error:
+        found = make_finding(error.code, error.message, error.next_step)
+        # With HS607 somebody else has taken it back. Else it is live until its time to be confirmed is over.
+        return Outcome(done=False, mixed=error.code != "HS607", answers=(), reasons=(found,))
+
+
+def _insist(give: Callable[[], Outcome], timeout: float) -> Outcome:
+    """Give an order, also where somebody else gives one just now: that is waited for."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return give()
+        except PatchError as error:
+            if error.code != "HS612" or time.monotonic() > end:
+                raise
+        time.sleep(INTERVAL)
 
 
 def _name_ended(outcome: Outcome, ended: list[int]) -> Outcome:

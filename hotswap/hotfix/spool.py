@@ -16,7 +16,7 @@ import getpass
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ import attrs
 
 from hotswap.errors import PatchError
 from hotswap.hotfix.patch import MAX_PATCH
-from hotswap.hotfix.wishes import read_wish
+from hotswap.hotfix.wishes import read_wish, unforced
 
 __all__ = ["Desired", "Order", "Spool", "drop_locks", "list_groups", "spool_folder", "who_am_i"]
 
@@ -109,7 +109,7 @@ class Desired:
         paused_at: since when nothing is put on or taken off, Unix time in seconds; None where it is not so.
         deployed: digests of patches that are no orders any more, since what is deployed has them.
         withdrawn: why orders were taken away without a person, by digest; the newest of them last.
-        back: who is to move when a patch is taken back that is not wanted any more.
+        ways_back: who is to move when a patch is taken back that is not wanted any more, by its digest.
     """
 
     revision: int = 0
@@ -119,7 +119,7 @@ class Desired:
     paused_at: float | None = None
     deployed: tuple[str, ...] = ()
     withdrawn: tuple[tuple[str, str], ...] = ()
-    back: dict[str, Any] | None = None
+    ways_back: Mapping[str, dict[str, Any] | None] = attrs.field(factory=dict)
 
     def wanted(self, pid: int, now: float) -> tuple[Order, ...]:
         """The patches that a process is to have: of those that stand, those that are for it.
@@ -143,6 +143,11 @@ class Desired:
     def why_withdrawn(self, digest: str) -> str:
         """Why an order was taken away without a person; empty where it was not."""
         return dict(self.withdrawn).get(digest, "")
+
+    def way_back(self, digest: str) -> dict[str, Any] | None:
+        """Who is to move when a patch is taken back: as that was ordered; without an order, as it goes by itself."""
+        order = next((order for order in self.orders if order.digest == digest), None)  # not confirmed in time
+        return unforced(order.wish) if order is not None else self.ways_back.get(digest)
 
     def number_of(self, target: str) -> tuple[int, str]:
         """The highest number of a target and who had it; 0 where there is none."""
@@ -234,14 +239,14 @@ class Spool:
             asked = _read_order(held["check"]) if held["check"] else None
             withdrawn = tuple((str(digest), str(why)) for digest, why in held["withdrawn"])
             paused_at = None if held["paused_at"] is None else float(held["paused_at"])
-            back = held.get("back")
-            for wish in (back, *(order.wish for order in orders)):
+            ways_back = {str(digest): wish for digest, wish in held["ways_back"].items()}
+            for wish in (*ways_back.values(), *(order.wish for order in orders)):
                 read_wish(wish)
             return Desired(
                 revision=int(held["revision"]), orders=orders, numbers=numbers, check=asked, paused_at=paused_at,
-                deployed=tuple(map(str, held["deployed"])), withdrawn=withdrawn, back=back,
+                deployed=tuple(map(str, held["deployed"])), withdrawn=withdrawn, ways_back=ways_back,
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise PatchError("HS608", f"{self.folder}/desired.json is not what hotswap writes ({error!r})") from error
 
     def write_desired(self, desired: Desired) -> None:

@@ -149,10 +149,10 @@ class Stack:
             _ask(live, "after_apply")
         except Refusal as refusal:
             try:
-                self._take_off(live, attrs.evolve(wish, consistency=None))
+                gone = self._take_off(live, attrs.evolve(wish, consistency=None))
             except Refusal as stays:
-                raise Refusal((*refusal.findings, *stays.findings)) from stays
-            raise
+                raise Refusal((*refusal.findings, *live.findings, *stays.findings)) from stays
+            raise Refusal((*refusal.findings, *live.findings, *gone.findings)) from refusal
         return live
 
     def find_deployed(self, patches: Sequence[Patch]) -> int:

@@ -10,7 +10,7 @@ import click
 
 from hotswap.model import Consistency, Finding, Wish
 
-__all__ = ["about_forced", "moving_options", "read_wish", "wish_for", "write_wish"]
+__all__ = ["DEADLINE", "about_forced", "moving_options", "read_wish", "unforced", "wish_for", "write_wish"]
 
 #: Seconds that a change gets to come into a process, where nobody says otherwise.
 DEADLINE = 10.0
@@ -35,6 +35,11 @@ def write_wish(wish: Wish) -> dict[str, Any]:
     return {"consistency": wish.consistency and wish.consistency.value, "deadline": wish.deadline, "force": wish.force}
 
 
+def unforced(held: dict[str, Any] | None) -> dict[str, Any] | None:
+    """How a patch is taken back by itself: within the time that it had to come in, by what is safe, never by force."""
+    return held and {**held, "consistency": None, "force": False}
+
+
 def wish_for(held: dict[str, Any] | None, digest: str, verb: str) -> Wish:
     """The wish of an order, of which all ranks of a program know whether they mean the same.
 
@@ -51,9 +56,14 @@ def about_forced(findings: Iterable[Finding]) -> dict[str, Any]:
     return {"forced": forced} if forced else {}
 
 
-def moving_options(call: _Called) -> _Called:
-    """Options of a command that has running processes change their code; for its function, or the command itself."""
+def moving_options(call: _Called, deadline: float | None = DEADLINE) -> _Called:
+    """Options of a command that has running processes change their code; for its function, or the command itself.
+
+    Args:
+        deadline: where nobody says otherwise; None where that tells something.
+    """
     force = click.option("--force", is_flag=True, help="Do it against the rules, at the deadline at the latest; kept for ever.")
-    deadline = click.option("--deadline", type=click.FloatRange(0.0), default=DEADLINE, show_default=True, metavar="SECONDS",
-                            help="How long units of work and calls are waited for, before it is reversed.")  # fmt: skip
-    return deadline(force(call))
+    seconds = click.option("--deadline", type=click.FloatRange(0.0), default=deadline, show_default=str(DEADLINE),
+                           metavar="SECONDS", help="How long units of work and calls are waited for, before it is reversed.",
+                           )  # fmt: skip
+    return seconds(force(call))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hotfix.service import CART, PRICING, Shop
+from tests.hotfix.service import CART, LATER, PRICING, Shop
 
 pytestmark = pytest.mark.once
 
@@ -118,6 +118,30 @@ def test_hooks_are_asked_and_may_say_no(shop: Shop) -> None:
     assert [each.ask("total(5)") for each in (service, other)] == [10, 10]
 
 
+def test_hooks_are_asked_once_for_each_order(shop: Shop) -> None:
+    """Who looks, or asks about another patch, has nothing tried again."""
+    (shop.root / "hooks.py").write_text(HOOKS)
+    service = shop.serve()
+    patch = shop.build({"shop/pricing.py": TRIPLE}, words=("--hooks", str(shop.root / "hooks.py")))
+    other = shop.build({"shop/later.py": LATER.replace("old", "new")})
+    service.ask("globals().update(veto='before_apply')")
+    for count in (1, 2):  # ordered twice
+        shop.refused("HS618", "apply", patch)
+        assert service.ask("len(asked)") == count
+    shop.done("top", "--once")
+    shop.done("apply", other, "--check")
+    assert service.ask("len(asked)") == 2
+
+    service.ask("globals().update(veto='before_rollback')")
+    shop.done("apply", patch)
+    shop.refused("HS618", "rollback", exit_code=3)
+    assert service.ask("len(asked)") == 5
+    for _ in range(2):
+        shop.done("top", "--once")
+        shop.hotswap("apply", other, "--check")
+    assert service.ask("len(asked)") == 5
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ("import nowhere\ndef before_apply(): pass\n", "ModuleNotFoundError"),
     ("def before_apply(): 1 / 0\n", "ZeroDivisionError"),
@@ -130,6 +154,21 @@ def test_hooks_that_fail(shop: Shop, text: str, says: str) -> None:
     patch = shop.build({"shop/pricing.py": TRIPLE}, words=("--hooks", str(shop.root / "hooks.py")))
     assert says in shop.refused("HS618", "apply", patch)
     assert service.ask("(total(5), hotswap.applied())") == [10, []]
+
+
+def test_what_was_forced_is_told_where_a_hook_says_no(shop: Shop) -> None:
+    """It was live for a moment against the rules: the answer and the journal have that, also when it is gone again."""
+    (shop.root / "hooks.py").write_text("def after_apply(): return 'not now'\n")
+    service = shop.serve()
+    service.ask("setattr(shop.pricing, 'held', hotswap.task('endless')(lambda: __import__('time').sleep(600)))")
+    service.ask("__import__('threading').Thread(target=shop.pricing.held, daemon=True).start()")
+    patch = shop.build({"shop/pricing.py": TRIPLE}, words=("--hooks", str(shop.root / "hooks.py")))
+    words = ("--consistency", "quiescent", "--deadline", 0.3, "--force")
+    text = shop.refused("HS618", "apply", patch, *words)
+    assert "HS623" in text
+    assert service.ask("(total(5), hotswap.applied())") == [10, []]
+    [entry] = [entry for entry in shop.journal() if entry["event"] == "refused"]
+    assert all("endless" in forced for forced in entry["forced"])
 
 
 def test_hooks_that_cannot_be_built(shop: Shop) -> None:

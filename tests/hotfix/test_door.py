@@ -122,6 +122,25 @@ def test_who_may_come_to_the_door(shop: Shop, service: Service) -> None:
             doors.chmod(0o700)
 
 
+def test_the_door_outlives_what_the_program_runs_out_of(shop: Shop, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a descriptor left nobody is let in; afterwards somebody is."""
+    limit = "__import__('resource').setrlimit(__import__('resource').RLIMIT_NOFILE, ({}, 4096))"
+    low = service.ask("len(__import__('os').listdir('/proc/self/fd'))")
+    service.ask(limit.format(low - 1))
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(0.5)
+            [path] = (shop.root / "spool" / "web" / "doors").iterdir()
+            monkeypatch.chdir(path.parent)  # its path may be too long for a socket
+            connection.connect(path.name)
+            connection.sendall(b"x")
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+    finally:
+        service.ask(limit.format(1024))
+    shop.done("status", "--group", "web", "--door")
+
+
 def test_a_child_has_no_door_and_no_lock_of_its_parent(shop: Shop) -> None:
     """Forked while the parent gives an order, it neither answers at its door nor keeps others from orders when that is killed."""
     parent = shop.serve(group="second", door=True)
@@ -215,6 +234,7 @@ def test_what_passes_is_a_request(head: dict[str, Any]) -> None:
         b"", b"{", b"[]", b"1", b"{}", b'{"verb": "eval"}', b'{"verb": ["apply"]}', b'{"verb": "apply", "size": -1}',
         b'{"verb": "apply", "size": 1e400}', b'{"verb": "apply", "size": true}', b'{"verb": "rollback", "timeout": 1e9}',
         b'{"verb": "rollback", "pids": "all"}', b'{"verb": "apply", "terms": {"budget": "much"}}', b"[" * 60_000,
+        b'{"verb": "rollback", "terms": {"wish": {"consistency": null, "force": false, "deadline": 1%s}}}' % (b"0" * 400),
         b'{"verb": "apply", "terms": {"confirm_within": "soon"}}', b'{"verb": "apply", "terms": 7}',
     ],
 )  # fmt: skip

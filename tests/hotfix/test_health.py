@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hotswap.hotfix.health import Health, parse_share, read_error_rate
-from tests.hotfix.service import CART, PRICING, Shop, wait_until
+from tests.hotfix.service import CART, LATER, PRICING, Shop, wait_until
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +58,49 @@ def test_an_address_that_fails_takes_the_patch_back(shop: Shop) -> None:
         shop.done("apply", patch, "--health-url", url, "--health-command", command, "--watch", 0.1)
     assert service.ask("total(5)") == 15
     assert [order["confirm_by"] for order in shop.ask_json("status")["groups"][0]["wanted"]] == [None]
+
+
+def test_one_that_was_withdrawn_gets_another_chance(shop: Shop) -> None:
+    """Ordered again it is watched as if nothing had been, and taken back where it fails again."""
+    service = shop.serve_by_itself("'web', error_rate=lambda: rate[0]", "rate = [0.01]")
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    for _ in range(2):
+        service.ask("rate.__setitem__(0, 0.01)")
+        fails_more = "rate.__setitem__(0, 0.5 if total(5) == 15 else 0.01)"
+        with answering(lambda: 200 if service.ask(fails_more) is None else 500) as url:
+            text = shop.refused("HS615", "apply", patch, "--max-errors", "5%", "--health-url", url, "--watch", 60)
+        assert "the error rate is 50.0%" in text
+        wait_until(lambda: service.ask("(total(5), hotswap.applied())") == [10, []], "it is taken back")
+    service.ask("rate.__setitem__(0, 0.01)")
+    shop.done("apply", patch, "--max-errors", "5%", "--watch", 0.1)
+    assert service.ask("total(5)") == 15
+
+
+def test_who_watches_speaks_for_one_patch_only(shop: Shop) -> None:
+    """What waits for a person waits on; what others have ordered meanwhile goes with what it stands on, and nothing else does."""
+    service = shop.serve()
+    first = shop.build({"shop/pricing.py": TRIPLE})
+    second = shop.build({"shop/later.py": LATER.replace("old", "new")})
+    shop.done("apply", first, "--confirm-within", 3600)
+    shop.done("apply", second, "--health-command", "true", "--watch", 0.1)
+    waits = [order["confirm_by"] is not None for order in shop.ask_json("status")["groups"][0]["wanted"]]
+    assert waits == [True, False]
+    shop.refused("HS607", "apply", first)
+    shop.done("rollback")
+
+    third = shop.build({"shop/cart.py": CART + "\n\nEND = 1\n"})
+    ordered = []
+
+    def answer() -> int:
+        if service.ask("hotswap.applied()") == ["shop-1", "shop-2"] and not ordered:
+            ordered.append(shop.hotswap("apply", third).exit_code)
+            return 500
+        return 500 if ordered else 200
+
+    with answering(answer) as url:
+        shop.refused("HS615", "apply", second, "--health-url", url, "--watch", 60)
+    assert ordered == [0]
+    assert service.ask("hotswap.applied()") == ["shop-1"]
 
 
 def test_a_service_that_is_not_well_before_gets_no_patch(shop: Shop) -> None:
@@ -161,6 +204,22 @@ def test_one_object_in_ten_thousand_that_cannot_be_converted(shop: Shop) -> None
     assert one.ask("hotswap.applied()") == ["shop-1"]
     shop.done("rollback")
     assert one.ask("[vars(cart) for cart in carts] == [{'owner': str(number)} for number in range(10_000)]")
+
+
+def test_each_patch_has_its_own_budget(shop: Shop) -> None:
+    """A later patch changes nothing of what an earlier one may lose; during a pause it is remembered, and acted upon after it."""
+    service = shop.serve()
+    service.ask("carts.extend(Cart(str(number)) for number in range(7770, 7780))")
+    on_access = MIGRATION.replace('@migrate("shop.cart:Cart")', '@migrate("shop.cart:Cart", when="on_access")')
+    shop.done("apply", shop.build({"shop/cart.py": on_access}))
+    shop.done("apply", shop.build({"shop/pricing.py": TRIPLE}), "--failure-budget", 5)
+    shop.done("pause")
+    assert "not this one" in service.ask("carts[7].title()")
+    assert service.ask("hotswap.applied()") == ["shop-1", "shop-2"]
+    shop.done("resume")
+    wait_until(lambda: service.ask("hotswap.applied()") == [], "both are taken back")
+    [entry] = [entry for entry in shop.journal() if entry["event"] == "withdrawn"]
+    assert (entry["id"], "1 of 10 objects" in entry["because"]) == ("shop-1", True)
 
 
 def test_what_a_check_makes_of_answers() -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hotswap.hotfix.orders import withdraw
+from hotswap.hotfix.patch import read_sealed
+from hotswap.hotfix.spool import Spool
 from tests.hotfix.service import CART, LATER, PRICING, Shop, wait_until
 
 pytestmark = pytest.mark.once
@@ -171,3 +174,36 @@ def test_what_is_installed_or_ignored_can_be_patched(tmp_path: Path) -> None:
             service.ask("setattr(shop.pricing, 'total', total)")
     finally:
         shop.close()
+
+
+def test_what_each_group_has_made_of_it_is_told(shop: Shop) -> None:
+    """Where one group follows and another does not, not all have the same; the exit code and the answer have that."""
+    one = shop.serve(group="one")
+    other = shop.serve(group="two")
+    other.ask("setattr(shop.pricing.__spec__, '_initializing', True)")  # as while another thread imports it
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    text = shop.refused("HS606", "apply", patch, "--all", exit_code=3)
+    assert "each process of two is as it was before" in text
+    assert [each.ask("total(5)") for each in (one, other)] == [15, 10]
+    shop.done("pause", "--group", "one")
+    assert shop.hotswap("apply", patch, "--all").exit_code == 1
+    assert "HS616" in shop.hotswap("apply", patch, "--all").stdout
+    other.ask("setattr(shop.pricing.__spec__, '_initializing', False)")
+    told = shop.hotswap("apply", patch, "--all", "--json")
+    assert (told.exit_code, [each["done"] for each in json.loads(told.stdout)["groups"].values()]) == (3, [False, True])
+
+
+def test_force_is_for_one_order(shop: Shop) -> None:
+    """After something was taken back by force, another one that is taken back by itself waits for what is in its way."""
+    service = shop.serve()
+    first, second = shop.build({"shop/pricing.py": TRIPLE}), shop.build({"shop/later.py": LATER.replace("old", "new")})
+    shop.done("apply", first, "--consistency", "quiescent", "--deadline", 0.3)
+    service.ask("setattr(shop.pricing, 'held', hotswap.task('endless')(lambda: __import__('time').sleep(600)))")
+    service.ask("__import__('threading').Thread(target=shop.pricing.held, daemon=True).start()")
+    shop.done("apply", second)
+    shop.done("rollback", "--force", "--deadline", 0)
+    assert withdraw(Spool("web", str(shop.root / "spool" / "web")), read_sealed(first.read_bytes()).open().digest, "a test")
+    wait_until(lambda: shop.journal()[-1]["event"] == "stays", "it is blocked")
+    assert "endless" in shop.journal()[-1]["reasons"][0]
+    assert service.ask("total(5)") == 15
+    assert [entry["id"] for entry in shop.journal() if entry.get("forced")] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import hotswap
 from hotswap.errors import PatchError
 from hotswap.hotfix.attach import bring_agent
 from hotswap.hotfix.spool import Spool
@@ -94,7 +95,11 @@ def test_attach_brings_an_agent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     service.ask("__import__('signal').signal(__import__('signal').SIGRTMIN + 7, print) and None")
     assert "the program handles signal" in shop.refused("HS625", "attach", service.pid, "--group", "web")
     service.ask("__import__('signal').signal(__import__('signal').SIGRTMIN + 7, __import__('signal').SIG_DFL) and None")
+    folder = str(Path(hotswap.__file__).parents[1])
+    service.ask(f"__import__('sys').path.insert(0, {folder!r})")
+    before = service.ask("__import__('sys').path")
     shop.done("attach", service.pid, "--group", "web")
+    assert service.ask("__import__('sys').path") == before
     shop.done("apply", shop.build({"shop/pricing.py": TRIPLE}))
     assert service.ask("(total(5), hotswap.applied())") == [15, ["shop-1"]]
     assert "has an agent already" in shop.refused("HS625", "attach", service.pid, "--group", "web")
