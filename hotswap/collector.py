@@ -8,15 +8,19 @@ is given back. One that is complete is found through what refers to it.
 
 from __future__ import annotations
 
+import functools
 import gc
 import operator
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, compress, repeat, starmap
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
+
+import attrs
 
 _OWN_FROZEN = 1000  # more than the interpreter freezes by itself, less than the smallest program has
 
@@ -26,6 +30,8 @@ _FRAMES = {FrameType, GeneratorType, CoroutineType, AsyncGeneratorType}
 #: Of a class, read past a metaclass that gives others.
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _vars_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+#: So many objects are noted at most, see :func:`objects_beside`.
+MOST_NOTED = 10_000
 #: Makes all calls of an iterator, in C.
 consume = deque[Any](maxlen=0).extend
 #: Before 3.12 the collector runs in the middle of C functions that make objects, with finalisers, and other threads in these.
@@ -60,7 +66,16 @@ def thaw_once() -> None:
     In one call, so that a ``gc.freeze()`` of the program comes before or after it; one that came just before is made again.
     """
     hidden: list[int] = []
-    _in_one_call((hidden.extend, starmap(gc.get_freeze_count, [()])), (gc.freeze,), (gc.unfreeze,))
+    _in_one_call(*_thawing(hidden))
+    _freeze_again(hidden)
+
+
+def _thawing(hidden: list[int]) -> tuple[Call, ...]:
+    forget_noted()
+    return (hidden.extend, starmap(gc.get_freeze_count, [()])), (gc.freeze,), (gc.unfreeze,)
+
+
+def _freeze_again(hidden: list[int]) -> None:
     if hidden[0] > _OWN_FROZEN:
         gc.freeze()
 
@@ -84,6 +99,83 @@ def objects_of(kinds: Collection[type], *then: Call, found: list[Any] | None = N
     # The list itself is cleared: these iterators are in it, and the one of the types still refers to it.
     _in_one_call((lists.extend, starmap(gc.get_objects, [()])), (found.extend, filtered), (any, map(list.clear, lists)), *then)
     return found
+
+
+def objects_beside(kinds: Collection[type]) -> tuple[list[Any], Callable[[list[Any]], None], frozenset[int]]:
+    """The objects of exactly some types, and those that :func:`list_objects` was asked for before.
+
+    Most swaps ask for the same ones again, and a pass over the heap is most of what a small swap takes. What is made after it is
+    young, as long as nothing is collected.
+
+    Returns:
+        All of them; what notes those that are there for later, when it is given them; and the ids of their types.
+    """
+    beside = {sub for cls in list(_asked) for sub in with_subclasses(cls)}.difference(kinds)
+    if not beside or hidden_objects():  # to make all others old would cost a collection then
+        with nothing_hidden():
+            return objects_of(kinds), lambda items: None, frozenset()
+    hidden: list[int] = []
+    found = objects_of({*kinds, *beside}, *_thawing(hidden))
+    _freeze_again(hidden)
+    return found, functools.partial(_note, weakref.WeakSet(_asked), _collections()), frozenset(map(id, beside))
+
+
+def _note(classes: weakref.WeakSet[type], collections: int, items: list[Any]) -> None:
+    global _noted
+    if len(items) > MOST_NOTED:
+        _asked.clear()
+        return
+    try:
+        _noted = _Noted(list(map(weakref.ref, items)), classes, collections)
+    except TypeError:  # objects with slots, of which nothing can be noted without keeping them
+        pass
+
+
+@attrs.frozen
+class _Noted:
+    """Objects that a pass has found.
+
+    Attributes:
+        items: weak references.
+        classes: of which they are objects; those of their subclasses are there, too.
+        collections: how many there had been.
+    """
+
+    items: list[weakref.ref[Any]]
+    classes: weakref.WeakSet[type]
+    collections: int
+
+
+#: Classes whose objects were asked for, and what the newest pass has found of them.
+_asked: weakref.WeakSet[type] = weakref.WeakSet()
+_noted: _Noted | None = None
+
+
+def forget_noted() -> None:
+    """Have :func:`list_objects` look through the heap: young objects become old, or objects get another class."""
+    global _noted
+    _noted = None
+
+
+def _collections() -> int:
+    return sum(generation["collections"] for generation in gc.get_stats())
+
+
+def _recall(classes: Collection[type], kinds: Collection[int]) -> list[Any] | None:
+    """The objects of some classes, and others: what the newest pass has noted and what is young. None where that does not tell.
+
+    Args:
+        kinds: ids of the classes and their subclasses, as they are now.
+    """
+    noted = _noted
+    if noted is None or hidden_objects() or not noted.classes.issuperset(classes):
+        return None
+    known = [item for ref in noted.items if (item := ref()) is not None]
+    young = [item for item in objects(generation=0) if id(type(item)) in kinds]
+    if _noted is not noted or _collections() != noted.collections:
+        return None
+    # A subclass that was not there has come later, and so have its objects.
+    return list({id(item): item for item in (*known, *young)}.values())
 
 
 def _hash_by_identity() -> bool:
@@ -210,8 +302,12 @@ def list_objects(*classes: type) -> list[list[Any]]:
     An object of such a class refers to it: to ask for that takes half as long as to list the objects of the program.
     """
     kinds = [{id(kind): kind for kind in with_subclasses(cls)} for cls in classes]
-    with nothing_hidden():
-        found = referrers(*{key: kind for row in kinds for key, kind in row.items()}.values())
+    every = {key: kind for row in kinds for key, kind in row.items()}
+    found = _recall(classes, every.keys())
+    if found is None:
+        _asked.update(classes)
+        with nothing_hidden():
+            found = referrers(*every.values())
     return [[item for item in found if id(type(item)) in row] for row in kinds]
 
 

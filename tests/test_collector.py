@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from hotswap import collector
 from hotswap.collector import list_instances, objects_of, with_subclasses
+from hotswap.link.heap import scan_heap
 
 
 class Kept:
@@ -81,3 +83,56 @@ def test_subclasses_are_found_once_each() -> None:
     assert len(every) == len({id(cls) for cls in every})
     assert Both in every
     assert type in every
+
+
+class Listed:
+    pass
+
+
+def test_what_was_asked_for_before_is_listed_with_the_next_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass over the heap for both, also for what came and went since; where that is not known, another pass."""
+    passes: list[int] = []
+    look = collector.referrers
+    monkeypatch.setattr(collector, "referrers", lambda *items: passes.append(1) or look(*items))
+
+    def listed(*classes: type) -> list[set[int]]:
+        return [{id(item) for item in row} for row in collector.list_objects(*classes)]
+
+    one, other = Listed(), Listed()
+    gc.disable()
+    try:
+        assert listed(Listed) == [{id(one), id(other)}]
+        assert len(passes) == 1
+        scan_heap(())
+        del other
+        late = type("Late", (Listed,), {})()
+        assert listed(Listed) == [{id(one), id(late)}]
+        assert listed(Listed, type(late))[1] == {id(late)}  # it was not asked for before that pass
+        assert len(passes) == 2
+
+        for forget in (gc.collect, gc.freeze, collector.thaw_once):
+            scan_heap(())
+            newest = Listed()
+            forget()
+            assert listed(Listed) == [{id(one), id(late), id(newest)}]
+            del newest
+            gc.unfreeze()
+        assert len(passes) == 5
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
+class Many:
+    pass
+
+
+def test_too_many_to_be_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then each question has a pass of its own, and nothing is kept for it."""
+    monkeypatch.setattr(collector, "MOST_NOTED", 2)
+    items = [Many() for _ in range(3)]
+    for _ in range(2):
+        assert len(collector.list_objects(Many)[0]) == 3
+        scan_heap(())
+    assert collector._noted is None
+    assert len(items) == 3

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from hotswap.collector import forget_noted
 from hotswap.commit import MISSING, Swap
 from hotswap.convert.barrier import reroute
 from hotswap.convert.converter import Converter, Request
@@ -88,7 +89,8 @@ def link(
 
 def _run(linking: Linking) -> Swap:
     files = {linking.world.records[name].file for name in linking.draft.order}
-    linking.heap = scan_heap(files, linking.world.outdated.now)
+    modules = {record.module.__name__ for record in linking.world.records.values()}
+    linking.heap = scan_heap(files, linking.world.outdated.now, modules)
     linking.left.own += linking.heap.functions.values()
     linking.swap.suspended, linking.swap.trampolines = linking.heap.suspended, linking.heap.trampolines
     if linking.heap.frozen:
@@ -115,6 +117,8 @@ def _run(linking: Linking) -> Swap:
             functools.partial(_may_take, linking),
             functools.partial(_kept_state, linking, described),
         )
+        if linking.twins.classes:
+            forget_noted()  # objects may get another class
         pair_data(linking, linking.draft.dirt.changed | set(linking.draft.dirt.derived))
         link_functions(linking)
         bind_names(linking)

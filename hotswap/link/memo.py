@@ -25,7 +25,6 @@ from typing import Any
 
 import attrs
 
-from hotswap.collector import with_subclasses
 from hotswap.fingerprint import LRU
 from hotswap.kinds import PROXY, is_a, vars_of
 from hotswap.link.trampoline import target_of
@@ -67,16 +66,18 @@ class Memory:
 
     Args:
         records: the managed modules.
+        known: their classes.
         dirt: what the plan found affected.
         classes: staged and live classes whose contents are exchanged.
         staged: ids of objects that were made aside: a write to such a class would keep it alive.
     """
 
     def __init__(
-        self, records: Collection[ModuleRecord], dirt: Dirt, classes: Iterable[tuple[type, type]], staged: Collection[int] = ()
-    ) -> None:
+        self, records: Collection[ModuleRecord], known: Iterable[type], dirt: Dirt, classes: Iterable[tuple[type, type]],
+        staged: Collection[int] = (),
+    ) -> None:  # fmt: skip
         self._records = records
-        self._staged = staged
+        self._classes = [cls for cls in known if id(cls) not in staged]
         self._spaces = {id(record.module.__dict__): record.name for record in records}
         # What a member of a class that is made anew uses is looked at where it is; its class alone changes nothing for it.
         self._affected = {(module, name.partition("#")[0]) for module, name in dirt.affected - dirt.alike} | dirt.values
@@ -187,11 +188,6 @@ class Memory:
     @functools.cached_property
     def _names(self) -> set[str]:
         return {record.module.__name__ for record in self._records}
-
-    @functools.cached_property
-    def _classes(self) -> list[type]:
-        own = [cls for cls in with_subclasses(object) if cls.__module__ in self._names]
-        return [cls for cls in own if id(cls) not in self._staged]
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[Any]]:

@@ -28,9 +28,9 @@ def drop_stale_caches(linking: Linking) -> None:
 
     made_anew = {id(made.live): made.staged for made in linking.twins.objects}
     pairs = linking.twins.classes
-    memory = Memory(
-        tuple(linking.world.records.values()), linking.draft.dirt, pairs, {id(item) for item in linking.staging.young}
-    )
+    staged = {id(item) for item in linking.staging.young}
+    classes = [cls for ref in linking.heap.classes if (cls := ref()) is not None]
+    memory = Memory(tuple(linking.world.records.values()), classes, linking.draft.dirt, pairs, staged)
     stale = Stale(
         functions=frozenset(affected),
         rebuilt=tuple(live for _, live in pairs),

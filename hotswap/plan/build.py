@@ -169,7 +169,8 @@ def build_plan(
 def _pair(item: EditedModule, diff: UnitDiff) -> Pairing:
     classes = {old.names[0] for old, _ in diff.pairs if old.kind is UnitKind.CLASS}
     renames = {old: new for old, new in diff.renamed.items() if old in classes}
-    return pair_codes(item.old.code, item.new.code, find_roles(item.old.tree), find_roles(item.new.tree), renames)
+    roles = (find_roles(item.old.tree, item.old.code), find_roles(item.new.tree, item.new.code))
+    return pair_codes(item.old.code, item.new.code, *roles, renames)
 
 
 class _Builder:

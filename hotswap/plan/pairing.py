@@ -19,6 +19,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from inspect import CO_GENERATOR, CO_ITERABLE_COROUTINE
 from types import CodeType, MappingProxyType
@@ -153,18 +154,31 @@ class _Lazy(Mapping[_Key, _Value]):
         return len(self._mapping())
 
 
-def find_roles(tree: ast.Module) -> Roles:
-    """What each function of a text is written for, by name and first line; the tree is walked when somebody asks."""
-    return _Lazy(lambda: _read_roles(tree))
+def find_roles(tree: ast.Module, code: CodeType) -> Roles:
+    """What each function of a text is written for, by name and first line; the tree is walked when somebody asks.
+
+    Args:
+        code: of the text.
+    """
+    return _Lazy(lambda: _read_roles(tree, code))
 
 
-def _read_roles(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
+def _read_roles(tree: ast.Module, code: CodeType) -> dict[tuple[str, int], list[str]]:
+    lines = sorted({child.co_firstlineno for child in walk(code)})
     found: dict[tuple[str, int], list[str]] = {}
-    _note_roles(tree, "", found)
+    _note_roles(tree, "", found, lines)
     return found
 
 
-def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]]) -> None:
+def _has_code(node: ast.stmt, lines: list[int]) -> bool:
+    """Whether there is code of its own in a statement: most have none, and need not be walked."""
+    decorators = getattr(node, "decorator_list", ())
+    first = min(node.lineno, *(each.lineno for each in decorators)) if decorators else node.lineno
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= (node.end_lineno or lines[at])
+
+
+def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]], lines: list[int]) -> None:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         line = node.decorator_list[0].lineno if node.decorator_list else node.lineno
         found.setdefault((node.name, line), []).append("@" + ",".join(map(dump, [*node.decorator_list, node.args])))
@@ -180,12 +194,14 @@ def _note_roles(node: ast.AST, role: str, found: dict[tuple[str, int], list[str]
     elif isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is not None:
-                _note_roles(key, role, found)
-            _note_roles(value, f"{role}|{dump(key) if key is not None else '**'}:", found)
+                _note_roles(key, role, found, lines)
+            _note_roles(value, f"{role}|{dump(key) if key is not None else '**'}:", found, lines)
         return
     for place, child in enumerate(ast.iter_child_nodes(node)):
+        if isinstance(child, ast.stmt) and not _has_code(child, lines):
+            continue
         is_in_row = isinstance(node, (ast.expr, ast.arguments)) and not isinstance(child, ast.keyword)
-        _note_roles(child, f"{role}{_PLACE}{place}" if is_in_row else role, found)
+        _note_roles(child, f"{role}{_PLACE}{place}" if is_in_row else role, found, lines)
 
 
 def _pair_children(
