@@ -171,7 +171,8 @@ def _recall(classes: Collection[type], kinds: Collection[int]) -> list[Any] | No
     if noted is None or hidden_objects() or not noted.classes.issuperset(classes):
         return None
     known = [item for ref in noted.items if (item := ref()) is not None]
-    young = [item for item in objects(generation=0) if id(type(item)) in kinds]
+    listed: list[Any] = []
+    young = _listed(gc.get_objects, [0], listed, map(set(kinds).__contains__, map(id, map(type, listed))))
     if _noted is not noted or _collections() != noted.collections:
         return None
     # A subclass that was not there has come later, and so have its objects.
@@ -192,7 +193,15 @@ def _hash_by_identity() -> bool:
 def objects(generation: int | None = None) -> list[Any]:
     """All objects, or those of a generation, without tuples."""
     listed: list[Any] = []
-    return _listed(gc.get_objects, [generation], listed, _are_no_tuples(listed))
+    found = _listed(gc.get_objects, [generation], listed, _are_no_tuples(listed))
+    _take_out(found, listed)
+    return found
+
+
+def _take_out(found: list[Any], listed: list[Any]) -> None:
+    """Take lists out of the one that lists all: what is in itself holds all the others until the next collection."""
+    own = {id(found), id(listed)}
+    found[:] = [item for item in found if id(item) not in own]
 
 
 def young_objects() -> list[Any]:
@@ -201,6 +210,7 @@ def young_objects() -> list[Any]:
     tuples: set[int] = set()
     noting = (tuples.update, compress(map(id, listed), map(operator.is_, map(type, listed), repeat(tuple))))
     found = _listed(gc.get_objects, [0], listed, _are_no_tuples(listed), noting)
+    _take_out(found, listed)
     return found + [item for item in tuples_in(found) if id(item) in tuples]
 
 
@@ -333,7 +343,9 @@ def _listed(
         listed: an empty list, to which ``wanted`` and the calls between listing and filtering refer; it is empty again.
     """
     found: list[Any] = []
-    _in_one_call((listed.extend, _lazily(function, args)), *noting, (found.extend, compress(listed, wanted)), (listed.clear,))
+    # Not found.extend, which would be listed, and refers to the list.
+    filtered = compress(listed, wanted)
+    _in_one_call((listed.extend, _lazily(function, args)), *noting, (list.extend, found, filtered), (listed.clear,))
     return found
 
 

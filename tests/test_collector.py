@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -136,3 +137,17 @@ def test_too_many_to_be_noted(monkeypatch: pytest.MonkeyPatch) -> None:
         scan_heap(())
     assert collector._noted is None
     assert len(items) == 3
+
+
+@pytest.mark.parametrize("look", [collector.objects, collector.young_objects, lambda: collector.objects(generation=0)])
+def test_a_list_of_all_objects_is_not_in_itself(look: Callable[[], list[Any]]) -> None:
+    """It would be a circle that holds all of them until the next collection."""
+    item = Kept()
+    ref = weakref.ref(item)
+    gc.disable()
+    try:
+        assert any(each is item for each in look())
+        del item
+        assert ref() is None
+    finally:
+        gc.enable()
