@@ -219,23 +219,34 @@ class Agent:
     def look(self) -> None:
         """Do what the spool wants, and say what came of it. Never raises: the program goes on as it is."""
         with self.lock:
-            try:
-                self.spool.check(create=True)
-                self._known = self.spool.read_desired()
-            except (PatchError, OSError) as error:
-                _say(str(error))  # and who has ordered hears nothing, which counts as a refusal there
-                self._follow_or_say(self._known, only_back=True)  # a time to confirm ends all the same
-                return
-            self._follow_or_say(self._known)
-            self.seen = self._known.revision
-            try:
-                self.write_result()
-            except OSError as error:
-                _say(f"what is live cannot be told in {self.spool.folder}: {error.strerror or error}")
+            # Who orders something rings at the processes that have said something. So after that it is looked once more: what
+            # was ordered just before would be missed by a process that has come meanwhile.
+            while self._look_once():
+                pass
+
+    def _look_once(self) -> bool:
+        """Gives whether something else is wanted than this process has just said to have."""
+        try:
+            self.spool.check(create=True)
+            self._known = self.spool.read_desired()
+        except (PatchError, OSError) as error:
+            _say(str(error))  # and who has ordered hears nothing, which counts as a refusal there
+            self._follow_or_say(self._known, only_back=True)  # a time to confirm ends all the same
+            return False
+        self._follow_or_say(self._known)
+        self.seen = self._known.revision
+        try:
+            self.write_result()
+            return self.spool.read_desired().revision != self.seen
+        except OSError as error:
+            _say(f"what is live cannot be told in {self.spool.folder}: {error.strerror or error}")
+        except PatchError:  # it will be said when it rings
+            pass
+        return False
 
     def _follow_or_say(self, desired: Desired, *, only_back: bool = False) -> None:
-        self._forget_answers(desired)
         try:
+            self._forget_answers(desired)
             if only_back or not self._is_done(desired):
                 self._followed = None  # where it fails by what may pass, as a full disk, it is tried again
                 self._follow(desired, only_back)

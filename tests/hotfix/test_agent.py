@@ -15,7 +15,7 @@ import pytest
 from hotswap.errors import ConfigError
 from hotswap.hotfix.agent import Agent
 from hotswap.hotfix.launch import prepare
-from hotswap.hotfix.spool import Desired
+from hotswap.hotfix.spool import Desired, Spool
 from tests.hotfix.service import PRICING, SERVER, Shop, wait_until
 
 pytestmark = pytest.mark.once
@@ -64,7 +64,7 @@ def test_an_idle_agent_never_wakes_up(shop: Shop) -> None:
 def test_an_error_of_the_agent_itself_says_what_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch may have been applied before it: that nothing was would not be true."""
     agent = Agent(cast(Any, None), "", cast(Any, None))
-    agent.stack.live.append(cast(Any, SimpleNamespace(patch=SimpleNamespace(manifest=SimpleNamespace(id="shop-7")))))
+    agent.stack.live.append(cast(Any, SimpleNamespace(patch=SimpleNamespace(digest="7", manifest=SimpleNamespace(id="shop-7")))))
 
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
@@ -74,6 +74,23 @@ def test_an_error_of_the_agent_itself_says_what_is_live(monkeypatch: pytest.Monk
     agent._follow_or_say(Desired())
     assert agent.refused[""][0].code == "HS599"
     assert agent.refused[""][0].message.endswith("live is shop-7")
+
+
+def test_what_is_ordered_while_a_process_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between what it reads and what it says for the first time nobody rings at it: so it reads once more after that."""
+    spool = Spool("web", str(tmp_path / "spool" / "web"))
+    agent = Agent(spool, "", cast(Any, SimpleNamespace(number=41)))
+    write = Agent.write_result
+
+    def order_first(self: Agent) -> None:
+        if spool.read_desired().revision == 0:
+            spool.write_desired(Desired(revision=1))
+            assert spool.read_results() == {}  # so who has ordered does not know it
+        write(self)
+
+    monkeypatch.setattr(Agent, "write_result", order_first)
+    agent.look()
+    assert spool.read_results()[os.getpid()]["seen"] == 1
 
 
 def test_main_script_and_tracebacks_have_the_text_of_the_patch(shop: Shop) -> None:

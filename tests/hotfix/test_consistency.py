@@ -80,9 +80,11 @@ CONF = "import gc\npreload_app = True\n\n\ndef when_ready(server):\n    gc.freez
 SERVERS = {
     "sync": "gunicorn -w 2 -k sync -b 127.0.0.1:0 shop.web:app",
     "gthread": "gunicorn -w 2 -k gthread --threads 3 -c conf.py -b 127.0.0.1:0 shop.web:app",
+    "recycling": "gunicorn -w 2 -k sync --max-requests 5 -b 127.0.0.1:0 shop.web:app",
+    "recycling, preloaded": "gunicorn -w 2 -k sync --max-requests 5 -c conf.py -b 127.0.0.1:0 shop.web:app",
     "uvicorn": "uvicorn --port 0 --no-access-log shop.web:asgi",  # nobody reads its output
 }
-PROCESSES = {"sync": 3, "gthread": 3, "uvicorn": 1}
+PROCESSES = {"sync": 3, "gthread": 3, "recycling": 3, "recycling, preloaded": 3, "uvicorn": 1}
 
 
 class Load:
@@ -172,7 +174,7 @@ def test_no_request_is_answered_by_a_mixture(place: Shop, server: str, consisten
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("consistency", [Consistency.TASK, Consistency.QUIESCENT])
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ["sync", "gthread", "uvicorn"])
 def test_a_thousand_patches(place: Shop, server: str, consistency: Consistency) -> None:
     """All six series together make a thousand patches and a thousand rollbacks."""
     print(run_series(place, server, consistency, 167))
@@ -188,6 +190,34 @@ def run_series(place: Shop, server: str, consistency: Consistency, count: int) -
         place.processes[-1].wait(60)
     assert load.wrong == []
     return f"{server} {consistency}: {count} patches and rollbacks, {sum(load.seen.values())} requests, none wrong"
+
+
+@pytest.mark.parametrize("server", ["recycling", "recycling, preloaded"])
+def test_workers_that_are_recycled_carry_the_patch(place: Shop, server: str) -> None:
+    """Each worker ends after a few requests; those in its place answer by what is wanted, from their first request on."""
+    host = serve(place, server)
+    patch = place.build({"shop/pricing.py": NEW})
+    for words, answer in ((("apply", patch), ANSWERS[1]), (("rollback",), ANSWERS[0])):
+        place.done(*words)
+        before = {held["pid"] for held in place.processes_of()}
+        while not is_replaced(place, before):
+            assert ask(host) == answer
+    place.processes[-1].terminate()
+    place.processes[-1].wait(60)
+
+
+def ask(host: str) -> Any:
+    connection = http.client.HTTPConnection(host, timeout=60)
+    try:
+        connection.request("GET", "/")
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def is_replaced(place: Shop, before: set[int]) -> bool:
+    """Whether none of the workers is there any more; the master stays."""
+    return len(before & {held["pid"] for held in place.processes_of()}) == 1
 
 
 THREADS = """\
