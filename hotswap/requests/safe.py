@@ -15,10 +15,13 @@ the same safe points, as with any collective operation.
     rank B    ready ─agree("…1f")─ all said the same ─► fails  ─agree("failed")─── not the same ─► A takes it back
     rank C    has nothing yet: agree("") ─ not the same ─► nobody commits; asked again at the next step
 
-1. A change that a rank has said to be ready for does not withdraw until the answer is there, deadline or not.
+1. A change that a rank has said to be ready for does not withdraw until the answer is there, deadline or not. So with what it has
+   become: the others may come to it late, and must not stay with what this rank has given up.
 2. The thread of the loop only votes and waits; the change is committed by the thread that carries it out, which is why no lock of
    hotswap is held while the barrier, which is code of the program, runs.
 3. Where the barrier raises, the change is not committed, or taken back, and the loop gets the exception.
+4. An answer counts for the change that was asked about. Where that was given up meanwhile (a signal, a failure of ours) and the
+   ranks agree on it, this one says that it has failed.
 """
 
 from __future__ import annotations
@@ -34,9 +37,6 @@ import attrs
 from hotswap.requests.gate import GATE, Gate
 
 __all__ = ["POINTS", "SafePoints", "safe_point"]
-
-#: Seconds that a rank waits, after its commit, for the others to say how theirs went.
-VOTE = 60.0
 
 Barrier = Callable[[str], bool]
 
@@ -57,7 +57,8 @@ class SafePoints:
     _state: threading.Condition = attrs.field(factory=threading.Condition, init=False, repr=False)
     _parked: set[int] = attrs.field(factory=set, init=False)
     _epoch: int = attrs.field(default=0, init=False)  # counts changes, so that nobody stays for two
-    # The one collective step: "", "ready", "asked", "go", "done", "failed", "stay", "back"; see the picture above.
+    # The one collective step: "", "ready", "asked", "last" (asked, and withdrawn with the answer), "go", "done", "failed",
+    # "stay", "back"; see the picture above.
     _step: str = attrs.field(default="", init=False)
     _token: str = attrs.field(default="", init=False)
 
@@ -93,7 +94,7 @@ class SafePoints:
     def _vote(self, barrier: Barrier) -> None:
         self.voter = threading.current_thread()
         with self._state:
-            token = self._token if self._step == "ready" else ""
+            epoch, token = self._epoch, self._token if self._step == "ready" else ""
             if token:
                 self._step = "asked"
         agreed = False
@@ -101,29 +102,29 @@ class SafePoints:
             agreed = barrier(token)
         finally:
             if token and not agreed:
-                self._set("ready")
+                with self._state:
+                    self._answer(epoch, "ready" if self._step == "asked" else "")
         if not token or not agreed:
             return
         visit = self.gate.pause()
         with self._state:
-            epoch = self._epoch
             self._parked.add(threading.get_ident())
-            self._step = "go"
-            self._state.notify_all()
-            self._state.wait_for(lambda: self._step in ("done", "failed"))
-            said = f"done {token}" if self._step == "done" else "failed"
+            self._answer(epoch, "go")
+            self._state.wait_for(lambda: self._epoch != epoch or self._step in ("done", "failed"))
+            said = f"done {token}" if self._epoch == epoch and self._step == "done" else "failed"
         agreed = False
         try:
             agreed = barrier(said)
         finally:
             with self._state:
-                self._step = "stay" if agreed else "back"
-                self._state.notify_all()
-                self._stay(epoch)  # the change is told, or taken back, before the loop goes on
+                self._answer(epoch, "stay" if agreed else "back")
+                self._state.wait_for(lambda: self._epoch != epoch)  # it is told, or taken back, before the loop goes on
+                self._parked.discard(threading.get_ident())
             self.gate.resume(visit)
 
-    def _set(self, step: str) -> None:
-        with self._state:
+    def _answer(self, epoch: int, step: str) -> None:  # caller holds _state
+        """Go on to another step of the change that was asked about, see 4."""
+        if self._epoch == epoch:
             self._step = step
             self._state.notify_all()
 
@@ -142,13 +143,12 @@ class SafePoints:
 
     def end(self) -> None:
         """Let who stays go on; nothing is wanted any more. Whoever waits for what becomes of a commit hears that it failed."""
-        with self._state:
-            voting = self._step == "go"
-        if voting:
+        try:
             self.tell_others(done=False)
-        with self._state:
-            self.mode, self._step, self._token = "", "", ""
-            self._state.notify_all()
+        finally:
+            with self._state:
+                self.mode, self._step, self._token, self._epoch = "", "", "", self._epoch + 1
+                self._state.notify_all()
 
     def parked(self) -> frozenset[int]:
         """The threads that stay at a safe point; none of them goes on before :meth:`move` or :meth:`end`."""
@@ -170,7 +170,8 @@ class SafePoints:
             self._state.notify_all()
             self._state.wait_for(lambda: self._step == "go", max(until - time.monotonic(), 0.0))
             if self._step == "asked":  # see 1.
-                self._state.wait_for(lambda: self._step != "asked")
+                self._step = "last"
+                self._state.wait_for(lambda: self._step != "last")
             if self._step == "go":
                 return True
             self._step = ""
@@ -187,7 +188,8 @@ class SafePoints:
                 return True  # no collective step is under way
             self._step = "done" if done else "failed"
             self._state.notify_all()
-            return self._state.wait_for(lambda: self._step in ("stay", "back"), VOTE) and self._step == "stay" and done
+            self._state.wait_for(lambda: self._step in ("stay", "back"))  # see 1.
+            return self._step == "stay" and done
 
     def after_fork(self) -> None:
         """In a child: whoever carries a change out is gone."""

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 import hotswap
+from hotswap.requests import safe
 from hotswap.requests.gate import GATE, Gate, current_unit
 from hotswap.requests.safe import SafePoints
 from tests.transition.moving import Pause, in_thread, wait_until
@@ -242,6 +243,51 @@ def test_ranks_with_different_changes_do_not_switch(ranks: Ranks) -> None:
         points.end()
 
 
+def test_a_rank_that_comes_late_to_its_commit_is_waited_for(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 both are ready, 2 one has committed, the other one waits for its units, for long, 3 it commits: both stay with it."""
+    monkeypatch.setattr(safe, "VOTE", 0.01, raising=False)  # there was a limit, behind which one took back what the other had
+    (one, first), (other, second) = (in_thread(ranks.go, rank, "patch", 20.0) for rank in (0, 1))
+    one.join(20)
+    other.join(20)
+    assert None not in (*first, *second)
+    waiting, early = in_thread(ranks.points[0].tell_others, True)
+    waiting.join(0.1)
+    late = ranks.points[1].tell_others(True)
+    waiting.join(20)
+    assert (early, late) == ([True], True)
+    for points in ranks.points:
+        points.end()
+
+
+def test_an_answer_to_an_earlier_change_does_not_count() -> None:
+    """1 the ranks are asked about a change, 2 that is given up here, by a signal, 3 another one waits, 4 the answer comes: all
+    have agreed to the first one, which has failed here; the second one is not made by that."""
+    points, asked = make_points(), Pause()
+    said: list[str] = []
+
+    def barrier(text: str) -> bool:
+        said.append(text)
+        if text == "one":
+            asked()
+        return text == "one"
+
+    with points._state:
+        points._step, points._token = "ready", "one"
+    voter, _ = in_thread(points.reach, barrier)
+    assert asked.is_there.wait(20)
+    points.end()
+    points.rest()
+    waiting, given = in_thread(points.wait_for_go, "two", time.monotonic() + 0.3)
+    wait_until(lambda: points._step == "ready")
+    asked.may_go.set()
+    waiting.join(20)
+    assert given == [False]
+    points.end()
+    voter.join(20)
+    assert said == ["one", "failed"]
+    assert points.parked() == frozenset()
+
+
 def test_a_barrier_that_fails_is_the_loops_own(ranks: Ranks) -> None:
     """The change is not made, and its error is raised in the loop."""
     points = make_points()
@@ -256,8 +302,8 @@ def test_a_barrier_that_fails_is_the_loops_own(ranks: Ranks) -> None:
         points.reach(fail)
     points.reach(lambda text: len(text) < 0)
     assert waiting.is_alive()
-    points._set("")
-    points._set("go")
+    with points._state:
+        points._answer(points._epoch, "go")
     waiting.join(20)
     assert given == [True]
 
