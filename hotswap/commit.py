@@ -29,6 +29,7 @@ import attrs
 
 from hotswap.collector import consume, with_subclasses
 from hotswap.fingerprint import Print
+from hotswap.frames import Place
 from hotswap.kinds import deleter_of, is_a, is_data_descriptor, setter_of, vars_of
 from hotswap.model import Finding, Redirect
 from hotswap.peek import class_value, own_dict
@@ -99,7 +100,8 @@ class Swap:
             ``module.Class.attr``; None where the base of before goes on.
         doubles: what is alive of other copies of the edited modules, see ``link/doubles.py``.
         replaced: classes in the place of which another one is live, see ``link/replacing.py``.
-        changed: code objects of functions whose text changes, with their module.
+        changed: old code of functions whose text changes, with its module.
+        added: code of functions that have come, with its module.
         merge: chooses between the live and the new value of what a function carries, see ``link/attributes.py``.
     """
 
@@ -120,7 +122,8 @@ class Swap:
     rehashed: list[type] = attrs.Factory(list)
     doubles: list[tuple[weakref.ref[Any], Finding]] = attrs.Factory(list)
     replaced: list[Any] = attrs.Factory(list)
-    changed: dict[CodeType, str] = attrs.Factory(dict)
+    changed: dict[Place, str] = attrs.Factory(dict)
+    added: dict[Place, str] = attrs.Factory(dict)
     merge: Callable[[Any, str, Any, Any], Any] = attrs.field(default=take_new, repr=False)
 
     def add(self, *writes: Write) -> None:

@@ -17,7 +17,6 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any
 
 import attrs
@@ -32,7 +31,7 @@ from hotswap.convert.owners import OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.effects import Effects
 from hotswap.errors import CODES, RollbackError
-from hotswap.frames import Changes, has_other_interpreters
+from hotswap.frames import Changes, Place, has_other_interpreters
 from hotswap.green import patched_by
 from hotswap.link.bind import link
 from hotswap.link.doubles import find_alive
@@ -71,7 +70,7 @@ from hotswap.transition.children import find_children
 from hotswap.transition.consistency import Need, find_need
 from hotswap.transition.ended import EndedFrames
 from hotswap.transition.mover import Blocked, Mover, changed_after
-from hotswap.transition.stack import changed_codes, find_running
+from hotswap.transition.stack import added_codes, changed_codes, find_running
 from hotswap.world import AppliedSwap, Before, ModuleRecord, World
 
 #: So many swaps can be taken back. Each keeps the code and the data that it replaced, so the number has to end somewhere.
@@ -138,6 +137,7 @@ class Engine:
     _made_under: str = attrs.field(factory=patched_by, init=False)
     # What plugins have said when they were to bring the program to rest; None while it need not be at rest.
     _at_rest: list[Finding] | None = attrs.field(default=None, init=False)
+    _are_asked: bool = attrs.field(default=False, init=False)  # plugins were, for the swap that is under way
     _is_audit_named: bool = attrs.field(default=False, init=False)  # a hook cannot be removed, so it is named once
 
     def __attrs_post_init__(self) -> None:
@@ -219,7 +219,7 @@ class Engine:
         finally:
             try:
                 if self._at_rest is not None:
-                    self._at_rest = None
+                    self._at_rest, self._are_asked = None, False
                     self.plugins.release()
             finally:
                 self.mover.end()
@@ -227,16 +227,23 @@ class Engine:
     def _find_need(self, draft: Draft) -> Need:
         return find_need(draft, self.plugins.find_settler())
 
-    def _quiesce(self, plan: Plan, need: Need, changed: Mapping[CodeType, str]) -> list[Finding]:
+    def _quiesce(self, plan: Plan, need: Need, changed: Mapping[Place, str]) -> list[Finding]:
         """Bring the program to rest as far as it has to be, once for all attempts of a swap; gives why it cannot be."""
         if self._at_rest is None:
             self._at_rest = []  # from here on there is something to release
-            blocked = self.mover.begin(need, changed)
-            self._at_rest = blocked or (self.plugins.quiesce(plan) if self.mover.asks_plugins else [])
-        why = [finding for finding in self._at_rest if finding.severity is Severity.HELD]
-        if not why:
+            self._at_rest = self.mover.begin(need, changed) or self._ask_plugins(plan)
+        elif not _held(self._at_rest):
+            self._at_rest += self.mover.go_on(need, changed) or self._ask_plugins(plan)
+        if not (why := _held(self._at_rest)):
             self.plugins.prepare(plan)  # noting is no waiting: a change that is forced needs it, too
         return why
+
+    def _ask_plugins(self, plan: Plan) -> list[Finding]:
+        """Have plugins bring the program to rest where it has to be, once for all attempts of a swap."""
+        if self._are_asked or not self.mover.asks_plugins:
+            return []
+        self._are_asked = True
+        return self.plugins.quiesce(plan)
 
     def refuse(self, finding: Finding) -> Report:
         """Tell of a change that is none of a managed text and that counts from the next start on: a report that asks for it.
@@ -335,22 +342,22 @@ class Engine:
             raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
 
     def _carry_out(
-        self, draft: Draft, need: Need, clock: Clock, seen_at: float | None, changed: dict[CodeType, str]
+        self, draft: Draft, need: Need, clock: Clock, seen_at: float | None, changed: dict[Place, str]
     ) -> Report:
         swap = self._commit(draft, clock)
-        swap.changed = changed
+        swap.changed, swap.added = changed, added_codes(draft)
         before, gone = self.texts.remember(draft)
         try:
             findings = [*draft.plan.findings, *(self._at_rest or ()), *swap.findings, *self._look_around(draft, swap)]
             self.texts.note_live(draft, swap.bases)
             failure, ran = self.effects.run(draft)
             settled = self.plugins.settle(draft.plan) if failure is None else []
+            refused = next((ran.tell(finding) for finding in settled if finding.severity is Severity.HELD), None)
+            failure = failure or refused or self.mover.confirm()
         except BaseException:  # whatever it was, what is live and what is noted must agree
             self._take_back(swap, before, gone)
             raise
         findings += [finding for finding in settled if finding.severity is not Severity.HELD]
-        failure = failure or next((ran.tell(finding) for finding in settled if finding.severity is Severity.HELD), None)
-        failure = failure or self.mover.confirm()
         if failure is not None:
             findings += self._after_failure(failure, swap, before, gone)
             if settled:
@@ -366,7 +373,7 @@ class Engine:
         with self.world.lock:
             known = self.world.note_mechanisms(swap.redirects, functools.partial(_names_of, draft), draft.edited)
             left = self.effects.left_by_rollback(draft)
-            self.world.history.append(AppliedSwap(report, swap, before, gone, known, left, need.consistency))
+            self.world.history.append(AppliedSwap(report, swap, before, gone, known, left, self.mover.needed(need)))
             for ended in self.world.history[:-HISTORY]:
                 if ended.swap.request is not None:
                     self.converter.let_go(ended.swap.request)
@@ -468,15 +475,23 @@ class Engine:
         raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *last))
 
     def _try_again(self, blocked: Blocked, plan: Plan) -> list[Finding]:
-        """Wait for somebody whom a commit has met; gives why there is to be no other attempt.
+        """Wait for somebody whom a commit has met, or for all where more is needed than the plan has said; gives why there is
+        to be no other attempt.
 
         Raises:
             Refused: it did not end in time, or there is no use in another attempt.
         """
         try:
-            if self.mover.try_again(blocked):
+            if not self.mover.try_again(blocked):
+                found = blocked.findings
+            elif self._are_asked or not self.mover.asks_plugins:
                 return []
-            found = blocked.findings
+            else:  # nobody was to be at rest when they noted what they need
+                assert self._at_rest is not None
+                self._at_rest += self._ask_plugins(plan)
+                if not (found := tuple(_held(self._at_rest))):
+                    self.plugins.prepare(plan)
+                    return []
         except Blocked as error:
             found = error.findings
         raise Refused(plan, Verdict.ASK, (*_before_running(plan.findings), *found))
@@ -629,8 +644,7 @@ class Engine:
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
-            changed = changed_after(applied.swap.changed, applied.swap.codes)
-            if why := self._quiesce(applied.report.plan, _need_of_way_back(applied), changed):
+            if why := self._quiesce(applied.report.plan, self._need_of_way_back(applied), changed_after(applied.swap)):
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back now: {why[0]}")
             try:
                 took, unfinished = self._revert(applied)
@@ -698,6 +712,16 @@ class Engine:
                 applied.swap.lost.clear()
             return count
 
+    def _need_of_way_back(self, applied: AppliedSwap) -> Need:
+        """What a rollback needs: what the swap has needed, also where it was forced, and no less than what it was made with."""
+        made = applied.report.consistency or Consistency.QUIESCENT
+        if made.rank < applied.need.rank:
+            return Need(consistency=applied.need, why=f"it was forced by {made}, and needs more")
+        comes = (write for write in applied.swap.writes if write.undo[0] is dict.pop)
+        if made is Consistency.IMMEDIATE and any(self.world.owner_of(write.undo[1]) is not None for write in comes):
+            return Need(consistency=Consistency.TASK, why="names go that have come with it")
+        return Need(consistency=made, why="as it was applied")
+
     @staticmethod
     def _check_way_back(applied: AppliedSwap) -> None:
         leaps = applied.swap.request.leaps.values() if applied.swap.request is not None else ()
@@ -754,12 +778,8 @@ class Engine:
         )
 
 
-def _need_of_way_back(applied: AppliedSwap) -> Need:
-    """What a rollback needs: what the swap has needed, also where it was forced, and no less than what it was made with."""
-    made = applied.report.consistency or Consistency.QUIESCENT
-    if made.rank >= applied.need.rank:
-        return Need(consistency=made, why="as it was applied")
-    return Need(consistency=applied.need, why=f"it was forced by {made}, and needs more")
+def _held(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.HELD]
 
 
 def _names_of(draft: Draft, module: str) -> set[str]:

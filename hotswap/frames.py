@@ -125,7 +125,11 @@ class Outdated:
 
 
 def place_of(frame: FrameType) -> Place:
-    return frame.f_code.co_filename, frame.f_code
+    return place_of_code(frame.f_code)
+
+
+def place_of_code(code: CodeType) -> Place:
+    return code.co_filename, code
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

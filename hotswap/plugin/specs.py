@@ -122,7 +122,8 @@ class Specs:
         restart.
 
         Not called where a change is forced, or ordered with less consistency: what has to be noted in any case is noted in
-        ``hotswap_prepare``.
+        ``hotswap_prepare``. Where a change turns out to need rest only when it has been linked, it is called then, before it is
+        linked anew.
 
         Args:
             plan: what is about to be made live, or taken back.
@@ -133,7 +134,8 @@ class Specs:
         """Note what ``hotswap_settle`` will have to know of the program as it is before the change; nothing is changed.
 
         Called for each swap that is going to be linked, and for each rollback, when the program is as much at rest as it will
-        be; again where another plan is tried in the place of one that was refused.
+        be; again where another plan is tried in the place of one that was refused, and where it has come to rest only after it
+        had been linked.
 
         Args:
             plan: what is about to be made live, or taken back.

@@ -51,7 +51,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from typing import Any
 
@@ -275,14 +275,17 @@ class Gate:
         """False for a stream that is let be."""
         return not self._is_let_be(visit)
 
-    def hold(self) -> None:
+    def hold(self, limit: float | None = None) -> None:
         """Keep new requests out until :meth:`open`.
+
+        Args:
+            limit: seconds that another thread may keep it closed; by default as long as a request waits.
 
         Raises:
             Busy: another thread keeps it closed; try again later.
         """
         with self._state:
-            if not self._state.wait_for(self._is_open, self.patience):
+            if not self._state.wait_for(self._is_open, self.patience if limit is None else limit):
                 raise Busy("another change")
             self._keeper = threading.get_ident()
 
@@ -380,6 +383,11 @@ def is_in_trio() -> bool:
 def current_unit() -> Visit | None:
     """The unit of work of which this code is a part; also where it has just ended."""
     return _visit.get()
+
+
+def name_streams(streams: Collection[Visit]) -> str:
+    """What is said of streams for which a change has not waited (HS415)."""
+    return f"{len(streams)} stream(s) go on that began before this change: {', '.join(map(str, streams))}"
 
 
 #: The gate of this process.

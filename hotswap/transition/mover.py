@@ -4,7 +4,9 @@
                 ready. ``quiescent``: the door is held, units inside end, stacks are looked at until nobody is in what changes
     run         the writes, once for each attempt:
                 ``quiescent``: the stacks are looked at again inside of the commit. Somebody came: :class:`Blocked`, tried again
-                ``task``: see :mod:`hotswap.transition.moving`
+                until the deadline
+                ``task``: see :mod:`hotswap.transition.moving`. What fails there is undone step by step, whatever it was
+                more is needed than the plan has said: :class:`Blocked`, tried again with that, and plugins are asked then
     confirm     the ranks have all committed, or this one takes it back
     end         the door is open, who stays at a safe point goes on
 
@@ -27,10 +29,10 @@ from typing import Any
 import attrs
 
 from hotswap import commit
-from hotswap.errors import CODES
-from hotswap.frames import Outdated
+from hotswap.errors import CODES, RollbackError
+from hotswap.frames import Outdated, Place, place_of_code
 from hotswap.model import Consistency, Finding, Severity, Wish
-from hotswap.requests.gate import GATE, Busy, Gate, Visit
+from hotswap.requests.gate import GATE, Busy, Gate, Visit, name_streams
 from hotswap.requests.safe import POINTS, SafePoints
 from hotswap.transition.consistency import Need
 from hotswap.transition.moving import Move, Unmovable, sort_writes
@@ -81,21 +83,22 @@ class Mover:
     wish: Wish | None = None
     consistency: Consistency | None = None
     found: list[Finding] = attrs.Factory(list)
-    _changed: Mapping[CodeType, str] = attrs.field(factory=dict, init=False)
+    _changed: Mapping[Place, str] = attrs.field(factory=dict, init=False)
     _until: float = attrs.field(default=0.0, init=False)
     _is_chosen: bool = attrs.field(default=False, init=False)  # by the plan, so it may choose more
     _is_forced: bool = attrs.field(default=False, init=False)
     _again: bool = attrs.field(default=False, init=False)
+    _needed: Consistency | None = attrs.field(default=None, init=False)  # the least that is safe, as far as it is known
     _turns: float = attrs.field(default=0.0, init=False)  # what the program's switch interval was
 
     # ---- begin and end ----
 
-    def begin(self, need: Need, changed: Mapping[CodeType, str]) -> list[Finding]:
+    def begin(self, need: Need, changed: Mapping[Place, str]) -> list[Finding]:
         """Choose the consistency and bring the program to rest as far as that asks for it; gives why it cannot be.
 
         Args:
             need: the least that is safe.
-            changed: code objects of functions that change, with their module.
+            changed: code of functions that change, with its module.
         """
         if self.wish is None:
             return []
@@ -103,7 +106,7 @@ class Mover:
         self._take_short_turns()
         self._changed, self._until = changed, time.monotonic() + self.wish.deadline
         self._is_chosen, self._is_forced = self.wish.consistency is None, False
-        self.consistency = self.wish.consistency or need.consistency
+        self._needed, self.consistency = need.consistency, self.wish.consistency or need.consistency
         self.points.rest()
         try:
             self._check_wish(need.consistency, need.why)
@@ -116,6 +119,20 @@ class Mover:
         self._note("HS620", f"{self.consistency}: {asked}{need.why}")
         return []
 
+    def go_on(self, need: Need, changed: Mapping[Place, str]) -> list[Finding]:
+        """The same where another plan is tried in the place of one that was refused: nobody who waits goes on meanwhile."""
+        if self.wish is None:
+            return []
+        assert self.consistency is not None
+        self._changed = changed
+        try:
+            if need.consistency.rank > self.consistency.rank:
+                self._check_or_choose(need)
+                self._rest()
+        except Blocked as blocked:
+            return list(blocked.findings)
+        return []
+
     @property
     def asks_plugins(self) -> bool:
         """Whether plugins bring the program to rest, too."""
@@ -123,13 +140,20 @@ class Mover:
 
     def end(self) -> None:
         """Nobody is waited for any more, nobody waits."""
-        if self.wish is not None:
+        if self.wish is None:
+            return
+        try:
             self.points.end()
+        finally:  # whoever waits goes on, whatever has become of the ranks
             self.gate.open()
-            self.wish, self.consistency, self._changed = None, None, {}
+            self.wish, self.consistency, self._needed, self._changed = None, None, None, {}
             if self._turns and sys.getswitchinterval() == TURN:  # else the program has set it meanwhile
                 sys.setswitchinterval(self._turns)
             self._turns = 0.0
+
+    def needed(self, need: Need) -> Consistency:
+        """The least consistency that is safe for what was made: more than the plan's where the live objects have said so."""
+        return self._needed or need.consistency
 
     def _take_short_turns(self) -> None:
         """Let threads take turns more often: work that waits for input would stand behind ours for a whole turn each time."""
@@ -174,7 +198,7 @@ class Mover:
         return True
 
     def foresee(
-        self, wish: Wish, need: Need, writes: Sequence[commit.Write], changed: Mapping[CodeType, str]
+        self, wish: Wish, need: Need, writes: Sequence[commit.Write], changed: Mapping[Place, str]
     ) -> list[Finding]:
         """What would be chosen for a swap that is linked, and is not going to be made; nobody is waited for."""
         self.wish, self._changed, self.consistency = wish, changed, wish.consistency or need.consistency
@@ -186,17 +210,17 @@ class Mover:
                 self._sort(writes)
         except Unmovable as unmovable:
             try:
-                self._check_or_choose(str(unmovable))
+                self._check_or_choose(Need(consistency=Consistency.QUIESCENT, why=str(unmovable)))
             except Blocked as blocked:
                 return list(blocked.findings)
         except Blocked as blocked:
             return list(blocked.findings)
         finally:
-            self.wish, self.consistency = None, None
+            self.wish, self.consistency, self._needed = None, None, None
         return list(self.take_findings())
 
     def _sort(self, writes: Sequence[commit.Write]) -> Move:
-        move = sort_writes(writes, self._changed, self.owner_of)
+        move = sort_writes(writes, self._is_changed, self.owner_of)
         move.find_readers()
         return move
 
@@ -213,26 +237,38 @@ class Mover:
         if own := self.gate.find_own():
             raise Blocked(_held("HS622", f"the unit of work {own[0]} asks for the change itself, and would wait for its own end"))
         try:
+            self.gate.hold(self._left())
             inside = self.gate.close(self._left())
         except Busy as busy:
             raise Blocked(_held("HS622", f"{busy} is under way, which does not end")) from busy
-        blockers = [describe_unit(visit) for visit in inside] or self._wait_for_stacks()
-        if blockers:
-            self._give_up(blockers)
+        if inside:
+            self._give_up([describe_unit(visit) for visit in inside])
+        else:
+            self._wait_for_frames(self._is_changed)
 
-    def _wait_for_stacks(self) -> list[Blocker]:
+    def _wait_for_stacks(self, is_awaited: Callable[[CodeType], bool]) -> list[Blocker]:
         pause = _FIRST
-        while blockers := find_blockers(self._is_changed, self.points.parked()):
+        while blockers := find_blockers(is_awaited, self.points.parked()):
             if self._left() <= 0:
                 return blockers
             time.sleep(min(pause, self._left()))
             pause = min(pause * 2, _MOST)
         return []
 
+    def _wait_for_frames(self, is_awaited: Callable[[CodeType], bool]) -> None:
+        """Wait for calls.
+
+        Args:
+            is_awaited: tells their code.
+
+        Raises:
+            Blocked: they did not end.
+        """
+        if blockers := self._wait_for_stacks(is_awaited):
+            self._give_up(blockers)
+
     def _is_changed(self, code: CodeType) -> bool:
-        now = self.outdated.now(code)
-        # Equal functions of different files have equal code.
-        return now in self._changed and any(code.co_filename == each.co_filename for each in self._changed if each == now)
+        return place_of_code(self.outdated.now(code)) in self._changed
 
     def _left(self) -> float:
         return max(self._until - time.monotonic(), 0.0)
@@ -271,16 +307,21 @@ class Mover:
         return commit.run(writes)
 
     def _run_at_rest(self, writes: list[commit.Write]) -> float:
-        earlier = [code for _, code in self.outdated.places()]
-        guard = Guard({*self._changed, *filter(self._is_changed, earlier)}, self.points.parked())
+        earlier = {place for place in self.outdated.places() if self._is_changed(place[1])}
+        guard = Guard({*self._changed, *earlier}, self.points.parked())
         try:
             return commit.run([guard.write(), *writes])
         except commit.WriteError as error:
-            if error.what == AT_WORK:
-                raise Blocked(again=True) from error
-            raise
+            if error.what != AT_WORK:
+                raise
         finally:
             guard.end()
+        if self._left() > 0:
+            raise Blocked(again=True)
+        # Who comes and goes may never be there when it is looked, and always when it is written.
+        met = find_blockers(self._is_changed, self.points.parked())
+        self._give_up(met or [Blocker(who="somebody who comes and goes in what changes")])
+        return commit.run(writes)
 
     def _run_by_task(self, writes: list[commit.Write]) -> float:
         try:
@@ -288,86 +329,124 @@ class Mover:
         except Unmovable as unmovable:
             return self._run_at_rest_instead(writes, str(unmovable))
         plain = set(map(id, move.reader_codes()))
-        took = commit.run(move.choosing())
+        made: list[list[commit.Write]] = []
         try:
-            self._wait_for_readers(plain)
-            split = move.split(self.gate.clock)
-            took += commit.run(split)
-        except BaseException:  # raised again: whatever it was, nobody chooses any more
-            commit.run(commit.take_back(move.made))
+            took = self._step(made, move.choosing())
+            self._wait_for_readers(move, plain)
+            took += self._step(made, move.split(self.gate.clock))
+            self.points.move()
+            self._wait_for_old(move)
+            took += self._step(made, move.plain())
+        except BaseException as error:  # raised again: whatever it was, nobody chooses any more
+            self._reverse(made, error)
             raise
-        self.points.move()
+        later = self.gate.clock[0]
+        if streams := [visit for visit in self.gate.streams() if visit.generation < later]:
+            self._note("HS415", name_streams(streams), Severity.KEPT)
+        return took
+
+    @staticmethod
+    def _step(made: list[list[commit.Write]], writes: list[commit.Write]) -> float:
+        """Make the writes of a step, and note them among those that are to be taken back where a later one fails."""
+        made.append(writes)  # before, as a signal may come just behind the commit
+        try:
+            return commit.run(writes)
+        except commit.WriteError:
+            made.pop()
+            raise
+
+    def _reverse(self, made: list[list[commit.Write]], error: BaseException) -> None:
+        """Undo the steps of a change by ``task``, the last one first.
+
+        Args:
+            error: why; is told whom that mixes.
+
+        Raises:
+            RollbackError: it is not possible.
+        """
+        newer: list[Visit] = []
+        try:
+            if len(made) > 1:
+                newer = self._end_newer()
+        finally:
+            try:
+                commit.run([write for writes in reversed(made) for write in commit.take_back(writes)])
+            except commit.WriteError as failed:
+                message = f"old and new code stay beside each other, neither can take the other's place ({failed.what}); restart"
+                raise RollbackError(message) from failed
+            finally:
+                self.gate.open()
+        if newer and isinstance(error, Blocked):
+            error.findings += (_mixed(newer),)
+        elif newer:
+            error.add_note(_mixed(newer).message)
+
+    def _end_newer(self) -> list[Visit]:
+        """Let units that take the new code end, with the door held; gives those that have not."""
+        later = self.gate.clock[0]
+        try:
+            self.gate.hold(REVERSAL)
+        except Busy:
+            pass  # whoever holds it keeps new ones out as well
+        return self.gate.wait_left(lambda visit: visit.generation >= later, REVERSAL)
+
+    def _run_at_rest_instead(self, writes: list[commit.Write], why: str) -> float:
+        """The live objects say that two versions cannot be there at once."""
+        self._check_or_choose(Need(consistency=Consistency.QUIESCENT, why=why))
+        if self._is_forced:
+            return commit.run(writes)
+        raise Blocked(again=True)
+
+    def _check_or_choose(self, need: Need) -> None:
+        """More is needed than was thought.
+
+        Raises:
+            Blocked: it is more than was asked for.
+        """
+        self._needed = need.consistency
+        if self._is_chosen:
+            self.consistency = need.consistency
+            self.found.clear()
+            self._note("HS620", f"{self.consistency}: {need.why}")
+        else:
+            self._check_wish(need.consistency, need.why)
+
+    def _wait_for_readers(self, move: Move, plain: set[int]) -> None:
+        """Wait for calls that began plain and read a constant.
+
+        Args:
+            plain: ids of the code objects that they run. By identity: the copy that is chosen has equal code.
+
+        Raises:
+            Blocked: they did not end.
+        """
+        if not move.constants:
+            return
+        earlier = {place for place in self.outdated.places() if move.reads(place[1])}  # calls that began before another change
+        if plain or earlier:
+            self._wait_for_frames(lambda code: id(code) in plain or place_of_code(code) in earlier)
+
+    def _wait_for_old(self, move: Move) -> None:
+        """Wait for units of the old generation, and for calls outside of any that began in the old code and use what goes.
+
+        Raises:
+            Blocked: they did not end.
+        """
         later = self.gate.clock[0]
 
         def is_old(visit: Visit) -> bool:
             return visit.generation < later and self.gate.is_waited_for(visit)
 
         if inside := self.gate.wait_left(is_old, self._left()):
-            self._reverse_or_force(move, split, inside)
-        if streams := [visit for visit in self.gate.streams() if visit.generation < later]:
-            names = ", ".join(map(str, streams))
-            self._note("HS415", f"{len(streams)} stream(s) go on that began before this change: {names}", Severity.KEPT)
-        return took + commit.run(move.plain())
-
-    def _run_at_rest_instead(self, writes: list[commit.Write], why: str) -> float:
-        """The live objects say that two versions cannot be there at once."""
-        self._check_or_choose(why)
-        if self._is_forced:
-            return commit.run(writes)
-        raise Blocked(again=True)
-
-    def _check_or_choose(self, why: str) -> None:
-        if self._is_chosen:
-            self.consistency = Consistency.QUIESCENT
-            self.found.clear()
-            self._note("HS620", f"{self.consistency}: {why}")
-        else:
-            self._check_wish(Consistency.QUIESCENT, why)
-
-    def _wait_for_readers(self, plain: set[int]) -> None:
-        """Wait for calls that began plain and read a constant.
-
-        Args:
-            plain: ids of the code objects that they run.
-
-        Raises:
-            Blocked: they did not end.
-        """
-        pause = _FIRST
-        while plain and (blockers := find_blockers(lambda code: id(code) in plain, self.points.parked())):
-            if self._left() <= 0:
-                self._give_up(blockers)
-                return
-            time.sleep(min(pause, self._left()))
-            pause = min(pause * 2, _MOST)
-
-    def _reverse_or_force(self, move: Move, split: list[commit.Write], inside: list[Visit]) -> None:
-        """Old units have not ended.
-
-        Raises:
-            Blocked: all is as it was, unless the change is forced.
-        """
-        try:
             self._give_up([describe_unit(visit) for visit in inside])
-        except Blocked as blocked:
-            later = self.gate.clock[0]
-            self.gate.hold()
-            try:
-                newer = self.gate.wait_left(lambda visit: visit.generation >= later, REVERSAL)
-                commit.run([*commit.take_back(split), *commit.take_back(move.made)])
-            finally:
-                self.gate.open()
-            if newer:
-                raise Blocked(*blocked.findings, _mixed(newer)) from blocked
-            raise
+        elif move.late:
+            self._wait_for_frames(lambda code: self._is_changed(code) and move.uses_late(code))
 
     def turn_back(self) -> list[Finding]:
         """What is live is taken back before it is told; gives whom that mixes."""
         newer: list[Visit] = []
         if self.consistency is Consistency.TASK and not self._is_forced:
-            later = self.gate.clock[0]
-            self.gate.hold()  # until the end
-            newer = self.gate.wait_left(lambda visit: visit.generation >= later, REVERSAL)
+            newer = self._end_newer()  # the door is held until the end
         self._is_forced = True  # all that can be waited for has been
         return [_mixed(newer)] if newer else []
 
@@ -399,7 +478,8 @@ def _held(code: str, message: str) -> Finding:
     return Finding(code=code, severity=Severity.HELD, message=message, next_step=CODES[code].remedy)
 
 
-def changed_after(changed: Mapping[CodeType, str], codes: Mapping[str, Mapping[CodeType, CodeType]]) -> dict[CodeType, str]:
-    """What functions that changed run now, with their module: what changes when it is taken back."""
-    return {now: module for old, module in changed.items() if (now := codes.get(old.co_filename, {}).get(old)) is not None}
+def changed_after(swap: commit.Swap) -> dict[Place, str]:
+    """The code that changes or goes when a swap is taken back, with its module."""
+    found = ((file, swap.codes.get(file, {}).get(old), module) for (file, old), module in swap.changed.items())
+    return {(file, now): module for file, now, module in found if now is not None} | swap.added
 

@@ -10,7 +10,8 @@
     step                      waits for                                     undone by
     plain -> choosing         -                                             the writes in reverse
     choosing -> split         calls that read a constant and began plain    -
-    split -> plain (new)      units of the old generation                   door held, new units waited for, all writes in reverse
+    split -> plain (new)      units of the old generation; where names go,  door held, new units waited for, all writes in reverse
+                              calls in old code that use them
 
 Interleavings that the tests force:
 
@@ -21,6 +22,9 @@ Interleavings that the tests force:
 4. *The old units do not end in time*: new ones are held at the door, those of the new generation end, and all goes back. The old
    ones have seen nothing but the old code.
 5. *A closure is made by old code* meanwhile: it has the old code, and the engine leads it over when that has ended.
+
+6. *A call outside of any unit runs old code* when names go that it uses, as when a change is taken back: they are there until it
+   has ended.
 
 The copy with the old constants has a namespace of its own that looks all else up in the module (:class:`OldNames`). CPython
 writes to a function's namespace past any method, so a reader that assigns globals cannot be led; nor can one that hands its
@@ -53,8 +57,8 @@ from hotswap.requests.gate import current_unit
 __all__ = ["Move", "Unmovable", "sort_writes"]
 
 _CONSTANTS = (int, float, complex, str, bytes, bool, NoneType, Decimal, Fraction, date, datetime, timedelta)
-#: What a function shows of itself, and no call reads.
-_SHOWN = frozenset({"__doc__", "__name__", "__qualname__", "__module__", "__annotations__", "__type_params__"})
+#: Names by which code reads docstrings.
+_DOCS = frozenset({"__doc__", "getdoc"})
 #: Names by which code hands its namespace on.
 _NAMESPACES = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__"})
 #: Code that is run at once where it is made.
@@ -116,7 +120,8 @@ class Move:
         late: writes that take something away which old units may use.
         others: writes that no call notices.
         readers: functions that read a constant which changes, set by :meth:`find_readers`.
-        defaults: values of arguments that functions get.
+        defaults: functions that get other values of arguments, with these.
+        docs: functions whose docstring changes.
         moment: what the choices look at.
         made: the writes of :meth:`choosing`.
     """
@@ -128,7 +133,8 @@ class Move:
     names: list[Write] = attrs.Factory(list)
     late: list[Write] = attrs.Factory(list)
     others: list[Write] = attrs.Factory(list)
-    defaults: dict[int, Any] = attrs.Factory(dict)
+    defaults: dict[int, tuple[FunctionType, Any]] = attrs.Factory(dict)
+    docs: list[FunctionType] = attrs.Factory(list)
     readers: dict[int, FunctionType] = attrs.Factory(dict)
     moment: Moment = attrs.field(factory=lambda: [BEFORE])
     made: list[Write] = attrs.Factory(list)
@@ -138,12 +144,13 @@ class Move:
     def choosing(self) -> list[Write]:
         """Writes that let each function choose."""
         functions = {key: self.codes[key][0] for key in self.changed} | self.readers
+        functions |= {key: function for key, (function, _) in self.defaults.items()}
         for key, function in functions.items():
             code = self.codes[key][1] if key in self.codes else function.__code__
             old = self._old_version(function)
             new = copy_function(function, code, function.__closure__)
             if key in self.defaults:
-                new.__defaults__ = self.defaults[key]
+                new.__defaults__ = self.defaults[key][1]
             choice = Choice(new, old, self.moment)
             self.made += [
                 set_function(function, "__code__", trampoline_code(function, flag_of(function.__code__))),
@@ -186,7 +193,7 @@ class Move:
         return [*take_back(self.made), *final, *self.late]
 
     def _chooses(self, key: int) -> bool:
-        return key in self.changed or key in self.readers
+        return key in self.changed or key in self.readers or key in self.defaults
 
     # ---- who reads ----
 
@@ -194,12 +201,23 @@ class Move:
         """What readers run until they choose; to be asked for before :meth:`choosing` is made."""
         return [function.__code__ for function in self.readers.values()]
 
+    def reads(self, code: CodeType) -> bool:
+        """Whether code, or what it makes, reads a constant that changes, by its name."""
+        names = {write.do[2] for write in self.constants}
+        return any(name in names for each in _walk(code) for _, name in _globals_of(each))
+
+    def uses_late(self, code: CodeType) -> bool:
+        """Whether code, or what it makes, names something that goes."""
+        names = {write.do[2] for write in self.late}
+        return any(not names.isdisjoint(each.co_names) for each in _walk(code))
+
     def find_readers(self) -> None:
         """Find the functions that read a constant which changes.
 
         Raises:
-            Unmovable: one reads it in a way that cannot be led.
+            Unmovable: one reads it in a way that cannot be led, or reads docstrings where one changes.
         """
+        self._check_docs()
         if not self.constants:
             return
         spaces: dict[int, set[str]] = {}
@@ -216,6 +234,17 @@ class Move:
                     self.readers[id(function)] = function
         for function in self.readers.values():
             _check_reader(function)
+
+    def _check_docs(self) -> None:
+        """A docstring is one for old and new code, so nobody may read any."""
+        if not self.docs:
+            return
+        spaces = {id(function.__globals__): str(function.__globals__.get("__name__")) for function in self.docs}
+        for function in _functions_near(set(spaces.values()), spaces):
+            for code in _walk(function.__code__):
+                if not _DOCS.isdisjoint(code.co_names) or not _DOCS.isdisjoint(c for c in code.co_consts if type(c) is str):
+                    where = f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
+                    raise Unmovable(f"{where} reads docstrings, and that of {self.docs[0].__qualname__} changes")
 
 
 def _functions_near(names: Collection[str], spaces: Collection[int]) -> list[FunctionType]:
@@ -248,13 +277,13 @@ def _with_packages(module: str) -> Iterator[str]:
 
 
 def sort_writes(
-    writes: Iterable[Write], changed: Collection[CodeType], owner_of: Callable[[dict[Any, Any]], str | None]
+    writes: Iterable[Write], is_changed: Callable[[CodeType], bool], owner_of: Callable[[dict[Any, Any]], str | None]
 ) -> Move:
     """Sort the writes of a change by what old units need.
 
     Args:
         writes: of a swap, or of its way back.
-        changed: the code objects of functions whose text changes.
+        is_changed: tells code of functions whose text changes.
         owner_of: gives the managed module of which a dict is the namespace, else None.
 
     Raises:
@@ -264,7 +293,7 @@ def sort_writes(
     for write in writes:
         function, *arguments = write.do
         if function is setattr and type(arguments[0]) is FunctionType:
-            _sort_function(move, write, arguments[0], arguments[1], arguments[2], changed)
+            _sort_function(move, write, arguments[0], arguments[1], arguments[2], is_changed)
         elif function in (dict.__setitem__, dict.pop) and (module := owner_of(arguments[0])) is not None:
             _sort_name(move, write, module, arguments[0], arguments[1])
         else:
@@ -274,20 +303,23 @@ def sort_writes(
 
 
 def _sort_function(
-    move: Move, write: Write, function: FunctionType, name: str, value: Any, changed: Collection[CodeType]
+    move: Move, write: Write, function: FunctionType, name: str, value: Any, is_changed: Callable[[CodeType], bool]
 ) -> None:
     if name == "__code__":
         if target_of(function) is not None or flag_of(function.__code__) != flag_of(value):
             raise Unmovable(f"{function.__qualname__} becomes another kind of function")
         move.codes[id(function)] = function, value
-        if function.__code__ in changed:
+        if is_changed(function.__code__):
             move.changed.add(id(function))
     elif name == "__defaults__":
-        move.defaults[id(function)] = value
+        if target_of(function) is not None:
+            raise Unmovable(f"the defaults of {function.__qualname__} change, which leads to something else")
+        move.defaults[id(function)] = function, value
         move.others.append(write)
-    elif name in _SHOWN:
+    elif name == "__doc__":
+        move.docs.append(function)
         move.others.append(write)
-    else:
+    else:  # it is an attribute of the one function object that there is
         raise Unmovable(f"{name} of {function.__qualname__} changes")
 
 

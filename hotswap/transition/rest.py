@@ -26,7 +26,7 @@ import attrs
 
 from hotswap.collector import consume, hidden_objects, nothing_hidden, objects_of, with_subclasses
 from hotswap.commit import NOTHING, Write
-from hotswap.frames import frame_of, thread_frames
+from hotswap.frames import Place, frame_of, thread_frames
 from hotswap.requests.gate import Visit
 
 #: The write that fails where somebody is in what changes.
@@ -145,11 +145,11 @@ class Guard:
     """The look at all stacks as a write.
 
     Attributes:
-        changed: code objects that must not be on a stack. Compared by value, with their file: the text is compiled anew.
+        changed: code that must not be on a stack. Compared by value, with its file: the text is compiled anew.
         parked: threads that stay at a safe point.
     """
 
-    changed: Collection[CodeType]
+    changed: Collection[Place]
     parked: Collection[int] = ()
     _stacks: list[dict[int, FrameType]] = attrs.field(factory=list, init=False)
     _frames: list[Any] = attrs.field(factory=list, init=False)
@@ -158,7 +158,7 @@ class Guard:
 
     def write(self) -> Write:
         """What fails, as the first write of a commit, where the program is not at rest."""
-        frames, changed = self._frames, {(code.co_filename, code) for code in self.changed}
+        frames, changed = self._frames, set(self.changed)
         tops = chain.from_iterable(map(dict.values, self._stacks))
         threads = map(operator.getitem, repeat(self._stacks), [0] * len(self.parked))
         codes = map(operator.attrgetter("f_code.co_filename", "f_code"), frames)
@@ -177,7 +177,7 @@ class Guard:
 
     def _suspended(self) -> Iterator[tuple[Any, ...]]:
         """Frames of what is suspended; the pass over the heap is made where there can be some."""
-        suspends = any(code.co_flags & _SUSPENDS for code in self.changed)
+        suspends = any(code.co_flags & _SUSPENDS for _, code in self.changed)
         kinds = [(kind, vars(kind)[name].__get__) for kind, name in _KINDS if suspends]
         greenlet = getattr(sys.modules.get("greenlet"), "greenlet", None)
         if isinstance(greenlet, type):

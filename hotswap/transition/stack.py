@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from hotswap.frames import Outdated, frame_of, thread_frames
+from hotswap.frames import Outdated, Place, frame_of, place_of_code, thread_frames
 from hotswap.model import Finding, Severity
 from hotswap.plan.build import Draft
+from hotswap.plan.pairing import walk
 
 
 def find_running(draft: Draft, suspended: Iterable[Any], outdated: Outdated) -> list[Finding]:
@@ -26,25 +27,35 @@ def find_running(draft: Draft, suspended: Iterable[Any], outdated: Outdated) -> 
     running = {id(frame) for _, frame in on_stacks}
     for who, frame in (*on_stacks, *_suspended_frames(suspended, running)):
         code = outdated.now(frame.f_code)
-        if code in changed:
-            key = (who, code.co_qualname)
-            findings.setdefault(key, _finding(who, changed[code], code, frame))
+        if (place := place_of_code(code)) in changed:
+            key = (who, f"{changed[place]}.{code.co_qualname}")
+            findings.setdefault(key, _finding(who, changed[place], code, frame))
     on_stacks.clear()  # this frame is among them: a cycle through itself
     return list(findings.values())
 
 
-def changed_codes(draft: Draft) -> dict[CodeType, str]:
-    """Old code objects of functions whose text changed, with their module."""
-    found: dict[CodeType, str] = {}
+def changed_codes(draft: Draft) -> dict[Place, str]:
+    """Old code of functions whose text changed, with its module."""
+    found: dict[Place, str] = {}
     for module, diff in draft.diffs.items():
         names = set(diff.bodies) | {name for old, _ in diff.changed for name in old.names}
         for old in draft.pairings[module].new_of:
             qualname = old.co_qualname.partition(".<locals>")[0]
             if qualname in names or qualname.partition(".")[0] in names:
-                found[old] = module
+                found[place_of_code(old)] = module
         for old in draft.pairings[module].removed:
-            found[old] = module
+            found[place_of_code(old)] = module
     return found
+
+
+def added_codes(draft: Draft) -> dict[Place, str]:
+    """Code of functions that come, with its module."""
+    return {
+        place_of_code(code): module
+        for module, pairing in draft.pairings.items()
+        for code in walk(draft.edited[module].new.code)
+        if code not in pairing.old_of and code.co_name != "<module>"
+    }
 
 
 def find_top_levels() -> dict[int, tuple[str, int]]:

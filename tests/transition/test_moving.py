@@ -9,6 +9,7 @@ from typing import Any
 
 import hotswap
 from hotswap.commit import NOTHING, Write, WriteError, run
+from hotswap.frames import place_of_code
 from hotswap.transition.moving import OldNames
 from hotswap.transition.rest import AT_WORK, Guard
 from tests.transition.moving import NEW, NEW_SHOP, OLD, SHOP, Patched, Pause, in_thread, wait_until
@@ -64,7 +65,7 @@ def test_a_commit_meets_who_is_at_work() -> None:
     assert pause.is_there.wait(20)
 
     def attempt(changed: Any, parked: Any = ()) -> bool:
-        guard = Guard({changed}, parked)
+        guard = Guard({place_of_code(changed)}, parked)
         done.clear()
         try:
             run([guard.write(), _note(done)])

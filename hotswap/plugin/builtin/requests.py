@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from hotswap.errors import CODES
 from hotswap.model import ChangeSet, EditKind, Finding, Plan, Severity, SourceFile
 from hotswap.plugin.specs import EngineView, hookimpl
-from hotswap.requests.gate import GATE, Busy
+from hotswap.requests.gate import GATE, Busy, name_streams
 
 #: Who is asked to swap again when requests have ended; one engine manages a process.
 _engines: list[EngineView] = []
@@ -51,11 +52,7 @@ def _name_streams() -> list[Finding]:
     """Answers that nobody waits for any more."""
     if not (streams := GATE.streams()):
         return []
-    names = ", ".join(map(str, streams))
-    return [Finding(
-        code="HS415", severity=Severity.KEPT, message=f"{len(streams)} stream(s) go on that began before this swap: {names}",
-        next_step="what they are suspended in is old code, what they call is new; open them again to have all of it new",
-    )]  # fmt: skip
+    return [Finding(code="HS415", severity=Severity.KEPT, message=name_streams(streams), next_step=CODES["HS415"].remedy)]
 
 
 @hookimpl
