@@ -43,6 +43,8 @@ class Applier:
     converter: Converter
     follow_frames: Callable[[Changes, list[Any]], None]
     run: Callable[[list[commit.Write]], float] = commit.run
+    # What the newest way back has written, where that can be turned round.
+    _back: list[commit.Write] = attrs.field(factory=list, init=False)
 
     def apply(self, swap: commit.Swap) -> float:
         """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
@@ -145,13 +147,33 @@ class Applier:
         self.follow_frames({file: {new: old for old, new in pairs.items()} for file, pairs in swap.codes.items()}, suspended)
         return took
 
+    def restore(self, swap: commit.Swap) -> bool:
+        """Make a swap live again that was taken back just before, which nobody was told of; False where it stays taken back, as
+        objects have begun to go back, too.
+
+        Raises:
+            WriteError: the program has changed meanwhile what was written; it stays taken back.
+        """
+        back, self._back = self._back, []
+        if not back:
+            return False
+        then = commit.Swap()
+        forth = {(file, old): new for file, pairs in swap.codes.items() for old, new in pairs.items() if old != new}
+        suspended = lead_latecomers(then, self.world, forth, {id(write.do[1]) for write in back if write.do[0] is setattr})
+        self.run([*commit.take_back(back), *then.writes])
+        self.follow_frames(swap.codes, suspended)
+        return True
+
     def _exchange_back(self, swap: commit.Swap) -> list[commit.Write]:
         around = exchange_back(swap, [applied.swap for applied in self.world.history])
         return [*around.first, *around.last]
 
     def _revert_with(self, swap: commit.Swap, then: commit.Swap, first: list[commit.Write]) -> float:
+        self._back = []
         if swap.request is None:
-            return self.run(commit.way_back(swap, then, first))
+            took = self.run(back := commit.way_back(swap, then, first))
+            self._back = back if not swap.replaced and not swap.rehashed else []
+            return took
         forget_readers()  # what was learned is of the classes before the swap
         request, census = self.converter.back(swap.request), Census()
         self.converter.arm(request, then, census)

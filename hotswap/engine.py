@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import gc
+import hashlib
+import os
 import sys
 import threading
 import time
@@ -166,6 +168,7 @@ class Engine:
         start = time.perf_counter()
         if self._swapping == threading.get_ident():
             return self._refuse_nested(start)
+        wish = _named(wish, "swap", [(os.path.basename(file.path), file.data) for file in changes.files])
         with self.lock, self._mark_swapping(), self._release_after(wish):
             self.world.forget_lost()
             fresh = {f.path for f in changes.files}
@@ -644,11 +647,13 @@ class Engine:
             if only is not None and applied.swap.request is not only:
                 raise RollbackError("another swap was made meanwhile")
             self._check_way_back(applied)
+            self.mover.wish = _named(wish, "rollback", [(name, before.data) for name, before in applied.records.items()])
             if why := self._quiesce(applied.report.plan, self._need_of_way_back(applied), changed_after(applied.swap)):
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back now: {why[0]}")
             try:
                 took, unfinished = self._revert(applied)
                 clock.note("commit", took)
+                unfinished += self._confirm_way_back(applied)
             except (OwnerError, ReplaceError) as error:
                 raise RollbackError(f"swap {applied.report.number} cannot be taken back: {error}") from error
             except commit.WriteError as error:
@@ -664,8 +669,6 @@ class Engine:
             self.effects.note_taken_back(key for _, key in applied.ran if key is not None)
             plan, told = applied.report.plan, [*(self._at_rest or ()), *self.mover.take_findings()]
             left = [*told, *unfinished, *(found for found, _ in applied.ran)]
-            if (failed := self.mover.confirm()) is not None:
-                left.append(attrs.evolve(failed, severity=Severity.KEPT, message="not all ranks have taken the change back"))
             if because:
                 step = CODES["HS310"].remedy
                 left.insert(0, Finding(code="HS310", severity=Severity.KEPT, message=because, next_step=step))
@@ -691,6 +694,25 @@ class Engine:
                 except Refused as refusal:
                     number, why = applied.report.number, refusal.findings[-1]
                     raise RollbackError(f"swap {number} cannot be taken back now: {why}") from refusal
+
+    def _confirm_way_back(self, applied: AppliedSwap) -> list[Finding]:
+        """Take a swap back with all ranks or with none; gives what is to be said where it was taken back here alone.
+
+        Raises:
+            RollbackError: another rank could not, so it is live here again.
+        """
+        if (failed := self.mover.confirm()) is None:
+            return []
+        found = self.mover.turn_back()
+        try:
+            is_live = self.applier.restore(applied.swap)
+        except commit.WriteError:
+            is_live = False
+        if is_live:
+            names = "".join(f"; {finding}" for finding in found)
+            why = "another rank could not, so it is live here, too"
+            raise RollbackError(f"swap {applied.report.number} was not taken back: {why}{names}")
+        return [*found, attrs.evolve(failed, severity=Severity.KEPT, message="not all ranks have taken the change back")]
 
     def _give_up(self, request: Request, why: str) -> None:
         """Too many objects could not be converted: take their swap back, if it is still the newest."""
@@ -776,6 +798,14 @@ class Engine:
             timing=clock.timing(seen_at),
             consistency=self.mover.consistency if swap is not None else None,
         )
+
+
+def _named(wish: Wish | None, verb: str, texts: Iterable[tuple[str, bytes | None]]) -> Wish | None:
+    """A wish that says which change is wished for, so that ranks which wish different ones notice it."""
+    if wish is None or wish.token:
+        return wish
+    digest = hashlib.sha256(repr(sorted((name, text or b"", text is None) for name, text in texts)).encode())
+    return attrs.evolve(wish, token=f"{verb} {digest.hexdigest()}")
 
 
 def _held(findings: Iterable[Finding]) -> list[Finding]:

@@ -82,13 +82,13 @@ class Wish:
         consistency: None for the least that is safe.
         deadline: seconds in which it has to be over, else it is reversed.
         force: True: what the rules refuse is done all the same, and named.
-        token: says what is changed, for the ranks of a parallel computation.
+        token: says what is changed, for the ranks of a parallel computation; empty where the texts are to say it.
     """
 
     consistency: Consistency | None = None
     deadline: float = 10.0
     force: bool = False
-    token: str = "a change"
+    token: str = ""
 
 
 #: What is wished for where nobody says anything.
