@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
@@ -43,6 +44,8 @@ __all__ = ["Agent"]
 
 #: Seconds between two looks at the error rate, while a patch waits to be confirmed.
 BETWEEN = 1.0
+#: Seconds between two times that a process says whom a change waits for.
+TELLING = 0.25
 #: Seconds until a patch that could not be taken back is tried again.
 AGAIN = 15.0
 
@@ -109,6 +112,7 @@ class Agent:
     # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
     _watched: Order | None = None
     _exhausted: dict[int, str] = attrs.field(factory=dict)
+    _transition: dict[str, Any] | None = None  # what is under way, and whom it waits for
     _complaint: str = ""  # why what does not do well is still there, as it was said last
     _budget: Budget | None = None
     _is_torn: bool = False
@@ -364,7 +368,8 @@ class Agent:
         because = "not confirmed in time (HS609)" if order is not None else f"{why} (HS615)" if why else "asked"
         self._note("takes back", because=because, **about)
         try:
-            gone = self.stack.take_back(wish_for(desired.way_back(live.patch.digest), live.patch.digest, "take back"))
+            with self._telling("rollback", live.patch):
+                gone = self.stack.take_back(wish_for(desired.way_back(live.patch.digest), live.patch.digest, "take back"))
         except Refusal as refusal:
             self.refused[live.patch.digest] = refusal.findings
             self._note("stays", reasons=_sentences(refusal.findings), **about_forced(refusal.findings), **about)
@@ -388,7 +393,8 @@ class Agent:
             self._session.engine.converter.budget = self._budget
         try:
             wish = wish_for(order.wish, order.digest, "apply")
-            live = self.stack.note_deployed(patch) if is_deployed else self.stack.apply(patch, wish, depth)
+            with self._telling("apply", patch):
+                live = self.stack.note_deployed(patch) if is_deployed else self.stack.apply(patch, wish, depth)
         except Refusal as refusal:
             return self._note_refused(order, refusal.findings, about)
         self._signers[order.digest] = signer
@@ -397,6 +403,40 @@ class Agent:
         self._note("applied", how=how, consistency=live.consistency, findings=_sentences(live.findings),
                    **about_forced(live.findings), **about)  # fmt: skip
         return True
+
+    @contextmanager
+    def _telling(self, verb: str, patch: Patch) -> Iterator[None]:
+        """While a change waits, say from time to time whom it waits for: this thread cannot."""
+        if self._made_under:  # there is one thread for all
+            yield
+            return
+        is_over = threading.Event()
+
+        def tell() -> None:
+            began = time.monotonic()
+            while not is_over.wait(TELLING):
+                wait = self._session.engine.mover.look() if self._session is not None else None
+                self._transition = {
+                    "verb": verb,
+                    "id": patch.manifest.id,
+                    "seconds": time.monotonic() - began,
+                    "consistency": "" if wait is None else wait.consistency.value,
+                    "left": None if wait is None else wait.left,
+                    "blockers": () if wait is None else wait.blockers,
+                }
+                try:
+                    self.write_result()
+                except OSError:  # it is only about a moment
+                    pass
+
+        teller = threading.Thread(target=tell, name="hotswap-telling", daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            teller.join()
+            self._transition = None
 
     def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
@@ -443,6 +483,7 @@ class Agent:
             "said_at": time.time(),
             "applied": [self._describe(live) for live in self.stack.live],
             "left": [self._describe_left(each) for each in self._list_left()],
+            "transition": self._transition,
             "found": [to_json(finding) for finding in self.found],
             "refused": {digest: [to_json(finding) for finding in found] for digest, found in self.refused.items()},
         })  # fmt: skip

@@ -36,7 +36,7 @@ from hotswap.hotfix.words import (
 )
 from hotswap.model import USUAL, Consistency, Wish
 
-__all__ = ["agents_running", "apply", "history", "order", "pause", "resume", "show_status"]
+__all__ = ["agents_running", "apply", "history", "order", "pause", "resume", "show_status", "transition_lines"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -259,11 +259,24 @@ def _print_group(each: Mapping[str, Any]) -> None:
     for held in each["processes"]:
         live = ", ".join(known["id"] + (" (deployed)" if known["contained"] else "") for known in held["applied"])
         click.echo(f"  {held['pid']:<7} {live or 'no patch'}  {' '.join(held['argv'])}")
+        for line in transition_lines(held):
+            click.echo(f"          {line}")
         for found in held["refused"].values():
             for line in _reason_lines(found):
                 click.echo(f"          {line}")
     if not each["same"]:
         click.echo("  not all processes have what is wanted")
+
+
+def transition_lines(held: Mapping[str, Any]) -> list[str]:
+    """What is under way in a process, and whom it waits for."""
+    way = held["transition"]
+    if way is None:
+        return []
+    left = "" if way["left"] is None else f", {way['left']:.1f} s are left"
+    how = f" ({way['consistency']})" if way["consistency"] else ""
+    first = f"{way['verb']} of {way['id']}{how} is under way for {way['seconds']:.1f} s{left}"
+    return [first, *(f"waits for {blocker}" for blocker in way["blockers"])]
 
 
 @click.command()

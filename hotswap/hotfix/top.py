@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hotswap.hotfix import orders
+from hotswap.hotfix.commands import transition_lines
 from hotswap.hotfix.words import group_option, guarded
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["top"]
 @click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between two looks.")
 @click.option("--once", is_flag=True, help="Look once; so it is where there is no terminal, too.")
 def top(group: str | None, interval: float, once: bool) -> None:
-    """Show patches, processes and objects that are left to be converted, until Ctrl-C."""
+    """Show patches, processes, what is under way and whom it waits for, and objects that are left, until Ctrl-C."""
 
     def act() -> None:
         from rich.console import Console  # late: no other command needs it
@@ -98,6 +99,7 @@ def _list_patches(each: Mapping[str, Any], now: float) -> RenderableType:
 
 def _list_processes(each: Mapping[str, Any]) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("process", justify="right")
@@ -110,4 +112,6 @@ def _list_processes(each: Mapping[str, Any]) -> RenderableType:
         left, failed = (sum(item[name] for item in held["left"]) for name in ("left", "failed"))
         says = "; ".join(f"{found['code']} {found['message']}" for found_ in held["refused"].values() for found in found_)
         table.add_row(str(held["pid"]), live or "no patch", f"{left:,}", f"{failed:,}", says, style="red" if says else "")
+        for line in transition_lines(held):
+            table.add_row("", Text(line, style="yellow"))
     return table

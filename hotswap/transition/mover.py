@@ -64,6 +64,21 @@ class Blocked(Exception):
         return self.with_traceback(None)
 
 
+@attrs.frozen
+class Wait:
+    """What a change that is under way waits for.
+
+    Attributes:
+        consistency: who moves when.
+        left: seconds until its deadline.
+        blockers: whom it waits for.
+    """
+
+    consistency: Consistency
+    left: float
+    blockers: tuple[str, ...]
+
+
 @attrs.define(eq=False)
 class Mover:
     """Who moves when, for the change that is under way.
@@ -132,6 +147,23 @@ class Mover:
         except Blocked as blocked:
             return list(blocked.findings)
         return []
+
+    def look(self) -> Wait | None:
+        """Whom the change under way waits for, for another thread that looks; None where there is none."""
+        consistency, changed = self.consistency, self._changed
+        if self.wish is None or consistency is None:
+            return None
+        if consistency is Consistency.IMMEDIATE:
+            return Wait(consistency, self._left(), ())
+        _, inside = self.gate.look()
+        later = self.gate.clock[0] if consistency is Consistency.TASK else None
+        units = [visit for visit in inside if self.gate.is_waited_for(visit) and (later is None or visit.generation < later)]
+        blockers = [describe_unit(visit) for visit in units]
+        if not blockers and later is None:
+            blockers = find_blockers(
+                lambda code: place_of_code(self.outdated.now(code)) in changed, self.points.parked(), suspends=False
+            )
+        return Wait(consistency, self._left(), tuple(map(str, blockers)))
 
     @property
     def asks_plugins(self) -> bool:

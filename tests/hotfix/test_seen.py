@@ -42,6 +42,27 @@ def test_top_shows_what_is_live_and_what_is_left(shop: Shop) -> None:
     shop.refused("HS608", "top", "--group", "nobody")
 
 
+def test_who_looks_sees_whom_a_change_waits_for(shop: Shop) -> None:
+    """While it waits, and nothing of it afterwards; ``status`` tells the same."""
+    service = shop.serve()
+    service.ask("globals().update(over=__import__('threading').Event())")
+    service.ask("setattr(shop.pricing, 'held', hotswap.task('long one')(over.wait))")
+    service.ask("__import__('threading').Thread(target=shop.pricing.held, name='busy', daemon=True).start()")
+    patch = shop.build({"shop/pricing.py": TRIPLE})
+    words = ["-m", "hotswap", "apply", patch, "--consistency", "quiescent", "--deadline", "60"]
+    with subprocess.Popen([sys.executable, *words], env=shop.environment, stdout=subprocess.PIPE, text=True) as terminal:
+        try:
+            wait_until(lambda: "waits for long one" in shop.hotswap("top", "--once").output, "top names it")
+            told = shop.hotswap("status").output
+            assert "apply of shop-1 (quiescent) is under way for" in told
+            assert "in busy" in told
+        finally:
+            service.ask("over.set()")
+        assert "done" in terminal.communicate(timeout=60)[0]
+    assert service.ask("total(5)") == 15
+    assert "under way" not in shop.done("status") + shop.done("top", "--once")
+
+
 def test_top_in_a_terminal_until_it_is_stopped(shop: Shop) -> None:
     """It follows what is done, and ends at Ctrl-C without a traceback."""
     shop.serve()
