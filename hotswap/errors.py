@@ -190,6 +190,8 @@ CODES: dict[str, Code] = _codes(
     ("HS415", "streams go on", "Streaming answers or websockets that began before this swap have not ended in time. They go on "
      "in the code that they are suspended in, and call new code.", "Open them again, where all of it is to be new."),
     ("HS416", "system checks", "Django's system checks find something in what is live.", "Mend it; it holds no save."),
+    ("HS417", "a start would be refused", "Django's system checks find an error in what is live, with which runserver does not "
+     "start. The process that runs serves on.", "Mend it and save; it is told with each save until then."),
     ("HS501", "polling", "The system's limit of file watches is reached, the file system sends no events, or threads are "
      "greenlets; polling instead.", "Raise fs.inotify.max_user_watches, or run with --poll; with greenlets nothing."),
     ("HS502", "audit hook", "There is an audit hook. One in Python runs inside the commit; another thread may see the "

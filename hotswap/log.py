@@ -34,7 +34,7 @@ def log_report(report: Report) -> None:
 
 def log_finding(finding: Finding) -> None:
     """Tell the program's log something that belongs to no change (the watcher fell back to polling, say)."""
-    level = "info" if finding.severity is Severity.NOTE else "warning"
+    level = {Severity.NOTE: "info", Severity.ERROR: "error"}.get(finding.severity, "warning")
     _emit(level, "hotswap.notice", **to_json(finding))
 
 

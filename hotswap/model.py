@@ -47,6 +47,7 @@ class Severity(enum.StrEnum):
 
     NOTE = "note"  # worth knowing; nothing is wrong
     KEPT = "kept"  # a live value was kept where a fresh start might have another one
+    ERROR = "error"  # it is live, and a fresh start would end with this
     HELD = "held"  # this is why the change was not applied
 
 
@@ -156,7 +157,7 @@ class Finding:
 
     Attributes:
         code: ``HS`` and three digits, see :mod:`hotswap.errors`.
-        severity: ``held`` refuses the change, the others accompany it.
+        severity: ``held`` refuses the change, the others accompany it, or tell of what is live.
         message: one sentence with the names in it.
         file, line: where, in the new text if there is one; line 0 when the whole file is meant.
         next_step: what to do about it.

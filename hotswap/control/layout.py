@@ -27,7 +27,7 @@ MAX_EDITS = 15
 MAX_FILES = 4
 
 _MARGIN = " " * 9
-_SEVERITY_STYLES = {Severity.HELD: "held", Severity.KEPT: "kept", Severity.NOTE: "code"}
+_SEVERITY_STYLES = {Severity.HELD: "held", Severity.ERROR: "held", Severity.KEPT: "kept", Severity.NOTE: "code"}
 
 
 @attrs.frozen
@@ -160,7 +160,7 @@ def _details(finding: Finding) -> Iterator[Line]:
 
 
 def _row(label: str, *spans: Span) -> Line:
-    style = label if label in ("held", "kept", "note") else "dim"
+    style = {"error": "held"}.get(label, label if label in ("held", "kept", "note") else "dim")
     return ((_MARGIN, "plain"), (f"{label:<9} ", style), *spans)
 
 

@@ -6,7 +6,7 @@ it with what it has. So nothing queues up, and nothing is missed.
     code       counts swaps, rollbacks and changed templates: a page of before is loaded again
     styles     counts changed style sheets: they are exchanged in the page
     held       why newer texts are not live: a message
-    noticed    what is to be looked at in what is live: another message, where there is none of these
+    noticed    what is to be looked at in what is live, errors among it: another message, where there is none of these
     restarting why the program is about to be started again
 """
 
@@ -125,5 +125,5 @@ class Board:
         return {
             "code": finding.code, "title": code.title if code is not None else "", "message": finding.message,
             "where": f"{self.shorten(finding.file)}{line}" if finding.file else "", "next": finding.next_step,
-            "excerpt": shorten_excerpt(finding, self.shorten)[:EXCERPT],
+            "excerpt": shorten_excerpt(finding, self.shorten)[:EXCERPT], "severity": str(finding.severity),
         }  # fmt: skip

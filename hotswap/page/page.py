@@ -105,7 +105,7 @@ class Page:
             server = attrs.evolve(server, said=self.server.take_said())
         status = self._engine.status()
         view = view_status(
-            status, held=self._read_held(), rest=self._rest(), samples=self.sampler.samples(), shorten=self._shorten,
-            title=self._title, began=self._began,
+            status, held=self._read_held(), noticed=self._noticed, rest=self._rest(), samples=self.sampler.samples(),
+            shorten=self._shorten, title=self._title, began=self._began,
         )  # fmt: skip
         return render(view, server, whole=whole)

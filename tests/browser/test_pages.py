@@ -149,6 +149,22 @@ def test_what_djangos_checks_find_is_shown_until_it_is_mended(browser: Browser, 
     browser.wait_for_silence()
 
 
+def test_what_the_server_would_not_start_with_is_an_error_until_it_is_mended(browser: Browser, shop: Shop) -> None:
+    """The page says so, the status page too, and the terminal has what Django says."""
+    browser.get(shop.url("/"))
+    shop.edit("shop/admin.py", '("name", "kind", "price")', '("nothing", "kind", "price")')
+    message = browser.wait_for_message("(admin.E108)")
+    assert "Live, but the program would not start with it" in message.text
+    assert message.get_attribute("role") == "alert"
+    assert "admin.E108" in shop.output()
+    browser.get(shop.url("/__hotswap__/"))
+    assert "(admin.E108)" in browser.find_element(By.TAG_NAME, "main").text
+    browser.get(shop.url("/"))
+    browser.wait_for_message("(admin.E108)")
+    shop.edit("shop/admin.py", '("nothing", "kind", "price")', '("name", "kind", "price")')
+    browser.wait_for_silence()
+
+
 def test_a_message_is_dismissed_and_stays_so_until_another_one_comes(browser: Browser, shop: Shop) -> None:
     """With the button or the Escape key, for this error; it does not come again with each page."""
     browser.get(shop.url("/"))

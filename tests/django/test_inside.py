@@ -367,7 +367,54 @@ checks.step()
 assert len(told) == 1 and shown[-1] == ()
 checking.run_checks = lambda: 1 / 0
 checks.step()
-assert "failed: ZeroDivisionError" in told[-1].message and "in <lambda>" in told[-1].excerpt, told
+assert "failed: ZeroDivisionError" in told[-1].excerpt and "in <lambda>" in told[-1].excerpt, told
+assert (told[-1].code, shown[-1][0].code, shown[-1][0].severity) == ("HS417", "HS417", "error"), told
+""")  # fmt: skip
+
+
+#: With none of these would ``runserver`` start: file, old and new passage, Django's name for the error.
+ERRORS = (
+    ("bakery/admin.py", '    list_display = ("name",)', '    list_display = ("nothing",)', "admin.E108"),
+    ("bakery/admin.py", '    list_display = ("name",)', '    list_display = ("name",)\n    list_filter = ("nothing",)', "admin.E116"),
+    ("bakery/admin.py", '    list_display = ("name",)', '    list_display = ("name",)\n    readonly_fields = ("nothing",)', "admin.E035"),
+    ("bakery/admin.py", '    list_display = ("name",)', '    list_display = ("name",)\n    search_fields = "name"', "admin.E126"),
+    ("bakery/admin.py", '    list_display = ("name",)', '    list_display = ("name",)\n    inlines = (Loaf,)', "admin.E104"),
+    ("bakery/urls.py", 'path("links/", views.links', 'path("links/", views.Shelf', "urls.E009"),
+    ("bakery/urls.py", 'path("links/", views.links, name="links"),', 'path("links/", views.links, name="links"), "x",', "urls.E004"),
+)
+
+
+def test_what_runserver_would_not_start_with_is_an_error_until_it_is_mended(fresh_copy: FreshCopy, site: Path) -> None:
+    """1 it is live, and told as an error with what Django says, 2 so it is with the next save, 3 it is mended, and that is told;
+    each of these ends a command with checks, in a process of its own."""
+    run(fresh_copy(), site, f"""
+import subprocess, sys
+from hotswap_django.checking import Checking
+from hotswap.requests.gate import GATE
+told, shown = [], []
+checks = Checking(told.append, shown.append, GATE)
+for number, (file, old, new, name) in enumerate({ERRORS!r}):
+    text = pathlib.Path(file).read_text()
+    edit(file, (old, new))
+    assert hotswap.swap().applied
+    checks.step()
+    found = [each for each in shown[-1] if name in each.message]
+    assert [(each.code, each.severity) for each in found] == [("HS417", "error")], (name, shown[-1])
+    assert (told[-1].code, told[-1].severity) == ("HS417", "error") and name in told[-1].excerpt, told
+    edit("bakery/recipe.py", (f"flour {{number + 1}}", f"flour {{number + 2}}"))
+    assert hotswap.swap().applied
+    count = len(told)
+    checks.step()
+    assert len(told) == count + 1 and name in told[-1].excerpt, told
+    if number < 1:
+        done = subprocess.run([sys.executable, "manage.py", "check"], capture_output=True, text=True)
+        assert done.returncode and name in done.stderr, done.stderr
+    pathlib.Path(file).write_text(text)
+    assert hotswap.swap().applied
+    checks.step()
+    assert told[-1].message.startswith("mended") and shown[-1] == (), (name, told[-1], shown[-1])
+    checks.step()
+    assert len(told) == count + 2
 """)  # fmt: skip
 
 

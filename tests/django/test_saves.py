@@ -97,6 +97,17 @@ def test_a_broken_save_is_refused_and_the_next_one_heals(bakery: Bakery) -> None
     bakery.wait_for_output("swap [0-9]+ live", shown)
 
 
+def test_a_save_with_which_the_server_would_not_start_is_told_as_an_error(bakery: Bakery) -> None:
+    """It is live, and the terminal has what ``runserver`` would have ended with, until it is mended."""
+    shown = len(bakery.output())
+    bakery.edit("bakery/admin.py", 'list_display = ("name",)', 'list_display = ("nothing",)')
+    story = bakery.wait_for_output("HS417(.|\n)*->", shown)
+    assert "runserver would not start with what is live" in story
+    assert "(admin.E108) The value of 'list_display[0]' refers to 'nothing'" in story
+    bakery.edit("bakery/admin.py", 'list_display = ("nothing",)', 'list_display = ("name",)')
+    bakery.wait_for_output("HS417 mended", shown)
+
+
 def test_middleware_that_cannot_be_made_takes_the_save_back(server: Bakery) -> None:
     """A name that does not exist: the save is refused, the chain of before serves on, the next save is live."""
     before, shown = server.state(), len(server.output())

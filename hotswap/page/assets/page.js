@@ -3,7 +3,7 @@
 //   state                      the page
 //   another run, newer code    is loaded again; or asks first, where something was typed in or a form was answered
 //   newer styles               exchanges its style sheets
-//   noticed                    shows it, as long as nothing is held
+//   noticed                    shows it, as long as nothing is held; errors also where it asks whether to load again
 //   held                       shows why, until it is not so any more or until it is dismissed
 //   restarting, no answer      says so, and is loaded again when the server is back
 "use strict";
@@ -203,8 +203,10 @@
       return { calm: true, title: "Restarting", text: state.restarting, next: "This page is loaded again when the server is back." };
     }
     if (state && state.held.length && !isStatus) return { held: state.held, more: state.more, offers };
-    if (state && state.noticed.length && !isStatus && !offers) {
-      return { title: "Live, and to be looked at", held: state.noticed, more: state.more_noticed };
+    if (state && state.noticed.length && !isStatus) {
+      const isWrong = state.noticed.some((item) => item.severity === "error");
+      const title = isWrong ? "Live, but the program would not start with it" : "Live, and to be looked at";
+      if (isWrong || !offers) return { title, held: state.noticed, more: state.more_noticed, offers };
     }
     if (offers) {
       const why = tag.dataset.method === "GET" ? "You have typed something in here" : "This page answers a form";
