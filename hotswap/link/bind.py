@@ -289,6 +289,8 @@ def _ask_before_commit(linking: Linking) -> None:
 
 def _kept_state(linking: Linking, described: Mapping[Symbol, object], made: Made) -> Kept | None:
     """How a live object that a plugin knows becomes the one that was made aside."""
+    if not made.counts:  # it stays as it is, so it loses nothing: only what is in it stands for what is in the other one
+        return linking.plugins.kept_state(made.live, made.staged, linking.plugins.describe(made.live), Swap())
     return linking.plugins.kept_state(made.live, made.staged, described.get((made.module, made.path)), linking.swap)
 
 

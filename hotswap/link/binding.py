@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from hotswap.commit import MISSING, del_item, set_item
-from hotswap.fingerprint import CONTAINERS, LRU, fingerprint, has_contents, same_value
+from hotswap.fingerprint import CONTAINERS, LRU, fingerprint, has_contents, kind_of_value, same_value
 from hotswap.kinds import is_a
 from hotswap.link.choosing import choose
 from hotswap.link.handles import is_handle
@@ -66,7 +66,7 @@ def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
         is_own = linking.world.is_managed(type(live)) and has_contents(live)  # a tuple of a class of its own, known by identity
         if unit.kind is not UnitKind.IMPORT and (linking.merger.is_filled(live) or is_a(live, CONTAINERS) or is_own):
             _note_left(linking, module, name, live, bound, where)
-        elif live is not MISSING and callable(live) and not _is_led(linking, module, name, live, bound):
+        elif live is not MISSING and _is_called(linking, live) and not _is_led(linking, module, name, live, bound):
             severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
             linking.left.add(live, f"{module}.{name}", where, severity)
 
@@ -94,6 +94,11 @@ def _note_left(linking: Linking, module: str, name: str, live: Any, bound: Any, 
     was, now = type(live).__name__, type(bound).__name__
     what = f"was {was} and is {now} now" if was != now else f"is another {now} now"
     linking.note("HS409", f"{module}.{name} {what}: references taken before keep the {was}", *where, severity=Severity.KEPT)
+
+
+def _is_called(linking: Linking, live: Any) -> bool:
+    """True for a callable that is no mere value, as ``Annotated[Item, Depends(page)]``, which nobody holds to call it."""
+    return callable(live) and kind_of_value(live, linking.world.is_managed) != "data"
 
 
 def _is_led(linking: Linking, module: str, name: str, live: Any, bound: Any) -> bool:

@@ -27,6 +27,18 @@ QUESTIONS: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/counted", None), ("GET", "/any", None), ("PUT", "/any", None), ("DELETE", "/any", None),
     ("GET", "/plain/hello", None),
     ("GET", "/plain/deep/bye", None), ("GET", "/simple/hello", None), ("GET", "/private", None), ("GET", "/extra", None),
+    ("POST", "/staff", {"name": "a"}), ("POST", "/staff", {"name": "", "kind": "c"}),
+    ("POST", "/staff", {"name": "a", "age": 13}),
+    ("POST", "/staff", {"name": "a", "x": 1}), ("POST", "/staff", {"user": {"name": "b"}}),
+    ("POST", "/people/both", {"user": {"name": "a"}, "address": {"street": "s", "zip": "1"}}), ("POST", "/people/both", {}),
+    ("POST", "/people/both", {"user": {"name": "a", "age": "q"}, "address": {"street": 3}, "N": -1}),
+    ("GET", "/people/users", None), ("GET", "/people/users?limit=0&offset=x&start=y", None), ("GET", "/people/page", None),
+    ("POST", "/people/owner", {"pet": {"type": "cat", "lives": 12}}), ("POST", "/people/owner", {"pet": {"type": "bird"}}),
+    ("POST", "/people/owner", {"pet": {"type": "dog", "y": 1}, "friends": [{"pet": {"type": "cat"}}]}),
+    ("POST", "/people/names", ["a", "b"]), ("POST", "/people/names", [1]), ("POST", "/people/posted", {"street": "abc"}),
+    ("POST", "/people/posted", {}), ("GET", "/people/cookie", None), ("GET", "/people/late", None),
+    ("GET", "/people/error", None),
+    ("POST", "/people/admin", {"name": "a", "level": 5}), ("POST", "/people/admin", {}),
     ("GET", "/some/where", None), ("GET", "/openapi.json", None), ("GET", "/docs", None), ("WS", "/talk", ["one", "bye"]),
 )  # fmt: skip
 #: Headers that are shown.

@@ -52,7 +52,7 @@ def test_saves_are_live_in_the_same_process(server: Server) -> None:
     )
     included = "app.include_router(items.router)"
     server.edit("shop/main.py", included, f"{included}\napp.include_router(more.router)")
-    server.edit("shop/main.py", "from shop import items, state", "from shop import items, more, state")
+    server.edit("shop/main.py", "from shop import items, people, state", "from shop import items, more, people, state")
     server.wait_for("/more", "more")
     after = state(server)
     assert (after["pid"], after["visits"], after["started"]) == (before["pid"], before["visits"] + 1, [1])

@@ -76,6 +76,9 @@ def compile_models(is_managed: Callable[[type], bool]) -> None:
     if base is None:
         return
     models = [cls for cls in with_subclasses(base) if is_managed(cls) and _is_in_use(cls)]
+    for cls in models:  # one that refers to itself by others, or to names that come later, would take what these have been
+        if _COMPILED[0] in vars(cls):
+            delattr(cls, _COMPILED[0])
     for cls in _inner_first(models):
         cls.model_rebuild(force=True)
     adapter = getattr(sys.modules.get("pydantic.type_adapter"), "TypeAdapter", None)
@@ -86,6 +89,10 @@ def compile_models(is_managed: Callable[[type], bool]) -> None:
 
 def _is_in_use(cls: type) -> bool:
     """False for a class that was made aside, and waits for the collector."""
+    generic = vars(cls).get("__pydantic_generic_metadata__") or {}
+    if generic.get("origin") is not None:  # ``Page[Item]`` has no name of its own
+        models = [kind for part in generic["args"] for kind in _classes(part) if isinstance(kind, type) and is_model(kind)]
+        return all(map(_is_in_use, [generic["origin"], *models]))
     value: Any = sys.modules.get(cls.__module__)
     for name in cls.__qualname__.split("."):
         value = None if name == "<locals>" else getattr(value, "__dict__", {}).get(name)
