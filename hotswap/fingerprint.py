@@ -112,9 +112,11 @@ class Managed:
 
     Attributes:
         modules: by name, with the module itself in ``module``.
+        is_data: True for an object that cannot be looked into, and that a plugin knows to be data: another one does for it.
     """
 
     modules: Mapping[str, Any]
+    is_data: Callable[[Any], bool] = lambda value: False
     _homes: dict[int, tuple[str, str]] = attrs.Factory(dict)
     _aside: dict[int, str] = attrs.Factory(dict)
 
@@ -239,7 +241,7 @@ class _Printer:
             return hash((kind.__name__, _weak_contents(value, self.number)))
         if self.is_managed(kind) or (self.libraries and has_plain_state(kind)):
             return hash((kind.__qualname__, self._content(value), self._attributes(kind, value)))
-        self.opaque = True
+        self.opaque = self.opaque or not (isinstance(self.is_managed, Managed) and self.is_managed.is_data(value))
         return hash((kind.__qualname__, id(value)))
 
     def _content(self, value: Any) -> int:

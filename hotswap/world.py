@@ -207,7 +207,7 @@ class World:
     begun: dict[str, None] = attrs.Factory(dict)
 
     def __attrs_post_init__(self) -> None:
-        self.is_managed = Managed(self.records)
+        self.is_managed = Managed(self.records, lambda value: self.ask_kind(value) == "data")
 
     # ---- modules ----
 

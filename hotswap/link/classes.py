@@ -287,7 +287,7 @@ def _move(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, name: str, 
         swap.add(set_class(live, name, _lead_wrapped(swap, pair, name, old, new)))
     elif name in pair.same_text and type(old) is type(new) and fingerprint(old, merger.is_managed).opaque:
         return  # a lock, a connection: it is never made again behind the program's back
-    elif type(old) is type(new) and not _is_own(merger, old, new) and kind_of_value(old, merger.is_managed) == "opaque":
+    elif type(old) is type(new) and not _is_own(merger, old, new) and _is_plainly_opaque(merger, old):
         _replace_opaque(swap, pair, merger, name, old, new)
     else:
         own = f"{pair.module}.{pair.path}.{name}"
@@ -315,6 +315,11 @@ def _replace_opaque(swap: Swap, pair: ClassPair, merger: Merger, name: str, old:
         swap.add(set_class(pair.live, name, new))
     else:
         merger.keep(path, where, "it is not known whether the program changed it" if state is None else "the program changed it")
+
+
+def _is_plainly_opaque(merger: Merger, value: Any) -> bool:
+    """True for an object that nobody can look into, and that no plugin knows to be data."""
+    return kind_of_value(value, merger.is_managed) == "opaque" and fingerprint(value, merger.is_managed).opaque
 
 
 def _is_own(merger: Merger, old: Any, new: Any) -> bool:

@@ -2,7 +2,8 @@
 
     the statement of such a class is evaluated again      who else is
     it inherits from it                                   yes: it was made of what that was
-    it reads an attribute, ``Loaf.objects.all()``         yes
+    it reads an attribute, ``Loaf.objects.all()``         yes, if the statement assigns that or does not have it at all: then what
+                                                          makes the class has put it there, or a base
     it reads, calls or is decorated with the class        no: the class is the same, and nothing is kept of it
 
 A Django model is one: ``@admin.register(Loaf)`` would register a second time, and the admin asks the model at each request.
@@ -56,9 +57,16 @@ def cause_in_bases(graph: Graph, dirt: Dirt, module: str, unit: Unit) -> Symbol 
     return None
 
 
-def member_in(dirt: Dirt, symbol: Symbol) -> Symbol | None:
+def member_in(graph: Graph, dirt: Dirt, symbol: Symbol) -> Symbol | None:
     """The member of such a class that a dotted name leads through, if that is made anew."""
-    if (symbol[0], symbol[1].partition(".")[0]) not in dirt.alone:
+    if "." not in symbol[1] or (symbol[0], symbol[1].partition(".")[0]) not in dirt.alone:
         return None
-    member = (symbol[0], ".".join(symbol[1].split(".")[:2]))
-    return member if member in dirt.values else None
+    head, name = symbol[1].split(".")[:2]
+    member = (symbol[0], f"{head}.{name}")
+    return member if member in dirt.values or not (name.startswith("__") or _has(graph, symbol[0], head, name)) else None
+
+
+def _has(graph: Graph, module: str, head: str, name: str) -> bool:
+    """True for what the statement of a class binds in its body."""
+    statements = [unit.node for unit in graph.binders(module).get(head, ()) if isinstance(unit.node, ast.ClassDef)]
+    return any(name in bound_names(node.body) for node in statements)

@@ -111,7 +111,7 @@ class Follower:
     def _spread_functions(self) -> None:
         """Mark all functions that behave differently by what is dirty now: their texts name it, or a function that does."""
         d = self.dirt
-        marks = (d.values, d.classes, d.affected, d.shallow, d.rebound)
+        marks = (d.values, d.classes, d.alone, d.affected, d.shallow, d.rebound)
         pending = {part for symbols in marks for _, name in symbols for part in name.split(".")}
         while pending:
             words = {word for name in pending for word in self._words_for(name)}
@@ -196,6 +196,7 @@ class Follower:
             (symbol[0], symbol[1].partition(".")[0]) in self.dirt.values
             or (symbol in marked and symbol not in later)
             or (symbol[0], symbol[1].partition(".")[0]) in self.dirt.classes
+            or member_in(self.graph, self.dirt, symbol) is not None
             for symbol in used
         ) or self.lookers.look_into(module, uses)
 
@@ -255,7 +256,7 @@ class Follower:
                 return top
             if symbol in d.values:
                 return symbol
-            if (changed := member_in(d, symbol)) is not None:
+            if (changed := member_in(self.graph, d, symbol)) is not None:
                 return changed
             if top in d.classes and (symbol != top or self._copies_class(module, unit, top)):
                 return top

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import sys
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,7 +44,7 @@ def cache_name(field: Any) -> str:
     return name if isinstance(name, str) else str(field.get_cache_name())  # before 5.1
 
 
-def in_order_of_text(models: list[Any], made: list[Any]) -> list[Any]:
+def in_order_of_text(models: list[Any], made: list[Any], names: Mapping[int, str]) -> list[Any]:
     """The models of an application as a fresh start registers them: by the order of modules and of their statements.
 
     A table that Django makes for a relation is registered just before the model that has it. Relations are found in the order of
@@ -52,13 +52,14 @@ def in_order_of_text(models: list[Any], made: list[Any]) -> list[Any]:
 
     Args:
         made: those that were made aside, in order.
+        names: of models that are renamed, by id, as the text has them.
     """
     order = {id(model): number for number, model in enumerate(made)}
     modules = list(dict.fromkeys(model.__module__ for model in models))
     lines = {module: _class_lines(module) for module in modules}
 
     def place(model: Any) -> tuple[int, int]:
-        return modules.index(model.__module__), lines[model.__module__].get(model.__name__, 0)
+        return modules.index(model.__module__), lines[model.__module__].get(names.get(id(model), model.__name__), 0)
 
     tables = sorted((model for model in models if model._meta.auto_created), key=lambda table: order.get(id(table), -1))
     ordered: list[Any] = []

@@ -22,6 +22,8 @@ from django.db.models import signals
 from django.db.models.base import ModelBase
 from django.db.models.options import Options
 
+from hotswap_django.anatomy import own_fields, own_table
+
 #: A model as registries name it: label of the application and name in small letters.
 Key = tuple[str, str]
 _SIGNALS = tuple(value for value in vars(signals).values() if isinstance(value, signals.Signal))
@@ -71,11 +73,18 @@ class Registry(Apps):  # type: ignore[misc]  # Django has no types
         self.clear_cache()
 
     def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
-        """Those made aside: Django writes what it computes from these into each of them."""
-        return [
+        """Those made aside, and what stands for live ones beside them: Django writes what it computes from all into each."""
+        made = [
             model for model in self.made
             if (include_auto_created or not model._meta.auto_created) and (include_swapped or not model._meta.swapped)
         ]  # fmt: skip
+        return [*made, *map(_Beside, self._list_live())] if include_auto_created else made
+
+    def _list_live(self) -> Iterator[Any]:
+        """Live models that stay as they are; a query that is made aside follows their relations back to them."""
+        made = {id(model) for model in self.made}
+        for models in list(self.all_models.values()):
+            yield from (model for model in list(models.values()) if id(model) not in made and not model._meta.swapped)
 
     def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
         if model_name is None:
@@ -101,6 +110,19 @@ class Registry(Apps):  # type: ignore[misc]  # Django has no types
                 self.do_pending_operations(live)
 
 
+class _Beside:
+    """Stands for a live model where Django looks for relations to those that are made aside; what it computes stays here."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._meta = self
+        self.abstract = False
+        self.concrete_model = model._meta.concrete_model
+
+    def _get_fields(self, **given: Any) -> Any:
+        return self._model._meta._get_fields(**given)
+
+
 class _PerThread:
     """Stands for ``Options.default_apps``: this registry in one thread, the live one in all others."""
 
@@ -120,7 +142,7 @@ def making_aside(hidden: set[Key], gone: set[Key]) -> Iterator[Registry]:
         hidden: live models that are expected to be made anew.
         gone: live models whose statement has gone.
     """
-    registry = Registry(hidden | gone)
+    registry = Registry(hidden | gone | set(_list_tables(gone)))
     per_thread = _PerThread(registry)
     receivers = [(signal, list(signal.receivers)) for signal in _SIGNALS]
     registry.prepared, signals.class_prepared.receivers = signals.class_prepared.receivers, []
@@ -138,6 +160,12 @@ def making_aside(hidden: set[Key], gone: set[Key]) -> Iterator[Registry]:
         _take_out(receivers, registry)
         for model, known in lookups:
             model._meta.related_fkey_lookups[:] = known
+
+
+def _list_tables(keys: set[Key]) -> Iterator[Key]:
+    """The tables that Django has made for relations of some live models."""
+    for model in filter(None, (apps.all_models.get(label, {}).get(name) for label, name in keys)):
+        yield from (key_of(table) for table in map(own_table, own_fields(model)) if table is not None)
 
 
 def _make_setattr(registry: Registry, thread: int) -> Any:

@@ -1,7 +1,6 @@
 """What a change would leave behind in Django without a word, told from the plan and the new texts, before anything is executed.
 
-    a model that is new                        restart: Django registers it when its statement is executed
-    something that a model is computed from    restart: fields and managers were made by it
+    nobody imports a module with models now    restart: they are registered
     a converter and addresses, in one save     restart: addresses are evaluated before the converter is registered
     the app_name of an included module         restart: include() has read it
     a method of managers or query sets         live; queries that it made while modules were loaded are named
@@ -13,12 +12,12 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hotswap.collector import list_objects
 from hotswap.model import Edit, EditKind, Finding, ModulePlan, Plan, Severity
-from hotswap_django.reads import find_early_calls
+from hotswap_django.reads import find_early_calls, find_imported
 
 _IN_PLACE = frozenset({EditKind.LINES, EditKind.BODY, EditKind.SIGNATURE})
 _CODE = frozenset({EditKind.BODY, EditKind.SIGNATURE})
@@ -32,6 +31,7 @@ def judge(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
     Args:
         files: the source files of the program, in which calls of methods of query sets are looked for.
     """
+    yield from _check_imports(plan, files)
     yield from _check_converters(plan)
     yield from _check_names(plan)
     yield from _name_queries(plan, files)
@@ -61,6 +61,31 @@ def find_models(plan: Plan) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]
                     found = gone if edit.kind in _GONE else hidden
                     found.add((meta.app_label, meta.model_name))
     return hidden, gone
+
+
+def _check_imports(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:
+    """Modules of models that nobody imports any more: a start would not register them. Django imports those of applications."""
+    registered = {model.__module__ for model in _list_models()} - _imported_by_django()
+    gone = {edit.module: edit for edit in plan.edits if edit.kind in _GONE}
+    for edit in gone.values():
+        space = getattr(sys.modules.get(edit.module), "__dict__", {})
+        values = [space[name] for name in edit.qualname.split(", ") if name in space]
+        left = {value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) for value in values}
+        for name in sorted(registered & (left - {edit.module})):
+            if not any(name in find_imported(file) for file in files):
+                message = f"{name} is imported by nobody any more, and its models are registered"
+                yield _finding(plan, edit, "HS213", Severity.HELD, message, "restart")
+
+
+def _list_models() -> list[Any]:
+    apps = sys.modules.get("django.apps")
+    ready = apps is not None and apps.apps.ready
+    return [model for models in apps.apps.all_models.values() for model in models.values()] if apps is not None and ready else []
+
+
+def _imported_by_django() -> set[str]:
+    modules = [config.models_module for config in sys.modules["django.apps"].apps.get_app_configs()] if _list_models() else []
+    return {module.__name__ for module in modules if module is not None}
 
 
 def _name_queries(plan: Plan, files: Iterable[str]) -> Iterator[Finding]:

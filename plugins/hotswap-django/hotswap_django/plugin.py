@@ -30,12 +30,15 @@ from hotswap_django.versions import why_unknown
 if TYPE_CHECKING:
     from hotswap_django.checking import Checking
     from hotswap_django.model_forms import Touch
+    from hotswap_django.refresh import Router
     from hotswap_django.remaking import Remaking
 
 #: So many plans are remembered, at least as many as swaps can be taken back.
 _REMEMBERED = 40
 #: What the metaclass of forms of models makes, and nobody else writes to.
 _OF_FORMS = ("_meta", "base_fields")
+#: The same of serializers of djangorestframework, each of which copies its fields.
+_OF_SERIALIZERS = ("_declared_fields",)
 
 
 class DjangoPlugin:
@@ -67,7 +70,7 @@ class DjangoPlugin:
         self._shown: set[Finding] = set()  # what Django's checks have said at the start
         self._errors: frozenset[str] = frozenset()  # what Django's checks have found before the last of them
         self._touched: Mapping[Any, Touch] = {}  # what the program has done to forms of models before the last of them
-        self._routers: list[tuple[Any, list[Any]]] = []  # of djangorestframework, with the addresses that they have given
+        self._routers: list[Router] = []  # of djangorestframework, as they were
         self._remaking: Remaking | None = None  # what the swap that is being linked does to models
 
     # ---- beginning and end ----
@@ -134,13 +137,20 @@ class DjangoPlugin:
 
     @hookimpl
     def hotswap_value_kind(self, value: object) -> str | None:
-        """A library of template tags is what its module has put into it: it is filled anew, in place."""
+        """A library of template tags is what its module has put into it: it is filled anew, in place. A query is asked when it is
+        used, and a manager makes them: another one does for it."""
         library = getattr(sys.modules.get("django.template.library"), "Library", None)
-        return "data" if library is not None and type(value) is library else None
+        if library is not None and type(value) is library:
+            return "data"
+        made: Any = sys.modules.get("django.db.models")
+        lazy = (made.manager.BaseManager, made.QuerySet) if hasattr(made, "Model") else ()
+        return "data" if isinstance(value, lazy) else None
 
     @hookimpl
     def hotswap_can_rebuild(self, cls: type) -> bool | None:
         """Forms and the like only collect; managers mark their own methods; models are made aside, in a registry of their own."""
+        if _is_serializer(cls):
+            return True
         made = sys.modules.get("django.db.models")
         if made is None or not hasattr(made, "Model") or why_unknown():
             return django_guard.hotswap_can_rebuild(cls)
@@ -220,7 +230,8 @@ class DjangoPlugin:
             with self._or_refuse():
                 return self._remaking.rebuild(pair, swap, resolve)
         if not pair.live.__module__.startswith("django.forms.") or type(pair.live) is not type(pair.staged):
-            names = [name for name in _OF_FORMS if _is_form(pair.live) and name in vars(pair.staged)]
+            made = _OF_FORMS if _is_form(pair.live) else _OF_SERIALIZERS if _is_serializer(pair.live) else ()
+            names = [name for name in made if name in vars(pair.staged)]
             swap.add(*(set_class(pair.live, name, resolve(vars(pair.staged)[name])) for name in names))
             return names
         names = [name for name in vars(pair.staged) if name not in ("__dict__", "__weakref__", "__module__", "__qualname__")]
@@ -270,12 +281,14 @@ class DjangoPlugin:
         """Django drops what it has computed. Middleware and admin sites are made by code of the program, which may fail."""
         if not _are_models_ready():
             return ()
-        from hotswap_django.refresh import refresh
+        from hotswap_django.refresh import OnlyAtStart, refresh
 
         try:
             models = self._has_models(plan)
             again = any(modules is plan.modules for modules in self._again)
             refresh(plan, middleware=again, known=self._errors, touched=self._touched if models else None, routers=self._routers)
+        except OnlyAtStart as error:
+            return [Finding(code="HS213", severity=Severity.HELD, message=str(error), next_step="restart")]
         except Exception as error:  # noqa: BLE001 - border to code of the program
             return [Finding(
                 code="HS212", severity=Severity.HELD, excerpt=traceback.format_exc(),
@@ -346,6 +359,12 @@ def _is_form(cls: type) -> bool:
     """True for a form of a model: its fields have been made again with each change of the model."""
     made: type | None = getattr(sys.modules.get("django.forms.models"), "ModelFormMetaclass", None)
     return made is not None and isinstance(cls, made)
+
+
+def _is_serializer(cls: type) -> bool:
+    """True for a serializer of djangorestframework: its metaclass collects fields, and notes nothing elsewhere."""
+    made: type | None = getattr(sys.modules.get("rest_framework.serializers"), "SerializerMetaclass", None)
+    return made is not None and type(cls) is made and not why_unknown()
 
 
 def _is_model(cls: type) -> bool:

@@ -7,7 +7,9 @@ reads the setting counts as one that reads it. What is called outside of functio
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 import attrs
@@ -65,6 +67,20 @@ def find_early_calls(names: Iterable[str], files: Iterable[str]) -> Iterator[tup
             called = node.func if isinstance(node, ast.Call) and function is None else None
             if isinstance(called, ast.Attribute) and called.attr in wanted:
                 yield file, node.lineno, called.attr
+
+
+def find_imported(file: str) -> set[str]:
+    """The names of all modules that a text may import, wherever in it: of ``from a import b`` both ``a`` and ``a.b``."""
+    modules = list(sys.modules.values())
+    package = next((module.__package__ for module in modules if getattr(module, "__file__", None) == file), None)
+    found: set[str] = set()
+    for node in ast.walk(_parse(file) or ast.Module(body=[], type_ignores=[])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (not node.level or package):
+            name = resolve_name("." * node.level + (node.module or ""), package or "")
+            found |= {name, *(f"{name}.{alias.name}" for alias in node.names)}
+    return found
 
 
 def _parse(file: str) -> ast.Module | None:

@@ -23,8 +23,9 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+import attrs
 from django.core.checks.registry import run_checks
-from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.core.exceptions import FieldError
 from django.core.handlers.base import BaseHandler
 from django.core.management.base import SystemCheckError
 from django.template import engines
@@ -44,9 +45,27 @@ from hotswap_django.model_forms import Touch, refresh_forms
 _OF_VIEWS = ("cls", "actions", "initkwargs")
 
 
+class OnlyAtStart(Exception):
+    """Something was read at the start, and nobody can tell now what a start would make of it: restart."""
+
+
+@attrs.frozen
+class Router:
+    """What a router of djangorestframework had given before.
+
+    Attributes:
+        urls: the list of ``router.urls``; None where nobody has asked for it.
+        named: view sets whose addresses have the name that the router would choose, with that.
+    """
+
+    router: Any
+    urls: list[Any] | None
+    named: list[tuple[Any, str]]
+
+
 def refresh(
     plan: Plan, *, middleware: bool = False, known: frozenset[str] = frozenset(), touched: Mapping[Any, Touch] | None = None,
-    routers: Iterable[tuple[Any, list[Any]]] = (),
+    routers: Iterable[Router] = (),
 ) -> None:  # fmt: skip
     """Drop all of it. Code of the program runs where it makes middleware or addresses of an admin site, as at a start.
 
@@ -164,14 +183,28 @@ def refresh_admin(found: Iterable[Any]) -> None:
             resolver.urlconf_name[:] = site.get_urls()
 
 
-def note_routers() -> list[tuple[Any, list[Any]]]:
+def note_routers() -> list[Router]:
     """Routers of djangorestframework with the lists that ``router.urls`` has given; a registration has them forget these."""
     base = getattr(sys.modules.get("rest_framework.routers"), "BaseRouter", None)
     found = list_objects(base)[0] if base is not None else []
-    return [(router, vars(router)["_urls"]) for router in found if "_urls" in vars(router)]
+    return [Router(each, vars(each).get("_urls"), list(_list_named(each))) for each in found if "registry" in vars(each)]
 
 
-def refresh_routers(known: Iterable[tuple[Any, list[Any]]], found: Collection[Any]) -> None:
+def _list_named(router: Any) -> Iterator[tuple[Any, str]]:
+    for _, view_set, name in list(router.registry):
+        if _name_by(router, view_set) == name:
+            yield view_set, name
+
+
+def _name_by(router: Any, view_set: Any) -> str:
+    """How a router names a view set for which the program says nothing; empty where it would have to say something."""
+    try:
+        return str(router.get_default_basename(view_set))
+    except Exception:  # noqa: BLE001 - border to routers of the program
+        return ""
+
+
+def refresh_routers(known: Iterable[Router], found: Collection[Any]) -> None:
     """Make the addresses of routers again, in place: for each registration, and for each method that is marked as an action.
 
     Args:
@@ -179,9 +212,16 @@ def refresh_routers(known: Iterable[tuple[Any, list[Any]]], found: Collection[An
         found: all resolvers.
 
     Raises:
-        ImproperlyConfigured: somebody has a copy of such a list.
+        OnlyAtStart: somebody has a copy of such a list; or the names of addresses come from what has changed.
     """
-    for router, urls in known:
+    for each in known:
+        for view_set, name in each.named:
+            if (new := _name_by(each.router, view_set)) != name:
+                what = f"{view_set.__module__}.{view_set.__qualname__}"
+                raise OnlyAtStart(f"addresses of {what} are named {name!r} by a router, which would choose {new!r} now")
+        router, urls = each.router, each.urls
+        if urls is None:
+            continue
         made = router.get_urls()
         if [*map(_describe, made)] != [*map(_describe, urls)]:
             _check_copies(urls, found)
@@ -201,7 +241,7 @@ def _check_copies(urls: list[Any], found: Iterable[Any]) -> None:
         named = sys.modules.get(named) if isinstance(named, str) else named
         patterns = getattr(named, "urlpatterns", named)
         if patterns is not urls and isinstance(patterns, (list, tuple)) and any(id(pattern) in known for pattern in patterns):
-            raise ImproperlyConfigured(f"{resolver} has a copy of the addresses of a router, which are others now: restart")
+            raise OnlyAtStart(f"{resolver} has a copy of the addresses of a router, which are others now")
 
 
 def _site_of(patterns: Any) -> Any:

@@ -16,10 +16,12 @@ is prepared here and written by the swap, in its one instant.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import attrs
 from django.apps import apps
+from django.db.models.sql import Query
 
 from hotswap.collector import list_objects
 from hotswap.commit import Swap, Write, del_class, del_item, set_class, set_contents, set_item
@@ -58,6 +60,7 @@ class Remade:
         targets: the models that new fields lead to, by the field's name.
         names: attributes of the new class that Django has made.
         counts: its contents are exchanged; otherwise it was made because others need it.
+        table: its table, as it was.
     """
 
     live: Any
@@ -69,6 +72,10 @@ class Remade:
     limits: list[tuple[Any, Any]] = attrs.Factory(list)
     targets: dict[str, Key | None] = attrs.Factory(dict)
     counts: bool = False
+    table: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.table = self.live._meta.db_table
 
 
 @attrs.define(eq=False)
@@ -153,18 +160,24 @@ class Remaking:
             return False
         models = [model for model in list_models() if model not in gone]
         _check_children(rebuilt, models)
+        self._check_names(rebuilt, models)
         self._check_receivers()
         self._move_accessors(swap, rebuilt, new, gone)
         for model in new:
             _register_in(apps, model._meta)
+        names = {id(remade.live): remade.meta for remade in self._models.values()}
+        texts = {key: meta.object_name for key, meta in names.items()}
         for label in {model._meta.app_label for model in [*new, *gone, *(remade.live for remade in rebuilt)]}:
             table = apps.all_models[label]
             own = [model for model in [*models, *new] if model._meta.app_label == label]
-            if [*table.values()] != (ordered := in_order_of_text(own, self.registry.made)):
-                swap.add(*set_contents(table, {model._meta.model_name: model for model in ordered}))
+            ordered = in_order_of_text(own, self.registry.made, texts)
+            named = {names.get(id(model), model._meta).model_name: model for model in ordered}
+            if [*table.items()] != [*named.items()]:
+                swap.add(*set_contents(table, named))
         swap.add(*self._limit_choices(rebuilt, new, models))
         for remade in rebuilt:
             swap.add(*_forget_related(remade))
+        swap.add(*self._rename_tables())
         swap.add(*drop_caches([*list_models(), *new]))
         return True
 
@@ -182,6 +195,14 @@ class Remaking:
         fields += [field for remade in rebuilt for field in remade.before]
         tables = [table for table in map(own_table, fields) if table is not None and id(table) not in self._models]
         return [*found, *(table for table in tables if key_of(table)[1] in apps.all_models[key_of(table)[0]])]
+
+    def _check_names(self, rebuilt: list[Remade], models: list[Any]) -> None:
+        """Who leads to a model by a name that it has no more would find nothing at a start."""
+        made = {id(remade.live) for remade in self._models.values()}
+        for remade in (each for each in rebuilt if each.meta.model_name != each.live._meta.model_name):
+            for model in (model for model in models if id(model) not in made):
+                if any(_target(field) == key_of(remade.live) for field in own_fields(model)):
+                    raise Refusal(refused(remade.live, f"{name_of(model)} leads to it by its name, which is another one now"))
 
     def _check_receivers(self) -> None:
         """Who is told of each model that is made; a field that connects a receiver (``ImageField``), unless the live one has."""
@@ -214,6 +235,21 @@ class Remaking:
             for (number, name), value in coming.items():
                 if number == id(model):
                     swap.add(set_class(model, name, value, f"{name_of(model)}.{name} added"))
+
+    def _rename_tables(self) -> Iterator[Write]:
+        """Queries that exist have noted by which name a table went; all else they ask their fields for."""
+        tables = {key: (each.table, new) for key, each in self._models.items() if each.table != (new := each.meta.db_table)}
+        for query in list_objects(Query)[0] if tables else ():
+            aliases: dict[str, list[str]] = {}
+            for alias, item in list(query.alias_map.items()):
+                model = item.join_field.related_model if item.join_type else query.model
+                old, new = tables.get(id(getattr(getattr(model, "_meta", None), "concrete_model", None)), ("", ""))
+                if old and item.table_name == old:
+                    renamed = copy(item)
+                    renamed.table_name = new
+                    yield set_item(query.alias_map, alias, renamed)
+                aliases.setdefault(new if item.table_name == old else item.table_name, []).append(alias)
+            yield from set_contents(query.table_map, aliases)
 
     def _limit_choices(self, rebuilt: list[Remade], new: list[Any], models: list[Any]) -> Iterator[Write]:
         """What relations to a model limit its choices to, which the admin asks the model for."""
