@@ -62,11 +62,13 @@ def look(cases: list[tuple[Case, Path]], site: Path) -> list[tuple[dict[str, Any
 
 def wrong_in(case: Case, swapped: dict[str, Any], fresh: dict[str, Any]) -> str:
     """What is wrong; empty for nothing."""
-    if "failed" in swapped or "failed" in fresh:
-        return f"{swapped} / {fresh}"
+    if "failed" in swapped:
+        return str(swapped["failed"])
     last = swapped["reports"][-1]
-    if case.refused:
+    if case.refused:  # whatever a start makes of it
         return "" if not last["applied"] and case.refused in last["text"] else f"applied, or for another reason: {last['text']}"
+    if "failed" in fresh:
+        return str(fresh["failed"])
     if not all(each["applied"] for each in swapped["reports"]):
         return f"not applied: {[each['text'] for each in swapped['reports']]}"
     if bool(last["kept"]) != bool(case.told) or case.told not in " ".join(last["kept"]):

@@ -9,11 +9,13 @@ import functools
 import sys
 import traceback
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
+import attrs
 import wrapt
 
 from hotswap.collector import list_objects
@@ -24,6 +26,7 @@ from hotswap.plugin.factories import Factories, find_going
 from hotswap.plugin.keepers import Description, check_registered, merge_entries
 from hotswap.requests import Passage
 from hotswap_flask.by_name import ReadByName
+from hotswap_flask.carrying import Carrying
 from hotswap_flask.describe import COMPUTED, CONFIG, JSON, describe
 from hotswap_flask.serving import lead_application, lead_handler, never_reload
 from hotswap_flask.versions import why_unknown
@@ -118,6 +121,11 @@ class FlaskPlugin:
             return None
         what = f"the {type(live).__name__} {live.name}"
         now, new = describe(live), describe(staged)
+        carried: set[str] = set()
+        if hasattr(live, "url_map") and isinstance(before, Description):
+            carrying = Carrying(what, live, staged, before, self._is_managed)
+            carrying.carry()
+            now, carried = attrs.evolve(now, made=_without(now.made, carrying.lines)), carrying.kept
         then = check_registered(what, now, before)
         taken, kept = merge_entries(what, now.entries, then.entries, new.entries, swap)
         names = {*COMPUTED, *(name for name in kept if "." not in name)}
@@ -127,10 +135,14 @@ class FlaskPlugin:
             swap.add(*_take_entries(vars(live.json), vars(staged.json), JSON, taken))
             if type(live.json) is not type(staged.json):
                 raise Refusal(_held("HS205", f"{what} gets another JSON provider, which has to know its application"))
-            names |= {"config", "extensions", *_kept_environment(then, staged)}
+            names |= {"config", "extensions", *carried, *_kept_environment(then, staged)}
             inside["json"] = Kept(names=frozenset(vars(live.json)))  # it refers to its application weakly
             _lead_static(live, staged)
+            _lead_templates(live, staged)
         return Kept(names=frozenset(names), inside=inside)
+
+    def _is_managed(self, module: str) -> bool:
+        return self._engine is not None and module in {name for name, _ in self._engine.status().modules}
 
     # ---- it is live ----
 
@@ -152,6 +164,10 @@ def is_keeper(value: object) -> bool:
 
 def _is_application(value: object) -> bool:
     return is_keeper(value) and hasattr(value, "url_map")
+
+
+def _without(lines: tuple[str, ...], others: Iterable[str]) -> tuple[str, ...]:
+    return tuple((Counter(lines) - Counter(others)).elements())
 
 
 def _take_entries(live: Any, staged: Any, prefix: str, names: list[str]) -> Iterable[Write]:
@@ -176,6 +192,13 @@ def _lead_static(live: Any, staged: Any) -> None:
     for cell in getattr(staged.view_functions.get("static"), "__closure__", None) or ():
         if cell.cell_contents == weakref.ref(staged):
             cell.cell_contents = weakref.ref(live)
+
+
+def _lead_templates(live: Any, staged: Any) -> None:
+    """Templates read the configuration by its own name, and the live one stays."""
+    table = vars(staged)["jinja_env"].globals if "jinja_env" in vars(staged) else {}
+    if table.get("config") is staged.config:
+        table["config"] = live.config
 
 
 def _held(code: str, message: str) -> Finding:
