@@ -10,18 +10,21 @@ FRAMEWORK = "asgi"
 
 
 @pytest.mark.once
+@pytest.mark.timeout(450)
 def test_edits_answer_as_a_fresh_start_does() -> None:
     """All of them, some together: applied, nothing kept or left behind, every answer and the schema are equal."""
     assert drive(FRAMEWORK) == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(450)
 def test_each_edit_and_its_way_back_answers_as_a_fresh_start_does() -> None:
     """One by one, forth and back."""
     assert drive(FRAMEWORK, "--each") == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(450)
 def test_a_rollback_leaves_nothing() -> None:
     """All answers are those of before."""
     assert drive(FRAMEWORK, "--back") == []

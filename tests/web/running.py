@@ -28,7 +28,7 @@ def drive(framework: str, *arguments: str) -> list[dict[str, Any]]:
     """
     env = {**environment(), "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-W", "ignore", "-m", "tests.web.driving", framework, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=150)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines, done.stderr
     assert "live" in lines[-1], done.stderr

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -79,11 +80,13 @@ def compile_models(is_managed: Callable[[type], bool]) -> None:
     for cls in models:  # one that refers to itself by others, or to names that come later, would take what these have been
         if _COMPILED[0] in vars(cls):
             delattr(cls, _COMPILED[0])
-    for cls in _inner_first(models):
-        cls.model_rebuild(force=True)
     adapter = getattr(sys.modules.get("pydantic.type_adapter"), "TypeAdapter", None)
-    if adapter is not None:
-        for item in list_objects(adapter)[0]:
+    adapters = list_objects(adapter)[0] if adapter is not None else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were given when it was compiled first; FastAPI's own adapters would give dozens
+        for cls in _inner_first(models):
+            cls.model_rebuild(force=True)
+        for item in adapters:
             item.rebuild(force=True)
 
 
