@@ -5,7 +5,7 @@
     python -m tests.replay --show                the table and the plot of what is recorded
     python -m tests.replay --sample              the small fixed part that is checked with each change
 
-What is recorded already is not played again, but for --again.
+What is recorded already is not played again, but for --again, and --retry for what was not the same.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def main() -> int:
     add("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay", help="for archives and programs")
     add("--seed", type=int, default=0, help="of the order of small saves")
     add("--again", action="store_true", help="also what is recorded")
+    add("--retry", action="store_true", help="also what is recorded as anything but the same, after something was mended")
     add("--show", action="store_true", help="only write the table and the plot")
     add("--sample", action="store_true", help="the fixed part; nothing is recorded")
     options = parser.parse_args()
@@ -79,7 +80,9 @@ def main() -> int:
     known = read_results()
     replay = Replay(options.folder, options.seed)
     for package, frm, to, tool, cut in chosen:
-        if (package.name, frm, to, tool, cut) in known and not options.again and not options.sample:
+        recorded = known.get((package.name, frm, to, tool, cut))
+        is_open = recorded is None or (options.retry and recorded.verdict is not Verdict.SAME)
+        if not (is_open or options.again or options.sample):
             continue
         step = replay.play(package, frm, to, tool, cut)
         print(describe(step), flush=True)
