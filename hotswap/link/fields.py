@@ -6,7 +6,8 @@
     functions that get self                    the same
     super().__init__(), Base.__init__(self)    whether the fields of the next class come too
 
-Only what is set without a condition, once, to a value that needs nothing from the caller has a default.
+Only what is set without a condition, once, to a value that needs nothing from the caller has a default here; where a new
+parameter or a condition decides, see ``folding.py``.
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ class Code:
     Attributes:
         module: whose text it is in.
         owner: the name of the class that defines it; empty for none.
+        outer: names that functions around it bind; they do not mean what they mean in the module.
+        body: names that the class's body binds, which defaults may mean.
     """
 
     module: str
     node: _Function
     owner: str = ""
+    outer: frozenset[str] = frozenset()
+    body: frozenset[str] = frozenset()
 
 
 @attrs.define(eq=False)
@@ -56,6 +61,8 @@ class TextField:
         is_shared: assigned together with another name, so a container may be filled through that.
         sources: gives the text of all by which an object gets its value.
         default: of the parameter of the class's ``__init__`` that is assigned as it comes; None where it is anything else.
+        code: the function that assigns it; None where there are several, or where it is assigned by its name as a text.
+        is_early: the ``__init__`` of the next class may run after it.
     """
 
     module: str
@@ -67,6 +74,8 @@ class TextField:
     is_shared: bool = False
     sources: Callable[[], str] = str
     default: ast.expr | None = None
+    code: Code | None = None
+    is_early: bool = False
 
     def evaluate(self, lookup: Lookup) -> Field:
         """The field with its default, where that can be known from the text."""
@@ -114,10 +123,15 @@ class TextClass:
     unknown: dict[str, tuple[str, int]]
 
 
-def own_methods(node: ast.ClassDef, module: str) -> dict[str, Code]:
-    """The methods that a class statement defines."""
+def own_methods(node: ast.ClassDef, module: str, outer: frozenset[str] = frozenset()) -> dict[str, Code]:
+    """The methods that a class statement defines.
+
+    Args:
+        outer: names that functions around the class bind.
+    """
+    body = frozenset(bound_names(node.body))
     return {
-        child.name: Code(module, child, node.name)
+        child.name: Code(module, child, node.name, outer, body)
         for child in node.body
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
@@ -135,7 +149,7 @@ def read_class(own: Mapping[str, Code], row: Mapping[str, Sequence[Code]], find:
     reader = _Reader(row, find)
     for name in MAKERS:
         if name in own:
-            reader.read(own[name], frozenset(_names_of_self(own[name].node)), is_certain=True)
+            reader.read(own[name], frozenset(names_of_self(own[name].node)), is_certain=True)
     init = methods.get("__init__")
     return TextClass(
         fields=reader.finish(),
@@ -185,20 +199,32 @@ def _made_in(function: _Function) -> dict[str, set[str]]:
 
 def class_nodes(tree: ast.AST) -> dict[str, ast.ClassDef]:
     """All class statements in a tree, by qualified name, those in functions too."""
-    found: dict[str, ast.ClassDef] = {}
-    _find_classes(tree, "", found)
+    return {qualname: node for qualname, (node, _) in placed_classes(tree).items()}
+
+
+def placed_classes(tree: ast.AST) -> dict[str, tuple[ast.ClassDef, frozenset[str]]]:
+    """The same, with the names that functions around them bind."""
+    found: dict[str, tuple[ast.ClassDef, frozenset[str]]] = {}
+    _find_classes(tree, "", frozenset(), found)
     return found
 
 
-def _find_classes(node: ast.AST, path: str, found: dict[str, ast.ClassDef]) -> None:
+def _find_classes(
+    node: ast.AST, path: str, outer: frozenset[str], found: dict[str, tuple[ast.ClassDef, frozenset[str]]]
+) -> None:
     for child in ast.iter_child_nodes(node):
-        inner = path
+        inner, names = path, outer
         if isinstance(child, ast.ClassDef):
-            found[f"{path}{child.name}"] = child
+            found[f"{path}{child.name}"] = child, outer
             inner = f"{path}{child.name}."
         elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             inner = f"{path}{child.name}.<locals>."
-        _find_classes(child, inner, found)
+            names = outer | _locals_of(child)
+        _find_classes(child, inner, names, found)
+
+
+def _locals_of(function: _Function) -> frozenset[str]:
+    return frozenset({*bound_names(function.body), *(arg.arg for arg in _all_args(function.args))})
 
 
 # ---- fields ----
@@ -249,7 +275,7 @@ class _Reader:
         scope = _Scope(
             code=code,
             me=me,
-            local=frozenset({*bound_names(function.body), *(arg.arg for arg in _all_args(function.args))}),
+            local=_locals_of(function) | code.outer,
             annotations={a.arg: ast.unparse(a.annotation) for a in _all_args(function.args) if a.annotation is not None},
             certain=is_certain,
         )
@@ -304,7 +330,7 @@ class _Reader:
     def _target(self, target: ast.expr, value: ast.expr | None, scope: _Scope, shared: bool = False) -> None:
         match target:
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in scope.me:
-                self._note(_mangled(attr, scope.code.owner), value, target.lineno, scope, shared)
+                self._note(mangled(attr, scope.code.owner), value, target.lineno, scope, shared)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 same = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(parts)
                 row = value.elts if same else [None] * len(parts)  # type: ignore[union-attr]  # ``same`` says that it has elements
@@ -316,15 +342,18 @@ class _Reader:
                 self._target(inner, None, scope)
 
     def _note(self, name: str, value: ast.expr | None, line: int, scope: _Scope, shared: bool = False) -> None:
-        if name in self.fields:
-            self.fields[name].expression = None
+        if (known := self.fields.get(name)) is not None:
+            known.expression = None
+            if known.code is not None and known.code.node is not scope.code.node:
+                known.code = None
             return
         kind = scope.annotations.get(value.id, "") if isinstance(value, ast.Name) else ""
         expression = value if scope.certain else None
         sources = functools.partial(_with_defaults, expression, scope) if expression is not None else str
         default = _default_of(expression, scope) if isinstance(expression, ast.Name) else None
         self.fields[name] = TextField(
-            scope.code.module, line, expression, scope.local, kind, is_shared=shared, sources=sources, default=default
+            scope.code.module, line, expression, scope.local, kind, is_shared=shared, sources=sources, default=default,
+            code=scope.code, is_early=scope.code.node.name != "__init__" or _calls_next(scope.code.node, line),
         )  # fmt: skip
 
     def _item(self, key: ast.expr, value: ast.expr | None, whole: ast.expr, scope: _Scope) -> None:
@@ -333,6 +362,7 @@ class _Reader:
             match each.get(key.id, key) if isinstance(key, ast.Name) else key:
                 case ast.Constant(value=str(name)):
                     self._note(name, each.get(value.id, value) if isinstance(value, ast.Name) else value, whole.lineno, scope)
+                    self.fields[name].code = None
                 case _:
                     self._not_known(whole, scope)
 
@@ -355,6 +385,7 @@ class _Reader:
                 self._mapping(keyword.value, scope)
             else:
                 self._note(keyword.arg, keyword.value, whole.lineno, scope)
+                self.fields[keyword.arg].code = None
 
     def _not_known(self, whole: ast.expr, scope: _Scope) -> None:
         self.unknown.setdefault(_with_sources(whole, scope), (scope.code.module, whole.lineno))
@@ -365,7 +396,7 @@ class _Reader:
             for child in ast.walk(node):
                 match child:
                     case ast.Attribute(value=ast.Name(id=name), attr=attr, ctx=ast.Load()) if name in scope.me:
-                        self.loads.add(_mangled(attr, scope.code.owner))
+                        self.loads.add(mangled(attr, scope.code.owner))
                         if attr in self.row and attr not in MAKERS:
                             self._method(self.row[attr][0], scope.certain and _is_call_of(node, child))
                     case ast.Call(func=function, args=[*_, key, value]) if _is_setattr(function, child, scope.me):
@@ -380,7 +411,7 @@ class _Reader:
                         self._call(child, attrs.evolve(scope, certain=scope.certain and child is node))
 
     def _method(self, code: Code, is_certain: bool) -> None:
-        self.read(code, frozenset(_names_of_self(code.node)), is_certain=is_certain)
+        self.read(code, frozenset(names_of_self(code.node)), is_certain=is_certain)
 
     def _call(self, call: ast.Call, scope: _Scope) -> None:
         """``super().prepare()``, ``Base.prepare(self)``, and functions that get the object."""
@@ -404,7 +435,7 @@ class _Reader:
             self.read(found, me, is_certain=scope.certain)
 
 
-def _mangled(name: str, owner: str) -> str:
+def mangled(name: str, owner: str) -> str:
     """The name that an attribute has: those with two underscores in front are a class's own."""
     private = owner.lstrip("_") and name.startswith("__") and not name.endswith("__")
     return f"_{owner.lstrip('_')}{name}" if private else name
@@ -428,11 +459,11 @@ def _with_sources(whole: ast.expr, scope: _Scope) -> str:
 def _with_defaults(whole: ast.expr, scope: _Scope) -> str:
     """The same with the defaults of the parameters that stand in it."""
     found = _with_sources(whole, scope)
-    pairs = _defaults(scope.code.node.args).items()
+    pairs = defaults_of(scope.code.node.args).items()
     return " ".join([found, *(ast.dump(default) for name, default in pairs if f"Name(id='{name}'" in found)])
 
 
-def _defaults(args: ast.arguments) -> dict[str, ast.expr]:
+def defaults_of(args: ast.arguments) -> dict[str, ast.expr]:
     """The parameters that have a default."""
     positional = [*args.posonlyargs, *args.args]
     pairs = [*zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True)]
@@ -444,14 +475,20 @@ def _default_of(name: ast.Name, scope: _Scope) -> ast.expr | None:
     """The default of a parameter of ``__init__`` that nothing in the function gives another value."""
     function = scope.code.node
     is_parameter = function.name == "__init__" and name.id not in bound_names(function.body)
-    return _defaults(function.args).get(name.id) if is_parameter else None
+    return defaults_of(function.args).get(name.id) if is_parameter else None
 
 
-def cannot_be_given(init: Code | None, parameter: str) -> bool:
-    """True where nobody can have given an ``__init__`` this parameter."""
-    if init is None or init.node.args.vararg is not None or init.node.args.kwarg is not None:
+def cannot_be_given(init: Code, parameter: str) -> bool:
+    """True where nobody can have given an ``__init__`` this parameter by its name, or one more than it names."""
+    if init.node.args.vararg is not None or init.node.args.kwarg is not None:
         return False
     return parameter not in {arg.arg for arg in _all_args(init.node.args)}
+
+
+def is_behind(init: Code, parameter: str, earlier: Code) -> bool:
+    """True where no call of an earlier ``__init__`` can give this parameter by its place."""
+    after, before = ([arg.arg for arg in (*each.node.args.posonlyargs, *each.node.args.args)] for each in (init, earlier))
+    return parameter not in after or after.index(parameter) >= len(before)
 
 
 def _fillings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
@@ -510,7 +547,7 @@ def _is_setattr(function: ast.expr, call: ast.Call, me: frozenset[str]) -> bool:
     return False
 
 
-def _names_of_self(function: _Function) -> set[str]:
+def names_of_self(function: _Function) -> set[str]:
     if function.name == "__new__":  # the object is what it returns
         returned = {n.value.id for n in ast.walk(function) if isinstance(n, ast.Return) and isinstance(n.value, ast.Name)}
         return returned - {"cls"}
@@ -523,10 +560,11 @@ def _all_args(args: ast.arguments) -> Iterator[ast.arg]:
     yield from (arg for arg in (args.vararg, args.kwarg) if arg is not None)
 
 
-def _calls_next(init: _Function) -> bool:
-    """True where ``__init__`` runs another one: ``super().__init__(...)`` or ``Base.__init__(self, ...)``."""
-    return any(isinstance(n, ast.Attribute) and n.attr == "__init__" for n in ast.walk(init)) or any(
-        isinstance(n, ast.Name) and n.id == "super" for n in ast.walk(init)
+def _calls_next(init: _Function, line: int = 0) -> bool:
+    """True where ``__init__`` runs another one, behind a line: ``super().__init__(...)`` or ``Base.__init__(self, ...)``."""
+    later = [node for node in ast.walk(init) if getattr(node, "lineno", 0) >= line]
+    return any(isinstance(n, ast.Attribute) and n.attr == "__init__" for n in later) or any(
+        isinstance(n, ast.Name) and n.id == "super" for n in later
     )
 
 

@@ -29,7 +29,7 @@ from hotswap.peek import reader_of, static_base
 from hotswap.plugin.values import Field
 from hotswap.shadow import Shadow, coming_slots, hidden_slots, value_in
 
-#: The write that fails where an object was made of a class that had none when it was linked.
+#: The write that fails where an object was made of a class that had none when it was linked, or holds something else since.
 NO_INSTANCES = "no instances"
 
 
@@ -113,6 +113,22 @@ class Census:
         """Let the commit fail if there is an instance of one of the classes: the linker has found none."""
         nobody: dict[int, None] = {}
         self.first.append(Write(batch(map(nobody.__getitem__, map(id, self.pick(exact)))), NOTHING, NO_INSTANCES))
+
+    def demand_held(self, cls: type, name: str, values: Iterable[Any], *, is_empty: bool) -> None:
+        """Let the commit fail if an instance of exactly one class holds anything but one of these, or one that was filled since.
+
+        For attributes that are read without running code of the program.
+        """
+        objects, kept = self._new_list(), self._new_list(values)  # an id is only good while its object lives
+        held = map(getattr, objects, repeat(name), repeat(MISSING))
+        known = dict.fromkeys([id(MISSING), *map(id, kept)])
+        self.first += [
+            Write((objects.extend, self.pick([cls])), (list.clear, kept)),  # another attempt counts who refers to them
+            Write(batch(map(known.__getitem__, map(id, held))), NOTHING, NO_INSTANCES),
+        ]
+        if is_empty:  # those of builtin kinds, as they are known
+            empty = map(operator.not_, map(getattr, objects, repeat(name), repeat(())))
+            self.first.append(Write(batch(map({True: None}.__getitem__, empty)), NOTHING, NO_INSTANCES))
 
     def fill(self, cls: type, name: str, field: Field, owners: Collection[Any] | None, slot: Any = None) -> None:
         """Give all instances of exactly one class a field that they lack; the way back takes it from them.

@@ -4,8 +4,9 @@
     a class gains a field                          objects that lack it
     a function passes it from now on               HS301: those that it has made may have to have that
     literal, empty container, settled constant     get it inside the commit, a fresh container each
+    what follows from defaults that nobody gave    the same, see ``folding.py``
     from an argument, or code has to run           HS301: a person is asked; nothing is applied
-    while one of like kind goes                    HS303: it may have been renamed
+    while one of like kind goes                    HS303: it may have been renamed; not where objects hold the same either way
     and its objects cannot grow (tuples)           HS302
     one whose name cannot be known                 HS301, where what sets it has another text
     one from a function that makes objects         named (HS301): it is not known which of them that function made
@@ -21,10 +22,13 @@ commit fails, and is tried again, if one is made until then.
 from __future__ import annotations
 
 import ast
+import collections
 import enum
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from itertools import repeat
 from typing import Any
 
 import attrs
@@ -41,7 +45,7 @@ from hotswap.link.fields import class_nodes, read_factories
 from hotswap.link.holders import class_attribute, hash_names, in_hash_containers, own_attribute, reads_bare, runs_code, without
 from hotswap.link.instances import Census
 from hotswap.link.names import look_up
-from hotswap.link.passing import find_passing
+from hotswap.link.passing import Parameter, find_passing
 from hotswap.link.stub import write_stub
 from hotswap.link.views import Texts, View, Views
 from hotswap.migrations import OWNERS, name_of
@@ -55,6 +59,8 @@ from hotswap.plugin.values import Field
 from hotswap.shadow import Shadow, coming_slots, is_slot
 from hotswap.world import World
 
+#: Containers whose truth runs no code of the program.
+_EMPTY = (list, dict, set, bytearray, collections.deque)
 #: A text that no function with an assignment to an attribute can be without.
 _SETS_ATTRIBUTE = re.compile(rb"\.\s*\w+\s*(?:=(?!=)|:)|setattr|__dict__|vars")
 
@@ -318,7 +324,7 @@ class _Shapes:
         if lacking and why:
             self._hold("HS301", change, name, f"{_who(lacking, cls)} {_verb(lacking, 'exist')} without {name}: {why}",
                        f"save a migration for it, give {name} a literal default, or restart")  # fmt: skip
-        elif lacking and (twin := _renamed(field, change.gone, lacking)):
+        elif lacking and (twin := next(self._renamed(change, field, lacking, is_bare), "")):
             message = (
                 f"{_who(lacking, cls)} {'has' if len(lacking) == 1 else 'have'} {twin}, which goes, and "
                 f"{_verb(lacking, 'lack')} {name}, which comes; is it the same?"
@@ -331,11 +337,29 @@ class _Shapes:
             default = self.views.resolve(field.default)
             self.census.fill(cls, name, attrs.evolve(field, default=default), owners, slot)
 
+    def _renamed(self, change: _Change, field: Field, lacking: list[Any], is_bare: bool) -> Iterator[str]:
+        """Fields that go, and of which one may be that which comes: of like kind, as far as that is known.
+
+        Not those that all objects still hold as the one that comes begins: whichever is meant, they get the same.
+        """
+        for name, was in change.gone.items():
+            held = _held_in(lacking[:100], name)
+            kind = type(held[0]).__name__ if held else ""
+            if not held or not (field.kind in ("", was.kind, kind) or "NoneType" in (field.kind, kind)):
+                continue
+            can_tell = is_bare and reads_bare(change.cls, name) and len(lacking) == len(change.objects)
+            if not can_tell or not _all_begin_so(held := _held_in(lacking, name), field):
+                yield name
+            else:
+                self.census.demand_held(change.cls, name, held, is_empty=field.factory is not None)
+
     def _is_passed(self, change: _Change, name: str, lacking: list[Any]) -> bool:
         """True where it is asked whether objects are to have the default of a parameter that their makers pass from now on."""
         known = [item for item in lacking if id(item) not in self.anew]
-        if not known or (parameter := self.views.new_parameter(change.cls, change.new, name)) is None:
-            return False
+        parameters = self.views.new_parameters(change.cls, change.new, name) if known else []
+        return any(self._asks_for_passed(change, name, known, parameter) for parameter in parameters)
+
+    def _asks_for_passed(self, change: _Change, name: str, known: list[Any], parameter: Parameter) -> bool:
         for module, diff in self.draft.diffs.items():
 
             def is_class(unit: Unit, chain: str, module: str = module) -> bool:
@@ -427,14 +451,21 @@ class _Shapes:
         self.findings.append(Finding(code=code, severity=severity, message=message, file=file, line=line, next_step=step))
 
 
-def _renamed(field: Field, gone: Mapping[str, Field], lacking: list[Any]) -> str:
-    """The field that goes and may be the one that comes: of like kind, as far as that is known."""
-    for name, was in gone.items():
-        held = [value for item in lacking[:100] if (value := own_attribute(item, name)) is not MISSING]
-        kind = type(held[0]).__name__ if held else ""
-        if held and (field.kind in ("", was.kind, kind) or "NoneType" in (field.kind, kind)):
-            return name
-    return ""
+def _held_in(items: list[Any], name: str) -> list[Any]:
+    """What some objects hold under a name; nothing else refers to it by this."""
+    return list(filter(lambda value: value is not MISSING, map(own_attribute, items, repeat(name))))
+
+
+def _all_begin_so(held: list[Any], field: Field) -> bool:
+    """True where all values are as a new field begins: equal atoms, or empty containers that nothing but its object holds."""
+    begin = field.default if field.factory is None else field.factory()
+    if any(type(value) is not type(begin) for value in held):
+        return False
+    if field.factory is None:
+        return is_immutable(begin) and all(is_immutable(value) and repr(value) == repr(begin) for value in held)
+    alone = sys.getrefcount([begin][0]) + 1  # in a list, as these are; by ``begin`` there, by the object here
+    is_empty = type(begin) in _EMPTY and not begin and not any(held)
+    return is_empty and all(sys.getrefcount(held[at]) <= alone for at in range(len(held)))
 
 
 def _who(items: list[Any], cls: type) -> str:

@@ -11,20 +11,34 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import repeat
 from types import FunctionType
 from typing import Any
 
 import attrs
 
 from hotswap.kinds import vars_of
-from hotswap.link.fields import Code, TextClass, TextField, cannot_be_given, class_nodes, own_methods, read_class
+from hotswap.link.fields import (
+    Code,
+    TextClass,
+    TextField,
+    cannot_be_given,
+    defaults_of,
+    is_behind,
+    own_methods,
+    placed_classes,
+    read_class,
+)
+from hotswap.link.folding import Folding, Method, is_as_written
 from hotswap.link.guards import Guard, find_guards
 from hotswap.link.holders import class_attribute
 from hotswap.link.literals import evaluate
+from hotswap.link.names import kind_of_method
 from hotswap.link.passing import Parameter
 from hotswap.link.rows import class_row
+from hotswap.plan.bindings import bound_names, dotted
 from hotswap.plan.units import Summary
-from hotswap.plugin.defaults import is_immutable
+from hotswap.plugin.defaults import field_of_value, is_immutable
 from hotswap.plugin.values import Field, Shape
 
 
@@ -42,6 +56,7 @@ class View:
         hashing: what ``__hash__`` does, as text.
         unknown: see :class:`hotswap.link.fields.TextClass`.
         guards: the properties and the like that stand before fields.
+        given: by field, the parameters whose defaults give it its value.
     """
 
     fields: dict[str, Field] = attrs.Factory(dict)
@@ -53,6 +68,7 @@ class View:
     hashing: str = ""
     unknown: dict[str, tuple[str, int]] = attrs.Factory(dict)
     guards: dict[str, Guard] = attrs.Factory(dict)
+    given: dict[str, frozenset[str]] = attrs.Factory(dict)
 
     def added(self, old: View) -> list[str]:
         return [name for name in self.fields if name not in old.fields]
@@ -84,25 +100,37 @@ class Texts:
 
     def __init__(self, summary_of: Callable[[str], Summary | None]) -> None:
         self.summary_of = summary_of
-        self._nodes: dict[str, dict[str, ast.ClassDef]] = {}
+        self._nodes: dict[str, dict[str, tuple[ast.ClassDef, frozenset[str]]]] = {}
         self._methods: dict[tuple[str, str], dict[str, Code]] = {}
 
     def node(self, module: str, qualname: str) -> ast.ClassDef | None:
+        found = self._placed(module, qualname)
+        return found[0] if found is not None else None
+
+    def _placed(self, module: str, qualname: str) -> tuple[ast.ClassDef, frozenset[str]] | None:
         if module not in self._nodes:
             summary = self.summary_of(module)
             found = self._nodes[module] = {}
             for unit in summary.units if summary is not None else ():
                 if b"class" in unit.text:
-                    found.update(class_nodes(ast.Module([unit.node], [])))
+                    found.update(placed_classes(ast.Module([unit.node], [])))
         return self._nodes[module].get(qualname)
 
     def methods(self, module: str, qualname: str) -> dict[str, Code] | None:
-        node, key = self.node(module, qualname), (module, qualname)
-        if node is None:
+        placed, key = self._placed(module, qualname), (module, qualname)
+        if placed is None:
             return None
         if key not in self._methods:
-            self._methods[key] = own_methods(node, module)
+            self._methods[key] = own_methods(placed[0], module, placed[1])
         return self._methods[key]
+
+    def sole_function(self, module: str, chain: str) -> Code | None:
+        """The same where nothing else binds its name, and no decorator stands before it."""
+        code = self.function(module, chain)
+        summary = self.summary_of(code.module) if code is not None else None
+        if code is None or summary is None or code.node.decorator_list or len(summary.binders().get(code.node.name, ())) != 1:
+            return None
+        return code
 
     def function(self, module: str, chain: str, depth: int = 9) -> Code | None:
         """The function that a dotted name of a module means, by its definition and by imports."""
@@ -149,41 +177,107 @@ class Views:
         return self._view(class_row(cls, self.new_bases), lambda each: self.staged.get(id(each), each), self.new)
 
     def settle(self, cls: type, before: View, after: View) -> None:
-        """Give a field of the second view the default of the parameter that it comes from, where that is as new as the field.
+        """Give fields of the second view the values that follow from defaults of parameters which are as new as the fields.
 
-        Whoever has made an object of before cannot have given it. A class between may give it from now on, so none of these
-        may have changed its ``__init__``.
+        Whoever has made an object of before cannot have given these.
         """
         for name in after.added(before):
             written = after.texts.get(name)
-            if after.fields[name].is_safe or written is None or written.default is None:
+            init = written.code if written is not None else None
+            if written is None or init is None or after.fields[name].is_safe or init.node.name != "__init__":
                 continue
-            parameter = written.expression.id if isinstance(written.expression, ast.Name) else ""
-            if self._is_new_parameter(cls, parameter):
-                field = evaluate(written.default, frozenset(), functools.partial(self.lookup, written.module))
-                if field.is_safe and field.factory is None:  # another default is one object for all
-                    after.fields[name] = field if field.kind else attrs.evolve(field, kind=written.annotation)
+            named = defaults_of(init.node.args).items()
+            defaults = {each: node for each, node in named if self._was_never_given(cls, init, each)}
+            field, given = self._field_by_default(written, init, defaults)
+            if not field.is_safe:
+                field, given = self._field_by_folding(cls, after, name, init, defaults)
+            if field.is_safe:
+                after.fields[name] = field if field.kind else attrs.evolve(field, kind=written.annotation)
+                after.given[name] = given
 
-    def new_parameter(self, cls: type, after: View, name: str) -> Parameter | None:
-        """The parameter with a default that gives a field of the new class; None where something else does."""
-        written = after.texts.get(name)
-        if written is None:  # a library has written the function
-            return Parameter.of_function(class_attribute(self.staged.get(id(cls), cls), "__init__"), name)
-        if written.default is None or not isinstance(written.expression, ast.Name):
+    def _field_by_default(self, written: TextField, init: Code, defaults: Mapping[str, ast.expr]) -> tuple[Field, frozenset[str]]:
+        """The field where a parameter is assigned as it comes."""
+        if written.default is None or not isinstance(written.expression, ast.Name) or written.expression.id not in defaults:
+            return Field(), frozenset()
+        field = evaluate(written.default, init.outer | init.body, functools.partial(self.lookup, written.module))
+        is_one = field.factory is None  # another default is one object for all
+        return (field if is_one else Field()), frozenset({written.expression.id})
+
+    def _field_by_folding(
+        self, cls: type, after: View, name: str, init: Code, defaults: Mapping[str, ast.expr]
+    ) -> tuple[Field, frozenset[str]]:
+        """The field where its value follows from defaults and what the text says; with the parameters of these."""
+        if init.node.decorator_list:
+            return Field(), frozenset()
+        folding = Folding(self.lookup, self.new.sole_function, functools.partial(self._method_of, cls, after))
+        found = folding.fields(init, {each: folding.default(init, node) for each, node in defaults.items()})
+        if name not in found:
+            return Field(), frozenset()
+        field, written = field_of_value(found[name]), after.texts[name]
+        if field.factory is not None and (written.is_used or written.is_shared):
+            return Field(), frozenset()
+        return field, frozenset(folding.read)
+
+    def _method_of(self, cls: type, after: View, name: str) -> Method | None:
+        """The method that objects of a class will have under a name; None where that is not sure."""
+        reader: Any = cls.__getattribute__
+        if name in after.fields or reader is not object.__getattribute__:
             return None
-        rows = [self.new.methods(self.names.get(each.__module__, ""), each.__qualname__) or {} for each in cls.__mro__]
-        init = next((row["__init__"] for row in rows if "__init__" in row), None)
-        return Parameter.of_text(init.node.args, written.expression.id, written.default) if init is not None else None
+        for each in class_row(cls, self.new_bases):
+            twin = self.staged.get(id(each), each)
+            if name not in vars_of(twin):
+                continue
+            value, code = vars_of(twin)[name], (self._methods(self.new, twin) or {}).get(name)
+            node = self.new.node(self.names.get(twin.__module__, ""), twin.__qualname__)
+            kind = kind_of_method(value)
+            function = value.__func__ if kind is not None else value
+            if code is None or node is None or bound_names(node.body).count(name) != 1 or type(function) is not FunctionType:
+                return None
+            kinds = [dotted(decorator) for decorator in code.node.decorator_list]
+            is_plain = kinds == ([kind.__name__] if kind is not None else [])
+            return Method(code, kind is staticmethod) if is_plain and is_as_written(function, code) else None
+        return None
 
-    def _is_new_parameter(self, cls: type, parameter: str) -> bool:
-        for each in cls.__mro__:
-            place = (self.names.get(each.__module__, ""), each.__qualname__)
-            old, new = ((texts.methods(*place) or {}).get("__init__") for texts in (self.old, self.new))
-            if new is not None and not cannot_be_given(new, parameter):
-                return cannot_be_given(old, parameter)
-            if (old is None) != (new is None) or (old and new and ast.dump(old.node) != ast.dump(new.node)):
-                return False
-        return False
+    def new_parameters(self, cls: type, after: View, name: str) -> list[Parameter]:
+        """The parameters with a default that give a field of the new class its value; none where something else does."""
+        if name not in after.texts:  # a library has written the function
+            return [Parameter.of_function(class_attribute(self.staged.get(id(cls), cls), "__init__"), name)]
+        rows = [self._methods(self.new, each) or {} for each in cls.__mro__]
+        init = next((row["__init__"] for row in rows if "__init__" in row), None)
+        written = after.texts[name].code
+        if init is None or written is None:
+            return []
+        defaults = defaults_of(written.node.args)
+        return [Parameter.of_text(init.node.args, each, defaults[each]) for each in sorted(after.given.get(name, ()))]
+
+    def _was_never_given(self, cls: type, init: Code, parameter: str) -> bool:
+        """True where no object of before can have been given a parameter of the ``__init__`` of its class or of a base.
+
+        The functions that stand before that one in the row are the same as before, so they call it as they did. A parameter
+        that stands where earlier calls have put another one means that one in a fresh process.
+        """
+        before, after = self._inits(cls.__mro__, self.old), self._inits(class_row(cls, self.new_bases), self.new)
+        place = next((at for at, (_, code) in enumerate(after) if code is not None and code.node is init.node), None)
+        if place is None or not all(map(_calls_as_before, before[:place], after[:place], repeat(parameter))):
+            return False
+        if len(before) > place:
+            earlier = before[place][1]
+            return earlier is not None and cannot_be_given(earlier, parameter) and is_behind(init, parameter, earlier)
+        # ``object.__init__`` takes nothing, but for a class with a ``__new__`` of its own.
+        return len(before) == place and not any("__new__" in vars_of(each) for each in cls.__mro__[:-1])
+
+    def _inits(self, row: Iterable[type], texts: Texts) -> list[tuple[type, Code | None]]:
+        """The classes of a row with an ``__init__`` of their own, with its text where it has one."""
+        found = []
+        for each in row:
+            twin = self.staged.get(id(each), each) if texts is self.new else each
+            code = (self._methods(texts, twin) or {}).get("__init__")
+            if code is not None or (twin is not object and "__init__" in vars_of(twin)):
+                found.append((each, code))
+        return found
+
+    def _methods(self, texts: Texts, cls: type) -> dict[str, Code] | None:
+        return texts.methods(self.names.get(cls.__module__, ""), cls.__qualname__)
 
     def new_bases(self, cls: type) -> tuple[type, ...]:
         staged = self.staged.get(id(cls))
@@ -234,6 +328,16 @@ class Views:
                 view.origin[name] = (written.module, written.line)
                 view.texts[name] = written
                 view.sources[name] = self._marked(written.sources(), written.module, texts, written.arguments)
+            elif name in view.texts and view.texts[name].is_early:
+                self._set_again(view, name, written)
+
+    def _set_again(self, view: View, name: str, written: TextField) -> None:
+        """A field that a class in front has set, maybe before this one does: unless both give the same, it is not known."""
+        mine, theirs = view.fields[name], written.evaluate(functools.partial(self.lookup, written.module))
+        is_same = is_immutable(mine.default) and is_immutable(theirs.default) and repr(mine.default) == repr(theirs.default)
+        if not is_same:
+            view.fields[name] = Field(kind=mine.kind, why="it is set in several places, or under a condition")
+            view.texts[name].code = None
 
     def _marked(self, whole: str, module: str, texts: Texts, local: Collection[str] = ()) -> str:
         """A text, and that something which it names has another value in the new one."""
@@ -251,6 +355,12 @@ class Views:
         if module is None:
             view.foreign[f"{twin.__module__}.{twin.__qualname__}"] = twin
         return "__init__" in init.__code__.co_names
+
+
+def _calls_as_before(old: tuple[type, Code | None], new: tuple[type, Code | None], parameter: str) -> bool:
+    """True for the same ``__init__``, which cannot have taken a parameter for itself."""
+    before, after = (ast.dump(code.node) if code is not None else "" for _, code in (old, new))
+    return old[0] is new[0] and before == after and repr(parameter) not in before
 
 
 def _hashing(cls: type, text: TextClass | None, shape: Shape | None) -> str:

@@ -8,6 +8,8 @@ import threading
 import weakref
 from typing import Any
 
+import pytest
+
 from hotswap.model import Verdict
 from hotswap.plugin import hookimpl
 from tests.link.program import Program
@@ -69,6 +71,53 @@ def test_first_object_that_appears_before_the_commit_is_asked_about(program: Pro
     assert [finding.code for finding in report.held] == ["HS301"]
     assert lib.Thing.__init__.__code__.co_argcount == 2
     assert vars(late.made[0]) == {"name": "late"}
+
+
+class Filling:
+    """Fills what an object holds after linking, right before the commit, as another thread could."""
+
+    def __init__(self, thing: Any, value: Any) -> None:
+        self.thing, self.value = thing, value
+
+    @hookimpl
+    def hotswap_before_commit(self) -> None:
+        self.thing.messages = self.value
+
+
+@pytest.mark.parametrize("value", [["text"], 5, None])
+def test_field_that_may_have_been_renamed_is_looked_at_again_in_the_commit(program: Program, value: Any) -> None:
+    """Linking found all lists empty, and asked nothing; the commit finds something else and fails; it is asked."""
+    lib = program.load("lib", PLAIN.replace("self.name = name", "self.name, self.messages = name, []"))
+    things = [lib.Thing("a"), lib.Thing("b")]
+    program.engine.plugins.register(Filling(things[1], value), "filling")
+    report = program.edit("lib", PLAIN.replace("self.name = name", "self.name, self.items = name, []"))
+    assert [finding.code for finding in report.held] == ["HS303"] and not report.applied
+    assert [vars(thing) for thing in things] == [{"name": "a", "messages": []}, {"name": "b", "messages": value}]
+
+
+def test_list_that_is_filled_before_the_commit_is_not_lost(program: Program) -> None:
+    """The same with the list itself, which is the one that linking has seen."""
+    lib = program.load("lib", PLAIN.replace("self.name = name", "self.name, self.messages = name, []"))
+    thing = lib.Thing("a")
+
+    class Appending:
+        @hookimpl
+        def hotswap_before_commit(self) -> None:
+            thing.messages.append(1)
+
+    program.engine.plugins.register(Appending(), "appending")
+    report = program.edit("lib", PLAIN.replace("self.name = name", "self.name, self.items = name, []"))
+    assert [finding.code for finding in report.held] == ["HS303"]
+    assert "items" not in vars(thing) and 1 in thing.messages
+
+
+def test_object_made_between_linking_and_commit_is_looked_at_with_the_others(program: Program) -> None:
+    """A swap that nobody has to be asked about is tried again, and made, where an object comes meanwhile."""
+    lib = program.load("lib", PLAIN.replace("self.name = name", "self.name, self.messages = name, []"))
+    early, late = lib.Thing("early"), Late(lib)
+    program.engine.plugins.register(late, "late")
+    assert program.edit("lib", PLAIN.replace("self.name = name", "self.name, self.items = name, []")).applied
+    assert [thing.items for thing in (early, *late.made)] == [[], []]
 
 
 def test_question_names_field_class_and_number(program: Program) -> None:
