@@ -478,17 +478,14 @@ def _default_of(name: ast.Name, scope: _Scope) -> ast.expr | None:
     return defaults_of(function.args).get(name.id) if is_parameter else None
 
 
-def cannot_be_given(init: Code, parameter: str) -> bool:
-    """True where nobody can have given an ``__init__`` this parameter by its name, or one more than it names."""
-    if init.node.args.vararg is not None or init.node.args.kwarg is not None:
+def cannot_be_given(earlier: Code, init: Code, parameter: str) -> bool:
+    """True where no call of an earlier ``__init__`` can give a parameter of this one, by its name or by its place."""
+    if earlier.node.args.vararg is not None or earlier.node.args.kwarg is not None:
         return False
-    return parameter not in {arg.arg for arg in _all_args(init.node.args)}
-
-
-def is_behind(init: Code, parameter: str, earlier: Code) -> bool:
-    """True where no call of an earlier ``__init__`` can give this parameter by its place."""
-    after, before = ([arg.arg for arg in (*each.node.args.posonlyargs, *each.node.args.args)] for each in (init, earlier))
-    return parameter not in after or after.index(parameter) >= len(before)
+    names = [arg.arg for arg in (*init.node.args.posonlyargs, *init.node.args.args)]
+    place = names.index(parameter) if parameter in names else None
+    is_behind = place is None or place >= len([*earlier.node.args.posonlyargs, *earlier.node.args.args])
+    return is_behind and parameter not in {arg.arg for arg in _all_args(earlier.node.args)}
 
 
 def _fillings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:

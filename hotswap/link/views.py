@@ -11,7 +11,6 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import repeat
 from types import FunctionType
 from typing import Any
 
@@ -24,7 +23,6 @@ from hotswap.link.fields import (
     TextField,
     cannot_be_given,
     defaults_of,
-    is_behind,
     own_methods,
     placed_classes,
     read_class,
@@ -181,13 +179,15 @@ class Views:
 
         Whoever has made an object of before cannot have given these.
         """
+        inits: dict[int, dict[str, ast.expr]] = {}
         for name in after.added(before):
             written = after.texts.get(name)
             init = written.code if written is not None else None
             if written is None or init is None or after.fields[name].is_safe or init.node.name != "__init__":
                 continue
-            named = defaults_of(init.node.args).items()
-            defaults = {each: node for each, node in named if self._was_never_given(cls, init, each)}
+            if id(init.node) not in inits:
+                inits[id(init.node)] = self._never_given(cls, init)
+            defaults = inits[id(init.node)]
             field, given = self._field_by_default(written, init, defaults)
             if not field.is_safe:
                 field, given = self._field_by_folding(cls, after, name, init, defaults)
@@ -250,21 +250,28 @@ class Views:
         defaults = defaults_of(written.node.args)
         return [Parameter.of_text(init.node.args, each, defaults[each]) for each in sorted(after.given.get(name, ()))]
 
-    def _was_never_given(self, cls: type, init: Code, parameter: str) -> bool:
-        """True where no object of before can have been given a parameter of the ``__init__`` of its class or of a base.
+    def _never_given(self, cls: type, init: Code) -> dict[str, ast.expr]:
+        """The parameters of an ``__init__``, of a class or of a base, that no object of before can have been given; with their
+        defaults.
 
         The functions that stand before that one in the row are the same as before, so they call it as they did. A parameter
         that stands where earlier calls have put another one means that one in a fresh process.
         """
         before, after = self._inits(cls.__mro__, self.old), self._inits(class_row(cls, self.new_bases), self.new)
         place = next((at for at, (_, code) in enumerate(after) if code is not None and code.node is init.node), None)
-        if place is None or not all(map(_calls_as_before, before[:place], after[:place], repeat(parameter))):
-            return False
-        if len(before) > place:
-            earlier = before[place][1]
-            return earlier is not None and cannot_be_given(earlier, parameter) and is_behind(init, parameter, earlier)
-        # ``object.__init__`` takes nothing, but for a class with a ``__new__`` of its own.
-        return len(before) == place and not any("__new__" in vars_of(each) for each in cls.__mro__[:-1])
+        if place is None or place > len(before):
+            return {}
+        earlier = before[place][1] if len(before) > place else None
+        if earlier is None and (len(before) > place or any("__new__" in vars_of(each) for each in cls.__mro__[:-1])):
+            return {}  # else it is that of ``object``, which takes nothing
+        named = defaults_of(init.node.args).items()
+        found = {name: node for name, node in named if earlier is None or cannot_be_given(earlier, init, name)}
+        for (cls_before, old), (cls_after, new) in zip(before[:place], after[:place], strict=True) if found else ():
+            text = ast.dump(old.node) if old is not None else ""
+            if cls_before is not cls_after or text != (ast.dump(new.node) if new is not None else ""):
+                return {}
+            found = {name: node for name, node in found.items() if repr(name) not in text}  # it may take that for itself
+        return found
 
     def _inits(self, row: Iterable[type], texts: Texts) -> list[tuple[type, Code | None]]:
         """The classes of a row with an ``__init__`` of their own, with its text where it has one."""
@@ -355,12 +362,6 @@ class Views:
         if module is None:
             view.foreign[f"{twin.__module__}.{twin.__qualname__}"] = twin
         return "__init__" in init.__code__.co_names
-
-
-def _calls_as_before(old: tuple[type, Code | None], new: tuple[type, Code | None], parameter: str) -> bool:
-    """True for the same ``__init__``, which cannot have taken a parameter for itself."""
-    before, after = (ast.dump(code.node) if code is not None else "" for _, code in (old, new))
-    return old[0] is new[0] and before == after and repr(parameter) not in before
 
 
 def _hashing(cls: type, text: TextClass | None, shape: Shape | None) -> str:
