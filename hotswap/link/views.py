@@ -194,6 +194,9 @@ class Views:
             if field.is_safe:
                 after.fields[name] = field if field.kind else attrs.evolve(field, kind=written.annotation)
                 after.given[name] = given
+            elif isinstance(written.expression, ast.Name) and (other := self._in_whose_place(cls, init, written.expression.id)):
+                why = f"it comes from {written.expression.id}, in whose place calls of before may have given {other}"
+                after.fields[name] = attrs.evolve(after.fields[name], why=why)
 
     def _field_by_default(self, written: TextField, init: Code, defaults: Mapping[str, ast.expr]) -> tuple[Field, frozenset[str]]:
         """The field where a parameter is assigned as it comes."""
@@ -272,6 +275,16 @@ class Views:
                 return {}
             found = {name: node for name, node in found.items() if repr(name) not in text}  # it may take that for itself
         return found
+
+    def _in_whose_place(self, cls: type, init: Code, parameter: str) -> str:
+        """The parameter that calls of before have given in the place of a new one with a default; empty for none."""
+        owner = next((each for each, code in self._inits(class_row(cls, self.new_bases), self.new) if code is init), None)
+        earlier = (self._methods(self.old, owner) or {}).get("__init__") if owner is not None else None
+        if earlier is None or parameter not in defaults_of(init.node.args):
+            return ""
+        before, after = ([arg.arg for arg in (*each.node.args.posonlyargs, *each.node.args.args)] for each in (earlier, init))
+        place = after.index(parameter) if parameter in after else len(before)
+        return before[place] if place < len(before) and parameter not in before else ""
 
     def _inits(self, row: Iterable[type], texts: Texts) -> list[tuple[type, Code | None]]:
         """The classes of a row with an ``__init__`` of their own, with its text where it has one."""

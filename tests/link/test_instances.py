@@ -132,6 +132,17 @@ def test_question_names_field_class_and_number(program: Program) -> None:
     ]
 
 
+def test_question_names_the_parameter_that_stood_in_the_place_of_a_new_one(program: Program) -> None:
+    """A default alone does not help there: the new parameter has to stand behind the others."""
+    lib = program.load("lib", PLAIN.replace("name):", "name, size=1):"))
+    thing = lib.Thing("a", 5)
+    report = program.edit("lib", PLAIN.replace("name):", "name, limit=10, size=1):") + "        self.limit = limit\n")
+    assert vars(thing) == {"name": "a"}
+    assert [finding.message for finding in report.held] == [
+        "1 object of lib.Thing exists without limit: it comes from limit, in whose place calls of before may have given size"
+    ]
+
+
 def test_kept_fields_are_named(program: Program) -> None:
     """Objects keep what they hold when only the literal in ``__init__`` changed, and the report says so."""
     lib = program.load("lib", COUNTED)
