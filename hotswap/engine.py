@@ -430,7 +430,10 @@ class Engine:
             sys.excepthook(*sys.exc_info())
 
     def after_fork(self) -> None:
-        """In a child: the threads are gone."""
+        """In a child: the threads are gone, and with them a change that one of them was carrying out."""
+        if self._swapping is not None and self._swapping != threading.get_ident():  # else it is the change itself that has forked
+            self._swapping, self._at_rest, self._are_asked = None, None, False
+            self.mover.forget()
         self.converter.after_fork()
         self.ended.after_fork()
 

@@ -143,6 +143,7 @@ class Gate:
         Raises:
             Busy: it stayed closed; answer with 503.
         """
+        self._look_for_lost()
         if self._is_part():
             return None
         with self._state:
@@ -152,6 +153,7 @@ class Gate:
 
     async def enter_async(self, label: str) -> Visit | None:
         """The same for a coroutine; what it serves is a stream where the caller says so in :attr:`Visit.is_sending`."""
+        self._look_for_lost()
         if self._is_part():
             return None
         until = time.monotonic() + self.patience
@@ -182,6 +184,12 @@ class Gate:
     def lose(self, visit: Visit) -> None:
         """Note that a request is over of which nothing is left; from a finalizer."""
         self._lost.put(visit)
+
+    def _look_for_lost(self) -> None:
+        """Who comes next in the context of a request that was dropped is no part of that."""
+        if not self._lost.empty():
+            with self._state:
+                self._forget_lost()
 
     def _forget_lost(self) -> bool:  # caller holds _state
         while not self._lost.empty():
@@ -383,6 +391,12 @@ def is_in_trio() -> bool:
 def current_unit() -> Visit | None:
     """The unit of work of which this code is a part; also where it has just ended."""
     return _visit.get()
+
+
+def generation_of_unit() -> int | None:
+    """In which the unit has begun of which this code is a part; None for code that is a part of none, also behind its end."""
+    visit = _visit.get()
+    return visit.generation if visit is not None and visit in GATE._inside else None
 
 
 def name_streams(streams: Collection[Visit]) -> str:

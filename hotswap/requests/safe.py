@@ -80,9 +80,11 @@ class SafePoints:
 
     def _park(self) -> None:
         visit = self.gate.pause()
-        with self._state:
-            self._stay(self._epoch)
-        self.gate.resume(visit)
+        try:
+            with self._state:
+                self._stay(self._epoch)
+        finally:  # what an interrupted unit does on its way out is a part of it still
+            self.gate.resume(visit)
 
     def _stay(self, epoch: int) -> None:  # caller holds _state
         self._parked.add(threading.get_ident())

@@ -9,11 +9,14 @@ All are one concept, a visit at the gate (:mod:`hotswap.requests.gate`). A unit 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
+
+import attrs
 
 from hotswap.requests.gate import GATE, Visit, is_in_trio
 from hotswap.requests.serving import Passage
@@ -22,6 +25,17 @@ __all__ = ["asgi", "task", "wsgi"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+@attrs.define(eq=False)
+class _Begun:
+    """A block that a context is in, and the one around it."""
+
+    visit: Visit | None
+    outer: _Begun | None
+
+
+_begun: contextvars.ContextVar[_Begun | None] = contextvars.ContextVar("hotswap_begun", default=None)
 
 
 class task:
@@ -41,19 +55,37 @@ class task:
 
     def __init__(self, label: str = "") -> None:
         self._label = label
-        self._visits: list[Visit | None] = []
+        self._begun: list[_Begun] = []
 
     def __enter__(self) -> None:
-        self._visits.append(_enter(self._label or "a unit of work"))
+        self._note(_enter(self._label or "a unit of work"))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        GATE.leave(self._visits.pop())
+        GATE.leave(self._end())
 
     async def __aenter__(self) -> None:
-        self._visits.append(await GATE.enter_async(self._label or "a unit of work"))
+        self._note(await GATE.enter_async(self._label or "a unit of work"))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        GATE.leave(self._visits.pop())
+        GATE.leave(self._end())
+
+    def _note(self, visit: Visit | None) -> None:
+        begun = _Begun(visit, _begun.get())
+        self._begun.append(begun)
+        _begun.set(begun)
+
+    def _end(self) -> Visit | None:
+        """What is to be left: of this context the newest, since one object may be in use in several threads and tasks."""
+        begun = _begun.get()
+        while begun is not None and begun not in self._begun:
+            begun = begun.outer
+        if begun is None:
+            return self._begun.pop().visit  # it ends in another context than it has begun in
+        self._begun.remove(begun)
+        if _begun.get() is begun:
+            _begun.set(begun.outer)
+        begun.outer = None  # contexts of tasks that were started inside hold it, and would hold a row of them
+        return begun.visit
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         label = self._label or f"{function.__module__}.{getattr(function, '__qualname__', function)}"

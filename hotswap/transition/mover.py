@@ -178,10 +178,15 @@ class Mover:
             self.points.end()
         finally:  # whoever waits goes on, whatever has become of the ranks
             self.gate.open()
-            self.wish, self.consistency, self._needed, self._changed = None, None, None, {}
-            if self._turns and sys.getswitchinterval() == TURN:  # else the program has set it meanwhile
-                sys.setswitchinterval(self._turns)
-            self._turns = 0.0
+            self.forget()
+
+    def forget(self) -> None:
+        """No change is under way; for a child too, where nobody carries on what its parent was about to do."""
+        self.wish, self.consistency, self._needed, self._changed = None, None, None, {}
+        self.found.clear()
+        if self._turns and sys.getswitchinterval() == TURN:  # else the program has set it meanwhile
+            sys.setswitchinterval(self._turns)
+        self._turns = 0.0
 
     def needed(self, need: Need) -> Consistency:
         """The least consistency that is safe for what was made: more than the plan's where the live objects have said so."""

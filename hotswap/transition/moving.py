@@ -52,7 +52,7 @@ from hotswap.collector import nothing_hidden, objects_of
 from hotswap.commit import Write, set_function, take_back
 from hotswap.link.redirect import copy_function
 from hotswap.link.trampoline import PARAMETER, flag_of, target_of, trampoline_code
-from hotswap.requests.gate import current_unit
+from hotswap.requests.gate import generation_of_unit
 
 __all__ = ["Move", "Unmovable", "sort_writes"]
 
@@ -86,8 +86,8 @@ class Choice(wrapt.CallableObjectProxy):  # type: ignore[type-arg]  # generic in
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         first, end, outside = self._self_moment[0]
-        unit = current_unit()
-        is_new = outside if unit is None else first <= unit.generation < end
+        generation = generation_of_unit()  # its end was waited for, so what goes on behind that is no part of it
+        is_new = outside if generation is None else first <= generation < end
         return (self.__wrapped__ if is_new else self._self_old)(*args, **kwargs)
 
 
