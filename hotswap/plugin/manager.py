@@ -206,7 +206,9 @@ class Plugins:
 
     def find_settler(self) -> str:
         """A plugin that leads a framework to what is live, for which no request may be inside; empty for none."""
-        return next((impl.plugin_name for impl in self.manager.hook.hotswap_settle.get_hookimpls()), "")
+        idle = {name for name, leads in self._ask("hotswap_leads") if leads is False}
+        names = (impl.plugin_name for impl in self.manager.hook.hotswap_settle.get_hookimpls())
+        return next((name for name in names if name not in idle), "")
 
     def release(self) -> None:
         for _ in self._ask("hotswap_release"):

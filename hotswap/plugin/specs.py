@@ -1,6 +1,6 @@
 """The hook specifications, in the order in which one swap calls them.
 
-    attach     plan      value_kind, can_rebuild, stands_alone    (planning: nothing is executed)
+    attach     plan      value_kind, can_rebuild, stands_alone, leads    (planning: nothing is executed)
                quiesce   the program is brought to rest, from here to release; not where a change is forced
                prepare   what settle needs to know is noted
                link      describe, aside, kept_state, pair_members, class_shape, rebuild_class, stale_caches, before_commit
@@ -110,6 +110,13 @@ class Specs:
     @hookspec
     def hotswap_plan(self, plan: Plan) -> Iterable[Finding] | None:
         """Look at a plan. A finding with severity ``held`` stops it, others accompany it."""
+
+    @hookspec
+    def hotswap_leads(self) -> bool | None:
+        """Say whether ``hotswap_settle`` has something to do in this program: its framework is loaded.
+
+        Where it has, a hotfix waits until no request is inside. Without an answer it counts as having.
+        """
 
     # ---- at rest: no task of the program that began in the old code is inside, and none begins ----
 

@@ -152,6 +152,20 @@ def test_a_plugin_that_leads_a_framework_along_counts_on_rest(program: Patched, 
     assert "plugin frame leads its framework" in said(report, "HS620")
 
 
+def test_a_plugin_whose_framework_is_not_there(program: Patched, shop: ModuleType) -> None:
+    """It is installed and has nothing to lead in this service: nobody waits for it."""
+
+    class Idle(Settler):
+        @hookimpl
+        def hotswap_leads(self) -> bool:
+            return False
+
+    program.engine.plugins.register(idle := Idle(), "frame")
+    report = program.patch(shop=SHOP.replace("RATE * 1", "RATE + 0"))
+    assert report.consistency is IMMEDIATE
+    assert idle.calls == ["prepare", "settle"]
+
+
 def test_a_forced_change_is_prepared_by_plugins_and_its_way_back_waits(program: Patched, shop: ModuleType) -> None:
     """Nobody is waited for, what is to be led along is noted all the same; the rollback, not forced, needs what the change has
     needed."""

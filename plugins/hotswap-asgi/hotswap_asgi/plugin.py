@@ -162,6 +162,11 @@ class AsgiPlugin:
     # ---- it is live ----
 
     @hookimpl
+    def hotswap_leads(self) -> bool:
+        """A service without Starlette has nothing that is led, though the plugin is installed."""
+        return "starlette" in sys.modules and not why_unknown()
+
+    @hookimpl
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """What was computed is computed again, and middleware made, by code of the program, which may fail."""
         stacks, self._stacks = self._stacks, []

@@ -277,6 +277,11 @@ class DjangoPlugin:
     # ---- it is live ----
 
     @hookimpl
+    def hotswap_leads(self) -> bool:
+        """A service without Django has nothing that is led, though the plugin is installed."""
+        return _are_models_ready()
+
+    @hookimpl
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """Django drops what it has computed. Middleware and admin sites are made by code of the program, which may fail."""
         if not _are_models_ready():

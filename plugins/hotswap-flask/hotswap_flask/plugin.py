@@ -147,6 +147,11 @@ class FlaskPlugin:
     # ---- it is live ----
 
     @hookimpl
+    def hotswap_leads(self) -> bool:
+        """Templates are compiled by Jinja alone; a service without it has nothing that is led, though the plugin is installed."""
+        return "jinja2.environment" in sys.modules
+
+    @hookimpl
     def hotswap_settle(self, plan: Plan) -> Iterable[Finding]:
         """Compiled templates are dropped: what filters and tests give for constants is computed when they are compiled."""
         environment = getattr(sys.modules.get("jinja2.environment"), "Environment", None)
