@@ -154,6 +154,7 @@ for _other in (patch, apply, attach, history, pause, resume, top):
 @click.option("--group", metavar="NAME", help="The name of the service.")
 @click.option("--trust", metavar="FILE", help="The file of allowed signers; see hotswap apply --help.")
 @click.option("--door", is_flag=True, help="Take orders at a socket in the spool, too.")
+@click.option("--page", is_flag=True, help="Serve a status page on this machine; hotswap status gives its address.")
 @click.option("--signal", "bell", metavar="SIGNAL", help="The doorbell; by default HOTSWAP_SIGNAL or SIGRTMIN+7.")
 @click.argument("command", nargs=-1)
 def _agent(**_: object) -> None:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -39,6 +39,9 @@ from hotswap.hotfix.stack import PatchScope, Refusal, Stack
 from hotswap.hotfix.wishes import about_forced, wish_for
 from hotswap.model import ClassStatus, Finding, Severity, to_json
 from hotswap.session import open_session, use
+
+if TYPE_CHECKING:
+    from hotswap.hotfix.service_page import ServicePage
 
 __all__ = ["Agent"]
 
@@ -88,6 +91,8 @@ class Agent:
         error_rate: gives the share of what fails in the program, from 0 to 1; None where it does not say.
         seen: the revision of what was wanted that was carried out last.
         found: what would be kept if what was asked about were applied.
+        has_page: whether a status page is served.
+        transition: the change that is under way, and whom it waits for; None where none is.
         refused: why an order is not live, by digest; by "" where it is not about one of them.
     """
 
@@ -96,10 +101,12 @@ class Agent:
     doorbell: Doorbell
     error_rate: Callable[[], float] | None = None
     has_door: bool = False
+    has_page: bool = False
     stack: Stack = attrs.field(init=False)
     seen: int = 0
     refused: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
     found: tuple[Finding, ...] = ()
+    transition: dict[str, Any] | None = None
     # Held while orders are carried out; outermost, before Engine.lock. A fork waits for it.
     lock: Any = attrs.field(factory=threading.RLock, repr=False)
     _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
@@ -112,7 +119,6 @@ class Agent:
     # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
     _watched: Order | None = None
     _exhausted: dict[int, str] = attrs.field(factory=dict)
-    _transition: dict[str, Any] | None = None  # what is under way, and whom it waits for
     _complaint: str = ""  # why what does not do well is still there, as it was said last
     _budget: Budget | None = None
     _is_torn: bool = False
@@ -123,6 +129,7 @@ class Agent:
     _signers: dict[str, Signer] = attrs.field(factory=dict)
     _session: Any = None
     _door: Door | None = None
+    _page: ServicePage | None = None
 
     def __attrs_post_init__(self) -> None:
         self.stack = Stack(self._open_session, _say)
@@ -132,6 +139,7 @@ class Agent:
     def start(self) -> None:
         """Arm the doorbell, do what is wanted now, and wait for more in a thread."""
         self.doorbell.arm()
+        self._open_page()
         guard_forks(_Locks(self.lock, threading.RLock(), self._note_torn), threading.Lock(), self._after_fork)
         self.look()
         self._is_started = True
@@ -139,6 +147,20 @@ class Agent:
         if self.has_door:
             self._door = Door(self.spool, lambda data: open_order(data, self.trust, time.time())[0], _say)
             self._door.open()
+
+    def _open_page(self) -> None:
+        if not self.has_page:
+            return
+        from hotswap.hotfix.service_page import ServicePage  # late: most services have none
+
+        self._page = page = ServicePage(self, lambda: self._session.engine if self._session is not None else None)
+        try:
+            page.start()
+        except OSError as error:
+            self._page = None
+            _say(f"there is no status page, since there is no port for it: {error}")
+        if self._session is not None:
+            self._session.engine.on_report = page.note_report
 
     def _wait_in_thread(self) -> None:
         threading.Thread(target=self._serve, name="hotswap-agent", daemon=True).start()
@@ -200,6 +222,7 @@ class Agent:
             threading.Thread(target=self._serve_child, name="hotswap-agent", daemon=True).start()
 
     def _serve_child(self) -> None:
+        self._open_page()  # a port of its own
         self.look()
         self._serve()
 
@@ -215,6 +238,7 @@ class Agent:
         engine.converter.budget, engine.converter.on_exhausted = self._budget, self._note_exhausted
         engine.list_forks = tuple  # forked children have an agent of their own, they need not be named
         guard_forks(_Locks(self.lock, engine.lock, self._note_torn), engine.world.lock, self._after_fork)
+        engine.on_report = self._page.note_report if self._page is not None else None
         use(session)
         return session
 
@@ -416,7 +440,7 @@ class Agent:
             began = time.monotonic()
             while not is_over.wait(TELLING):
                 wait = self._session.engine.mover.look() if self._session is not None else None
-                self._transition = {
+                self.transition = {
                     "verb": verb,
                     "id": patch.manifest.id,
                     "seconds": time.monotonic() - began,
@@ -436,7 +460,7 @@ class Agent:
         finally:
             is_over.set()
             teller.join()
-            self._transition = None
+            self.transition = None
 
     def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
@@ -483,10 +507,13 @@ class Agent:
             "said_at": time.time(),
             "applied": [self._describe(live) for live in self.stack.live],
             "left": [self._describe_left(each) for each in self._list_left()],
-            "transition": self._transition,
+            "transition": self.transition,
+            "page": self._page.address if self._page is not None else "",
             "found": [to_json(finding) for finding in self.found],
             "refused": {digest: [to_json(finding) for finding in found] for digest, found in self.refused.items()},
         })  # fmt: skip
+        if self._page is not None:
+            self._page.note()
 
     def _list_left(self) -> Sequence[ClassStatus]:
         return self._session.engine.converter.status() if self._session is not None else ()

@@ -259,6 +259,8 @@ def _print_group(each: Mapping[str, Any]) -> None:
     for held in each["processes"]:
         live = ", ".join(known["id"] + (" (deployed)" if known["contained"] else "") for known in held["applied"])
         click.echo(f"  {held['pid']:<7} {live or 'no patch'}  {' '.join(held['argv'])}")
+        if held["page"]:
+            click.echo(f"          {held['page']}")
         for line in transition_lines(held):
             click.echo(f"          {line}")
         for found in held["refused"].values():

@@ -21,7 +21,7 @@ _agent: Agent | None = None
 
 
 def agent(
-    group: str, *, trust: str | None = None, signal: str | None = None, door: bool = False,
+    group: str, *, trust: str | None = None, signal: str | None = None, door: bool = False, page: bool = False,
     error_rate: Callable[[], float] | None = None,
 ) -> None:  # fmt: skip
     """Let signed patches into this process from now on; those that are wanted already are live when it returns.
@@ -36,6 +36,8 @@ def agent(
             ``/etc/hotswap/allowed_signers``.
         signal: the doorbell; by default ``HOTSWAP_SIGNAL``, or ``SIGRTMIN+7``.
         door: take orders at a socket in the spool, too, where the kernel says who gives them; a second thread sleeps for that.
+        page: serve a status page at a loopback port of each process, for browsers on this machine; ``hotswap status`` gives its
+            address, which has a token. Needs ``pip install 'hotswap[page]'``.
         error_rate: gives the share of what has failed lately, from 0 to 1. It is called each second in the agent's thread, only
             while a patch that was ordered with ``--max-errors`` waits to be confirmed: too many errors take that back.
 
@@ -58,10 +60,12 @@ def agent(
     from hotswap.hotfix.signing import default_trust
     from hotswap.hotfix.spool import Spool
 
+    if page and patched_by():
+        raise ConfigError("a status page needs threads, and they are greenlets here; leave it out")
     number = parse_signal(signal or os.environ.get("HOTSWAP_SIGNAL") or SIGNAL)
     where = os.path.abspath(trust or default_trust())
     doorbell = GreenDoorbell(number) if patched_by() else Doorbell(number)
-    made = Agent(Spool.of(group), where, doorbell, error_rate=error_rate, has_door=door)
+    made = Agent(Spool.of(group), where, doorbell, error_rate=error_rate, has_door=door, has_page=page)
     made.start()
     _agent = made
 

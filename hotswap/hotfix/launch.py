@@ -17,7 +17,7 @@ from hotswap.runner import run_request
 
 __all__ = ["prepare"]
 
-USAGE = "hotswap agent --group NAME [--trust FILE] [--signal SIGNAL] [--door] -- COMMAND [ARGS]..."
+USAGE = "hotswap agent --group NAME [--trust FILE] [--signal SIGNAL] [--door] [--page] -- COMMAND [ARGS]..."
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -57,7 +57,10 @@ def prepare(words: Sequence[str]) -> Callable[[], None]:
     options, command = _parse(list(words))
     request = _find_program(command)
     sys.argv[:] = command
-    agent(options["--group"], trust=options.get("--trust"), signal=options.get("--signal"), door="--door" in options)
+    agent(
+        options["--group"], trust=options.get("--trust"), signal=options.get("--signal"), door="--door" in options,
+        page="--page" in options,
+    )  # fmt: skip
     return lambda: run_request(request, _Plain())
 
 
@@ -67,7 +70,7 @@ def _parse(words: list[str]) -> tuple[dict[str, str], list[str]]:
         word = words.pop(0)
         if word == "--":
             break
-        if word == "--door":
+        if word in ("--door", "--page"):
             options[word] = "yes"
             continue
         flag, equals, value = word.partition("=")

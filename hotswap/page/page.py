@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -14,7 +15,7 @@ from hotswap.model import Finding, Report, Severity, Verdict
 from hotswap.page.board import Board
 from hotswap.page.render import render
 from hotswap.page.sampler import Sampler
-from hotswap.page.server import EventServer
+from hotswap.page.server import EventServer, carry_out
 from hotswap.page.view import Guest, Rest, Server, shorten_below, view_status
 
 __all__ = ["Page"]
@@ -30,12 +31,18 @@ class Page:
         engine: whose reports are told by :meth:`note_report`.
         rest: what is known of the program's requests and jobs.
         title: the program, for a person.
+        do: carries out a command that is given here, see :func:`hotswap.page.server.carry_out`; by default the engine does, which
+            follows what is on disk.
     """
 
-    def __init__(self, engine: ControlledEngine, *, rest: Callable[[], Rest] = Rest, title: str = "") -> None:
+    def __init__(
+        self, engine: ControlledEngine, *, rest: Callable[[], Rest] = Rest, title: str | Callable[[], str] = "",
+        do: Callable[[str, Mapping[str, str]], tuple[bool, str]] | None = None,
+    ) -> None:  # fmt: skip
         self._engine = engine
         self._rest = rest
         self._title = title or " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+        self._follows_disk = do is None
         self._began = time.time()
         self._shorten = shorten_below(os.getcwd())
         # Refusals of what is no managed text are in no table of the engine. The last of each file counts, until a restart.
@@ -43,7 +50,7 @@ class Page:
         self._noticed: tuple[Finding, ...] = ()
         self.board = Board(self._read_held, self._shorten, lambda: self._noticed)
         self.sampler = Sampler(engine.converter.status, self.board.note)
-        self.server = EventServer(self.board, engine, render=self._render_for_host)
+        self.server = EventServer(self.board, do or functools.partial(carry_out, engine), render=self._render_for_host)
 
     def start(self) -> None:
         """Listen on a loopback port.
@@ -106,6 +113,7 @@ class Page:
         status = self._engine.status()
         view = view_status(
             status, held=self._read_held(), noticed=self._noticed, rest=self._rest(), samples=self.sampler.samples(),
-            shorten=self._shorten, title=self._title, began=self._began,
+            shorten=self._shorten, title=self._title if isinstance(self._title, str) else self._title(), began=self._began,
+            follows_disk=self._follows_disk,
         )  # fmt: skip
         return render(view, server, whole=whole)

@@ -62,12 +62,14 @@ class EventServer:
 
     Args:
         board: whose states are told.
-        engine: takes commands.
+        do: carries out a command with the fields of its form; gives whether it was done, and a sentence for a person.
         render: makes the status page.
     """
 
-    def __init__(self, board: Board, engine: ControlledEngine, render: Callable[..., str]) -> None:
-        self.board, self.engine, self.render = board, engine, render
+    def __init__(
+        self, board: Board, do: Callable[[str, Mapping[str, str]], tuple[bool, str]], render: Callable[..., str]
+    ) -> None:
+        self.board, self.do, self.render = board, do, render
         self.token = secrets.token_urlsafe(24)
         self.port = 0
         #: What came of the last command that was given by a form, for the page to which the browser is led back.
@@ -244,7 +246,7 @@ class Handler(BaseHTTPRequestHandler):
         elif verb not in COMMANDS_HERE:
             self._send(Reply(404, f"there is no such command; there are: {', '.join(COMMANDS_HERE)}\n"))
         else:
-            self._answer(*carry_out(self.server.engine, verb, form))
+            self._answer(*self.server.do(verb, form))
 
     def _read_form(self) -> Mapping[str, str]:
         try:

@@ -177,6 +177,7 @@ class StatusView:
     held: tuple[Card, ...]
     noticed: tuple[Card, ...]
     restarts: bool
+    follows_disk: bool
     rest: Rest
     classes: tuple[ClassRow, ...]
     failed: int
@@ -207,12 +208,17 @@ def shorten_excerpt(finding: Finding, shorten: Callable[[str], str]) -> str:
 
 def view_status(
     status: Status, *, held: tuple[Finding, ...], rest: Rest, samples: Mapping[str, tuple[Point, ...]],
-    shorten: Callable[[str], str], title: str, began: float, noticed: tuple[Finding, ...] = (),
+    shorten: Callable[[str], str], title: str, began: float, noticed: tuple[Finding, ...] = (), follows_disk: bool = True,
 ) -> StatusView:  # fmt: skip
-    """What there is to see, in the order in which it is shown."""
+    """What there is to see, in the order in which it is shown.
+
+    Args:
+        follows_disk: False for a service, whose changes are patches.
+    """
     live = {report.number for report in status.swaps}
     newest = status.swaps[-1].number if status.swaps else 0
-    state, words = _state(len(held), rest, status, is_wrong=any(each.severity is Severity.ERROR for each in noticed))
+    is_wrong = any(each.severity is Severity.ERROR for each in noticed)
+    state, words = _state(len(held), rest, status, is_wrong=is_wrong, follows_disk=follows_disk)
     counts: dict[str, int] = {}
     for _, _, mechanism in status.mechanisms:
         counts[str(mechanism)] = counts.get(str(mechanism), 0) + 1
@@ -220,25 +226,26 @@ def view_status(
         title=title, pid=os.getpid(), python=sys.version.split()[0], since=_clock(began), since_iso=_iso(began),
         state=state, state_words=words, held=tuple(_card(finding, shorten) for finding in held),
         noticed=tuple(_card(finding, shorten) for finding in noticed), restarts=status.restarts, rest=rest,
+        follows_disk=follows_disk,
         classes=tuple(_class_rows(status, samples)), failed=sum(each.failed for each in status.classes),
         rows=tuple(_rows(status.past, live, newest, shorten)), newest=newest, live=len(live),
         modules=tuple((name, shorten(file)) for name, file in status.modules), mechanisms=tuple(sorted(counts.items())),
     )  # fmt: skip
 
 
-def _state(held: int, rest: Rest, status: Status, *, is_wrong: bool) -> tuple[str, str]:
+def _state(held: int, rest: Rest, status: Status, *, is_wrong: bool, follows_disk: bool) -> tuple[str, str]:
     if rest.state == "draining":
-        return "waits", f"Waiting for {_count(len(rest.inside), 'request')} to end"
+        return "waits", f"Waiting for {_count(len(rest.inside), 'request' if follows_disk else 'task')} to end"
     if held:
-        return "held", "Not all is live: the last good code serves on"
+        return "held", "Not all is live: the last good code serves on" if follows_disk else "Not all that is wanted is live"
     if is_wrong:
         return "held", "Live, but the program would not start with it"
     applied = [entry for entry in status.past if entry.applied]
-    if applied and applied[-1].rolled_back:
+    if applied and applied[-1].rolled_back and follows_disk:
         return "back", f"Swap {applied[-1].number} is taken back: the text on disk is another one"
     if any(count for each in status.classes for _, count in each.left):
         return "converts", "Live; objects are being converted"
-    return "live", "What is on disk is live"
+    return "live", "What is on disk is live" if follows_disk else "What is wanted is live"
 
 
 # ---- the timeline ----

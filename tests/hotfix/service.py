@@ -138,9 +138,10 @@ class Shop:
         assert code in result.output, result.output
         return result.output
 
-    def start(self, *command: object, group: str = "web", door: bool = False) -> subprocess.Popen[str]:
+    def start(self, *command: object, group: str = "web", door: bool = False, page: bool = False) -> subprocess.Popen[str]:
         """Start a command with an agent in the folder of what is deployed."""
-        return self.start_plain("-m", "hotswap", "agent", "--group", group, *["--door"] * door, "--", *command)
+        more = [*["--door"] * door, *["--page"] * page]
+        return self.start_plain("-m", "hotswap", "agent", "--group", group, *more, "--", *command)
 
     def start_plain(self, *arguments: object) -> subprocess.Popen[str]:
         """Start python in the folder of what is deployed."""
@@ -151,10 +152,10 @@ class Shop:
         ))  # fmt: skip
         return self.processes[-1]
 
-    def serve(self, *, group: str = "web", server: str = SERVER, door: bool = False) -> Service:
+    def serve(self, *, group: str = "web", server: str = SERVER, door: bool = False, page: bool = False) -> Service:
         """Start a service that evaluates what it is sent."""
         (self.deployed / "server.py").write_text(server)
-        return Service(self.start("python", "server.py", group=group, door=door))
+        return Service(self.start("python", "server.py", group=group, door=door, page=page))
 
     def serve_by_itself(self, words: str, before: str = "") -> Service:
         """Start a service that calls ``hotswap.agent`` with these words, after some lines."""
