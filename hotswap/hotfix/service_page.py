@@ -95,10 +95,7 @@ class ServicePage:
         wait = engine.mover.look() if engine is not None else None
         if wait is None or not wait.blockers:
             return Rest(state=state, inside=tuple(inside))
-        waited = self.agent.transition or {}
-        return Rest(state="draining", inside=tuple(
-            Blocker(label=name, thread="", seconds=float(waited.get("seconds", 0.0))) for name in wait.blockers
-        ))  # fmt: skip
+        return Rest(state="draining", inside=tuple(Blocker(label=name, thread="", seconds=0.0) for name in wait.blockers))
 
     # ---- what can be asked for ----
 

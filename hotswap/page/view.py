@@ -58,7 +58,7 @@ class Blocker:
 
     Attributes:
         label: what it is.
-        thread: name of the thread that serves it.
+        thread: name of the thread that serves it; empty where the label says all.
         seconds: how long it has been inside.
     """
 
