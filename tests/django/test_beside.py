@@ -72,11 +72,7 @@ found = [views.ALL, views.HEAVY[0], views.READY, views.Loaves.queryset, views.Ne
          views.given(), views.OvenLoaves.queryset, forms.PickForm.base_fields["loaf"].queryset, forms.PickForm().fields["loaf"].queryset,
          listed.callback.view_initkwargs["queryset"], views.Through.queryset, Loaf.objects.all(), Loaf._default_manager.all(), Loaf._base_manager.all(),
          Oven(pk=1).loaf_set.all()]
-
-def show(queryset):
-    text = str(queryset.query)  # a table that was renamed goes by its old name in the query, by an alias
-    return text.replace('"bread" "bakery_loaf"', '"bread"').replace('"bakery_loaf"', '"bread"') if '"bread" "bakery_loaf"' in text else text
-
+show = lambda queryset: str(queryset.query)
 shown = [*map(show, found), views.LABEL, str(views.Loaves().get_queryset().query),
          type(views.ALL).__qualname__, type(views.Nested.Inner.manager).__qualname__]
 """

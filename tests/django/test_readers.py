@@ -265,3 +265,21 @@ told = [(finding.code, finding.line) for finding in report.findings if both in f
 assert report.applied and told == [("HS402", where)], str(report)
 assert not views.later() and "800" in str(views.Light.queryset.query)
 """)  # fmt: skip
+
+
+def test_queries_that_are_held_have_the_table_of_a_fresh_start_and_are_led_back(fresh_copy: FreshCopy, site: Path) -> None:
+    """They note a table by its name, also those that are joined; answers come from the new table, and from the old one again."""
+    run(fresh_copy(), site, """
+from django.db import connection
+from bakery.models import Loaf
+held, joined = Loaf.objects.filter(grams__gt=1), Loaf.objects.filter(grams__in=Loaf.objects.filter(name="Rye").values("grams"))
+before = [str(held.query), str(joined.query)]
+connection.cursor().execute("CREATE TABLE bread AS SELECT id, name || '!' AS name, grams FROM bakery_loaf")
+edit("bakery/models.py", ('        ordering = ("name",)', '        ordering = ("name",)\\n        db_table = "bread"'))
+assert hotswap.swap().applied
+assert str(held.query) == str(Loaf.objects.filter(grams__gt=1).query) and "bakery_loaf" not in str(joined.query), str(joined.query)
+assert [loaf.name for loaf in held.all()] == ["Rye!", "Spelt!"] and not joined.exists()
+assert hotswap.rollback().applied
+assert [str(held.query), str(joined.query)] == before
+assert [loaf.name for loaf in held.all()] == ["Rye", "Spelt"] and joined.count() == 1
+""")  # fmt: skip

@@ -240,16 +240,14 @@ class Remaking:
         """Queries that exist have noted by which name a table went; all else they ask their fields for."""
         tables = {key: (each.table, new) for key, each in self._models.items() if each.table != (new := each.meta.db_table)}
         for query in list_objects(Query)[0] if tables else ():
-            aliases: dict[str, list[str]] = {}
+            renamed: dict[str, str] = {}
             for alias, item in list(query.alias_map.items()):
                 model = item.join_field.related_model if item.join_type else query.model
                 old, new = tables.get(id(getattr(getattr(model, "_meta", None), "concrete_model", None)), ("", ""))
                 if old and item.table_name == old:
-                    renamed = copy(item)
-                    renamed.table_name = new
-                    yield set_item(query.alias_map, alias, renamed)
-                aliases.setdefault(new if item.table_name == old else item.table_name, []).append(alias)
-            yield from set_contents(query.table_map, aliases)
+                    renamed[alias] = new
+            if renamed:
+                yield from set_contents(vars(query), vars(_with_tables(query, renamed)))
 
     def _limit_choices(self, rebuilt: list[Remade], new: list[Any], models: list[Any]) -> Iterator[Write]:
         """What relations to a model limit its choices to, which the admin asks the model for."""
@@ -262,6 +260,26 @@ class Remaking:
             own = [limit for other, limit in limits if other is model]
             if own or model._meta.related_fkey_lookups or id(model) in made:
                 yield set_item(vars(model._meta), "related_fkey_lookups", own)
+
+
+def _with_tables(query: Any, renamed: dict[str, str]) -> Any:
+    """A copy of a query with other tables, which has them under their own names.
+
+    Args:
+        renamed: the new tables, by alias.
+    """
+    # Not one that goes by an alias, or would get the name of another table here.
+    labels = {a: new for a, new in renamed.items() if query.alias_map[a].table_name == a and new not in query.alias_map}
+    made, order = query.clone(), list(query.alias_map)
+    made.table_map = {}
+    for alias in order:
+        item = copy(made.alias_map[alias])
+        item.table_name = renamed.get(alias, item.table_name)
+        made.alias_map[alias] = item.relabeled_clone(labels)  # tables that are joined to this one know its name
+        made.table_map.setdefault(item.table_name, []).append(alias)
+    made.change_aliases(labels)
+    made.alias_map = {label: made.alias_map[label] for label in (labels.get(alias, alias) for alias in order)}
+    return made
 
 
 def name_of(model: Any) -> str:
