@@ -239,15 +239,16 @@ class Remaking:
     def _rename_tables(self) -> Iterator[Write]:
         """Queries that exist have noted by which name a table went; all else they ask their fields for."""
         tables = {key: (each.table, new) for key, each in self._models.items() if each.table != (new := each.meta.db_table)}
-        for query in list_objects(Query)[0] if tables else ():
-            renamed: dict[str, str] = {}
-            for alias, item in list(query.alias_map.items()):
-                model = item.join_field.related_model if item.join_type else query.model
-                old, new = tables.get(id(getattr(getattr(model, "_meta", None), "concrete_model", None)), ("", ""))
-                if old and item.table_name == old:
-                    renamed[alias] = new
-            if renamed:
-                yield from set_contents(vars(query), vars(_with_tables(query, renamed)))
+        live = list_objects(Query)[0] if tables else []
+        made = [(query, _with_tables(query, renamed)) for query in live if (renamed := _find_renamed(query, tables))]
+        for query, new in made:
+            yield from set_contents(vars(query), vars(new))
+        known = [*live, *(new for _, new in made)]
+        while made and (copies := _list_besides(known)):  # subqueries of these
+            known += copies
+            for query in copies:
+                if renamed := _find_renamed(query, tables):
+                    vars(query).update(vars(_with_tables(query, renamed)))
 
     def _limit_choices(self, rebuilt: list[Remade], new: list[Any], models: list[Any]) -> Iterator[Write]:
         """What relations to a model limit its choices to, which the admin asks the model for."""
@@ -260,6 +261,26 @@ class Remaking:
             own = [limit for other, limit in limits if other is model]
             if own or model._meta.related_fkey_lookups or id(model) in made:
                 yield set_item(vars(model._meta), "related_fkey_lookups", own)
+
+
+def _find_renamed(query: Any, tables: dict[int, tuple[str, str]]) -> dict[str, str]:
+    """The new tables of a query, by alias.
+
+    Args:
+        tables: by id of a model, what it had and what it gets.
+    """
+    found = {}
+    for alias, item in query.alias_map.items():
+        model = item.join_field.related_model if item.join_type else query.model
+        old, new = tables.get(id(getattr(getattr(model, "_meta", None), "concrete_model", None)), ("", ""))
+        if old and item.table_name == old:
+            found[alias] = new
+    return found
+
+
+def _list_besides(known: list[Any]) -> list[Any]:
+    ids = set(map(id, known))
+    return [query for query in list_objects(Query)[0] if id(query) not in ids]
 
 
 def _with_tables(query: Any, renamed: dict[str, str]) -> Any:
