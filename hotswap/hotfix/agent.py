@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from hotswap.hotfix.processes import birth_of, stack_of
 from hotswap.hotfix.signing import Signer
 from hotswap.hotfix.spool import Desired, Order, Spool, drop_locks
 from hotswap.hotfix.stack import PatchScope, Refusal, Stack
+from hotswap.hotfix.waiting import OrderClock, repeating
 from hotswap.hotfix.wishes import about_forced, wish_for
 from hotswap.model import ClassStatus, Finding, Severity, to_json
 from hotswap.session import open_session, use
@@ -112,10 +113,7 @@ class Agent:
     _known: Desired = attrs.field(factory=Desired)  # what was wanted when the spool was read last
     _followed: Desired | None = None  # what was wanted when that was done, or refused, last; None before that
     _deadline: float | None = None
-    # What Unix time is ahead of the monotonic clock, and was at most since an order that waits to be confirmed was first seen: a
-    # clock that is set back must neither keep a patch nor bring back one that was taken back.
-    _offset: float = attrs.field(factory=lambda: time.time() - time.monotonic())
-    _offsets: dict[tuple[str, float], float] = attrs.field(factory=dict)
+    _clock: OrderClock = attrs.field(factory=OrderClock)
     # The order that the error rate is looked at for; and why objects of a swap cannot be converted, by its number.
     _watched: Order | None = None
     _exhausted: dict[int, str] = attrs.field(factory=dict)
@@ -167,7 +165,7 @@ class Agent:
 
     def _serve(self) -> None:
         while True:
-            times = [] if self._deadline is None else [self._deadline - self._now()]
+            times = [] if self._deadline is None else [self._deadline - self._clock.now()]
             times += [] if self._watched is None and not self._exhausted else [BETWEEN]
             self.doorbell.wait(min(times, default=None))
             self.judge()
@@ -262,7 +260,7 @@ class Agent:
             self._follow_or_say(self._known, only_back=True)  # a time to confirm ends all the same
             return False
         self._follow_or_say(self._known)
-        self.seen = self._known.revision
+        self.seen, self.transition = self._known.revision, None
         try:
             self.write_result()
             return self.spool.read_desired().revision != self.seen
@@ -305,7 +303,7 @@ class Agent:
     def _is_done(self, desired: Desired) -> bool:
         """Whether the orders were followed or refused already; nothing is tried again by itself, since hooks would be asked."""
         done = self._followed
-        if done is None or (self._deadline is not None and self._now() >= self._deadline):
+        if done is None or (self._deadline is not None and self._clock.now() >= self._deadline):
             return False
         if desired.revision != done.revision and desired.check is None:
             return False  # somebody has ordered, perhaps the same once more
@@ -325,8 +323,8 @@ class Agent:
             self._try(asked, desired)
 
     def _follow(self, desired: Desired, only_back: bool) -> None:
-        self._set_clock(desired)
-        now = self._now()
+        self._clock.note(desired)
+        now = self._clock.now()
         wanted = desired.wanted(os.getpid(), now)
         self._plan_wakes(desired, wanted)
         self.refused, self.found = {}, ()
@@ -344,16 +342,6 @@ class Agent:
         for order in () if only_back else wanted[kept:]:
             if not self._apply(order, desired, order.digest in deployed):
                 return  # what follows stands on it
-
-    def _set_clock(self, desired: Desired) -> None:
-        offset = time.time() - time.monotonic()
-        waiting = [(order.digest, order.at) for order in desired.orders if order.confirm_by is not None]
-        self._offsets = {key: max(offset, self._offsets.get(key, offset)) for key in waiting}
-        self._offset = max(self._offsets.values(), default=offset)
-
-    def _now(self) -> float:
-        """Unix time, by which orders are judged; while one waits it goes on, however the clock is set."""
-        return time.monotonic() + self._offset
 
     def _plan_wakes(self, desired: Desired, wanted: Sequence[Order]) -> None:
         times = [order.confirm_by for order in wanted if order.confirm_by is not None and desired.paused_at is None]
@@ -428,39 +416,27 @@ class Agent:
                    **about_forced(live.findings), **about)  # fmt: skip
         return True
 
-    @contextmanager
-    def _telling(self, verb: str, patch: Patch) -> Iterator[None]:
-        """While a change waits, say from time to time whom it waits for: this thread cannot."""
+    def _telling(self, verb: str, patch: Patch) -> AbstractContextManager[None]:
+        """While a change waits, say from time to time whom it waits for: the agent's own thread cannot."""
+
+        def tell(seconds: float) -> None:
+            wait = self._session.engine.mover.look() if self._session is not None else None
+            self.transition = {
+                "verb": verb,
+                "id": patch.manifest.id,
+                "seconds": seconds,
+                "consistency": "" if wait is None else wait.consistency.value,
+                "left": None if wait is None else wait.left,
+                "blockers": () if wait is None else wait.blockers,
+            }
+            try:
+                self.write_result()
+            except OSError:  # it is only about a moment
+                pass
+
         if self._made_under:  # there is one thread for all
-            yield
-            return
-        is_over = threading.Event()
-
-        def tell() -> None:
-            began = time.monotonic()
-            while not is_over.wait(TELLING):
-                wait = self._session.engine.mover.look() if self._session is not None else None
-                self.transition = {
-                    "verb": verb,
-                    "id": patch.manifest.id,
-                    "seconds": time.monotonic() - began,
-                    "consistency": "" if wait is None else wait.consistency.value,
-                    "left": None if wait is None else wait.left,
-                    "blockers": () if wait is None else wait.blockers,
-                }
-                try:
-                    self.write_result()
-                except OSError:  # it is only about a moment
-                    pass
-
-        teller = threading.Thread(target=tell, name="hotswap-telling", daemon=True)
-        teller.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            teller.join()
-            self.transition = None
+            return nullcontext()
+        return repeating(tell, TELLING, "hotswap-telling")
 
     def _try(self, order: Order, desired: Desired) -> None:
         """Find out whether an order would be followed."""
