@@ -69,7 +69,7 @@ class Specs:
 
     @hookspec(firstresult=True)
     def hotswap_value_kind(self, value: object) -> str | None:
-        """Say what may be done with a value that a module name is bound to.
+        """Say what may be done with a value that a module name or an attribute of a class is bound to, or that is in such a one.
 
         Called for values whose class is not known to hotswap, often; it must be quick.
 
