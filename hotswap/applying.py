@@ -164,6 +164,10 @@ class Applier:
         self.follow_frames(swap.codes, suspended)
         return True
 
+    def let_go(self) -> None:
+        """Forget how the newest way back could be turned round: it would keep what the swap had made."""
+        self._back = []
+
     def _exchange_back(self, swap: commit.Swap) -> list[commit.Write]:
         around = exchange_back(swap, [applied.swap for applied in self.world.history])
         return [*around.first, *around.last]

@@ -225,6 +225,7 @@ class Engine:
                     self._at_rest, self._are_asked = None, False
                     self.plugins.release()
             finally:
+                self.applier.let_go()
                 self.mover.end()
 
     def _find_need(self, draft: Draft) -> Need:
@@ -705,6 +706,7 @@ class Engine:
             RollbackError: another rank could not, so it is live here again.
         """
         if (failed := self.mover.confirm()) is None:
+            self.applier.let_go()
             return []
         found = self.mover.turn_back()
         try:
