@@ -49,6 +49,8 @@ def choose(options: argparse.Namespace) -> Iterator[tuple[Package, str, str, str
     """The steps that were asked for."""
     for package in [BY_NAME[name] for name in options.packages] or PACKAGES:
         for frm, to in package.steps[-options.last :]:
+            if options.start and frm not in options.start:
+                continue
             for tool in options.tool or TOOLS:
                 for cut in options.cut or (CUTS if tool == "hotswap" else ["whole"]):
                     yield package, frm, to, tool, cut
@@ -63,6 +65,7 @@ def main() -> int:
     add("--tool", action="append", choices=TOOLS)
     add("--cut", action="append", choices=CUTS, help="how a release is cut into saves")
     add("--last", type=int, default=0, metavar="N", help="only the newest N steps of each package")
+    add("--from", action="append", dest="start", metavar="VERSION", help="only the steps that begin on this release")
     add("--folder", type=Path, default=Path(tempfile.gettempdir()) / "hotswap-replay", help="for archives and programs")
     add("--seed", type=int, default=0, help="of the order of small saves")
     add("--again", action="store_true", help="also what is recorded")
