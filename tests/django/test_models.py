@@ -31,6 +31,7 @@ GRAMS = {GRAMS!r}
 """
 
 
+@pytest.mark.slow  # half a minute
 def test_after_each_edit_models_are_those_of_a_fresh_start(fresh_copy: FreshCopy, site: Path) -> None:
     """Fields, relations, accessors on the other side, ``Meta``, managers, queries, forms and the admin; the classes stay.
 

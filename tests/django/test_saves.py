@@ -59,6 +59,7 @@ def apply(bakery: Bakery, save: Save) -> None:
         bakery.wait_for(save.path, save.shows)
 
 
+@pytest.mark.slow  # the tutorial of the example is such a day, too
 def test_a_working_day(fresh_copy: FreshCopy, site: Path) -> None:
     """All saves to one server, each on top of those before it: live in the same process, and at last the pages of a fresh start.
 

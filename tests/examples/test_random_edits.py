@@ -349,7 +349,7 @@ def play(day: Day, seed: int, count: int) -> None:
     assert not day.wrong, f"{len(day.wrong)} of {day.outcomes.total()}\n" + "\n".join(day.wrong)
 
 
-@pytest.mark.once
+@pytest.mark.slow
 def test_pages_after_random_edits_are_those_of_a_fresh_start(day: Day) -> None:
     """A dozen edits: the pages, forms and headers of both are equal, or the terminal says why not."""
     play(day, seed=117, count=12)

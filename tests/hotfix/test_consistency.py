@@ -192,7 +192,7 @@ def run_series(place: Shop, server: str, consistency: Consistency, count: int) -
     return f"{server} {consistency}: {count} patches and rollbacks, {sum(load.seen.values())} requests, none wrong"
 
 
-@pytest.mark.parametrize("server", ["recycling", "recycling, preloaded"])
+@pytest.mark.parametrize("server", [pytest.param("recycling", marks=pytest.mark.slow), "recycling, preloaded"])
 def test_workers_that_are_recycled_carry_the_patch(place: Shop, server: str) -> None:
     """Each worker ends after a few requests; those in its place answer by what is wanted, from their first request on."""
     host = serve(place, server)

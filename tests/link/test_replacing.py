@@ -203,7 +203,7 @@ def test_frozen_objects_go_along(program: Program) -> None:
         gc.unfreeze()
 
 
-@pytest.mark.once
+@pytest.mark.slow
 def test_objects_made_by_other_threads_meanwhile(program: Program, often: None) -> None:
     """None of them is left with the class of before; a swap that meets a thread inside of a call is refused, or tried again."""
     lib = program.load("lib", V1)

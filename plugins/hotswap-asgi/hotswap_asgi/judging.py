@@ -30,13 +30,17 @@ def _started() -> Iterator[tuple[str, str]]:
             yield from ((name_of(function), f"in {name} of an application") for function in getattr(router, name, None) or ())
 
 
-def _inside(lifespan: Any, depth: int = 6) -> Iterator[Any]:
-    """A lifespan, and those that it has been merged from, as FastAPI does it with those of routers."""
-    if depth and isinstance(lifespan, FunctionType):
-        yield lifespan
-        cells = [cell.cell_contents for cell in lifespan.__closure__ or ()]
-        for inner in (*cells, getattr(lifespan, "__wrapped__", None)):
-            yield from _inside(inner, depth - 1)
+def _inside(lifespan: Any) -> Iterator[Any]:
+    """A lifespan, and those that it has been merged from, as FastAPI does it with that of each router that is included."""
+    pending, seen = [lifespan], set[int]()
+    while pending:
+        function = pending.pop()
+        if not isinstance(function, FunctionType) or id(function) in seen:
+            continue
+        seen.add(id(function))
+        yield function
+        pending += [cell.cell_contents for cell in function.__closure__ or ()]
+        pending.append(getattr(function, "__wrapped__", None))
 
 
 def _finding(plan: Plan, edit: Edit, code: str, severity: Severity, message: str, step: str) -> Finding:
