@@ -19,7 +19,6 @@ import stat
 import struct
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -197,10 +196,13 @@ class Door:
                 self.say(f"the socket of {self.spool.group} is closed: {error}")
                 return
             with connection:  # one after the other: so are orders
-                self.answer(connection)
+                # In a thread of its own: whatever goes wrong in it, the next one is listened to.
+                answering = threading.Thread(target=self.answer, args=(connection,), name="hotswap-door-answer", daemon=True)
+                answering.start()
+                answering.join()
 
     def answer(self, connection: socket.socket) -> None:
-        """Read one request and answer it. Never raises: whatever comes, the service goes on."""
+        """Read one request and answer it; what is wrong with it is the answer."""
         try:
             told = self._carry_out(connection)
         except PatchError as error:
@@ -209,10 +211,6 @@ class Door:
             told = {"error": {"code": "HS617", "message": "the request did not come in time", "next_step": ""}}
         except OSError as error:
             told = {"error": {"code": "HS608", "message": f"{error.strerror or error}", "next_step": ""}}
-        except Exception as error:  # noqa: BLE001 - border: a bug of ours must not close the socket
-            message = f"hotswap failed in itself ({type(error).__name__}: {error})"
-            self.say(f"{message}\n{traceback.format_exc()}")
-            told = {"error": {"code": "HS599", "message": message, "next_step": PatchError("HS599", message).next_step}}
         try:
             connection.settimeout(PATIENCE)
             _send(connection, json.dumps(told).encode())

@@ -253,3 +253,22 @@ def test_requests_that_are_too_large_or_too_slow(closed: Door, monkeypatch: pyte
         here.sendall(b"\0")
         closed.answer(there)
         assert b"did not come in time" in here.recv(1000)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_of_ours_closes_the_connection_and_not_the_door(closed: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has asked hears that nothing came; the next one is answered."""
+    carry_out = Door._carry_out
+
+    def fail_once(self: Door, connection: socket.socket) -> dict[str, Any]:
+        monkeypatch.setattr(Door, "_carry_out", carry_out)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Door, "_carry_out", fail_once)
+    closed.open()
+    try:
+        with pytest.raises(PatchError, match="HS6"):
+            ask(closed.spool, Request(verb="status"))
+        assert ask(closed.spool, Request(verb="status"))["status"]["group"] == "web"
+    finally:
+        closed.after_fork()  # which closes it
