@@ -38,7 +38,7 @@ class ServicePage:
     _page: Page = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._page = Page(self, rest=self._look, title=self._describe, do=self._carry_out)  # type: ignore[arg-type]  # no files
+        self._page = Page(self, self._carry_out, rest=self._look, title=self._describe, follows_disk=False)
 
     @property
     def address(self) -> str:

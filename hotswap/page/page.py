@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import attrs
 
 from hotswap.control.commands import ControlledEngine
-from hotswap.model import Finding, Report, Severity, Verdict
+from hotswap.model import Finding, Report, Severity, Status, Verdict
 from hotswap.page.board import Board
 from hotswap.page.render import render
 from hotswap.page.sampler import Sampler
@@ -24,25 +25,35 @@ __all__ = ["Page"]
 _MOST_REFUSED = 20
 
 
+class Watched(Protocol):
+    """What a page shows of an engine, or of what stands for one."""
+
+    def status(self) -> Status: ...
+    def held(self) -> tuple[Finding, ...]: ...
+    @property
+    def converter(self) -> Any: ...
+
+
 class Page:
     """What browsers see of one engine.
 
     Args:
         engine: whose reports are told by :meth:`note_report`.
+        do: carries out a command that is given here, with the fields of its form; gives whether it was done, and a sentence for
+            a person.
         rest: what is known of the program's requests and jobs.
-        title: the program, for a person.
-        do: carries out a command that is given here, see :func:`hotswap.page.server.carry_out`; by default the engine does, which
-            follows what is on disk.
+        title: gives the program, for a person.
+        follows_disk: False for a service, whose changes are patches.
     """
 
     def __init__(
-        self, engine: ControlledEngine, *, rest: Callable[[], Rest] = Rest, title: str | Callable[[], str] = "",
-        do: Callable[[str, Mapping[str, str]], tuple[bool, str]] | None = None,
+        self, engine: Watched, do: Callable[[str, Mapping[str, str]], tuple[bool, str]], *, rest: Callable[[], Rest] = Rest,
+        title: Callable[[], str] | None = None, follows_disk: bool = True,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._rest = rest
-        self._title = title or " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
-        self._follows_disk = do is None
+        self._title = title or (lambda: " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]))
+        self._follows_disk = follows_disk
         self._began = time.time()
         self._shorten = shorten_below(os.getcwd())
         # Refusals of what is no managed text are in no table of the engine. The last of each file counts, until a restart.
@@ -50,7 +61,14 @@ class Page:
         self._noticed: tuple[Finding, ...] = ()
         self.board = Board(self._read_held, self._shorten, lambda: self._noticed)
         self.sampler = Sampler(engine.converter.status, self.board.note)
-        self.server = EventServer(self.board, do or functools.partial(carry_out, engine), render=self._render_for_host)
+        self.server = EventServer(self.board, do, render=self._render_for_host)
+
+    @classmethod
+    def of_engine(
+        cls, engine: ControlledEngine, *, rest: Callable[[], Rest] = Rest, title: Callable[[], str] | None = None
+    ) -> Page:
+        """The page of an engine that follows what is on disk, and carries commands out itself."""
+        return cls(engine, functools.partial(carry_out, engine), rest=rest, title=title)
 
     def start(self) -> None:
         """Listen on a loopback port.
@@ -113,7 +131,7 @@ class Page:
         status = self._engine.status()
         view = view_status(
             status, held=self._read_held(), noticed=self._noticed, rest=self._rest(), samples=self.sampler.samples(),
-            shorten=self._shorten, title=self._title if isinstance(self._title, str) else self._title(), began=self._began,
+            shorten=self._shorten, title=self._title(), began=self._began,
             follows_disk=self._follows_disk,
         )  # fmt: skip
         return render(view, server, whole=whole)

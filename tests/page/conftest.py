@@ -40,7 +40,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 @pytest.fixture
 def page(program: Program) -> Iterator[Page]:
-    one = Page(program.engine, title="a program")
+    one = Page.of_engine(program.engine, title=lambda: "a program")
     program.engine.plugins.register(Teller(one), "teller")
     one.start()
     yield one

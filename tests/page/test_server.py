@@ -263,7 +263,7 @@ def test_the_page_stands_by_itself_too(page: Page, program: Program) -> None:
 
 def test_a_path_that_is_no_text_is_shown(program: Program) -> None:
     """Linux has such names: they come from ``sys.argv`` and file names, with signs that UTF-8 cannot write."""
-    one = Page(program.engine, title="caf\udce9.py")
+    one = Page.of_engine(program.engine, title=lambda: "caf\udce9.py")
     one.start()
     for path in ("/", "/part"):
         status, body, _ = ask(one.server, "GET", f"{path}?token={one.server.token}")
@@ -293,7 +293,7 @@ PROGRAM = """
 import os, sys
 from hotswap.engine import Engine
 from hotswap.page import Page
-page = Page(Engine(scope=None))
+page = Page.of_engine(Engine(scope=None))
 page.start()
 print(page.server.port, page.server.token, flush=True)
 """

@@ -132,7 +132,7 @@ class Pages:
         from hotswap.page import Page
 
         # A plugin sees a part of the engine only, but its commands are those of the terminal.
-        page = Page(cast(ControlledEngine, engine), rest=self._look_at_gate)
+        page = Page.of_engine(cast(ControlledEngine, engine), rest=self._look_at_gate)
         try:
             page.start()
         except OSError as error:
