@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hotswap.commit import MISSING
-from hotswap.link.fields import Code, own_methods
+from hotswap.link.fields import Code, class_nodes, own_methods
 from hotswap.link.folding import Folding, Method
 
 MODULE = '''
@@ -38,7 +38,7 @@ def fold(init: str, module: str = MODULE) -> tuple[dict[str, Any], dict[str, Any
     text = module + "\n\nclass Thing:\n" + indent(dedent(init).strip(), "    ") + "\n"
     tree = ast.parse(text)
     functions = {node.name: Code("m", node) for node in tree.body if isinstance(node, ast.FunctionDef)}
-    methods = own_methods(tree.body[-1], "m")  # type: ignore[arg-type]  # the class
+    methods = own_methods(class_nodes(tree)["Thing"], "m")
     space: dict[str, Any] = {"__name__": "m"}
     exec(compile(tree, "m", "exec"), space)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -72,14 +72,14 @@ def test_one_unit_object_in_two_tasks() -> None:
 def test_a_unit_that_ends_in_another_thread() -> None:
     """As where a generator is closed there: it is over, and what the first thread does then is none of it."""
 
-    def rows() -> Iterator[int]:
+    def rows() -> Generator[int, None, None]:
         with hotswap.task("rows"):
             yield 1
 
     items = rows()
     next(items)
     assert [visit.label for visit in GATE.look()[1]] == ["rows"]
-    in_thread(items.close)[0].join(20)  # type: ignore[attr-defined]  # a generator
+    in_thread(items.close)[0].join(20)
     assert not GATE.is_inside()
     with hotswap.task("next"):
         assert [visit.label for visit in GATE.look()[1]] == ["next"]

@@ -20,7 +20,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from types import ModuleType
 from typing import Any
 
 import attrs
@@ -115,7 +114,7 @@ def find() -> list[Finding]:
         return [_finding(text, "mend the check, or what it looks at", traceback.format_exc(), is_error=True)]
 
 
-def note_shown(module: ModuleType, shown: set[Finding]) -> Callable[[], None]:
+def note_shown(module: Any, shown: set[Finding]) -> Callable[[], None]:
     """Have checks note what they find for whoever calls them, as commands do at their start, and show it.
 
     Args:
@@ -134,9 +133,9 @@ def note_shown(module: ModuleType, shown: set[Finding]) -> Callable[[], None]:
         return found
 
     def put_back() -> None:
-        module.run_checks = original  # type: ignore[attr-defined]  # of the module as it is
+        module.run_checks = original
 
-    module.run_checks = run_and_note  # type: ignore[attr-defined]  # of the module as it is
+    module.run_checks = run_and_note
     return put_back
 
 
