@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.running import Server, make_site, run_program, serving
+from tests.web.running import Server, edit_in, make_site, run_program, serving
 
 pytestmark = pytest.mark.once  # real servers, much the same on every interpreter
 
@@ -144,16 +144,7 @@ def test_what_cannot_be_live_says_why(tmp_path: Path, site: Path) -> None:
 import pathlib, hotswap
 hotswap.start(["shop"], watch=False)
 from shop import main, models
-def edit(file, old, new):
-    path = pathlib.Path("shop", file)
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-    report = hotswap.swap()
-    print(report.verdict, *[f"{f.code} {f.message}" for f in report.held], sep="; ")
-    path.write_text(text)
-    hotswap.swap()
-edit("models.py", "TypeAdapter(dict[str, float])", "TypeAdapter(dict[str, str])")
+""" + edit_in("shop") + """edit("models.py", "TypeAdapter(dict[str, float])", "TypeAdapter(dict[str, str])")
 main.app.add_api_route("/own", main.index)
 edit("main.py", '"/counted"', '"/tally"')
 main.app.router.routes.pop()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.running import Server, make_site, run_program, serving
+from tests.web.running import Server, edit_in, make_site, run_program, serving
 
 pytestmark = pytest.mark.once  # real servers, much the same on every interpreter
 
@@ -115,17 +115,7 @@ def test_what_cannot_be_live_says_why(tmp_path: Path, site: Path) -> None:
 import pathlib, hotswap
 hotswap.start(["depot"], watch=False)
 from depot import main
-def edit(file, old, new):
-    path = pathlib.Path("depot", file)
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-    report = hotswap.swap()
-    print(report.verdict, *[f"{f.code} {f.message}" for f in report.held], sep="; ")
-    path.write_text(text)
-    hotswap.swap()
-    return report
-main.app.config["OWNER"] = "Cleo"
+""" + edit_in("depot") + """main.app.config["OWNER"] = "Cleo"
 edit("main.py", '"/config"', '"/settings"')
 print(main.app.config["OWNER"])
 edit("main.py", '"OWNER"] = "Ann"', '"OWNER"] = "Bea"')
@@ -172,16 +162,7 @@ app = Flask(__name__)
 for given in ("depot.live", "depot.kinds.kind"):
     app.config.from_object(given)
 assert (app.config["OWNER"], app.config["CITY"], app.config["MODE"]) == ("Ann", "Rome", 1)
-def edit(file, old, new):
-    path = pathlib.Path("depot", file)
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-    report = hotswap.swap()
-    print(report.verdict, *[f"{f.code} {f.message}" for f in report.held], sep="; ")
-    path.write_text(text)
-    hotswap.swap()
-edit("far.py", "'Ann'", "'Bea'")
+""" + edit_in("depot") + """edit("far.py", "'Ann'", "'Bea'")
 edit("near.py", "'Rome'", "'Oslo'")
 edit("near.py", "from .far import *\\n", "")
 edit("kinds.py", "MODE = 1", "MODE = 2")

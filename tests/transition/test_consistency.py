@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,18 +33,6 @@ from tests.transition.moving import NEW, NEW_SHOP, OLD, SHOP, Patched, Pause, in
 pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")]
 
 IMMEDIATE, TASK, QUIESCENT = Consistency
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
-
-
-@pytest.fixture
-def shop(program: Patched) -> ModuleType:
-    return program.load("shop", SHOP)
 
 
 def no_wait() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ from tests.transition.moving import Patched, Pause, in_thread, said, wait_until
 pytestmark = pytest.mark.once
 
 IMMEDIATE, TASK, QUIESCENT = Consistency
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
 
 
 # ---- plugins ----

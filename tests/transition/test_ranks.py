@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,7 +14,6 @@ import pytest
 
 from hotswap.errors import RollbackError
 from hotswap.model import Consistency
-from hotswap.requests.gate import GATE
 from hotswap.requests.safe import SafePoints
 from tests.transition.moving import NEW, NEW_SHOP, OLD, SHOP, Patched, in_thread, said, wait_until
 
@@ -46,13 +44,6 @@ class Others:
         if text and text not in self.said:
             self.said.append(text)
         return bool(text) and self.agree(text)
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hotswap.model import Consistency
-from hotswap.requests.gate import GATE
 from tests.transition.moving import Patched, in_thread, said
 
 pytestmark = pytest.mark.once
@@ -28,13 +26,6 @@ class Kind:
     label = "old"
 """
 NEW = TEXT.replace('"old"', '"new"')
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,18 +21,6 @@ from tests.transition.moving import NEW, NEW_SHOP, OLD, SHOP, Patched, Pause, in
 pytestmark = pytest.mark.once  # much the same on every interpreter
 
 _, TASK, QUIESCENT = Consistency
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
-
-
-@pytest.fixture
-def shop(program: Patched) -> Any:
-    return program.load("shop", SHOP)
 
 
 def unit(shop: Any, pause: Pause) -> list[Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -54,13 +53,6 @@ def work(wait):
 #: The bodies of two.
 BOTH = NEW_LIB.replace("return 1", "return RATE")
 NEW = (2, 2, 2)
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Patched]:
-    with Patched(tmp_path) as one:
-        yield one
-    assert GATE.look() == ("open", [])
 
 
 def in_unit(call: Callable[..., Any], wait: Callable[[], None]) -> Any:
