@@ -46,15 +46,25 @@ class Applier:
     # What the newest way back has written, where that can be turned round.
     _back: list[commit.Write] = attrs.field(factory=list, init=False)
 
-    def apply(self, swap: commit.Swap) -> float:
+    @staticmethod
+    def hold(holding: Holding, swap: commit.Swap) -> None:
+        """Take the locks of owners for a swap that is about to be made, and try on copies what they hold.
+
+        Raises:
+            OwnerError: that is not possible; no lock is taken.
+        """
+        holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
+
+    def apply(self, swap: commit.Swap, holding: Holding) -> float:
         """Commit, and hand the objects that have to be converted on; what owners hold is converted before anybody gets at it.
+
+        Args:
+            holding: what ``hold`` has taken; let go of whatever happens.
 
         Raises:
             OwnerError: that is not possible; nothing was changed.
             ReplaceError: a class cannot be replaced; nothing was changed.
         """
-        holding = Holding()
-        holding.take(swap.request.aside if swap.request is not None else {}, swap.rehashed)
         try:
             took = self._apply_now(swap)
             try:

@@ -29,7 +29,7 @@ from hotswap.clock import Clock
 from hotswap.collector import list_instances
 from hotswap.convert.converter import Converter, Request
 from hotswap.convert.lineage import VERSIONS
-from hotswap.convert.owners import OwnerError
+from hotswap.convert.owners import Holding, OwnerError
 from hotswap.convert.preflight import try_out
 from hotswap.effects import Effects
 from hotswap.errors import CODES, RollbackError
@@ -336,14 +336,27 @@ class Engine:
         finding = Finding(code="HS506", severity=Severity.HELD, message=message, next_step=CODES["HS506"].remedy)
         raise Refused(Plan(verdict=Verdict.RESTART, findings=(finding,)), Verdict.RESTART, [finding])
 
-    def _link(self, draft: Draft, look: Callable[[Request], None] | None = None) -> commit.Swap:
+    def _link(
+        self, draft: Draft, look: Callable[[Request], None] | None = None, last: Callable[[commit.Swap], None] | None = None
+    ) -> commit.Swap:
         forget_readers()
         try:
-            return link(draft, self.world, self.plugins, self.converter, look)
+            return link(draft, self.world, self.plugins, self.converter, look, last)
         except LinkRefused as refusal:
             restart = any(f.code.startswith("HS2") for f in refusal.findings)
             verdict = Verdict.RESTART if restart else Verdict.ASK
             raise Refused(draft.plan, verdict, (*_before_running(draft.plan.findings), *refusal.findings)) from refusal
+        except OwnerError as error:
+            raise Refused(draft.plan, Verdict.ASK, (*_before_running(draft.plan.findings), _not_converted(error))) from error
+
+    def _link_and_hold(self, draft: Draft) -> tuple[commit.Swap, Holding]:
+        """Link; what owners hold is tried at the end of it, while that can run which was evaluated aside."""
+        holding = Holding()
+        try:
+            return self._link(draft, last=functools.partial(self.applier.hold, holding)), holding
+        except BaseException:  # raised again: no lock of the program may stay taken
+            holding.release()
+            raise
 
     def _carry_out(
         self, draft: Draft, need: Need, clock: Clock, seen_at: float | None, changed: dict[Place, str]
@@ -451,10 +464,10 @@ class Engine:
     def _commit(self, draft: Draft, clock: Clock) -> commit.Swap:
         """Link and commit; again where the program has made an object meanwhile that linking has not seen."""
         for _ in self.mover.tries(TRIES):
-            swap = self._link(draft)
+            swap, holding = self._link_and_hold(draft)
             clock.mark("link")
             try:
-                clock.note("commit", self.applier.apply(swap))
+                clock.note("commit", self.applier.apply(swap, holding))
             except Blocked as error:
                 forget_imported(swap.imported, self.world)
                 del swap
@@ -462,11 +475,7 @@ class Engine:
                 collect_staged(aged=True)  # or what was made aside would be met by the next attempt
             except OwnerError as error:
                 forget_imported(swap.imported, self.world)
-                finding = Finding(
-                    code="HS311", severity=Severity.HELD, message=str(error), file=error.owner.file, line=error.owner.line,
-                    next_step="mend the migration, or give it more time, and save again",
-                )  # fmt: skip
-                raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, finding)) from error
+                raise Refused(draft.plan, Verdict.ASK, (*draft.plan.findings, *swap.findings, _not_converted(error))) from error
             except ReplaceError as error:
                 forget_imported(swap.imported, self.world)
                 findings = (*_before_running(draft.plan.findings), *_before_replacing(swap), error.finding)
@@ -811,6 +820,13 @@ def _named(wish: Wish | None, verb: str, texts: Iterable[tuple[str, bytes | None
         return wish
     digest = hashlib.sha256(repr(sorted((name, text or b"", text is None) for name, text in texts)).encode())
     return attrs.evolve(wish, token=f"{verb} {digest.hexdigest()}")
+
+
+def _not_converted(error: OwnerError) -> Finding:
+    return Finding(
+        code="HS311", severity=Severity.HELD, message=str(error), file=error.owner.file, line=error.owner.line,
+        next_step="mend the migration, or give it more time, and save again",
+    )  # fmt: skip
 
 
 def _held(findings: Iterable[Finding]) -> list[Finding]:

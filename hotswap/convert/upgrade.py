@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from hotswap.convert.leap import Fill, HookError, Leap, Step
+from hotswap.convert.leap import Fill, HookError, Leap, Step, fill
 from hotswap.convert.lineage import BY, LEAPS, SHAPES, STAMP, SWAP, UNDONE, version_of_class
 from hotswap.convert.state import State
 from hotswap.errors import MigrationError
@@ -38,7 +38,7 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
         version: of the state; by default what its stamp says, or the version whose recorded fields fit.
 
     Returns:
-        The fields of the present version.
+        The fields of the present version, with those that have a default and were not there.
 
     Raises:
         MigrationError: a migration failed, or none leads on from the version of the state, or it is newer than the class.
@@ -49,7 +49,9 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
         known[STAMP] = {**stamp, name_of(cls): version}
     elif STAMP not in known and REGISTRY.of(name_of(cls)):
         known[STAMP] = {name_of(cls): _guess(cls, known.keys(), version_of_class(cls))}
-    return dict(upgrade_state(cls, known))
+    found = upgrade_state(cls, known)
+    fill(found, _defaults(cls))  # as an object of the class would have them
+    return dict(found)
 
 
 def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
@@ -71,6 +73,10 @@ def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
     return state
 
 
+def _defaults(cls: type) -> dict[str, Fill]:
+    return {name: each for give in DEFAULTS for name, each in give(cls).items()}
+
+
 def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
     """The leaps with some steps, in order."""
     known = []
@@ -82,7 +88,7 @@ def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
     others = [step for key, step in steps.items() if key not in covered]
     early = tuple(step for step in others if step.frm < first.get(step.cls, step.to))
     late = tuple(step for step in others if step not in early)
-    last = Leap(late, fills={name: fill for give in DEFAULTS for name, fill in give(cls).items()}) if others else None
+    last = Leap(late, fills=_defaults(cls)) if others else None
     return [each for each in (Leap(early) if early else None, *known, last) if each is not None]
 
 

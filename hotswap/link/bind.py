@@ -56,12 +56,14 @@ from hotswap.world import ModuleRecord, World
 
 
 def link(
-    draft: Draft, world: World, plugins: Plugins, converter: Converter, look: Callable[[Request], None] | None = None
-) -> Swap:
+    draft: Draft, world: World, plugins: Plugins, converter: Converter, look: Callable[[Request], None] | None = None,
+    last: Callable[[Swap], None] | None = None,
+) -> Swap:  # fmt: skip
     """Prepare all writes of a plan.
 
     Args:
         look: is shown what would be done to objects, while what was evaluated aside can still run.
+        last: is given the swap when all is prepared, still while that can run.
 
     Raises:
         LinkRefused: a statement raised, or live objects do not allow it.
@@ -71,6 +73,8 @@ def link(
     gc.disable()  # what is staged stays young until it is let go of, so that it can be collected at once
     try:
         swap = _run(linking)
+        if last is not None:
+            last(swap)
         if look is not None:
             forget_imported(swap.imported, world)
         return swap

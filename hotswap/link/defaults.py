@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import functools
+import os
 import sys
 from collections.abc import Mapping
 from types import ModuleType
@@ -28,17 +30,29 @@ def summary_of(module: ModuleType) -> Summary | None:
     file = getattr(module, "__file__", None)
     if file is None or not file.endswith(".py"):
         return None
+    stat = os.stat(file)
+    return _summarise(module.__name__, file, hasattr(module, "__path__"), (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+@functools.lru_cache(maxsize=64)  # who reads a table asks for each row
+def _summarise(name: str, file: str, is_package: bool, _: tuple[int, ...]) -> Summary:
     with open(file, "rb") as stream:
         source = parse_source(file, stream.read())
-    found = summarise(module.__name__, source.tree, source.utf8, hasattr(module, "__path__"))
-    found.module = module.__name__
+    found = summarise(name, source.tree, source.utf8, is_package)
+    found.module = name
     return found
+
+
+@functools.cache
+def _plugins() -> Plugins:
+    plugins = Plugins()
+    plugins.discover()
+    return plugins
 
 
 def views_of(summaries: Mapping[str, Summary]) -> Views:
     """Views by the texts of some modules, which are the same before and after."""
-    plugins = Plugins()
-    plugins.discover()
+    plugins = _plugins()
 
     def lookup(module: str, chain: str) -> Any:
         space = sys.modules[module].__dict__
@@ -58,13 +72,18 @@ def defaults_of(cls: type) -> dict[str, Fill]:
 
 def _fields_of(cls: type) -> dict[str, Field]:
     found = {}
-    for name in {base.__module__ for base in cls.__mro__}:
+    for name in sorted({base.__module__ for base in cls.__mro__}):
         try:
             if (module := sys.modules.get(name)) is not None and (summary := summary_of(module)) is not None:
                 found[name] = summary
         except (OSError, SourceError):
             return {}
-    return views_of(found).before(cls).fields
+    return _views_of(tuple(found.items())).before(cls).fields
+
+
+@functools.lru_cache(maxsize=64)
+def _views_of(summaries: tuple[tuple[str, Summary], ...]) -> Views:
+    return views_of(dict(summaries))
 
 
 def fill_of(field: Field) -> Fill:

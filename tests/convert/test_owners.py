@@ -97,6 +97,20 @@ def test_keys_are_found_by_their_new_hashes_and_again_after_a_rollback(program: 
     assert keys[3].shown == "k3"
 
 
+def test_a_hook_finds_what_its_module_has(program: Program) -> None:
+    """Imports, constants and helpers, as the text says that is being saved, also while it is tried before the commit."""
+    helped = "import time\nEND = '{0}'\n\ndef ended(name):\n    time.monotonic()\n    return name + END\n"
+    hook = HOOK.format(body="state.name = ended(state.name)", down="state.name = state.name.removesuffix('?').removesuffix(END)")
+    lib = program.load("lib", helped.format("?") + OLD)
+    fill(lib)
+    text = STOCK.format(how="frozen=True", more="size: int = 0", shown="self.name", hook=hook, limit=5)
+    report = program.edit("lib", helped.format("!") + text)
+    assert report.applied, str(report)
+    check(lib, "k{}!", 0)
+    program.engine.rollback()
+    check(lib, "k{}")
+
+
 def test_without_an_owner_it_is_held(program: Program) -> None:
     lib = program.load("lib", OLD.replace("hotswap.owner(", "(lambda *a, **k: None)("))
     OWNERS.clear()

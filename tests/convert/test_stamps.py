@@ -76,6 +76,19 @@ def test_mapping_is_upgraded_and_not_changed(program: Program) -> None:
         hotswap.upgrade({"name": "Plato"}, shop.Cart, version=1)
 
 
+def test_a_mapping_gets_what_its_class_has_gained_by_itself(program: Program) -> None:
+    """No migration was needed for these fields, so no hook gives them to a row of before."""
+    old = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    x: int\nclass P:\n    def __init__(self):\n        self.x = 1\n"
+    lib = program.load("rows", old)
+    new = old.replace("x: int\n", "x: int\n    tags: list = dataclasses.field(default_factory=list)\n")
+    assert program.edit("rows", new + "        self.seen = {}\n").applied
+    first, second = hotswap.upgrade({"x": 5}, lib.D), hotswap.upgrade({"x": 5}, lib.D)
+    assert first == {"x": 5, "tags": []} and first["tags"] is not second["tags"]
+    assert hotswap.upgrade({"x": 5, "seen": 1}, lib.P) == {"x": 5, "seen": 1}
+    assert hotswap.upgrade({"x": 5}, lib.P) == {"x": 5, "seen": {}}
+
+
+
 def test_class_that_says_itself_what_its_state_is_keeps_it(program: Program) -> None:
     own = """
     def __getstate__(self):
@@ -237,7 +250,7 @@ def test_state_that_a_process_on_a_later_version_reads_gets_the_defaults_of_the_
     (tmp_path / "m.py").write_text(text)
     script = "import m, hotswap; print(*(hotswap.upgrade({'a': 1}, m.Cart, version=version) for version in (1, 2)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "{'a': 2, 'b': {}, 'c': 5, 'd': 5} {'a': 1}\n", done.stderr
+    assert done.stdout == "{'a': 2, 'b': {}, 'c': 5, 'd': 5} {'a': 1, 'b': {}, 'c': 5, 'd': 5}\n", done.stderr
 
 
 BASES = """
