@@ -78,7 +78,8 @@ def test_mapping_is_upgraded_and_not_changed(program: Program) -> None:
 
 def test_a_mapping_gets_what_its_class_has_gained_by_itself(program: Program) -> None:
     """No migration was needed for these fields, so no hook gives them to a row of before."""
-    old = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    x: int\nclass P:\n    def __init__(self):\n        self.x = 1\n"
+    old = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    x: int\n"
+    old += "class P:\n    def __init__(self):\n        self.x = 1\n"
     lib = program.load("rows", old)
     new = old.replace("x: int\n", "x: int\n    tags: list = dataclasses.field(default_factory=list)\n")
     assert program.edit("rows", new + "        self.seen = {}\n").applied
