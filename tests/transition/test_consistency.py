@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-import greenlet
 import pytest
 
 import hotswap
@@ -27,6 +26,7 @@ from hotswap.requests.gate import GATE
 from hotswap.transition import mover, rest
 from hotswap.transition.consistency import find_need
 from hotswap.transition.moving import Choice, OldNames
+from tests.transition.green import greenlet
 from tests.transition.moving import NEW, NEW_SHOP, OLD, SHOP, Patched, Pause, in_thread, said, wait_until
 
 # What relies on the interpreter is in test_moving.py.
@@ -464,7 +464,7 @@ async def _named(loops: Any, ready: threading.Event) -> None:
 
 def test_a_suspended_greenlet_is_named(program: Patched, loops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the library is loaded, the stacks of greenlets that wait are looked at, too, and once more inside of the commit."""
-    monkeypatch.setitem(sys.modules, "greenlet", greenlet)  # test_greenlets.py lets go of it
+    monkeypatch.setitem(sys.modules, "greenlet", greenlet)
     main = greenlet.getcurrent()
     waiting = greenlet.greenlet(loops.deep)
     waiting.switch(main.switch)

@@ -10,17 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import gevent
-import greenlet
 import pytest
 from gevent.event import Event
 
 from hotswap.model import Verdict
 from tests.link.program import Program
 from tests.transition import reports
-
-# Every look at frames passes over the heap where it is loaded: the other tests of this process are to be without it.
-del sys.modules["greenlet"]
+from tests.transition.green import gevent, greenlet
 
 
 @pytest.fixture(autouse=True)
