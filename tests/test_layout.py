@@ -17,6 +17,8 @@ import pytest
 
 from hotswap.errors import CODES
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "hotswap"
 
@@ -191,8 +193,8 @@ def public_names() -> tuple[set[str], set[str]]:
     """``__all__`` and the public names of a fresh ``import hotswap``; submodules are not names of the API."""
     program = (
         "import hotswap, types, __future__\n"
-        "shown = {n for n, v in vars(hotswap).items() if not n.startswith('_')\n"
-        "         and not isinstance(v, (types.ModuleType, __future__._Feature))}\n"
+        "shown = {n for n in dir(hotswap) if not n.startswith('_')\n"
+        "         and not isinstance(getattr(hotswap, n), (types.ModuleType, __future__._Feature))}\n"
         "print(sorted(hotswap.__all__), sorted(shown), sep='|')"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT).stdout

@@ -43,6 +43,7 @@ def test_the_example_command_is_the_one_of_the_tests() -> None:
     assert " && ".join(steps) + "\n" in fenced("sh")
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("number", range(len(fenced("python"))))
 def test_python_snippets_run(number: int, tmp_path: Path) -> None:
     """Every Python block runs as it stands, in a folder of its own."""

@@ -11,7 +11,8 @@ the one whose fields fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+import importlib
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import attrs
@@ -23,10 +24,10 @@ from hotswap.errors import MigrationError
 from hotswap.history import RECORDED
 from hotswap.migrations import REGISTRY, name_of
 
-#: Give the defaults of the fields of a class by its text; see ``link/defaults.py``, which stands above this.
-DEFAULTS: list[Callable[[type], Mapping[str, Fill]]] = []
-#: Give the names of all fields of a class by its text.
-FIELDS: list[Callable[[type], frozenset[str]]] = []
+
+def _texts() -> Any:
+    """What the texts say of classes: ``link/defaults.py``, which stands above this, and which few processes need."""
+    return importlib.import_module("hotswap.link.defaults")
 
 
 def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> dict[str, Any]:
@@ -73,8 +74,9 @@ def upgrade_state(cls: type, fields: Mapping[str, Any]) -> State:
     return state
 
 
-def _defaults(cls: type) -> dict[str, Fill]:
-    return {name: each for give in DEFAULTS for name, each in give(cls).items()}
+def _defaults(cls: type) -> Mapping[str, Fill]:
+    found: Mapping[str, Fill] = _texts().defaults_of(cls)
+    return found
 
 
 def _leaps(cls: type, steps: dict[tuple[type, int], Step]) -> Iterable[Leap]:
@@ -162,7 +164,7 @@ def _guess(cls: type, found: Set[str], goal: int) -> int:
     shapes = _shapes(cls)
     first = min(REGISTRY.of(name_of(cls)), default=goal)
     if not shapes:
-        if any(give(cls) == found for give in FIELDS):  # nobody knows whether those of the first version are others
+        if _texts().names_of_fields(cls) == found:  # nobody knows whether those of the first version are others
             raise MigrationError(
                 f"a state of {name_of(cls)} has the fields that the class has now, and those of earlier versions are not known: "
                 "give it as hotswap.upgrade(..., version=...), or let hotswap makemigrations record them"

@@ -12,7 +12,6 @@ from typing import Any
 
 from hotswap.commit import MISSING
 from hotswap.convert.leap import Fill
-from hotswap.convert.upgrade import DEFAULTS, FIELDS
 from hotswap.link.names import look_up
 from hotswap.link.views import Texts, Views
 from hotswap.plan.source import SourceError, parse_source
@@ -70,6 +69,11 @@ def defaults_of(cls: type) -> dict[str, Fill]:
     return {name: fill_of(field) for name, field in _fields_of(cls).items() if field.is_safe}
 
 
+def names_of_fields(cls: type) -> frozenset[str]:
+    """The names of all fields of a class by its text."""
+    return frozenset(_fields_of(cls))
+
+
 def _fields_of(cls: type) -> dict[str, Field]:
     found = {}
     for name in sorted({base.__module__ for base in cls.__mro__}):
@@ -89,7 +93,3 @@ def _views_of(summaries: tuple[tuple[str, Summary], ...]) -> Views:
 def fill_of(field: Field) -> Fill:
     """What a hook's state gets for a field with a default."""
     return Fill(None if field.factory is not None else field.default, field.factory)
-
-
-DEFAULTS.append(defaults_of)
-FIELDS.append(lambda cls: frozenset(_fields_of(cls)))

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gc
-import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -26,6 +27,7 @@ import select
 import shutil
 import signal
 import sys
+import sysconfig
 import threading
 import traceback
 import types
@@ -209,13 +211,24 @@ def _read_all(reader: int) -> tuple[str, bool]:
     return "", True
 
 
+def warm_up() -> None:
+    """Look once for the installed plugins: to read what all packages say of themselves is most of what a start takes."""
+    from hotswap.plugin.manager import Plugins
+
+    vars(importlib.metadata)["entry_points"] = functools.cache(importlib.metadata.entry_points)
+    Plugins().discover()
+    sysconfig.get_config_vars()
+
+
 def main() -> None:
     """Import what children will need, then serve; ``--hotswap ROOT`` also imports hotswap from that directory."""
     sys.path.pop(0)  # this file's own folder
     if sys.argv[1:2] == ["--hotswap"]:
         sys.path.insert(0, sys.argv[2])
-    for name in (*WARM, *(["hotswap"] if sys.argv[1:] else [])):
+    for name in (*WARM, *(["hotswap.session"] if sys.argv[1:] else [])):
         importlib.import_module(name)
+    if sys.argv[1:]:
+        warm_up()
     gc.collect()  # not gc.freeze(): that would hide the program's objects from the engine
     with open(os.dup(0), encoding="utf-8") as requests, open(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -40,6 +40,7 @@ def wait_for(reports: list[Report], code: str) -> Report:
     raise AssertionError([str(report) for report in reports])
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize(("budget", "is_back"), [("4", True), (5, False), ("9.9%", True), ("10%", False), (None, False)])
 def test_swap_is_taken_back_when_more_objects_fail_than_the_budget_allows(
     program: Program, budget: str | int | None, is_back: bool

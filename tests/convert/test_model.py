@@ -28,6 +28,8 @@ from hotswap.migrations import REGISTRY
 from tests.convert.barriers import finish
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 FIELDS = {1: ("n", "tags"), 2: ("n", "tags", "label"), 3: ("n", "marks", "label"), 4: ("n", "marks", "first")}
 HOOKS = {
     1: '''

@@ -46,6 +46,7 @@ PLACES = {
 }
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("changed", [False, True], ids=["as made", "changed by the program"])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)

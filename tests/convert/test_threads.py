@@ -122,6 +122,7 @@ def test_object_converted_and_class_forgotten_while_another_thread_looks(program
     assert box.label == lib.SEEN == "box 1" and lib.RAN == [1]
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_no_update_is_lost_while_versions_go_forth_and_back(program: Program) -> None:
     lib = program.load("lib", OLD)
     lib.RAN = []

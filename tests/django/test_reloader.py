@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.django.bakery import PLUGIN, environment
+
+pytestmark = pytest.mark.once  # much the same on every interpreter
 
 LATE = """
 import sys

@@ -1,8 +1,7 @@
 """Generated programs and edits before the judge: a swapped process answers as a fresh one, or the swap was refused.
 
-In the suite this takes half a minute on each Python, always with the same examples as far as it gets. It fails where more
-of the swaps
-are wrong than are known to be (see :data:`ALLOWED`), and the summary prints how many were. Longer, with other examples
+In the suite this takes half a minute, always with the same examples as far as it gets. It fails where more of the swaps are
+wrong than are known to be (see :data:`ALLOWED`), and the summary prints how many were. Longer, with other examples
 each time, and ending at the first swap that is wrong:
 
     HOTSWAP_GENERATE_SECONDS=600 pytest tests/generated
@@ -98,6 +97,7 @@ def explore(court: Court, record_property: Callable[[str, object], None]) -> Ite
     assert len(wrong) <= max(1, ALLOWED * counts["swaps"]), "\n\n".join(wrong)
 
 
+@pytest.mark.once
 def test_swapped_process_answers_as_fresh_one(explore: Callable[..., None]) -> None:
     """One save, then the way back."""
     explore(st.builds(lambda versions, warm: Example.of(versions, warm=warm), chains(1, 1), st.booleans()))

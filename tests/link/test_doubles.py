@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from hotswap.model import Report, Verdict
 from tests.link.program import Program
+
+pytestmark = pytest.mark.once  # much the same on every interpreter
 
 ONE = "RATE = 1\n\ndef total(n):\n    return n * RATE\n"
 OTHER_CODE = "RATE = 1\n\ndef total(n):\n    return [n * RATE]\n"

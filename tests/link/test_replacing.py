@@ -56,6 +56,7 @@ def test_the_report_names_the_class(program: Program) -> None:
     assert not program.engine.status().mechanisms
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_subclasses_of_its_bases_show_the_class_once(program: Program) -> None:
     """The class before is kept for a rollback, and is in no list of the program's classes meanwhile."""
     lib = program.load("lib", V1.replace("class Plain:", "class Other:\n    pass\n\nclass Plain(Other):"))
@@ -67,12 +68,14 @@ def test_subclasses_of_its_bases_show_the_class_once(program: Program) -> None:
     assert lib.Base.__subclasses__() == []
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_texts_that_ask_for_subclasses_hold_the_change(program: Program) -> None:
     """The new class would be the last in the list, where a fresh start has it in its place."""
     program.load("lib", V1 + "\ndef all_of_them():\n    return Base.__subclasses__()\n")
     assert "subclasses" in reason(program.edit("lib", V2 + "\ndef all_of_them():\n    return Base.__subclasses__()\n"))
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_references_made_after_the_swap_come_back_with_a_rollback(program: Program) -> None:
     """They are looked for again: nobody has listed them."""
     lib = program.load("lib", V1)
@@ -95,6 +98,7 @@ def test_a_reference_in_a_frame_holds_the_change(program: Program) -> None:
     assert program.edit("lib", V2).applied
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_a_reference_in_a_frame_holds_the_rollback(program: Program) -> None:
     """Nothing is changed then."""
     lib = program.load("lib", V1)
@@ -187,6 +191,7 @@ def test_what_can_be_exchanged_is(program: Program) -> None:
         check()
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_frozen_objects_go_along(program: Program) -> None:
     """``gc.freeze()`` hides objects and references from the collector."""
     lib = program.load("lib", V1)
@@ -238,6 +243,7 @@ def test_objects_made_by_other_threads_meanwhile(program: Program, often: None) 
     assert lib.HELD[0] is lib.Plain
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_two_classes_of_which_one_derives_from_the_other(program: Program) -> None:
     """Both get a metaclass; the references that they have to each other go along."""
     text = """
@@ -269,6 +275,7 @@ One.other = Two
     assert type(lib.Two) is type
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_two_classes_that_get_a_base_at_once(program: Program) -> None:
     """Neither is left in the row of the other."""
     text = """
@@ -294,6 +301,7 @@ class Both(One, Two):
     assert [type(item) for item in items] == [lib.One, lib.Two, lib.Both]
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_a_base_that_is_told_of_subclasses(program: Program) -> None:
     """A fresh start would tell it of a class that derives from the one that gets it, too."""
     text = """
@@ -311,6 +319,7 @@ class One{}:
     assert "__init_subclass__" in reason(report)
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_an_edit_later_names_no_other_class(program: Program) -> None:
     """The class that is kept for a rollback is none from before a reload (HS412)."""
     text = "class Meta(type):\n    pass\n\nclass One{}:\n    size = {}\n"
@@ -326,6 +335,7 @@ def test_an_edit_later_names_no_other_class(program: Program) -> None:
     assert type(lib.One) is type
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_attributes_set_after_the_swap_stay_with_a_rollback(program: Program) -> None:
     """As they would where the contents of the class had been exchanged in place."""
     lib = program.load("lib", V1.replace("    def who", "    count = 0\n    limit = 5\n    def who", 2))
@@ -337,6 +347,7 @@ def test_attributes_set_after_the_swap_stay_with_a_rollback(program: Program) ->
     assert (lib.Plain.count, lib.Plain.extra, lib.Plain.limit) == (3, "extra", 5)
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_new_data_and_fields_have_the_new_class(program: Program) -> None:
     """What the same save makes of it: containers that are filled in place, methods in tables, defaults, fields of objects."""
     more = """
@@ -369,6 +380,7 @@ def build(cls=Plain, number={2}):
     assert report.applied or "what is written has it" in reason(report)
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_a_field_that_refers_to_the_class(program: Program) -> None:
     """Objects get it inside of the commit: the new class, or the change is held."""
     lib = program.load("lib", V1)
@@ -377,6 +389,7 @@ def test_a_field_that_refers_to_the_class(program: Program) -> None:
     assert not report.applied or item.kind is lib.Plain
 
 
+@pytest.mark.once  # much the same on every interpreter
 def test_frozen_objects_that_cannot_change_over_hold_the_change(program: Program) -> None:
     """Also such objects are counted, and a rollback counts those that were made meanwhile."""
     text = "import dataclasses\n\n@dataclasses.dataclass{}\nclass Point:\n    x: int = 0\n"

@@ -374,6 +374,7 @@ class Thing:
 ]
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("case", FILLED, ids=lambda case: case.name)
 def test_objects_hold_what_a_fresh_start_gives(case: Scenario, judge: Judge) -> None:
     """Objects that exist get the fields that they lack, once and for all; a rollback takes them away again."""
@@ -623,6 +624,7 @@ class Thing:
 ]
 
 
+@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("case", HELD, ids=lambda case: case.name)
 def test_what_nobody_knows_is_asked(case: Scenario, judge: Judge) -> None:
     """The change is held by its code while objects exist, and nothing of it is applied."""

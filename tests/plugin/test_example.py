@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "plugins" / "hotswap-example-pagecache"
 
 VIEWS = """

@@ -13,6 +13,8 @@ import pytest
 from tests.runner.programs import HOTSWAP, Running, write_files
 from tests.runner.test_live import LOOP, save_by_rename, save_in_place, wait_word, word
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 MOUNT = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 

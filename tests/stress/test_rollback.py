@@ -15,6 +15,8 @@ from hotswap.session import current
 from tests.stress.garden import Choice, choose_first, edit, make_texts
 from tests.stress.snapshot import Fact, Snapshot
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 NAMES = ("garden", "soil")
 
 

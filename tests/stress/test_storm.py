@@ -12,7 +12,7 @@ from tests.stress.process import run_program
 
 def test_no_call_is_torn_by_swaps_and_rollbacks(tmp_path: Path) -> None:
     """8 threads and 1,000 tasks see whole versions only, and after each swap the new one, through all references."""
-    _check(run_program("storm", tmp_path, "--swaps", 24, "--seed", 1, timeout=120), 24)
+    _check(run_program("storm", tmp_path, "--swaps", 12, "--seed", 1, timeout=120), 12)
 
 
 @pytest.mark.slow
