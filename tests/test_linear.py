@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample import some
+
 pytestmark = pytest.mark.once  # how it grows is much the same on every interpreter
 
 COUNT = """
@@ -101,7 +103,7 @@ def _run(folder: Path, program: str) -> int:
 CASES = [many_files, many_definitions, one_of_many, all_renamed, all_replaced]
 
 
-@pytest.mark.parametrize("texts", CASES)
+@pytest.mark.parametrize("texts", some(CASES, 2))
 def test_four_times_as_much_costs_about_four_times(texts: Callable[[int, int], dict[str, str]], tmp_path: Path) -> None:
     """A search through a list for each item of it would make it up to sixteen times."""
     lines = []

@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.browsing import Browser, Shop, running
+from tests.sample import some
 
 pytestmark = pytest.mark.once  # real servers and a browser
 
@@ -208,7 +209,7 @@ def test_styles_of_the_page_and_of_the_message_do_not_meet(browser: Browser, sho
 # -- a restart -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "listed"), [("hotswap run", False), ("runserver", True)])
+@pytest.mark.parametrize(("way", "listed"), some([("hotswap run", False), ("runserver", True)], 2))
 def test_a_page_comes_back_after_a_restart(
     browser: Browser, fresh_copy: Callable[..., Path], site: Path, way: str, listed: bool
 ) -> None:

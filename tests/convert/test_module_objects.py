@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.link.program import Program
+from tests.sample import some
 
 PLAIN = """
 class Cart:
@@ -48,7 +49,7 @@ PLACES = {
 
 @pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("changed", [False, True], ids=["as made", "changed by the program"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", some(PLACES, 2))
 @pytest.mark.parametrize("kind", KINDS)
 def test_they_are_converted_where_the_program_has_changed_them(program: Program, kind: str, place: str, changed: bool) -> None:
     """Else they hold what their statement gives; a rollback leads all back, those included that somebody has held."""

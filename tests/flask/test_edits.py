@@ -21,6 +21,7 @@ def test_each_edit_and_its_way_back_answers_as_a_fresh_start_does() -> None:
     assert drive(FRAMEWORK, "--each") == []
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_rollback_leaves_nothing() -> None:
     """All answers are those of before."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.sample import some
 from tests.web.running import Server, edit_in, make_site, run_program, serving
 
 pytestmark = pytest.mark.once  # real servers, much the same on every interpreter
@@ -77,6 +78,7 @@ def test_a_stream_that_goes_on_is_named(server: Server, tmp_path: Path) -> None:
     assert server.text(f"/slow?file={marker}") == "step 2 and step 2"
 
 
+@pytest.mark.slow
 def test_no_answer_is_mixed_under_load(tmp_path: Path, site: Path) -> None:
     """Requests that run two steps with a pause between them, while these are saved again and again: none fails, none is mixed."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
@@ -87,7 +89,7 @@ def test_no_answer_is_mixed_under_load(tmp_path: Path, site: Path) -> None:
         assert state(one)["pid"] == before["pid"]
 
 
-@pytest.mark.parametrize("command", ["-m hotswap run serve.py", "plain.py"])
+@pytest.mark.parametrize("command", some(["-m hotswap run serve.py", "plain.py"], 2))
 def test_app_run_with_debug(command: str, tmp_path: Path, site: Path) -> None:
     """``app.run(debug=True)``: under ``hotswap run`` without a child, with ``hotswap_flask.start()`` in Werkzeug's child."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))

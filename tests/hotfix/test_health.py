@@ -112,6 +112,7 @@ def test_a_service_that_is_not_well_before_gets_no_patch(shop: Shop) -> None:
     assert shop.journal() == []
 
 
+@pytest.mark.slow
 def test_killed_while_it_watches(shop: Shop) -> None:
     """Nobody confirms then, so the process takes the patch back by itself."""
     service = shop.serve()

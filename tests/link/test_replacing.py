@@ -14,6 +14,7 @@ import pytest
 from hotswap.errors import RollbackError
 from hotswap.model import Mechanism, Report
 from tests.link.program import Program
+from tests.sample import some
 
 V1 = """
 class Base:
@@ -136,7 +137,7 @@ HOLDERS = {
 
 
 @pytest.mark.once  # much the same on every interpreter
-@pytest.mark.parametrize("name", HOLDERS)
+@pytest.mark.parametrize("name", some(HOLDERS, 4))
 def test_what_cannot_be_exchanged_holds_the_change(program: Program, name: str) -> None:
     """All is as before, and the change is made once it is gone."""
     lib = program.load("lib", V1)

@@ -7,6 +7,7 @@ Expectations come from a freshly started process.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from textwrap import indent
@@ -15,6 +16,7 @@ import attrs
 import pytest
 
 from hotswap.testing import Judge, Scenario
+from tests.sample import some
 
 pytestmark = pytest.mark.once  # much the same on every interpreter
 
@@ -130,8 +132,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
         yield one
 
 
-@pytest.mark.parametrize("where", ["here", "elsewhere", "in_a_function"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "where"), some(itertools.product(OPERATIONS, ["here", "elsewhere", "in_a_function"]), 4)
+)
 def test_result_of_an_operation_follows_the_method(operation: str, where: str, judge: Judge) -> None:
     """The process swapped to the other method prints what a fresh process prints; nothing is refused."""
     scenario = attrs.evolve(write(where, *OPERATIONS[operation]), not_late="not asked here", not_reversed="not asked here")

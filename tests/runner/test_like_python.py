@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runner.programs import HOTSWAP, PATIENCE, Ending, environment, run, write_files
+from tests.sample import some
 
 pytestmark = pytest.mark.once  # real processes, much the same on every interpreter
 
@@ -137,7 +138,7 @@ SCRIPTS: dict[str, tuple[dict[str, str], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", some(SCRIPTS))
 def test_ends_as_under_python(name: str, folder: Path, runtime: Path) -> None:
     """Output, traceback and exit code are those of python."""
     files, args = SCRIPTS[name]
@@ -230,7 +231,9 @@ KINDS = [(args, method) for args in (["m.py"], ["-m", "m"]) for method in ("fork
 KINDS.append((["-m", "p"], "fork"))  # python itself does not import a package's __main__ in other children
 
 
-@pytest.mark.parametrize(("args", "method"), KINDS, ids=lambda value: value if isinstance(value, str) else " ".join(value))
+@pytest.mark.parametrize(
+    ("args", "method"), some(KINDS, 2), ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
 def test_multiprocessing_works(folder: Path, runtime: Path, args: list[str], method: str) -> None:
     """Children of every kind find the main module, end, and do not disturb their parent."""
     files = {"m.py": MULTI, "p/__init__.py": "", "p/__main__.py": MULTI}

@@ -12,6 +12,7 @@ import hotswap
 from hotswap.errors import RollbackError
 from hotswap.model import Consistency
 from hotswap.requests.gate import GATE
+from tests.sample import some
 from tests.transition.moving import Patched, Pause, in_thread, said, wait_until
 
 pytestmark = pytest.mark.once
@@ -68,7 +69,7 @@ def outside(call: Callable[..., Any], wait: Callable[[], None]) -> Any:
 @pytest.mark.parametrize(
     ("text", "wish", "made"), [(NEW_LIB, None, IMMEDIATE), (BOTH, None, TASK), (BOTH, QUIESCENT, QUIESCENT)]
 )
-@pytest.mark.parametrize("name", ["f", "work"])
+@pytest.mark.parametrize("name", some(["f", "work"], 2))
 def test_who_runs_new_code_has_the_names_that_came_with_it_to_its_end(
     program: Patched, around: Callable[..., Any], text: str, wish: Consistency | None, made: Consistency, name: str
 ) -> None:
