@@ -110,12 +110,14 @@ def test_object_whose_old_init_runs_is_converted_when_it_has_ended(program: Prog
     assert program.engine.converter.wait(None, 5)
 
 
-@pytest.mark.parametrize("has_greenlets", [False, True])
-def test_looking_for_frames_leaves_no_cycle(has_greenlets: bool, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("greenlets", ["none", "loaded", "used"])
+def test_looking_for_frames_leaves_no_cycle(greenlets: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = importlib.import_module("greenlet")
     del sys.modules["greenlet"]  # the other tests of this process are to be without it
-    if has_greenlets:
+    if greenlets != "none":
         monkeypatch.setitem(sys.modules, "greenlet", loaded)
+    if greenlets == "used":
+        loaded.getcurrent()
     lib = program.load("lib", OLD)
     _ = lib.Thing(1)
     program.edit("lib", NEW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +146,21 @@ def test_a_module_that_executes_in_a_suspended_greenlet_is_executing(program: Pr
         assert module.RAN == [1]
     finally:
         del sys.hook
+
+
+LOADED_ONLY = """
+import greenlet
+from hotswap import frames
+asked = []
+look = frames.objects_of
+frames.objects_of = lambda *args, **kwargs: (asked.append(1), look(*args, **kwargs))[1]
+first = len(frames._stacks()), len(asked)
+greenlet.getcurrent()  # from now on there may be some
+print(first, len(frames._stacks()), len(asked))
+"""
+
+
+def test_a_library_that_is_loaded_and_not_used_costs_no_look_at_the_heap() -> None:
+    """As under SQLAlchemy, which loads it in programs that never use it."""
+    done = subprocess.run([sys.executable, "-c", LOADED_ONLY], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "(1, 0) 1 1\n", done.stdout + done.stderr
