@@ -49,7 +49,7 @@ class MigrationError(HotswapError):
 
 
 class RemovedError(HotswapError, AttributeError):
-    """A reference from before was called, but the new source has no such function any more.
+    """A reference from before was called, but the new source has no such function or class any more.
 
     Attributes:
         module, qualname: the definition that is gone.
@@ -58,7 +58,7 @@ class RemovedError(HotswapError, AttributeError):
     def __init__(self, module: str, qualname: str) -> None:
         super().__init__(
             f"{module}.{qualname} was removed by an edit of its source; this reference was taken before. "
-            "Drop the reference, or put the function back."
+            "Drop the reference, or put it back."
         )
         self.module = module
         self.qualname = qualname

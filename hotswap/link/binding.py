@@ -66,9 +66,12 @@ def _bind_name(linking: Linking, module: str, name: str, unit: Unit) -> None:
         is_own = linking.world.is_managed(type(live)) and has_contents(live)  # a tuple of a class of its own, known by identity
         if unit.kind is not UnitKind.IMPORT and (linking.merger.is_filled(live) or is_a(live, CONTAINERS) or is_own):
             _note_left(linking, module, name, live, bound, where)
-        elif live is not MISSING and _is_called(linking, live) and not _is_led(linking, module, name, live, bound):
-            severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
-            linking.left.add(live, f"{module}.{name}", where, severity)
+        elif live is not MISSING and _is_called(linking, live):
+            if not _is_led(linking, module, name, live, bound):
+                severity = Severity.NOTE if unit.kind is UnitKind.IMPORT else Severity.KEPT
+                linking.left.add(live, f"{module}.{name}", where, severity)
+            elif type(live) is type(bound) is FunctionType and id(live) in linking.swap.led:
+                linking.left.add_led(live, f"{module}.{name}", where)
 
 
 def _is_as_loaded(linking: Linking, module: str, name: str) -> bool:

@@ -52,6 +52,15 @@ class Left:
         """Note an object that a name means no more; the first of its names is named."""
         self._found.setdefault(id(live), (live, left_finding(live, name, where, severity)))
 
+    def add_led(self, live: Any, name: str, where: tuple[str, int]) -> None:
+        """Note a function that a name means no more, and whose calls lead to what that means now."""
+        message = f"{name} is another object now; references taken before lead to it when they are called, and are not equal to it"
+        found = Finding(
+            code="HS409", severity=Severity.NOTE, message=message, file=where[0], line=where[1],
+            next_step="take it from its module again where it is compared or pickled",
+        )  # fmt: skip
+        self._found.setdefault(id(live), (live, found))
+
     def add_inner(self, live: Any, name: str, where: tuple[str, int]) -> None:
         """Note an object in whose place, in a container, there is another one; names of modules that keep it count as holders."""
         self._found.setdefault(id(live), (live, left_finding(live, name, where)))

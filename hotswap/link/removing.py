@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, FunctionType
+from typing import Any
 
-from hotswap.commit import Write, del_item
+from hotswap.commit import Write, del_item, set_class
 from hotswap.kinds import is_a
 from hotswap.link.handles import is_handle, set_wrapped
 from hotswap.link.linking import Linking
 from hotswap.link.redirect import jump_code, lead
 from hotswap.link.trampoline import removed_stub
+from hotswap.peek import class_value
 from hotswap.plan.pairing import walk
 from hotswap.world import ModuleRecord
 
@@ -35,6 +37,26 @@ def drop_name(linking: Linking, record: ModuleRecord, name: str, line: int, rena
             linking.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
         if not renamed and id(live[name]) not in linking.twins.places and is_a(live[name], (FunctionType, type)):
             linking.note("HS410", f"{record.name}.{name} was removed", record.file, line)
+            _end_class(linking, record, live[name])
+
+
+def _end_class(linking: Linking, record: ModuleRecord, live: Any) -> None:
+    """A class without a successor says so when a held reference is called, as its methods do when they are.
+
+    By ``__init__``: ``copy`` and ``pickle``, which use ``__new__``, go on with the objects that there are.
+    """
+    plain = is_a(live, type) and type(live).__call__ is type.__call__
+    if not plain or (live.__module__, live.__qualname__) != (record.module.__name__, live.__name__):
+        return
+    raise_removed = removed_stub(record.name, live.__qualname__)
+    begin = class_value(live, "__init__")
+
+    def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        if type(self) is live:
+            raise_removed()
+        begin.__get__(self, type(self))(*args, **kwargs)
+
+    linking.swap.add(set_class(live, "__init__", __init__))
 
 
 def _lead_removed(linking: Linking) -> None:

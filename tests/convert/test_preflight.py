@@ -67,3 +67,36 @@ def test_change_that_would_be_held_says_so(program: Program) -> None:
     shop.keep = shop.Cart("Ada Lovelace")
     result = preflight(program, "shop", SPLIT[: SPLIT.index("@migrate")])
     assert not result.ok and {finding.code for finding in result.findings} >= {"HS301"}
+
+
+KEY = """
+import dataclasses
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    name: str
+"""
+UPPER = """
+from hotswap import migrate
+
+@migrate("keys:Key")
+def upper(state):
+    state.name = state.name.upper()
+
+@upper.down
+def _(state):
+    state.name = state.name.lower()
+"""
+
+
+def test_changed_hashes_are_named_where_something_is_found_by_them(program: Program) -> None:
+    """An object whose hash changes would not be found any more in the dict that has it for a key."""
+    keys = program.load("keys", KEY)
+    keys.table = {keys.Key("a"): 1}
+    result = preflight(program, "keys", KEY + UPPER)
+    assert not result.ok
+    assert [finding.message for finding in result.findings if finding.code == "HS302" and "hash" in finding.message]
+    assert keys.table[keys.Key("a")] == 1
+    keys.table = [keys.Key("a")]
+    result = preflight(program, "keys", KEY + UPPER)
+    assert result.ok and result.classes[0].population == 1, str(result)
