@@ -13,6 +13,7 @@ Who only names a function or calls it has nothing to do with that.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from hotswap.plan.diff import UnitDiff
@@ -81,7 +82,16 @@ class Facts:
                     return symbol
             if wanted and self._leads_to(symbol, wanted):
                 return symbol
+            if self._graph.kind_of_object(symbol) is functools.partial and self._is_given_one(symbol):
+                called = self._graph.uses_symbols(module, uses, uses.calls) if called is None else called
+                if symbol in called:
+                    return symbol
         return None
+
+    def _is_given_one(self, symbol: Symbol) -> bool:
+        """True for ``partial(issubclass, Derived)``, whose call reads facts of what it holds."""
+        held = self._graph.callables_in(symbol) or ()
+        return any(ANY in self._dirt.facts.get(each, ()) for each in held)
 
     def _leads_to(self, symbol: Symbol, names: Collection[str]) -> bool:
         """True for what has an attribute of these, or holds what has: ``[f.__doc__ for f in (main, other)]``."""

@@ -32,9 +32,8 @@ BY_HAND = "HOTSWAP_GENERATE_SECONDS" in os.environ
 SECONDS = float(os.environ.get("HOTSWAP_GENERATE_SECONDS", "12"))
 TESTS = 3  # that share the time
 BATCH = 50
-#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.1 to 0.8 %, by the seed. It
-#: speaks of these programs only: `tests/open` has defects that none of them can show. A kind that is known: a class used
-#: as a decorator that becomes a function.
+#: The share of wrong swaps that the suite puts up with; the goal is none. Measured: 0.1 to 0.8 %, by the seed. A
+#: kind that is known: a class used as a decorator that becomes a function.
 ALLOWED = 0.02
 pytestmark = pytest.mark.timeout(SECONDS + 900)  # making a failure small takes its time
 
