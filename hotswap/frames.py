@@ -191,7 +191,7 @@ def _stacks() -> list[tuple[int | None, FrameType]]:
     kind = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(kind, type):
         return list(current_frames().items())
-    alone = [list(current_frames().items())]
+    alone: list[list[tuple[int | None, FrameType]]] = [[*current_frames().items()]]
     if not _have_greenlets():  # asked afterwards: one that was suspended in between would be in neither
         return alone.pop()  # taken out of what this frame refers to: it is in it
     alone.clear()

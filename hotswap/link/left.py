@@ -54,7 +54,7 @@ class Left:
 
     def add_led(self, live: Any, name: str, where: tuple[str, int]) -> None:
         """Note a function that a name means no more, and whose calls lead to what that means now."""
-        message = f"{name} is another object now; references taken before lead to it when they are called, and are not equal to it"
+        message = f"{name} is another object now; calls of references taken before lead to it, comparisons with it fail"
         found = Finding(
             code="HS409", severity=Severity.NOTE, message=message, file=where[0], line=where[1],
             next_step="take it from its module again where it is compared or pickled",
