@@ -116,7 +116,7 @@ def transplant(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, handle
             continue
         if is_a(value, types.GetSetDescriptorType) or is_slot(value):
             continue
-        if _goes(pair, name, value):
+        if _goes(pair, name, value) and not _stays(pair, merger, name, value):
             swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     put_in_order(swap, live, list(vars_of(staged)), start)
     _set_abstract(swap, live, staged)
@@ -158,6 +158,11 @@ def _goes(pair: ClassPair, name: str, value: Any) -> bool:
     return name != "__abstractmethods__" and (name in pair.old_body or loaded or generated or written)
 
 
+def _stays(pair: ClassPair, merger: Merger, name: str, value: Any) -> bool:
+    base = (pair.base or {}).get(f"{pair.path}.{name}")
+    return merger.stays(f"{pair.module}.{pair.path}.{name}", value, base, (pair.file, pair.line))
+
+
 #: Methods that CPython wraps by itself where a class body has a plain function.
 _KINDS_BY_NAME = {"__new__": staticmethod, "__init_subclass__": classmethod, "__class_getitem__": classmethod}
 
@@ -185,7 +190,8 @@ def move_members(swap: Swap, pair: ClassPair, twins: Twins, merger: Merger, edit
         if name in edit.values:
             swap.findings.append(_maybe_read(pair, name))
     for name in sorted(edit.removed & vars_of(live).keys()):
-        swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
+        if not _stays(pair, merger, name, vars_of(live)[name]):
+            swap.add(del_class(live, name, f"{pair.path}.{name} removed"))
     _move_hash(swap, pair, edit)
     if edit.docstring:
         swap.add(set_class(live, "__doc__", staged.__doc__))

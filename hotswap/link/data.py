@@ -26,6 +26,7 @@ from hotswap.kinds import is_a
 from hotswap.link.holders import class_attribute
 from hotswap.model import Finding, Severity
 from hotswap.peek import own_dict
+from hotswap.plugin.defaults import is_immutable
 from hotswap.shadow import Shadow, coming_slots, is_slot
 
 #: Initialisers make them without arguments, so a new one is like any other; a live one may be in use.
@@ -47,6 +48,7 @@ def is_same_synchroniser(live: Any, new: Any) -> bool:
 #: Why a value is kept.
 CHANGED = "the program changed it since it was loaded"
 REPLACED = "the program replaced it since it was loaded"
+GONE = "the program has set it since it was loaded, and its text has it no more"
 
 
 @attrs.define(eq=False)
@@ -333,6 +335,23 @@ class Merger:
                 self.keep(f"{name}.{key}", where, CHANGED)
         return live
 
+    def stays(self, name: str, live: Any, base: Print | None, where: tuple[str, int]) -> bool:
+        """True where a value whose name goes from the text is not the text's, but one that the program has set.
+
+        What the program has put into a container of the text goes with that, and is named.
+        """
+        if base is None or callable(live):
+            return False
+        now = fingerprint(live, self.is_managed, name)
+        if now.opaque or base.opaque or now.same(base):
+            return False
+        if is_immutable(live):
+            self.keep(name, where, GONE)
+            return True
+        message = f"{name} was removed, with what the program has put into it; a rollback brings it back"
+        self.swap.findings.append(Finding(code="HS410", severity=Severity.NOTE, message=message, file=where[0], line=where[1]))
+        return False
+
     def keep(self, name: str, where: tuple[str, int], why: str) -> None:
         if why in (CHANGED, REPLACED) and self.is_late(where[0]):
             why = "it is not what its old text gives now, and hotswap was attached later, so the program may have changed it"
@@ -344,7 +363,8 @@ class Merger:
                 message=f"{name} keeps its live value: {why}",
                 file=where[0],
                 line=where[1],
-                next_step="assign it by hand or restart if the new initial value is wanted",
+                next_step="delete it by hand where nothing sets it any more" if why is GONE
+                else "assign it by hand or restart if the new initial value is wanted",
             )
         )
 

@@ -31,7 +31,8 @@ def remove_names(linking: Linking) -> None:
 
 def drop_name(linking: Linking, record: ModuleRecord, name: str, line: int, renamed: bool = False) -> None:
     live = record.module.__dict__
-    if name in live:
+    base, where = linking.base(record.name).get(name), (record.file, line)
+    if name in live and (renamed or not linking.merger.stays(f"{record.name}.{name}", live[name], base, where)):
         linking.swap.add(del_item(live, name, f"{record.name}.{name} removed"))
         if is_handle(live[name]) and live[name]._self_owner == (record.name, name):
             linking.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))

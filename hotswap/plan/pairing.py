@@ -87,11 +87,13 @@ def pair_codes(
         pending += [pair for pair in pairs if children(pair[0])]
         removed += lost
         ambiguous += unsure
+    as_text_says = {other: one for one, other in new_of.items()}
     new_of |= {awaitable(one): awaitable(other) for one, other in new_of.items() if _may_be_awaitable(one)}
     gone = [code for top in removed for code in (top, *walk(top))]
     return Pairing(
         new_of=new_of,
-        old_of={value: key for key, value in new_of.items()},
+        # What is no generator any more has one code for both.
+        old_of={**{value: key for key, value in new_of.items()}, **as_text_says},
         removed=(*gone, *(awaitable(code) for code in gone if _may_be_awaitable(code))),
         renamed=tuple(renamed),
         ambiguous=tuple(ambiguous),
