@@ -243,7 +243,7 @@ GROUP_REST = [
 @pytest.mark.parametrize("group", [
     pytest.param(GROUP_QUERIES, marks=pytest.mark.slow, id="queries"),
     pytest.param(GROUP_MODELS, marks=pytest.mark.slow, id="models"),
-    pytest.param(GROUP_REST, id="rest"),
+    pytest.param(GROUP_REST, marks=pytest.mark.slow, id="rest"),
 ])  # fmt: skip
 def test_a_save_shows_what_a_fresh_start_shows(group: list[Case], fresh_copy: FreshCopy, site: Path) -> None:
     """Or it is refused, with the reason that is expected."""

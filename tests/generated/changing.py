@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from tests.generated.program import Class, Data, Function, Lit, Program
+from tests.generated.program import Class, Comp, Data, Function, Lit, Many, Program
 from tests.generated.scope import container
 
 
@@ -39,12 +39,21 @@ def _is_plain_function(statement: object) -> bool:
     return isinstance(statement, Function) and not statement.decorators and statement.flavour != "cm"
 
 
-#: name: what it fits, the statement (``n``: the name with its module, ``was``: the text of its value on version 1)
+def _first_key(statement: object) -> str:
+    """A key that a dict has on version 1: where it had none, one that version 2 brings is not changed by anybody."""
+    value = statement.value if isinstance(statement, Data) else None
+    if isinstance(value, Many):
+        return "'k0'" if value.items else ""
+    return "0" if isinstance(value, Comp) and value.count else ""
+
+
+#: name: what it fits, the statement (``n``: the name with its module, ``was``: the text of its value on version 1, ``key``: one
+#: that it has there)
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "append": (_holds("list"), "{n}.append('p')"),
     "key": (_holds("dict"), "{n}['p'] = 'p'"),
-    "overwrite": (_holds("dict"), "{n}['k0' if 'k0' in {n} else 0] = 'p'"),
-    "delete": (_holds("dict"), "{n}.pop('k0' if 'k0' in {n} else 0, None)"),
+    "overwrite": (_holds("dict"), "{n}[{key}] = 'p'"),
+    "delete": (_holds("dict"), "{n}.pop({key}, None)"),
     "pop": (_holds("list"), "{n}[:1] = []"),
     "clear": (_holds("list"), "{n}.clear()"),
     "bind": (_is_literal, "{n} = 'p'"),
@@ -71,7 +80,9 @@ def make_changes(programs: tuple[Program, ...], drawn: Iterable[tuple[str, int]]
         ]  # fmt: skip
         if found:
             module, statement = found[pick % len(found)]
-            was = statement.value.text if _is_literal(statement) else ""
-            lines.append(text.format(n=f"{module}.{statement.name}", was=was))
+            was, key = statement.value.text if _is_literal(statement) else "", _first_key(statement)
+            if "{key}" in text and not key:
+                continue
+            lines.append(text.format(n=f"{module}.{statement.name}", was=was, key=key))
             names.add(statement.name)
     return Changes("\n".join(["CHANGED = True", *lines, ""] if lines else []), frozenset(names))

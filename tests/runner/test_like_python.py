@@ -138,7 +138,7 @@ SCRIPTS: dict[str, tuple[dict[str, str], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", some(SCRIPTS))
+@pytest.mark.parametrize("name", some(SCRIPTS, 5))
 def test_ends_as_under_python(name: str, folder: Path, runtime: Path) -> None:
     """Output, traceback and exit code are those of python."""
     files, args = SCRIPTS[name]

@@ -23,8 +23,8 @@ def half(at: int, scenario: Scenario) -> Any:
 
 
 def some(at: int, scenario: Scenario) -> Any:
-    """Every third is for each run of all, the others for ``pytest -m slow tests/scenarios``."""
-    return scenario if at % 3 == 0 else pytest.param(scenario, marks=pytest.mark.slow)
+    """Every sixth is for each run of all, the others for ``pytest -m slow tests/scenarios``."""
+    return scenario if at % 6 == 0 else pytest.param(scenario, marks=pytest.mark.slow)
 
 
 def name_of(scenario: Scenario) -> str:
