@@ -23,6 +23,7 @@ from typing import Any, cast
 import attrs
 
 from hotswap.collector import objects, tuples_in, young_objects
+from hotswap.fingerprint import fingerprint
 from hotswap.link.byname import explain
 from hotswap.link.limbo import make_all_old
 from hotswap.link.redirect import doc_of
@@ -377,7 +378,7 @@ class Staging:
         if module in self.starred:
             brought = self.starred[module][1]
         else:
-            brought = find_starred(summary, self._live_space(module), self._live_space)
+            brought = find_starred(summary, self._live_space(module), self._live_space, self._is_as_loaded)
         return {n for unit in summary.units for n in unit.names} | brought
 
     def _forget(self, module: ModuleType, summary: Summary, wanted: set[int]) -> None:
@@ -400,8 +401,13 @@ class Staging:
     def _forget_starred(self, name: str) -> set[str]:
         edited = self.draft.edited.get(name)
         old = edited.old_summary if edited is not None else self.draft.summaries[name]
-        self.starred[name] = (find_starred(old, self._live_space(name), self._live_space), set())
+        self.starred[name] = (find_starred(old, self._live_space(name), self._live_space, self._is_as_loaded), set())
         return self.starred[name][0]
+
+    def _is_as_loaded(self, module: str, name: str, value: Any) -> bool:
+        record = self.world.records.get(module)
+        base = (record.base or {}).get(name) if record is not None else None
+        return base is not None and fingerprint(value, self.world.is_managed, f"{module}.{name}").same(base)
 
     def _live_space(self, module: str) -> dict[str, Any]:
         record = self.world.records.get(module)

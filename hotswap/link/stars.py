@@ -22,11 +22,18 @@ def star_units(summary: Summary) -> Iterator[tuple[Unit, str]]:
         yield from ((unit, binding.module) for binding in unit.imports if binding.local == "*")
 
 
-def find_starred(summary: Summary, live: Namespace, space_of: Callable[[str], Namespace]) -> set[str]:
-    """The names that a live module has from star imports."""
+def find_starred(
+    summary: Summary, live: Namespace, space_of: Callable[[str], Namespace], is_as_loaded: Callable[[str, str, Any], bool]
+) -> set[str]:
+    """The names that a live module has from star imports.
+
+    Args:
+        is_as_loaded: True where a name of a module had a value when that was loaded; the program may have bound another since.
+    """
     own = {name for unit in summary.units for name in unit.names}
     found = set()
     for _, source in star_units(summary):
         space = space_of(source)
-        found |= {n for n in exported(space) if n in live and n in space and live[n] is space[n] and n not in own}
+        both = [name for name in exported(space) if name in live and name in space and name not in own]
+        found |= {name for name in both if live[name] is space[name] or is_as_loaded(source, name, live[name])}
     return found
