@@ -288,11 +288,8 @@ def history(group: str | None, as_json: bool) -> None:
     """Show what was ordered for a service and what came of it, from its journal."""
 
     def act() -> None:
-        names = [group] if group is not None else list_groups()
-        for name in names:
-            spool = Spool.of(name)
-            spool.check()
-            for entry in journal.read(spool.journal):
+        for name in [group] if group is not None else list_groups():
+            for entry in journal.read(orders.find_spool(name).journal):
                 click.echo(json.dumps({"group": name, **entry}) if as_json else _entry_line(name, entry))
 
     guarded("history", act)

@@ -5,6 +5,7 @@ An order is carried out by all processes that it is for, or by none: where one r
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -110,6 +111,10 @@ def find_spool(group: str | None, pids: Iterable[int] = ()) -> Spool:
     """
     if group is not None:
         spool = Spool.of(group)
+        if not os.path.lexists(spool.folder):
+            known = ", ".join(list_groups())
+            step = f"choose one of {known}" if known else f"start a process with hotswap agent --group {group}"
+            raise PatchError("HS611", f"no group {group} of this user is known on this machine", step)
         spool.check()
         return spool
     wanted, found = set(pids), []

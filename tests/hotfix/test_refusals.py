@@ -95,7 +95,15 @@ def test_process_that_is_none(shop: Shop, service: Service) -> None:
     patch = shop.build({"shop/pricing.py": TRIPLE})
     shop.refused("HS611", "apply", patch, "--pid", os.getpid())
     shop.refused("HS611", "apply", patch, "--group", "web", "--pid", os.getpid())
-    shop.refused("HS608", "apply", patch, "--group", "nobody")
+    shop.refused("HS611", "apply", patch, "--group", "nobody")
+
+
+@pytest.mark.parametrize("verb", ["status", "history", "rollback", "pause"])
+def test_group_that_is_none(shop: Shop, service: Service, verb: str) -> None:
+    """A name that is mistyped is said to be that, with those that there are, and no folder is made for it."""
+    assert "no group wbe of this user is known" in (said := shop.refused("HS611", verb, "--group", "wbe"))
+    assert "choose one of " in said
+    assert not (shop.root / "spool" / "wbe").exists()
 
 
 def test_second_order_during_the_first(shop: Shop, service: Service) -> None:
