@@ -99,6 +99,7 @@ class Mover:
     consistency: Consistency | None = None
     found: list[Finding] = attrs.Factory(list)
     _changed: Mapping[Place, str] = attrs.field(factory=dict, init=False)
+    _awaited: Callable[[CodeType], bool] | None = attrs.field(default=None, init=False)  # of frames that are waited for just now
     _until: float = attrs.field(default=0.0, init=False)
     _is_chosen: bool = attrs.field(default=False, init=False)  # by the plan, so it may choose more
     _is_forced: bool = attrs.field(default=False, init=False)
@@ -159,10 +160,11 @@ class Mover:
         later = self.gate.clock[0] if consistency is Consistency.TASK else None
         units = [visit for visit in inside if self.gate.is_waited_for(visit) and (later is None or visit.generation < later)]
         blockers = [describe_unit(visit) for visit in units]
-        if not blockers and later is None:
-            blockers = find_blockers(
-                lambda code: place_of_code(self.outdated.now(code)) in changed, self.points.parked(), suspends=False
-            )
+        awaited = self._awaited
+        if awaited is None and later is None:
+            awaited = lambda code: place_of_code(self.outdated.now(code)) in changed  # noqa: E731 - a condition, as the others
+        if not blockers and awaited is not None:
+            blockers = find_blockers(awaited, self.points.parked(), suspends=False)
         return Wait(consistency, self._left(), tuple(map(str, blockers)))
 
     @property
@@ -301,7 +303,12 @@ class Mover:
         Raises:
             Blocked: they did not end.
         """
-        if blockers := self._wait_for_stacks(is_awaited):
+        self._awaited = is_awaited
+        try:
+            blockers = self._wait_for_stacks(is_awaited)
+        finally:
+            self._awaited = None
+        if blockers:
             self._give_up(blockers)
 
     def _is_changed(self, code: CodeType) -> bool:

@@ -664,3 +664,20 @@ def loop(label):
     lib.stop.set()
     thread.join(20)
     assert lib.seen == [0, 1, 2, 3, 4]
+
+
+def test_who_looks_meanwhile_is_told_of_calls_that_read_what_changes(program: Patched) -> None:
+    """`task` waits for calls that began before anybody could choose for them: `status` and `top` name these."""
+    text = "RATE = 1\ndef f(wait):\n    wait()\n    return RATE\ndef g(): return 1\n"
+    lib = program.load("shop", text)
+    pause = Pause()
+    calling, found = in_thread(lambda: lib.f(pause))
+    assert pause.is_there.wait(20)
+    new = text.replace("RATE = 1", "RATE = 2").replace("g(): return 1", "g(): return 2")
+    switching, reports = in_thread(lambda: program.patch(TASK, shop=new))
+    wait_until(lambda: (look := program.engine.mover.look()) is not None and "shop.f" in str(look.blockers), "it is named")
+    pause.may_go.set()
+    calling.join(20)
+    switching.join(20)
+    assert found == [1] and reports[0].applied and reports[0].consistency is TASK
+    assert program.engine.mover.look() is None and lib.f(no_wait) == 2
