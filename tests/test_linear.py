@@ -103,7 +103,7 @@ def _run(folder: Path, program: str) -> int:
 CASES = [many_files, many_definitions, one_of_many, all_renamed, all_replaced]
 
 
-@pytest.mark.parametrize("texts", some(CASES, 2))
+@pytest.mark.parametrize("texts", some(CASES, 3))
 def test_four_times_as_much_costs_about_four_times(texts: Callable[[int, int], dict[str, str]], tmp_path: Path) -> None:
     """A search through a list for each item of it would make it up to sixteen times."""
     lines = []
@@ -114,7 +114,7 @@ def test_four_times_as_much_costs_about_four_times(texts: Callable[[int, int], d
     assert lines[1] < 5 * lines[0], f"{lines[0]:,} lines run for 50, {lines[1]:,} for 200"
 
 
-@pytest.mark.parametrize("texts", CASES)
+@pytest.mark.parametrize("texts", some(CASES, 2))
 def test_a_swap_leaves_little_to_the_collector(texts: Callable[[int, int], dict[str, str]], tmp_path: Path) -> None:
     """Trees and plans in circles of references would stay until the collector walks the whole heap, and slow each look at it."""
     begin = COUNT.partition("lines = 0")[0]

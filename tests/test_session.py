@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 PRELUDE = """
 import pathlib, sys
 sys.path.insert(0, ".")

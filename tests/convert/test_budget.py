@@ -11,6 +11,8 @@ from hotswap.errors import ConfigError
 from hotswap.model import Report
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 OLD = "class Box:\n    def __init__(self, n):\n        self.n = n\n    def show(self):\n        return 'old'\n"
 NEW = """
 from hotswap import migrate
@@ -40,7 +42,6 @@ def wait_for(reports: list[Report], code: str) -> Report:
     raise AssertionError([str(report) for report in reports])
 
 
-@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize(("budget", "is_back"), [("4", True), (5, False), ("9.9%", True), ("10%", False), (None, False)])
 def test_swap_is_taken_back_when_more_objects_fail_than_the_budget_allows(
     program: Program, budget: str | int | None, is_back: bool

@@ -10,6 +10,8 @@ from hotswap.model import Report
 from tests.convert.barriers import finish
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 CART = """
 class Cart:
     def __init__(self, name):

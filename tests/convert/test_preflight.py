@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hotswap.model import ChangeSet, Preflight, SourceFile
 from tests.convert.test_hooks import BODY, CART, SPLIT
 from tests.link.program import Program
+
+pytestmark = pytest.mark.once  # much the same on every interpreter
 
 
 def preflight(program: Program, name: str, text: str) -> Preflight:

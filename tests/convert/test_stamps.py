@@ -16,6 +16,8 @@ from hotswap.errors import MigrationError
 from tests.convert.test_hooks import BODY, CART, SPLIT, THIRD
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 
 def test_pickle_of_version_one_gives_what_a_live_conversion_gives(program: Program) -> None:
     shop = program.load("shop", CART)
@@ -140,7 +142,6 @@ else:
 BLOCKED = "sys.modules['hotswap'] = None"
 
 
-@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("written_with", ["", BLOCKED])
 def test_blob_goes_through_processes_with_and_without_hotswap(written_with: str, tmp_path: Path) -> None:
     """Written by version 1 without any migration, read by a process that has just been started on version 3."""
@@ -354,7 +355,6 @@ def run_script(folder: Path, script: str) -> str:
     return found.stdout
 
 
-@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("kind", SLOTS)
 def test_objects_with_slots_are_copied_as_they_are(kind: str, program: Program) -> None:
     m = program.load("m", SLOTS[kind])
@@ -385,7 +385,6 @@ def test_state_with_an_optional_field_is_from_before_the_migrations(program: Pro
     assert [pickle.loads(blob).n for blob in blobs] == [500, 600]
 
 
-@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize("order", ["a above", "b above"])
 def test_state_of_a_step_that_has_another_number_elsewhere(order: str, program: Program) -> None:
     """Migrations without numbers count by the order of the swaps here, and by that of the text in a new process."""
@@ -406,7 +405,6 @@ def test_state_of_a_step_that_has_another_number_elsewhere(order: str, program: 
         assert "a led to version 2" in said and "b" in said and "number" in said
 
 
-@pytest.mark.once  # much the same on every interpreter
 def test_state_of_a_step_that_was_tidied_away_is_not_taken_for_another(program: Program) -> None:
     text = "class C:\n    k = {}\n    def __init__(self, n):\n        self.n = n\n"
     m = program.load("m", text.format(0))
@@ -421,7 +419,6 @@ def test_state_of_a_step_that_was_tidied_away_is_not_taken_for_another(program: 
     assert "up led to version 2" in run_script(program.directory, script)
 
 
-@pytest.mark.once  # much the same on every interpreter
 def test_row_that_has_the_fields_of_now_may_be_of_any_version(program: Program) -> None:
     text = "class C:\n    def __init__(self, n):\n        self.n = n\n        self.unit = 'c'\n"
     adds = HUNDREDFOLD.format(number=", 1").replace("*= 100", "*= 100\n    state.unit = 'c'")
@@ -446,7 +443,6 @@ def test_object_that_lacks_a_field_that_came_by_itself(program: Program) -> None
     assert vars(late) == vars(pickle.loads(blob)) == {"price": 9, "origin": None}
 
 
-@pytest.mark.once  # much the same on every interpreter
 @pytest.mark.parametrize(
     "base", ["Exception", "OSError", "ImportError", "ExceptionGroup", "set", "deque", "OrderedDict", "bytearray"]
 )

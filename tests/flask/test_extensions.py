@@ -105,7 +105,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("way", some(WAYS, 2))
+@pytest.mark.parametrize("way", some(WAYS, 4))
 def test_what_an_extension_has_put_there_stays_and_the_text_is_followed(way: str, tmp_path: Path, site: Path) -> None:
     """Each edit by itself: all answers are those of a fresh start and the extension is the same object, or it says why not."""
     package = tmp_path / "depot"

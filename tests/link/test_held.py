@@ -12,6 +12,8 @@ import pytest
 from hotswap.model import ChangeSet, Finding, SourceFile
 from tests.link.program import Program
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
     return [finding.code for finding in findings]

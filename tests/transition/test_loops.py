@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.once  # much the same on every interpreter
+
 CODE = """
 def step():
     return {version}
