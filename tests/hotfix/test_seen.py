@@ -39,7 +39,7 @@ def test_top_shows_what_is_live_and_what_is_left(shop: Shop) -> None:
     assert "web  1 processes" in text
     shop.done("pause")
     assert "paused" in shop.done("top", "--group", "web")
-    shop.refused("HS608", "top", "--group", "nobody")
+    shop.refused("HS611", "top", "--group", "nobody")
 
 
 def test_who_looks_sees_whom_a_change_waits_for(shop: Shop) -> None:
