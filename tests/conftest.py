@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted = {"": ("slow", "once"), "once": ("slow",)}.get(config.option.markexpr, ())
     out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
     if out:
-        config.hook.pytest_deselected(items=out)
+        if not hasattr(config, "workerinput"):  # which keeps them for a summary that it never prints
+            config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
 
 
