@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hotswap.control.verbs import cli
 from hotswap.errors import CODES
 from tests.examples.shop import MIGRATE, SERVE
 
@@ -74,17 +75,7 @@ def test_codes_exist_and_classes_of_codes_are_used() -> None:
 
 
 def help_of(command: str) -> str:
-    environment = {**os.environ, "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-m", "hotswap", command, "--help"],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "200"}).output
 
 
 @pytest.mark.parametrize("page", ["README.md", "examples/django_app/README.md", "hotswap/README.md", "plugins/README.md",

@@ -126,6 +126,7 @@ def test_no_answer_is_mixed_under_load(tmp_path: Path, site: Path) -> None:
         assert state(one)["pid"] == before["pid"]
 
 
+@pytest.mark.slow
 def test_python_serve_needs_no_child(tmp_path: Path, site: Path) -> None:
     """``hotswap run serve.py`` with ``reload=True`` in it: uvicorn's reloader starts no child, saves are swapped."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))

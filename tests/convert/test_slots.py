@@ -52,7 +52,7 @@ def _(state):
 """
 
 
-@pytest.fixture(params=["weak references", pytest.param("none", marks=pytest.mark.once)])
+@pytest.fixture(params=["weak references", pytest.param("none", marks=pytest.mark.slow)])
 def program(program: Program, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The same texts, with objects that can be referred to weakly and with such that cannot."""
     write = program._write

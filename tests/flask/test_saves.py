@@ -61,6 +61,7 @@ def test_flask_run_needs_nothing_in_the_project(server: Server) -> None:
     assert server.process.pid == state(server)["pid"]
 
 
+@pytest.mark.slow
 def test_a_stream_that_goes_on_is_named(server: Server, tmp_path: Path) -> None:
     """1 a stream has sent its first step, 2 the step is saved, 3 it is live after the limit, 4 the stream calls the new one, as
     was said."""
@@ -181,6 +182,7 @@ edit("live.py", "helper = 1", "helper = 2")
     assert lines[5:] == ["swap", "swap"]
 
 
+@pytest.mark.slow
 def test_routes_that_a_loop_has_made_outlive_a_collection(tmp_path: Path, site: Path) -> None:
     """The collector turns round the order of what it looks at; each route keeps its own function all the same."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "project"))
@@ -206,6 +208,7 @@ for old, new in saves:
     assert lines == ["swap, number 0, number 1, number 2, number 3"] * 2 + ["swap, no 0, no 1, no 2, no 3"] * 2
 
 
+@pytest.mark.slow
 def test_an_application_is_not_touched_by_what_is_evaluated_aside(tmp_path: Path, site: Path) -> None:
     """Blocks and functions that fill it are followed; what fills it by a way that nobody sees in the text is refused."""
     head = "import types\n\nfrom flask import Flask\n\napp = Flask(__name__)\n\n\ndef index():\n    return 'index'\n\n\n"

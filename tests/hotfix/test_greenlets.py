@@ -67,6 +67,7 @@ def test_a_service_of_greenlets_takes_a_patch(shop: Shop, library: str) -> None:
     assert service.ask("total(5)") == 10
 
 
+@pytest.mark.slow
 def test_a_start_has_what_is_wanted_and_a_child_follows(shop: Shop) -> None:
     """As with threads; the doorbell of a child is its own."""
     serve(shop, "gevent")
@@ -86,6 +87,7 @@ def test_a_start_has_what_is_wanted_and_a_child_follows(shop: Shop) -> None:
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_door_of_a_service_of_greenlets(shop: Shop) -> None:
     """It answers, and carries out what its own process is asked for."""
     service = serve(shop, "gevent", "'web', door=True")

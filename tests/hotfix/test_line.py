@@ -92,6 +92,7 @@ def test_unconfirmed_patch_is_taken_back_by_itself(shop: Shop) -> None:
     assert service.ask("total(5)") == 15
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_neither_keeps_nor_returns_a_patch(shop: Shop) -> None:
     """1 it is applied for four seconds, 2 the clock goes back by an hour, 3 it is taken back in time all the same, 4 what rings
     then does not bring it back, though by that clock its time is not over, 5 another one can be asked about."""

@@ -244,7 +244,7 @@ def test_objects_made_by_other_threads_meanwhile(program: Program, often: None) 
     assert lib.HELD[0] is lib.Plain
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_two_classes_of_which_one_derives_from_the_other(program: Program) -> None:
     """Both get a metaclass; the references that they have to each other go along."""
     text = """
@@ -276,7 +276,7 @@ One.other = Two
     assert type(lib.Two) is type
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_two_classes_that_get_a_base_at_once(program: Program) -> None:
     """Neither is left in the row of the other."""
     text = """
@@ -320,7 +320,7 @@ class One{}:
     assert "__init_subclass__" in reason(report)
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_an_edit_later_names_no_other_class(program: Program) -> None:
     """The class that is kept for a rollback is none from before a reload (HS412)."""
     text = "class Meta(type):\n    pass\n\nclass One{}:\n    size = {}\n"
@@ -336,7 +336,7 @@ def test_an_edit_later_names_no_other_class(program: Program) -> None:
     assert type(lib.One) is type
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_attributes_set_after_the_swap_stay_with_a_rollback(program: Program) -> None:
     """As they would where the contents of the class had been exchanged in place."""
     lib = program.load("lib", V1.replace("    def who", "    count = 0\n    limit = 5\n    def who", 2))
@@ -348,7 +348,7 @@ def test_attributes_set_after_the_swap_stay_with_a_rollback(program: Program) ->
     assert (lib.Plain.count, lib.Plain.extra, lib.Plain.limit) == (3, "extra", 5)
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_new_data_and_fields_have_the_new_class(program: Program) -> None:
     """What the same save makes of it: containers that are filled in place, methods in tables, defaults, fields of objects."""
     more = """
@@ -390,7 +390,7 @@ def test_a_field_that_refers_to_the_class(program: Program) -> None:
     assert not report.applied or item.kind is lib.Plain
 
 
-@pytest.mark.once  # much the same on every interpreter
+@pytest.mark.slow
 def test_frozen_objects_that_cannot_change_over_hold_the_change(program: Program) -> None:
     """Also such objects are counted, and a rollback counts those that were made meanwhile."""
     text = "import dataclasses\n\n@dataclasses.dataclass{}\nclass Point:\n    x: int = 0\n"

@@ -18,8 +18,9 @@ REVERSED = [other for scenario in SCENARIOS if (other := scenario.reversed())]
 
 
 def third(at: int, scenario: Scenario) -> Any:
-    """Each is judged on the newest interpreter, where two thirds come with ``-m once``, and on one in three others."""
-    return scenario if at % 3 == sys.version_info.minor % 3 else pytest.param(scenario, marks=pytest.mark.once)
+    """A third for each interpreter, another one with ``-m once`` on the newest; all by ``-m "slow or not slow"``."""
+    place = (at - sys.version_info.minor) % 3
+    return scenario if place == 0 else pytest.param(scenario, marks=pytest.mark.once if place == 1 else pytest.mark.slow)
 
 
 def some(at: int, scenario: Scenario) -> Any:
