@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -352,11 +352,11 @@ class Engine:
     def _link_and_hold(self, draft: Draft) -> tuple[commit.Swap, Holding]:
         """Link; what owners hold is tried at the end of it, while that can run which was evaluated aside."""
         holding = Holding()
-        try:
-            return self._link(draft, last=functools.partial(self.applier.hold, holding)), holding
-        except BaseException:  # raised again: no lock of the program may stay taken
-            holding.release()
-            raise
+        with ExitStack() as undoing:
+            undoing.callback(holding.release)  # no lock of the program may stay taken
+            swap = self._link(draft, last=functools.partial(self.applier.hold, holding))
+            undoing.pop_all()
+        return swap, holding
 
     def _carry_out(
         self, draft: Draft, need: Need, clock: Clock, seen_at: float | None, changed: dict[Place, str]

@@ -22,7 +22,6 @@ import attrs
 from hotswap.changes import read_changes
 from hotswap.config import load_settings, make_scope
 from hotswap.contributions import Contributions
-from hotswap.convert import stamps as _stamps  # noqa: F401 - classes with migrations stamp their states from now on
 from hotswap.convert.converter import Converter
 from hotswap.engine import Engine
 from hotswap.errors import CODES, FileError, NotStartedError, UnsupportedError

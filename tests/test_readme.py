@@ -75,7 +75,9 @@ def test_codes_exist_and_classes_of_codes_are_used() -> None:
 
 
 def help_of(command: str) -> str:
-    return CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "200"}).output
+    done = CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.parametrize("page", ["README.md", "examples/django_app/README.md", "hotswap/README.md", "plugins/README.md",

@@ -39,7 +39,8 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
         version: of the state; by default what its stamp says, or the version whose recorded fields fit.
 
     Returns:
-        The fields of the present version, with those that have a default and were not there.
+        The fields of the present version, with those that have a default and were not there, but for a state that is said to
+        have that version.
 
     Raises:
         MigrationError: a migration failed, or none leads on from the version of the state, or it is newer than the class.
@@ -51,7 +52,8 @@ def upgrade(state: Mapping[str, Any], cls: type, version: int | None = None) -> 
     elif STAMP not in known and REGISTRY.of(name_of(cls)):
         known[STAMP] = {name_of(cls): _guess(cls, known.keys(), version_of_class(cls))}
     found = upgrade_state(cls, known)
-    fill(found, _defaults(cls))  # as an object of the class would have them
+    if version != version_of_class(cls):
+        fill(found, _defaults(cls))  # as an object of the class would have them
     return dict(found)
 
 

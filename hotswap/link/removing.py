@@ -38,17 +38,17 @@ def drop_name(linking: Linking, record: ModuleRecord, name: str, line: int, rena
             linking.swap.add(set_wrapped(live[name], removed_stub(record.name, name)))
         if not renamed and id(live[name]) not in linking.twins.places and is_a(live[name], (FunctionType, type)):
             linking.note("HS410", f"{record.name}.{name} was removed", record.file, line)
-            _end_class(linking, record, live[name])
+            _end_class(linking, record, name, live[name])
 
 
-def _end_class(linking: Linking, record: ModuleRecord, live: Any) -> None:
+def _end_class(linking: Linking, record: ModuleRecord, name: str, live: Any) -> None:
     """A class without a successor says so when a held reference is called, as its methods do when they are.
 
     By ``__init__``: ``copy`` and ``pickle``, which use ``__new__``, go on with the objects that there are.
     """
     plain = is_a(live, type) and type(live).__call__ is type.__call__
-    if not plain or (live.__module__, live.__qualname__) != (record.module.__name__, live.__name__):
-        return
+    if not plain or (live.__module__, live.__qualname__) != (record.module.__name__, name):
+        return  # another name of a class that lives on
     raise_removed = removed_stub(record.name, live.__qualname__)
     begin = class_value(live, "__init__")
 

@@ -151,7 +151,7 @@ class Mover:
 
     def look(self) -> Wait | None:
         """Whom the change under way waits for, for another thread that looks; None where there is none."""
-        consistency, changed = self.consistency, self._changed
+        consistency = self.consistency
         if self.wish is None or consistency is None:
             return None
         if consistency is Consistency.IMMEDIATE:
@@ -160,9 +160,7 @@ class Mover:
         later = self.gate.clock[0] if consistency is Consistency.TASK else None
         units = [visit for visit in inside if self.gate.is_waited_for(visit) and (later is None or visit.generation < later)]
         blockers = [describe_unit(visit) for visit in units]
-        awaited = self._awaited
-        if awaited is None and later is None:
-            awaited = lambda code: place_of_code(self.outdated.now(code)) in changed  # noqa: E731 - a condition, as the others
+        awaited = self._awaited or (self._is_changed if later is None else None)
         if not blockers and awaited is not None:
             blockers = find_blockers(awaited, self.points.parked(), suspends=False)
         return Wait(consistency, self._left(), tuple(map(str, blockers)))
